@@ -1,0 +1,108 @@
+"""Features of many candidates as columns: what is served, logged, joined and learned from, in one shape.
+
+The viewer's part is held once per request; `viewer_row` says which one a candidate belongs to. Keys, never slots.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """n bags of 64-bit keys, end to end. Bag i is `keys[offsets[i]:offsets[i+1]]`.
+
+    offsets: int64[n+1], rising from 0. keys: uint64[offsets[-1]].
+    """
+
+    offsets: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> NDArray[np.uint64]:
+        return self.keys[self.offsets[i] : self.offsets[i + 1]]
+
+    @staticmethod
+    def from_lengths(lengths: NDArray[np.integer], keys: NDArray[np.uint64]) -> "Ragged":
+        """Bags out of their lengths (any integer dtype, [n])."""
+        offsets = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        if offsets[-1] != len(keys):
+            raise ValueError(f"lengths add up to {offsets[-1]}, but there are {len(keys)} keys")
+        return Ragged(offsets, keys)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """int64[n]."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: NDArray[np.integer]) -> "Ragged":
+        """The bags of `rows`, in that order."""
+        lengths = self.lengths[rows]
+        ends = np.cumsum(lengths)
+        flat = np.arange(ends[-1] if len(ends) else 0, dtype=np.int64)
+        flat += np.repeat(self.offsets[:-1][rows] - (ends - lengths), lengths)
+        return Ragged.from_lengths(lengths, self.keys[flat])
+
+    @staticmethod
+    def concatenate(parts: Sequence["Ragged"]) -> "Ragged":
+        """Bags of all parts, in order."""
+        if not parts:
+            return Ragged(np.zeros(1, np.int64), np.empty(0, np.uint64))
+        return Ragged.from_lengths(
+            np.concatenate([part.lengths for part in parts]), np.concatenate([part.keys for part in parts])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureColumns:
+    """Features of n candidates of m viewers.
+
+    viewer_row: int32[n], the row below m of each candidate's viewer.
+    viewer_dense: float32[m, number of viewer features], raw values (not binned), NaN = missing.
+    candidate_dense: float32[n, number of candidate features], likewise.
+    viewer_keys, candidate_keys: per split, m and n bags.
+    """
+
+    viewer_row: NDArray[np.int32]
+    viewer_dense: NDArray[np.float32]
+    viewer_keys: Mapping[str, Ragged]
+    candidate_dense: NDArray[np.float32]
+    candidate_keys: Mapping[str, Ragged]
+
+    def __len__(self) -> int:
+        return len(self.viewer_row)
+
+    def take(self, rows: NDArray[np.integer]) -> "FeatureColumns":
+        """The candidates of `rows`; viewers are kept as they are."""
+        return FeatureColumns(
+            viewer_row=self.viewer_row[rows],
+            viewer_dense=self.viewer_dense,
+            viewer_keys=self.viewer_keys,
+            candidate_dense=self.candidate_dense[rows],
+            candidate_keys={split: bags.take(rows) for split, bags in self.candidate_keys.items()},
+        )
+
+    @staticmethod
+    def concatenate(parts: Sequence["FeatureColumns"]) -> "FeatureColumns":
+        """All candidates and viewers of `parts` (at least one), in order."""
+        before = np.cumsum([0] + [len(part.viewer_dense) for part in parts])
+        first = parts[0]
+        return FeatureColumns(
+            viewer_row=np.concatenate(
+                [part.viewer_row + np.int32(shift) for part, shift in zip(parts, before, strict=False)]
+            ),
+            viewer_dense=np.concatenate([part.viewer_dense for part in parts]),
+            viewer_keys={
+                split: Ragged.concatenate([part.viewer_keys[split] for part in parts]) for split in first.viewer_keys
+            },
+            candidate_dense=np.concatenate([part.candidate_dense for part in parts]),
+            candidate_keys={
+                split: Ragged.concatenate([part.candidate_keys[split] for part in parts])
+                for split in first.candidate_keys
+            },
+        )

@@ -1,0 +1,48 @@
+"""Every error that Driftline raises on purpose, under one root, so that an edge can catch the project's own."""
+
+
+class DriftlineError(Exception):
+    """The root. Its message says what happened, where, and what the operator should do."""
+
+
+class BadRecord(DriftlineError):
+    """A record that cannot be processed. `reason` is a short stable word, counted and listed by it."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class UnknownVersion(BadRecord):
+    """A record of a version newer than this code reads. Upgrade the reader before the writer."""
+
+    def __init__(self, record: str, found: int, newest: int) -> None:
+        super().__init__(
+            "unknown_version",
+            f"{record} version {found} is newer than {newest}, the newest this code reads; upgrade this reader",
+        )
+
+
+class SettingsError(DriftlineError):
+    """A setting that does not parse or does not fit the others; the message names it and its source."""
+
+
+class ServerUnavailable(DriftlineError):
+    """A server that does not answer; the message names the address and the setting it came from."""
+
+
+class ChainBroken(DriftlineError):
+    """A log of deltas with a gap, a repeat or a wrong order; the reader must catch up from a snapshot."""
+
+
+class VersionRetired(DriftlineError):
+    """A version older than those retained; the message names the command that rebuilds it."""
+
+
+class VersionNotReached(DriftlineError):
+    """A version that the log has not reached yet; the caller may wait for it."""
+
+
+class SnapshotInvalid(DriftlineError):
+    """A snapshot or checkpoint that is damaged, of an unknown format, or does not fit its manifest."""

@@ -1,0 +1,143 @@
+"""Labelled examples: what the trainer learns from, as one Arrow IPC stream a Kafka record (topic `examples`).
+
+One row an impression. Readable by anything that reads Arrow: `pyarrow.ipc.open_stream(value).read_all()`.
+Schema metadata `driftline.version` is the layout's version, `driftline.feature_set` the order of the dense columns.
+Rows of one request stand together, and repeat the viewer's part; compression (LZ4) takes the repetition out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from contracts.columns import FeatureColumns, Ragged
+from contracts.errors import BadRecord, UnknownVersion
+
+VERSION = 1
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """n labelled impressions.
+
+    labels: uint16[n], bit i = `ACTIONS[i]` happened within the label window. weights: float32[n], 1 / sampling
+    rate. probabilities: float32[n] as served, NaN under a fallback order. engaged_append_ms: int64[n], broker
+    clock of the engagement that made it positive, 0 if none (for measuring freshness, never a feature).
+    at_ms: int64[n], event time of the request. model_versions: int64[n], 0 under a fallback.
+    """
+
+    feature_set: str
+    features: FeatureColumns
+    request_ids: Sequence[str]
+    viewer_ids: NDArray[np.uint64]
+    tweet_ids: NDArray[np.uint64]
+    at_ms: NDArray[np.int64]
+    positions: NDArray[np.uint16]
+    labels: NDArray[np.uint16]
+    weights: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    model_versions: NDArray[np.int64]
+    vocab_versions: NDArray[np.int64]
+    bins_versions: NDArray[np.int64]
+    engaged_append_ms: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.tweet_ids)
+
+
+_FLAT = (
+    "viewer_ids", "tweet_ids", "at_ms", "positions", "labels", "weights", "probabilities",
+    "model_versions", "vocab_versions", "bins_versions", "engaged_append_ms",
+)  # fmt: skip
+
+
+def encode_examples(examples: Examples) -> bytes:
+    """One Arrow IPC stream."""
+    features, rows = examples.features, examples.features.viewer_row
+    arrays: dict[str, pa.Array] = {"request_ids": pa.array(examples.request_ids, pa.string())}
+    for name in _FLAT:
+        arrays[name] = pa.array(getattr(examples, name))
+    arrays["viewer_dense"] = _dense_array(features.viewer_dense[rows])
+    arrays["candidate_dense"] = _dense_array(features.candidate_dense)
+    for split, bags in features.viewer_keys.items():
+        arrays[f"viewer_keys.{split}"] = _list_array(bags.take(rows))
+    for split, bags in features.candidate_keys.items():
+        arrays[f"candidate_keys.{split}"] = _list_array(bags)
+    batch = pa.record_batch(
+        list(arrays.values()), names=list(arrays),
+    ).replace_schema_metadata(
+        {"driftline.version": str(VERSION), "driftline.feature_set": examples.feature_set}
+    )  # fmt: skip
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema, options=_OPTIONS) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def decode_examples(value: bytes) -> Examples:
+    """The inverse of `encode_examples`, up to viewers of one request being held once.
+
+    Raises `UnknownVersion` for a newer layout and `BadRecord` for bytes that are none.
+    """
+    try:
+        table = pa.ipc.open_stream(value).read_all().combine_chunks()
+        metadata = table.schema.metadata or {}
+        version = int(metadata[b"driftline.version"])
+        if version > VERSION:
+            raise UnknownVersion("Examples", version, VERSION)
+        flat = {name: table[name].to_numpy() for name in _FLAT}
+        request_ids = table["request_ids"].to_pylist()
+        first, viewer_row = _runs(request_ids)
+        return Examples(
+            feature_set=metadata[b"driftline.feature_set"].decode(),
+            features=FeatureColumns(
+                viewer_row=viewer_row,
+                viewer_dense=_dense(table["viewer_dense"])[first],
+                viewer_keys={name: bags.take(first) for name, bags in _bags(table, "viewer_keys.").items()},
+                candidate_dense=_dense(table["candidate_dense"]),
+                candidate_keys=_bags(table, "candidate_keys."),
+            ),
+            request_ids=request_ids,
+            **flat,
+        )
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise BadRecord("malformed", f"Examples: {error}") from error
+
+
+def _runs(request_ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """(first row of each run of one request, run number of each row)."""
+    begins = [i == 0 or request_ids[i] != request_ids[i - 1] for i in range(len(request_ids))]
+    starts = np.array(begins, bool)
+    return np.flatnonzero(starts), (np.cumsum(starts) - 1).astype(np.int32)
+
+
+def _dense_array(values: NDArray[np.float32]) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def _dense(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    array = _one_chunk(column)
+    values: NDArray[np.float32] = array.flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(len(array), -1)
+
+
+def _list_array(bags: Ragged) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(bags.offsets.astype(np.int32)), pa.array(bags.keys))
+
+
+def _bags(table: pa.Table, prefix: str) -> dict[str, Ragged]:
+    found = {}
+    for name in table.column_names:
+        if name.startswith(prefix):
+            array = _one_chunk(table[name])
+            found[name.removeprefix(prefix)] = Ragged(
+                array.offsets.to_numpy().astype(np.int64), array.values.to_numpy()
+            )
+    return found
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)

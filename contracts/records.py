@@ -1,0 +1,226 @@
+"""The records people write and read, as JSON: tweets, engagements, requests, timelines, models, dead letters.
+
+All times are event times in milliseconds since 1970 UTC and end in `_ms`, except where a field says wall clock.
+All ids are non-negative and fit a signed 64-bit integer. `docs/topics.md` documents every field.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from contracts.codec import Record
+
+TWITTER_BEGAN_MS = 1_142_899_200_000  # 2006-03-21: an earlier time is a broken clock
+END_OF_TIME_MS = 4_102_444_800_000  # 2100-01-01
+MAX_TEXT_CHARS = 25_000  # the longest post that X accepts
+MAX_TWEET_BYTES = 256 * 1024  # a source's reader refuses a larger one before it enters Kafka
+MAX_CANDIDATES = 1_500
+
+Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+TimeMs = Annotated[int, Meta(ge=TWITTER_BEGAN_MS, le=END_OF_TIME_MS)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Name = Annotated[str, Meta(max_length=100)]
+
+TICK_KEY = b"tick"  # the key of a tick record, on whichever topic
+
+
+class Provenance(StrEnum):
+    """Where an event came from. It travels with everything made of the event, and is shown with it."""
+
+    REAL = "real"
+    SIMULATED_VIEWERS = "simulated-viewers"
+    SIMULATED_WORLD = "simulated-world"
+
+
+class Action(StrEnum):
+    """What a viewer can do with a tweet that was shown."""
+
+    SEEN = "seen"
+    LIKE = "like"
+    RETWEET = "retweet"
+    REPLY = "reply"
+    QUOTE = "quote"
+    CLICK = "click"
+    DWELL = "dwell"
+    FOLLOW = "follow"
+    HIDE = "hide"
+    MUTE = "mute"
+    BLOCK = "block"
+    REPORT = "report"
+
+
+ACTIONS = tuple(Action)  # an action's bit in `labels` is its index here: append, never reorder
+ENGAGED = (Action.LIKE, Action.RETWEET, Action.REPLY, Action.QUOTE)  # what the probability is of
+
+
+class Tick(Record, frozen=True, kw_only=True):
+    """Event time has reached `tick_ms` on this partition, whether or not there was an event."""
+
+    tick_ms: TimeMs
+
+
+class Entities(msgspec.Struct, frozen=True, kw_only=True):
+    """What the source says it found in the text; checked against the text, not trusted."""
+
+    hashtags: list[Name] = []
+    mentions: list[Name] = []
+    cashtags: list[Name] = []
+    urls: list[str] = []
+
+
+class PublicCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts as the source knew them when it was read: later than the tweet, so never a feature."""
+
+    likes: Count = 0
+    retweets: Count = 0
+    replies: Count = 0
+    quotes: Count = 0
+
+
+class Tweet(Record, frozen=True, kw_only=True):
+    """One tweet. Topic `tweets`, keyed by `id`."""
+
+    id: Id
+    created_ms: TimeMs
+    author_id: Id
+    author: Name
+    text: Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
+    lang: Annotated[str, Meta(max_length=35)] = "und"
+    author_followers: Count | None = None
+    author_following: Count | None = None
+    entities: Entities | None = None
+    public_counts: PublicCounts | None = None
+    reply_to: Id | None = None
+    quote_of: Id | None = None
+    retweet_of: Id | None = None
+    media: Annotated[int, Meta(ge=0, le=255)] = 0
+    provenance: Provenance = Provenance.REAL
+
+
+class Engagement(Record, frozen=True, kw_only=True):
+    """One action of one viewer on one tweet. Topic `engagements`, keyed by `viewer_id`."""
+
+    viewer_id: Id
+    tweet_id: Id
+    author_id: Id
+    action: Action
+    at_ms: TimeMs
+    request_id: Name | None = None
+    position: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    dwell_ms: Count | None = None
+    provenance: Provenance = Provenance.REAL
+
+
+class TimelineRequest(Record, frozen=True, kw_only=True):
+    """A viewer asks for a timeline. Topic `timeline-requests`, keyed by `viewer_id`."""
+
+    request_id: Name
+    viewer_id: Id
+    at_ms: TimeMs
+    limit: Annotated[int, Meta(ge=1, le=MAX_CANDIDATES)] = 35
+    candidates: Annotated[list[Id], Meta(max_length=MAX_CANDIDATES)] | None = None
+    explain: bool = False
+    provenance: Provenance = Provenance.REAL
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that moved a score: by how much the log-odds change when it is taken away."""
+
+    feature: str
+    log_odds: float
+
+
+class RankedTweet(msgspec.Struct, frozen=True, kw_only=True):
+    """One place of a timeline. `probability` is calibrated; None where a fallback order was used."""
+
+    id: Id
+    probability: float | None = None
+    reasons: list[Reason] = []
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the time of one answer went, in microseconds of wall clock; a batch's cost is shared evenly."""
+
+    fetch_us: int
+    encode_us: int
+    score_us: int
+
+
+class RankedTimeline(Record, frozen=True, kw_only=True):
+    """The answer to a request. Topic `timelines-ranked`, keyed by `viewer_id`.
+
+    `ranker` is `model`, or the name of the fallback order that was used instead. `missing` are candidates
+    that the store does not know; they are left out, not scored as if nothing were known of them.
+    """
+
+    request_id: Name
+    viewer_id: Id
+    at_ms: TimeMs
+    ranker: str
+    tweets: list[RankedTweet]
+    missing: list[Id] = []
+    model: str | None = None
+    model_version: int | None = None
+    vocab_version: int | None = None
+    bins_version: int | None = None
+    timings: Timings | None = None
+    provenance: Provenance = Provenance.REAL
+
+
+class BinsVersion(Record, frozen=True, kw_only=True):
+    """The bin edges that changed when a window closed. Topic `bins`; version = window number.
+
+    `edges[feature]` are ascending float32 values: bin k holds x with edges[k-1] <= x < edges[k].
+    """
+
+    base_version: int
+    version: int
+    sequence: int
+    edges: dict[str, list[float]]
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Progressive (predict, then learn) figures over the examples since the last version."""
+
+    examples: int
+    base_rate: float
+    log_loss: float
+    rce: float
+    pr_auc: float
+    calibration_error: float
+
+
+class ModelPublished(Record, frozen=True, kw_only=True):
+    """A snapshot that scorers may swap in. Topic `models`, keyed by `name`.
+
+    `offsets[p]` is the first offset of `examples` partition p that the snapshot has *not* learned from.
+    `published_ms` is wall clock.
+    """
+
+    name: Name
+    version: int
+    epoch: int
+    path: str
+    vocab_version: int
+    bins_version: int
+    examples_seen: int
+    offsets: dict[int, int]
+    published_ms: int
+    evaluation: Evaluation | None = None
+
+
+class DeadLetter(Record, frozen=True, kw_only=True):
+    """A record that could not be processed. Topic `<source>-dead-letters`, keyed as the source.
+
+    `key` and `value` are the source's bytes (base64 in JSON), so that `dead-letters replay` is exact.
+    """
+
+    reason: Name
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None

@@ -1,0 +1,51 @@
+"""`FeatureColumns` to a `CandidatesServed` record and back, bit for bit."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.columns import FeatureColumns, Ragged
+from contracts.frames import CandidatesServed
+
+
+def pack_keys(bags: Mapping[str, Ragged], splits: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
+    """(lengths uint8[rows * splits], keys uint64[...]), a row's splits one after another.
+
+    Raises `ValueError` for a bag of more than 255 keys.
+    """
+    lengths = np.stack([bags[split].lengths for split in splits], axis=1)
+    if lengths.size and lengths.max() > 255:
+        raise ValueError(f"a bag of {lengths.max()} keys is past the 255 that a served row may carry")
+    starts = np.zeros(lengths.size + 1, np.int64)
+    np.cumsum(lengths.reshape(-1), out=starts[1:])
+    keys = np.empty(starts[-1], np.uint64)
+    for column, split in enumerate(splits):
+        bag = bags[split]
+        begin = starts[:-1].reshape(lengths.shape)[:, column]
+        keys[np.arange(len(bag.keys)) + np.repeat(begin - bag.offsets[:-1], bag.lengths)] = bag.keys
+    return lengths.astype(np.uint8).reshape(-1), keys
+
+
+def unpack_keys(lengths: NDArray[np.uint8], keys: NDArray[np.uint64], splits: Sequence[str]) -> dict[str, Ragged]:
+    """The inverse of `pack_keys`."""
+    packed = Ragged.from_lengths(lengths, keys)
+    rows = len(packed) // len(splits)
+    return {
+        split: packed.take(np.arange(rows, dtype=np.int64) * len(splits) + column)
+        for column, split in enumerate(splits)
+    }
+
+
+def served_features(
+    record: CandidatesServed, viewer_splits: Sequence[str], candidate_splits: Sequence[str]
+) -> FeatureColumns:
+    """The features of one served request, exactly as the scorer saw them."""
+    n = len(record.tweet_ids)
+    return FeatureColumns(
+        viewer_row=np.zeros(n, np.int32),
+        viewer_dense=record.viewer_dense.reshape(1, -1),
+        viewer_keys=unpack_keys(record.viewer_lengths, record.viewer_keys, viewer_splits),
+        candidate_dense=record.candidate_dense.reshape(n, -1),
+        candidate_keys=unpack_keys(record.candidate_lengths, record.candidate_keys, candidate_splits),
+    )

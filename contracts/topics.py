@@ -1,0 +1,86 @@
+"""The one table of topics: partitions, cleanup, retention, size and timestamps of each. `driftline topics plan`
+compares a cluster with it, `apply` makes the cluster so, and nothing else creates a topic.
+
+Joined topics share a partition count (`PARTITIONS`), the encoding of the key and the partitioner.
+Input topics stamp records with the broker's clock (LogAppendTime): a replay of old tweets is new to the log, and
+retention by the tweets' own age would delete it at once.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+PARTITIONS = 4  # of every topic that is joined or repartitioned; raising it is a migration, not a setting
+MIB = 1 << 20
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+FOREVER_MS = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic's contract. `retention_ms` is -1 for ever; `max_message_bytes` bounds one (compressed) batch."""
+
+    name: str
+    key: str
+    record: str
+    partitions: int = PARTITIONS
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention_ms: int = 7 * DAY_MS
+    max_message_bytes: int = MIB
+    timestamps: Literal["CreateTime", "LogAppendTime"] = "LogAppendTime"
+
+    def config(self, **extra: str) -> dict[str, str]:
+        """The broker's per-topic configuration."""
+        return {
+            "cleanup.policy": self.cleanup,
+            "retention.ms": str(self.retention_ms),
+            "max.message.bytes": str(self.max_message_bytes),
+            "message.timestamp.type": self.timestamps,
+            **extra,
+        }
+
+
+TWEETS = Topic("tweets", "tweet id", "Tweet")
+ENGAGEMENTS = Topic("engagements", "viewer id", "Engagement")
+TIMELINE_REQUESTS = Topic("timeline-requests", "viewer id", "TimelineRequest")
+TIMELINES_RANKED = Topic("timelines-ranked", "viewer id", "RankedTimeline")
+CANDIDATES_SERVED = Topic("candidates-served", "viewer id", "CandidatesServed", max_message_bytes=2 * MIB)
+FEATURE_UPDATES = Topic("feature-updates", "entity", "FeatureUpdates", max_message_bytes=8 * MIB)
+VOCAB_COUNTS = Topic("vocab-counts", "virtual shard", "VocabCounts", max_message_bytes=8 * MIB)
+VOCAB_STATE = Topic(
+    "vocab-state", "virtual shard", "-", cleanup="compact", retention_ms=FOREVER_MS, max_message_bytes=8 * MIB
+)
+VOCAB_DELTAS = Topic(
+    "vocab-deltas", "virtual shard", "VocabDelta", retention_ms=FOREVER_MS, max_message_bytes=8 * MIB
+)
+BIN_COUNTS = Topic("bin-counts", "-", "BinCounts", partitions=1, max_message_bytes=8 * MIB)
+BIN_STATE = Topic(
+    "bin-state", "feature set", "-", partitions=1, cleanup="compact", retention_ms=FOREVER_MS,
+    max_message_bytes=8 * MIB,
+)  # fmt: skip
+BINS = Topic("bins", "-", "BinsVersion", partitions=1, retention_ms=FOREVER_MS)
+EXAMPLES = Topic("examples", "-", "Arrow IPC", max_message_bytes=8 * MIB)
+MODELS = Topic("models", "model name", "ModelPublished", partitions=1, retention_ms=FOREVER_MS)
+
+# Topics whose records come from outside, or whose readers may meet one that they cannot process.
+WITH_DEAD_LETTERS = (TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, CANDIDATES_SERVED, EXAMPLES)
+
+
+def dead_letters(source: Topic) -> Topic:
+    """The dead-letter topic of `source`: kept long enough that a person can look and replay."""
+    return Topic(
+        f"{source.name}-dead-letters", source.key, "DeadLetter", partitions=source.partitions,
+        retention_ms=28 * DAY_MS, max_message_bytes=4 * source.max_message_bytes,
+    )  # fmt: skip
+
+
+ALL: tuple[Topic, ...] = (
+    TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, CANDIDATES_SERVED, FEATURE_UPDATES, VOCAB_COUNTS,
+    VOCAB_STATE, VOCAB_DELTAS, BIN_COUNTS, BIN_STATE, BINS, EXAMPLES, MODELS,
+    *(dead_letters(source) for source in WITH_DEAD_LETTERS),
+)  # fmt: skip
+
+
+def prefixed(topic: Topic, prefix: str) -> Topic:
+    """The topic as it is named on a cluster that several installations share."""
+    return replace(topic, name=prefix + topic.name)
