@@ -1,0 +1,42 @@
+"""Events that came twice: recognized by identity over the last `horizon` offsets of their partition.
+
+A function of the log alone: after a restart the identities are rebuilt by re-reading that many offsets.
+"""
+
+from collections.abc import Sequence
+
+
+class RecentIdentities:
+    """Which identities (64-bit numbers) the last `horizon` offsets held."""
+
+    def __init__(self, horizon: int) -> None:
+        self.horizon = horizon
+        self._last_offset: dict[int, int] = {}  # in ascending order of offset: a repeat moves to the end
+
+    def __len__(self) -> int:
+        return len(self._last_offset)
+
+    def repeats(self, identities: Sequence[int], offsets: Sequence[int]) -> list[bool]:
+        """For each event of a batch, in order: was its identity there within the horizon before it?"""
+        last = self._last_offset
+        result = []
+        for identity, offset in zip(identities, offsets, strict=True):
+            seen = last.pop(identity, None)
+            last[identity] = offset
+            result.append(seen is not None and offset - seen < self.horizon)
+        if offsets:
+            self._forget_before(offsets[-1] - self.horizon)
+        return result
+
+    def _forget_before(self, offset: int) -> None:
+        old = []
+        for identity, seen in self._last_offset.items():
+            if seen > offset:
+                break
+            old.append(identity)
+        for identity in old:
+            del self._last_offset[identity]
+
+    def rebuild_from(self, committed: int) -> int:
+        """The offset to re-read from so that everything from `committed` on is judged as before."""
+        return max(0, committed - self.horizon)

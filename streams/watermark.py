@@ -1,0 +1,125 @@
+"""Event time of one input partition: how far it is, which windows are closed, and which clocks to disbelieve.
+
+A function of that partition's log alone, so every replay closes the same windows at the same offsets.
+
+* `newest_ms` is the newest believed event time; the watermark is `newest_ms - lateness_ms`.
+* Window w is closed once the watermark passes its end. A late event counts in the oldest window still open.
+* An event further ahead than `jump_ms` is not believed. When `jump_authors` distinct authors stand ahead within
+  `jump_ms` of the newest of them, time has really moved (an outage, a gap in the data), and jumps to that one.
+* A tick is believed as it stands: it comes from a producer that owns the clock, not from an author.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.settings import TimeSettings
+
+NOT_STARTED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What became of one batch, in its order.
+
+    windows: int64[n], the window that each event counts in. believed: bool[n], False for an event too far ahead.
+    late: bool[n], True where the event's own window was already closed.
+    """
+
+    windows: NDArray[np.int64]
+    believed: NDArray[np.bool_]
+    late: NDArray[np.bool_]
+
+
+class Watermark:
+    """The event-time clock of one input partition."""
+
+    def __init__(self, settings: TimeSettings) -> None:
+        self._settings = settings
+        self.newest_ms = NOT_STARTED
+        self._ahead: list[tuple[int, int]] = []  # (author, time) of the latest disbelieved events
+
+    @property
+    def watermark_ms(self) -> int:
+        """No event older than this is in time; `NOT_STARTED` before the first event."""
+        return NOT_STARTED if self.newest_ms < 0 else self.newest_ms - self._settings.lateness_ms
+
+    @property
+    def closed_through(self) -> int:
+        """The newest closed window; -1 before the first event."""
+        return max(-1, self.watermark_ms // self._settings.window_ms - 1)
+
+    def observe(
+        self,
+        at_ms: NDArray[np.int64],
+        authors: NDArray[np.uint64],
+        ticks: NDArray[np.bool_],
+    ) -> Observed:
+        """Take in a batch: times int64[n], authors uint64[n], and whether each row is a tick, bool[n]."""
+        before = self._newest_before_each(at_ms)
+        ahead = ~ticks & (before >= 0) & (at_ms > before + self._settings.jump_ms)
+        if ahead.any():
+            before, believed = self._observe_one_by_one(at_ms, authors, ticks)
+        else:
+            believed = np.ones(len(at_ms), np.bool_)
+            if len(at_ms):
+                self.newest_ms = max(self.newest_ms, int(at_ms.max()))
+        return self._assign_windows(at_ms, before, believed)
+
+    def _newest_before_each(self, at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        before = np.empty(len(at_ms), np.int64)
+        if len(at_ms):
+            before[0] = self.newest_ms
+            np.maximum.accumulate(at_ms[:-1], out=before[1:])
+            np.maximum(before, self.newest_ms, out=before)
+        return before
+
+    def _observe_one_by_one(
+        self, at_ms: NDArray[np.int64], authors: NDArray[np.uint64], ticks: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The rule itself, an event at a time; only batches with a doubtful clock come here."""
+        before = np.empty(len(at_ms), np.int64)
+        believed = np.ones(len(at_ms), np.bool_)
+        for i, (at, author, tick) in enumerate(zip(at_ms.tolist(), authors.tolist(), ticks.tolist(), strict=True)):
+            before[i] = self.newest_ms
+            if tick or self.newest_ms < 0 or at <= self.newest_ms + self._settings.jump_ms:
+                self.newest_ms = max(self.newest_ms, at)
+            else:
+                believed[i] = self._confirm(author, at)
+                before[i] = self.newest_ms
+        return before, believed
+
+    def _confirm(self, author: int, at: int) -> bool:
+        """Remember an event that is far ahead; True when it is the one that makes time jump."""
+        self._ahead = [
+            (who, when)
+            for who, when in self._ahead
+            if who != author and abs(when - at) <= self._settings.jump_ms
+        ]  # fmt: skip
+        self._ahead.append((author, at))
+        if len(self._ahead) < self._settings.jump_authors:
+            return False
+        self._ahead = []
+        self.newest_ms = at
+        return True
+
+    def _assign_windows(
+        self, at_ms: NDArray[np.int64], before: NDArray[np.int64], believed: NDArray[np.bool_]
+    ) -> Observed:
+        window_ms = self._settings.window_ms
+        own = at_ms // window_ms
+        closed = np.where(before < 0, -1, (before - self._settings.lateness_ms) // window_ms - 1)
+        late = own <= closed
+        return Observed(np.where(late, closed + 1, own), believed, late & believed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state, small enough for a commit's metadata."""
+        return {"newest_ms": self.newest_ms, "ahead": self._ahead}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of `to_dict`."""
+        self.newest_ms = int(state["newest_ms"])
+        self._ahead = [(int(author), int(at)) for author, at in state["ahead"]]
