@@ -1,10 +1,12 @@
 """Bytes to typed records and back: JSON for what people read, MessagePack with array columns for what machines do.
 
 Every record has a version field `v`. Today's code reads every former version and refuses a newer one.
-An array column travels as a MessagePack extension whose code is its dtype; it decodes without a copy, read-only.
+An array column travels as a MessagePack extension whose code is its dtype. It decodes read-only and aligned
+(without a copy where the message happens to align it), and only as the dtype that its field declares.
 """
 
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
 import numpy as np
@@ -41,7 +43,29 @@ def _encode_array(value: Any) -> msgspec.msgpack.Ext:
 def _decode_array(code: int, data: memoryview) -> np.ndarray[Any, Any]:
     if not 0 <= code < len(_DTYPES):
         raise ValueError(f"unknown column type {code}")
-    return np.frombuffer(data, dtype=_DTYPES[code])
+    column = np.frombuffer(data, dtype=_DTYPES[code])
+    if not column.flags.aligned:  # compiled kernels are built for aligned columns
+        column = column.copy()
+        column.flags.writeable = False
+    return column
+
+
+@cache
+def _columns(frame_type: type[Frame]) -> tuple[tuple[str, np.dtype[Any]], ...]:
+    """(field, dtype) of each array column that the frame declares as `NDArray[...]`."""
+    hints = get_type_hints(frame_type)
+    return tuple(
+        (field, np.dtype(get_args(get_args(hints[field])[1])[0]))
+        for field in frame_type.__struct_fields__
+        if getattr(hints[field], "__origin__", None) is np.ndarray
+    )
+
+
+def _check_columns(frame: Frame) -> None:
+    for field, dtype in _columns(type(frame)):
+        found = getattr(frame, field).dtype
+        if found != dtype:
+            raise ValueError(f"Expected a column of `{dtype}`, got `{found}` - at `$.{field}`")
 
 
 _json_encoder = msgspec.json.Encoder()
@@ -49,8 +73,14 @@ _frame_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_array)
 
 
 def encode(record: Record) -> bytes:
-    """The bytes of a record: MessagePack for a `Frame`, JSON for any other `Record`."""
-    return _frame_encoder.encode(record) if isinstance(record, Frame) else _json_encoder.encode(record)
+    """The bytes of a record: MessagePack for a `Frame`, JSON for any other `Record`.
+
+    Raises `ValueError` for a column of another dtype than its field declares: no reader would take it.
+    """
+    if isinstance(record, Frame):
+        _check_columns(record)
+        return _frame_encoder.encode(record)
+    return _json_encoder.encode(record)
 
 
 class Codec(Generic[RecordT]):
@@ -76,6 +106,8 @@ class Codec(Generic[RecordT]):
         """One record out of one message's value."""
         try:
             record = self._decoder.decode(value)
+            if isinstance(record, Frame):
+                _check_columns(record)
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError) as error:
             self._refuse_newer(value)
             raise BadRecord("malformed", f"{self.record_type.__name__}: {error}") from error

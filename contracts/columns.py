@@ -89,7 +89,7 @@ class FeatureColumns:
 
     @staticmethod
     def concatenate(parts: Sequence["FeatureColumns"]) -> "FeatureColumns":
-        """All candidates and viewers of `parts` (at least one), in order."""
+        """All candidates and viewers of `parts` (at least one), in order; a part may have no candidates."""
         before = np.cumsum([0] + [len(part.viewer_dense) for part in parts])
         first = parts[0]
         return FeatureColumns(
@@ -100,7 +100,9 @@ class FeatureColumns:
             viewer_keys={
                 split: Ragged.concatenate([part.viewer_keys[split] for part in parts]) for split in first.viewer_keys
             },
-            candidate_dense=np.concatenate([part.candidate_dense for part in parts]),
+            candidate_dense=np.concatenate(
+                [part.candidate_dense for part in parts if len(part)] or [first.candidate_dense]
+            ),
             candidate_keys={
                 split: Ragged.concatenate([part.candidate_keys[split] for part in parts])
                 for split in first.candidate_keys

@@ -7,6 +7,7 @@ Rows of one request stand together, and repeat the viewer's part; compression (L
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,18 +49,19 @@ class Examples:
         return len(self.tweet_ids)
 
 
-_FLAT = (
-    "viewer_ids", "tweet_ids", "at_ms", "positions", "labels", "weights", "probabilities",
-    "model_versions", "vocab_versions", "bins_versions", "engaged_append_ms",
-)  # fmt: skip
+_FLAT = {
+    "viewer_ids": np.uint64, "tweet_ids": np.uint64, "at_ms": np.int64, "positions": np.uint16, "labels": np.uint16,
+    "weights": np.float32, "probabilities": np.float32, "model_versions": np.int64, "vocab_versions": np.int64,
+    "bins_versions": np.int64, "engaged_append_ms": np.int64,
+}  # fmt: skip
 
 
 def encode_examples(examples: Examples) -> bytes:
-    """One Arrow IPC stream."""
+    """One Arrow IPC stream. Raises `ValueError` for a column of another dtype than `Examples` declares."""
     features, rows = examples.features, examples.features.viewer_row
     arrays: dict[str, pa.Array] = {"request_ids": pa.array(examples.request_ids, pa.string())}
     for name in _FLAT:
-        arrays[name] = pa.array(getattr(examples, name))
+        arrays[name] = pa.array(_of_dtype(name, getattr(examples, name)))
     arrays["viewer_dense"] = _dense_array(features.viewer_dense[rows])
     arrays["candidate_dense"] = _dense_array(features.candidate_dense)
     for split, bags in features.viewer_keys.items():
@@ -88,6 +90,7 @@ def decode_examples(value: bytes) -> Examples:
         version = int(metadata[b"driftline.version"])
         if version > VERSION:
             raise UnknownVersion("Examples", version, VERSION)
+        _check(table)
         flat = {name: table[name].to_numpy() for name in _FLAT}
         request_ids = table["request_ids"].to_pylist()
         first, viewer_row = _runs(request_ids)
@@ -103,7 +106,7 @@ def decode_examples(value: bytes) -> Examples:
             request_ids=request_ids,
             **flat,
         )
-    except (pa.ArrowException, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # a truncated body is an OSError
         raise BadRecord("malformed", f"Examples: {error}") from error
 
 
@@ -114,6 +117,34 @@ def _runs(request_ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int
     return np.flatnonzero(starts), (np.cumsum(starts) - 1).astype(np.int32)
 
 
+def _of_dtype(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype != _FLAT[name]:
+        raise ValueError(f"column {name} is of {values.dtype}, expected {np.dtype(_FLAT[name])}")
+    return values
+
+
+def _check(table: pa.Table) -> None:
+    """Raises `ValueError` (or Arrow's own) unless every column is sound, without nulls and of its declared type."""
+    table.validate(full=True)
+    for field in table.schema:
+        if not _fits(field.name, field.type):
+            raise ValueError(f"column {field.name} may not be of {field.type}")
+        if table[field.name].null_count:
+            raise ValueError(f"column {field.name} has nulls")
+
+
+def _fits(name: str, found: pa.DataType) -> bool:
+    if name in _FLAT:
+        return bool(found == pa.from_numpy_dtype(_FLAT[name]))
+    if name == "request_ids":
+        return bool(found == pa.string())
+    if name in ("viewer_dense", "candidate_dense"):
+        return pa.types.is_fixed_size_list(found) and bool(found.value_type == pa.float32())
+    if name.startswith(("viewer_keys.", "candidate_keys.")):
+        return pa.types.is_list(found) and bool(found.value_type == pa.uint64())
+    return True
+
+
 def _dense_array(values: NDArray[np.float32]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
@@ -121,7 +152,7 @@ def _dense_array(values: NDArray[np.float32]) -> pa.Array:
 def _dense(column: pa.ChunkedArray) -> NDArray[np.float32]:
     array = _one_chunk(column)
     values: NDArray[np.float32] = array.flatten().to_numpy(zero_copy_only=False)
-    return values.reshape(len(array), -1)
+    return values.reshape(len(array), array.type.list_size)
 
 
 def _list_array(bags: Ragged) -> pa.Array:

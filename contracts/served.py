@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns, Ragged
+from contracts.errors import BadRecord
 from contracts.frames import CandidatesServed
 
 
@@ -28,9 +29,11 @@ def pack_keys(bags: Mapping[str, Ragged], splits: Sequence[str]) -> tuple[NDArra
 
 
 def unpack_keys(lengths: NDArray[np.uint8], keys: NDArray[np.uint64], splits: Sequence[str]) -> dict[str, Ragged]:
-    """The inverse of `pack_keys`."""
+    """The inverse of `pack_keys`. Raises `ValueError` for lengths that do not fit the keys or the splits."""
     packed = Ragged.from_lengths(lengths, keys)
-    rows = len(packed) // len(splits)
+    rows, odd = divmod(len(packed), len(splits))
+    if odd:
+        raise ValueError(f"{len(packed)} bags are not rows of {len(splits)} splits")
     return {
         split: packed.take(np.arange(rows, dtype=np.int64) * len(splits) + column)
         for column, split in enumerate(splits)
@@ -40,12 +43,26 @@ def unpack_keys(lengths: NDArray[np.uint8], keys: NDArray[np.uint64], splits: Se
 def served_features(
     record: CandidatesServed, viewer_splits: Sequence[str], candidate_splits: Sequence[str]
 ) -> FeatureColumns:
-    """The features of one served request, exactly as the scorer saw them."""
+    """The features of one served request, exactly as the scorer saw them.
+
+    Raises `BadRecord` (`malformed`) for columns that do not fit each other.
+    """
     n = len(record.tweet_ids)
-    return FeatureColumns(
-        viewer_row=np.zeros(n, np.int32),
-        viewer_dense=record.viewer_dense.reshape(1, -1),
-        viewer_keys=unpack_keys(record.viewer_lengths, record.viewer_keys, viewer_splits),
-        candidate_dense=record.candidate_dense.reshape(n, -1),
-        candidate_keys=unpack_keys(record.candidate_lengths, record.candidate_keys, candidate_splits),
-    )
+    try:
+        features = FeatureColumns(
+            viewer_row=np.zeros(n, np.int32),
+            viewer_dense=record.viewer_dense.reshape(1, -1),
+            viewer_keys=unpack_keys(record.viewer_lengths, record.viewer_keys, viewer_splits),
+            candidate_dense=record.candidate_dense.reshape(n, -1 if n else 0),
+            candidate_keys=unpack_keys(record.candidate_lengths, record.candidate_keys, candidate_splits),
+        )
+    except ValueError as error:
+        raise BadRecord("malformed", f"CandidatesServed {record.request_id}: {error}") from error
+    rows = {
+        len(record.author_ids),
+        len(record.probabilities),
+        *(len(bags) for bags in features.candidate_keys.values()),
+    }
+    if rows != {n} or any(len(bags) != 1 for bags in features.viewer_keys.values()):
+        raise BadRecord("malformed", f"CandidatesServed {record.request_id}: columns of unequal length")
+    return features
