@@ -1,0 +1,115 @@
+"""Child processes that are servers: started, waited for, stopped, and never left behind.
+
+A *bound* child dies with its parent, however that dies: the kernel sends it SIGKILL (PR_SET_PDEATHSIG; Linux only, for
+the thread that started it, so start servers from the main thread). Every child leads a session of its own, so that
+Ctrl-C in the terminal reaches the program first, which then stops its servers in order.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from contracts.errors import ServerUnavailable
+
+_PR_SET_PDEATHSIG = 1
+_POLL_S = 0.05
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class ServerProcess:
+    """One server started by this process; its output goes to the file `log`.
+
+    `bound`: die with this process. `environ`: added to this process's own.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, *, bound: bool, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.log = log
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            if _LIBC is not None:
+                _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != parent:  # the parent died before the call above
+                    os._exit(1)
+
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent if bound else None,
+                env={**os.environ, **(environ or {})},
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def wait_until(self, answers: Callable[[], bool], timeout_s: float) -> None:
+        """Return once `answers()` is true; raises `ServerUnavailable` with the log's end if it dies or takes longer."""
+        deadline = time.monotonic() + timeout_s
+        while not answers():
+            if self._process.poll() is not None:
+                raise ServerUnavailable(
+                    f"{self.name} ended with status {self._process.returncode}. {self._log_end()}"
+                )
+            if time.monotonic() > deadline:
+                raise ServerUnavailable(f"{self.name} did not answer within {timeout_s:.0f} s. {self._log_end()}")
+            time.sleep(_POLL_S)
+
+    def stop(self, grace_s: float) -> None:
+        """SIGTERM, and SIGKILL after `grace_s` seconds (at once if 0). Returns when it is gone."""
+        if grace_s > 0:
+            self._process.terminate()
+            try:
+                self._process.wait(grace_s)
+                return
+            except subprocess.TimeoutExpired:
+                pass
+        self._process.kill()
+        self._process.wait()
+
+    def _log_end(self) -> str:
+        return f"The end of its log, {self.log}:\n{tail(self.log)}"
+
+
+def tail(log: Path, *, start: int = 0, characters: int = 4000) -> str:
+    """The end of a log file from byte `start` on."""
+    with log.open("rb") as file:
+        file.seek(start)
+        return file.read().decode(errors="replace")[-characters:]
+
+
+def free_port(preferred: int = 0) -> int:
+    """`preferred` if nothing listens there, else a free port of this machine."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ServerUnavailable("this machine has no free port")
+
+
+def listening(port: int) -> bool:
+    """Whether something accepts connections at a local port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
