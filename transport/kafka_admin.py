@@ -1,0 +1,200 @@
+"""Topics as the table in `contracts/topics.py` wants them, and what is in them: plan, apply, offsets, lag."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic, OffsetSpec
+from kafka.errors import CoordinatorNotAvailableError, UnknownTopicOrPartitionError
+
+from contracts.errors import DriftlineError
+from contracts.settings import Settings
+from contracts.topics import ALL, Topic, prefixed
+from transport.kafka_clients import admin, check_reachable
+
+__all__ = [
+    "Difference", "PartitionOffsets", "TopicsDiffer", "apply", "check_reachable", "delete", "group_lag", "plan",
+    "topic_offsets",
+]  # fmt: skip
+
+MOST_REPLICAS = 3
+
+
+class TopicsDiffer(DriftlineError):
+    """Topics that exist with another partition count than the table's, which `apply` will not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How one topic of the cluster differs from the table.
+
+    kind: "missing", "config" (changed: name -> (what the cluster has, what the table wants)) or "partitions".
+    """
+
+    topic: Topic  # as named on the cluster
+    kind: str
+    changed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        if self.kind == "missing":
+            return f"+ {self.topic.name}: create with {self.topic.partitions} partitions"
+        changes = ", ".join(f"{name} {found} -> {wanted}" for name, (found, wanted) in sorted(self.changed.items()))
+        return f"{'!' if self.kind == 'partitions' else '~'} {self.topic.name}: {changes}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionOffsets:
+    """What one partition holds: offsets [begin, end).
+
+    Each transaction's marker takes an offset too, and compaction leaves holes, so `count` is exact for
+    topics written outside of transactions and an upper bound for others.
+    """
+
+    begin: int
+    end: int
+
+    @property
+    def count(self) -> int:
+        """Offsets held."""
+        return self.end - self.begin
+
+
+def plan(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]:
+    """What `apply` would change, in the table's order; empty if the cluster is as the table wants it."""
+    with admin(settings) as client:
+        return _differences(client, settings, topics)
+
+
+def apply(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]:
+    """Make the cluster as the table wants it; returns what was changed. Running it again changes nothing.
+
+    Raises `TopicsDiffer`, having changed nothing, if a topic has another partition count than the table says.
+    """
+    with admin(settings) as client:
+        differences = _differences(client, settings, topics)
+        _refuse_other_partition_counts(differences)
+        if missing := [difference.topic for difference in differences if difference.kind == "missing"]:
+            replicas = min(MOST_REPLICAS, len(client.describe_cluster()["brokers"]))
+            client.create_topics(
+                [
+                    NewTopic(name=topic.name, num_partitions=topic.partitions, replication_factor=replicas,
+                             topic_configs=topic.config())
+                    for topic in missing
+                ],
+                wait_for_metadata=True,
+            )  # fmt: skip
+        if altered := [difference for difference in differences if difference.kind == "config"]:
+            client.alter_configs(
+                [
+                    ConfigResource(
+                        ConfigResourceType.TOPIC, difference.topic.name,
+                        {name: wanted for name, (_, wanted) in difference.changed.items()},
+                    )
+                    for difference in altered
+                ]
+            )  # fmt: skip
+        return differences
+
+
+def delete(settings: Settings, topics: Sequence[Topic] = ALL) -> None:
+    """Delete those of `topics` that exist."""
+    with admin(settings) as client:
+        if existing := [name for name in _named(settings, topics) if name in set(client.list_topics())]:
+            client.delete_topics(existing)
+
+
+def topic_offsets(settings: Settings, topics: Sequence[Topic] = ALL) -> dict[str, dict[int, PartitionOffsets]]:
+    """Topic (unprefixed) -> partition -> what it holds up to the last committed record. Absent topics are left out."""
+    with admin(settings) as client:
+        existing = set(client.list_topics())
+        present = [topic for topic in topics if settings.prefix + topic.name in existing]
+        partitions = [
+            TopicPartition(settings.prefix + topic.name, row["partition_index"])
+            for topic, described in zip(present, _describe(client, _named(settings, present)), strict=True)
+            for row in described["partitions"]
+        ]
+        begins = _offsets(client, partitions, OffsetSpec.EARLIEST)
+        ends = _offsets(client, partitions, OffsetSpec.LATEST)
+    result: dict[str, dict[int, PartitionOffsets]] = {topic.name: {} for topic in present}
+    for partition in sorted(partitions):
+        name = partition.topic.removeprefix(settings.prefix)
+        result[name][partition.partition] = PartitionOffsets(begins[partition], ends[partition])
+    return result
+
+
+def group_lag(settings: Settings, group: str) -> dict[str, dict[int, int]]:
+    """Topic (unprefixed) -> partition -> offsets that `group` (unprefixed) has yet to commit; {} for no such group."""
+    with admin(settings) as client:
+        name = settings.prefix + group
+        try:
+            committed = client.list_group_offsets({name: None})[name]
+        except CoordinatorNotAvailableError:
+            return {}  # the very first group of a cluster: its offsets topic does not exist yet
+        ends = _offsets(client, list(committed), OffsetSpec.LATEST)
+    result: dict[str, dict[int, int]] = {}
+    for partition in sorted(committed):
+        topic = partition.topic.removeprefix(settings.prefix)
+        result.setdefault(topic, {})[partition.partition] = ends[partition] - committed[partition].offset
+    return result
+
+
+def _named(settings: Settings, topics: Sequence[Topic]) -> list[str]:
+    return [prefixed(topic, settings.prefix).name for topic in topics]
+
+
+def _describe(client: KafkaAdminClient, names: Sequence[str]) -> list[dict[str, Any]]:
+    """In the order of `names`."""
+    if not names:
+        return []
+    described = {row["name"]: row for row in client.describe_topics(list(names))}
+    return [described[name] for name in names]
+
+
+def _offsets(client: KafkaAdminClient, partitions: Sequence[Any], spec: OffsetSpec) -> dict[Any, int]:
+    if not partitions:
+        return {}
+    found = client.list_partition_offsets(dict.fromkeys(partitions, spec), isolation_level="read_committed")
+    return {partition: position.offset for partition, position in found.items()}
+
+
+def _differences(client: KafkaAdminClient, settings: Settings, topics: Sequence[Topic]) -> list[Difference]:
+    wanted = [prefixed(topic, settings.prefix) for topic in topics]
+    existing = set(client.list_topics())
+    present = [topic.name for topic in wanted if topic.name in existing]
+    try:
+        counts = {row["name"]: len(row["partitions"]) for row in _describe(client, present)}
+        configs = _configs(client, present)
+    except UnknownTopicOrPartitionError as error:
+        raise TopicsDiffer(f"a topic was deleted while it was looked at ({error}); try again") from error
+    differences = []
+    for topic in wanted:
+        if topic.name not in existing:
+            differences.append(Difference(topic, "missing"))
+            continue
+        if counts[topic.name] != topic.partitions:
+            changed = {"partitions": (str(counts[topic.name]), str(topic.partitions))}
+            differences.append(Difference(topic, "partitions", changed))
+        found = configs[topic.name]
+        changed = {name: (found[name], value) for name, value in topic.config().items() if found[name] != value}
+        if changed:
+            differences.append(Difference(topic, "config", changed))
+    return differences
+
+
+def _configs(client: KafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    described = client.describe_configs(resources, config_filter="all")["topic"]
+    return {name: {key: entry["value"] for key, entry in described[name].items()} for name in names}
+
+
+def _refuse_other_partition_counts(differences: Sequence[Difference]) -> None:
+    refused = [difference for difference in differences if difference.kind == "partitions"]
+    if refused:
+        lines = "\n".join(f"  {difference}" for difference in refused)
+        raise TopicsDiffer(
+            f"these topics have another number of partitions than the table, which would send keys elsewhere:\n{lines}\n"
+            "Nothing was changed. Set DRIFTLINE_PREFIX to start beside them, or delete them if their records may go."
+        )

@@ -1,0 +1,22 @@
+"""The names of everything that is counted, in one place: Prometheus counters, which any room may add to.
+
+A process that sets `metrics_port` shows them; without it they cost an addition each. Times are in seconds.
+"""
+
+from prometheus_client import Counter
+
+HOP_RECORDS = Counter("driftline_hop_records", "Records that a hop processed, counted at commit", ["hop"])
+HOP_REPLAYED = Counter("driftline_hop_replayed", "Records read again to rebuild a hop's state", ["hop"])
+HOP_OUTPUTS = Counter("driftline_hop_outputs", "Records that a hop produced, counted at commit", ["hop"])
+HOP_COMMITS = Counter("driftline_hop_commits", "Transactions that a hop committed", ["hop"])
+HOP_ABORTS = Counter(
+    "driftline_hop_aborts", "Times that a hop threw a batch away and resumed from its commit", ["hop"]
+)
+HOP_FENCED = Counter("driftline_hop_fenced", "Times that a hop lost a partition to a younger owner", ["hop"])
+HOP_PROCESS_SECONDS = Counter("driftline_hop_process_seconds", "Time spent in process(), awaits included", ["hop"])
+HOP_COMMIT_SECONDS = Counter("driftline_hop_commit_seconds", "Time from begin to committed", ["hop"])
+
+WRITER_RECORDS = Counter("driftline_writer_records", "Records handed to Kafka outside of transactions", ["topic"])
+
+DEAD_LETTERS = Counter("driftline_dead_letters", "Dead letters seen, whoever wrote them", ["topic", "reason"])
+DUPLICATES = Counter("driftline_duplicates", "Repeated events that were recognized and skipped", ["topic"])
