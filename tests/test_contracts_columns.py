@@ -1,0 +1,222 @@
+"""Columns of odd shapes: no candidates, empty bags, missing values, the longest bags that travel."""
+
+import dataclasses
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from contracts.codec import Codec, encode
+from contracts.columns import FeatureColumns, Ragged
+from contracts.errors import BadRecord
+from contracts.examples import Examples, decode_examples, encode_examples
+from contracts.frames import CandidatesServed
+from contracts.records import Provenance
+from contracts.served import pack_keys, served_features, unpack_keys
+from tests.golden.compare import assert_same_bags, assert_same_bits, assert_same_features
+from tests.golden.samples import EXAMPLES, RECORDS
+
+VIEWER_SPLITS = ("viewer", "history")
+CANDIDATE_SPLITS = ("text", "tags", "author")
+FLOATS = st.floats(width=32)  # NaN, infinities and -0.0 included
+
+
+@st.composite
+def bags(draw, rows, longest=5):
+    """`rows` bags, many of them empty."""
+    lengths = draw(arrays(np.int64, rows, elements=st.integers(0, longest)))
+    return Ragged.from_lengths(lengths, draw(arrays(np.uint64, int(lengths.sum()))))
+
+
+@st.composite
+def feature_columns(draw, requests=None):
+    """Some viewers, none or some candidates of each, in order of their viewers."""
+    per_viewer = draw(st.lists(st.integers(0, 4), min_size=1, max_size=4)) if requests is None else requests
+    m, n = len(per_viewer), sum(per_viewer)
+    return FeatureColumns(
+        viewer_row=np.repeat(np.arange(m, dtype=np.int32), per_viewer),
+        viewer_dense=draw(arrays(np.float32, (m, 2), elements=FLOATS)),
+        viewer_keys={split: draw(bags(m)) for split in VIEWER_SPLITS},
+        candidate_dense=draw(arrays(np.float32, (n, 3), elements=FLOATS)),
+        candidate_keys={split: draw(bags(n)) for split in CANDIDATE_SPLITS},
+    )
+
+
+def served(features: FeatureColumns) -> CandidatesServed:
+    """The record of one request (one viewer)."""
+    n = len(features)
+    viewer_lengths, viewer_keys = pack_keys(features.viewer_keys, VIEWER_SPLITS)
+    candidate_lengths, candidate_keys = pack_keys(features.candidate_keys, CANDIDATE_SPLITS)
+    return CandidatesServed(
+        request_id="r", viewer_id=1, at_ms=1, ranker="model", model_version=1, vocab_version=1, bins_version=1,
+        tokenizer=1, feature_set="fs", provenance=Provenance.REAL, tweet_ids=np.arange(n, dtype=np.uint64),
+        author_ids=np.zeros(n, np.uint64), probabilities=np.full(n, np.nan, np.float32),
+        viewer_dense=features.viewer_dense.reshape(-1), viewer_lengths=viewer_lengths, viewer_keys=viewer_keys,
+        candidate_dense=features.candidate_dense.reshape(-1), candidate_lengths=candidate_lengths,
+        candidate_keys=candidate_keys,
+    )  # fmt: skip
+
+
+@given(st.integers(0, 6).flatmap(bags), st.data())
+def test_taking_bags_gives_each_as_it_was(ragged, data):
+    rows = data.draw(st.lists(st.integers(0, len(ragged) - 1), max_size=8)) if len(ragged) else []
+    taken = ragged.take(np.array(rows, np.int64))
+    assert [bag.tolist() for bag in map(taken.__getitem__, range(len(taken)))] == [ragged[i].tolist() for i in rows]
+
+
+@given(st.lists(st.integers(0, 3).flatmap(bags), max_size=4))
+def test_concatenated_bags_are_the_bags_of_all_parts_in_order(parts):
+    whole = Ragged.concatenate(parts)
+    assert [whole[i].tolist() for i in range(len(whole))] == [
+        part[i].tolist() for part in parts for i in range(len(part))
+    ]
+
+
+def test_lengths_that_do_not_add_up_are_refused():
+    with pytest.raises(ValueError, match="lengths add up to 3, but there are 2 keys"):
+        Ragged.from_lengths(np.array([1, 2]), np.zeros(2, np.uint64))
+
+
+@given(st.integers(0, 4).flatmap(lambda n: st.fixed_dictionaries({"a": bags(n), "b": bags(n), "c": bags(n)})))
+def test_keys_packed_by_row_unpack_by_split(by_split):
+    lengths, keys = pack_keys(by_split, ("b", "a", "c"))
+    found = unpack_keys(lengths, keys, ("b", "a", "c"))
+    assert list(found) == ["b", "a", "c"]
+    for split, ragged in found.items():
+        assert_same_bags(ragged, by_split[split])
+
+
+def test_the_longest_bag_that_travels_has_255_keys():
+    longest = Ragged.from_lengths(np.array([255, 0]), np.arange(255, dtype=np.uint64))
+    assert_same_bags(unpack_keys(*pack_keys({"a": longest}, ("a",)), ("a",))["a"], longest)
+    with pytest.raises(ValueError, match="256 keys is past the 255"):
+        pack_keys({"a": Ragged.from_lengths(np.array([256]), np.arange(256, dtype=np.uint64))}, ("a",))
+
+
+def test_bags_that_are_not_whole_rows_are_refused():
+    with pytest.raises(ValueError, match="3 bags are not rows of 2 splits"):
+        unpack_keys(np.zeros(3, np.uint8), np.empty(0, np.uint64), ("a", "b"))
+
+
+@given(st.integers(0, 5).flatmap(lambda n: feature_columns(requests=[n])))
+def test_what_was_served_comes_back_bit_for_bit(features):
+    record = Codec(CandidatesServed).decode(encode(served(features)))
+    found = served_features(record, VIEWER_SPLITS, CANDIDATE_SPLITS)
+    if len(features) == 0:  # the record does not say how wide its rows would have been
+        features = dataclasses.replace(features, candidate_dense=np.empty((0, 0), np.float32))
+    assert_same_features(found, features)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"candidate_dense": np.zeros(5, np.float32)},
+        {"author_ids": np.zeros(1, np.uint64)},
+        {"probabilities": np.zeros(3, np.float32)},
+        {"candidate_lengths": np.zeros(6, np.uint8)},
+        {"candidate_lengths": np.zeros(3, np.uint8), "candidate_keys": np.empty(0, np.uint64)},
+        {"viewer_lengths": np.array([1, 0, 0], np.uint8)},
+        {"viewer_lengths": np.array([1, 0, 0, 0], np.uint8)},
+    ],
+    ids=lambda damage: "+".join(damage),
+)
+def test_a_served_record_whose_columns_do_not_fit_is_malformed(damage):
+    record = msgspec.structs.replace(RECORDS["CandidatesServed"], **damage)
+    with pytest.raises(BadRecord, match="malformed: CandidatesServed r-1: "):
+        served_features(record, VIEWER_SPLITS, CANDIDATE_SPLITS)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=4).flatmap(
+    lambda counts: st.tuples(*(feature_columns(requests=[count]) for count in counts))
+))  # fmt: skip
+def test_requests_served_apart_concatenate_to_one_batch_even_those_of_no_candidates(parts):
+    records = [served_features(served(part), VIEWER_SPLITS, CANDIDATE_SPLITS) for part in parts]
+    whole = FeatureColumns.concatenate(records)
+    assert len(whole.viewer_dense) == len(parts)
+    assert len(whole) == len(whole.candidate_dense) == sum(map(len, parts))
+    for row, part in enumerate(parts):
+        mine = whole.take(np.flatnonzero(whole.viewer_row == row))
+        for split in CANDIDATE_SPLITS:
+            assert_same_bags(mine.candidate_keys[split], part.candidate_keys[split])
+        if len(part):
+            assert_same_bits(mine.candidate_dense, part.candidate_dense)
+        assert_same_bits(whole.viewer_dense[row], part.viewer_dense[0])
+
+
+@st.composite
+def examples(draw):
+    """Examples of none or some requests, each of one or more impressions."""
+    counts = draw(st.lists(st.integers(1, 3), max_size=3))
+    features = draw(feature_columns(requests=counts))
+    n = len(features)
+    column = {np.uint64: arrays(np.uint64, n), np.int64: arrays(np.int64, n), np.uint16: arrays(np.uint16, n)}
+    floats = arrays(np.float32, n, elements=FLOATS)
+    return Examples(
+        feature_set="fs", features=features,
+        request_ids=[f"r{i}" for i, count in enumerate(counts) for _ in range(count)],
+        viewer_ids=draw(column[np.uint64]), tweet_ids=draw(column[np.uint64]), at_ms=draw(column[np.int64]),
+        positions=draw(column[np.uint16]), labels=draw(column[np.uint16]), weights=draw(floats),
+        probabilities=draw(floats), model_versions=draw(column[np.int64]), vocab_versions=draw(column[np.int64]),
+        bins_versions=draw(column[np.int64]), engaged_append_ms=draw(column[np.int64]),
+    )  # fmt: skip
+
+
+@given(examples())
+def test_examples_round_trip_bit_for_bit(sample):
+    found = decode_examples(encode_examples(sample))
+    assert_same_features(found.features, sample.features)
+    assert list(found.request_ids) == list(sample.request_ids)
+    for name in ("viewer_ids", "positions", "labels", "weights", "probabilities", "engaged_append_ms"):
+        assert_same_bits(getattr(found, name), getattr(sample, name))
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _arrow() -> pa.Table:
+    return pa.ipc.open_stream(encode_examples(EXAMPLES)).read_all()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "complaint"),
+    [
+        ("labels", pa.array([1.0, 2.0, 3.0]), "column labels may not be of double"),
+        ("tweet_ids", pa.array([1, None, 3], pa.uint64()), "column tweet_ids has nulls"),
+        ("request_ids", pa.array([1, 2, 3]), "column request_ids may not be of int64"),
+        ("viewer_dense", pa.array([1.0, 2.0, 3.0]), "column viewer_dense may not be of double"),
+        ("candidate_keys.text", pa.array([[1], [], []], pa.list_(pa.int32())), "column candidate_keys.text may not"),
+    ],
+)
+def test_examples_with_a_column_of_another_kind_are_malformed(column, values, complaint):
+    table = _arrow()
+    place = table.column_names.index(column)
+    with pytest.raises(BadRecord, match=complaint):
+        decode_examples(_stream(table.set_column(place, column, values)))
+
+
+def test_examples_without_a_column_or_without_a_version_are_malformed():
+    with pytest.raises(BadRecord, match="labels"):
+        decode_examples(_stream(_arrow().drop_columns(["labels"])))
+    with pytest.raises(BadRecord, match=r"driftline\.version"):
+        decode_examples(_stream(_arrow().replace_schema_metadata({})))
+
+
+def test_examples_cut_short_anywhere_are_malformed():
+    value = encode_examples(EXAMPLES)
+    for end in range(0, len(value) - 8, 7):  # the last 8 bytes only mark the end of the stream
+        with pytest.raises(BadRecord, match="malformed: Examples"):
+            decode_examples(value[:end])
+
+
+def test_examples_of_another_dtype_are_not_written():
+    wrong = {name: getattr(EXAMPLES, name) for name in EXAMPLES.__dataclass_fields__} | {"labels": np.zeros(3)}
+    with pytest.raises(ValueError, match="column labels is of float64, expected uint16"):
+        encode_examples(Examples(**wrong))
