@@ -92,7 +92,7 @@ def test_replayed_topics_take_the_brokers_clock():
 
 
 def test_the_lists_that_bits_and_columns_count_by_are_documented_in_order():
-    actions = dict((cells[0], cells[2]) for cells in rows_under("`Engagement`"))["`action`"]
+    actions = {cells[0]: cells[2] for cells in rows_under("`Engagement`")}["`action`"]
     assert re.findall(r"`(\w+)`", actions) == list(records.ACTIONS)
-    counts = dict((cells[0], cells[2]) for cells in rows_under("`FeatureUpdates`"))["`counts`"]
+    counts = {cells[0]: cells[2] for cells in rows_under("`FeatureUpdates`")}["`counts`"]
     assert counts.split(": ")[1].split(", ") == list(frames.COUNTERS)
