@@ -46,3 +46,7 @@ class VersionNotReached(DriftlineError):
 
 class SnapshotInvalid(DriftlineError):
     """A snapshot or checkpoint that is damaged, of an unknown format, or does not fit its manifest."""
+
+
+class BadSource(DriftlineError):
+    """A file whose format is not recognized or that lacks what a tweet needs; the message says what would help."""

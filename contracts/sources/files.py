@@ -1,0 +1,139 @@
+"""Files as streams of bytes and lines in bounded memory: plain, gzip or zstd by their first bytes, tar by its header.
+
+No line is held past a limit: a longer one is hashed in passing and comes as an `Oversized`.
+"""
+
+import codecs
+import gzip
+import hashlib
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, cast
+
+import zstandard
+
+from contracts.errors import BadSource
+
+BEGINNING_BYTES = 1024  # of a rejected row, kept for a person to look at
+_CHUNK = 1 << 20
+_ZSTD_WINDOW = 1 << 27  # `zstd --long=27`
+
+Opener = Callable[[], IO[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """A line longer than the limit: its size and hash over all of it (without the line end), and how it begins."""
+
+    size: int
+    sha256: str
+    beginning: bytes
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The decompressed bytes of a file. Raises `BadSource` where it cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if magic[:2] == b"\x1f\x8b":
+            return cast(IO[bytes], gzip.open(path, "rb"))
+        if magic == b"\x28\xb5\x2f\xfd":
+            reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+            return cast(IO[bytes], reader.stream_reader(path.open("rb"), closefd=True, read_across_frames=True))
+        return path.open("rb")
+    except OSError as error:
+        raise BadSource(f"{path}: {error.strerror or error}") from error
+
+
+def _read(stream: IO[bytes], size: int = _CHUNK) -> bytes:
+    try:
+        return stream.read(size)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise BadSource(f"the file is damaged or cut short: {error}") from error
+
+
+def read_head(opener: Opener, size: int) -> bytes:
+    """Up to `size` bytes from the beginning."""
+    with opener() as stream:
+        parts: list[bytes] = []
+        while size > 0 and (part := _read(stream, size)):
+            parts.append(part)
+            size -= len(part)
+    return b"".join(parts)
+
+
+def lines(stream: IO[bytes], limit: int) -> Iterator[bytes | Oversized]:
+    """Every line with its end, empty ones too. Holds `limit` bytes and a chunk at most."""
+    rest = b""
+    while chunk := _read(stream):
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line + b"\n" if len(line) <= limit else oversized(line)
+        if len(rest) > limit:
+            passed, rest = _pass_over(stream, rest)
+            yield passed
+    if rest:
+        yield rest if len(rest) <= limit else oversized(rest)
+
+
+def oversized(line: bytes) -> Oversized:
+    """What is kept of bytes that are not passed on."""
+    return Oversized(len(line), hashlib.sha256(line).hexdigest(), line[:BEGINNING_BYTES])
+
+
+def _pass_over(stream: IO[bytes], begun: bytes) -> tuple[Oversized, bytes]:
+    """Reads to the end of a line that is too long; also returns what was read of the next one."""
+    digest, size = hashlib.sha256(begun), len(begun)
+    while chunk := _read(stream):
+        piece, newline, rest = chunk.partition(b"\n")
+        digest.update(piece)
+        size += len(piece)
+        if newline:
+            return Oversized(size, digest.hexdigest(), begun[:BEGINNING_BYTES]), rest
+    return Oversized(size, digest.hexdigest(), begun[:BEGINNING_BYTES]), b""
+
+
+def is_utf8(opener: Opener) -> bool:
+    """Whether all of it is UTF-8: one pass over the file, since one bad byte decides for every row of it."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with opener() as stream:
+            while chunk := _read(stream):
+                decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_tar(opener: Opener) -> bool:
+    """Whether the (decompressed) bytes begin with a tar header."""
+    return read_head(opener, 262)[257:262] == b"ustar"
+
+
+def members(opener: Opener) -> Iterator[tuple[str, Opener]]:
+    """(name, opener) of each regular file of a tar archive, unpacked one at a time into a temporary folder.
+
+    An opener works until the next member is asked for. Raises `BadSource` for a damaged archive.
+    """
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            opener() as stream,
+            tarfile.open(fileobj=stream, mode="r|") as archive,
+        ):
+            unpacked = Path(folder) / "member"
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is not None:
+                    with unpacked.open("wb") as file:
+                        while chunk := _read(content):
+                            file.write(chunk)
+                    yield member.name, partial(open_bytes, unpacked)
+    except tarfile.TarError as error:
+        raise BadSource(f"the archive is damaged: {error}") from error
