@@ -42,6 +42,11 @@ def find_redis() -> Path | None:
     return _program("redis-server")
 
 
+def find_maven() -> Path | None:
+    """The Maven of this machine."""
+    return _program("mvn")
+
+
 def find_java() -> Path | None:
     """A JVM that is new enough for the broker, JAVA_HOME's before PATH's."""
     home = os.environ.get("JAVA_HOME")
@@ -67,13 +72,21 @@ def find_installation(environ: Mapping[str, str]) -> Path | None:
             raise ServerUnavailable(f"KAFKA_HOME names {home}, but {libs} holds no Kafka jars; mend or unset it")
         return libs
     script = _program("kafka-server-start.sh")
-    libs = script.resolve().parent.parent / "libs" if script else None
-    return libs if libs and any(libs.glob("kafka_*.jar")) else None
+    beside = script.resolve().parent.parent / "libs" if script else None
+    return beside if beside and any(beside.glob("kafka_*.jar")) else None
+
+
+def find_libs() -> Path | None:
+    """The folder of a broker's jars: an installation's, or what Maven brought before."""
+    cached = kafka.cached_libs()
+    return find_installation(os.environ) or (cached if cached.is_dir() else None)
 
 
 def provide_redis(say: Callable[[str], None], *, install: bool) -> Path:
     """A redis-server, installed if `install` and that is possible. Raises `ServerUnavailable` with the choices."""
-    found = find_redis() or (_install(["redis-server"], say) if install else None) or find_redis()
+    if install and find_redis() is None:
+        _install(["redis-server"], say)
+    found = find_redis()
     if found is None:
         raise ServerUnavailable(f"no redis-server on this machine. {CHOICES}")
     return found
@@ -81,13 +94,13 @@ def provide_redis(say: Callable[[str], None], *, install: bool) -> Path:
 
 def provide_kafka(say: Callable[[str], None], *, install: bool) -> KafkaPrograms:
     """What runs a broker: a Kafka installation, or jars that Maven resolves once. Raises as `provide_redis`."""
-    libs = find_installation(os.environ) or _existing(kafka.cached_libs())
+    libs = find_libs()
     missing = [] if find_java() else ["java"]
-    if libs is None and _program("mvn") is None:
+    if libs is None and find_maven() is None:
         missing.append("mvn")
     if missing and install:
         _install(missing, say)
-    java, maven = find_java(), _program("mvn")
+    java, maven = find_java(), find_maven()
     if java is None:
         raise ServerUnavailable(f"no JVM {OLDEST_JAVA} or newer on this machine. {CHOICES}")
     if libs is None:
@@ -109,9 +122,8 @@ def _install(programs: list[str], say: Callable[[str], None]) -> None:
     for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
         finished = subprocess.run([*environ, *arguments], capture_output=True, text=True, check=False)
         if finished.returncode != 0:
-            raise ServerUnavailable(
-                f"apt-get {' '.join(arguments)} failed:\n{finished.stdout}{finished.stderr}\n{CHOICES}"
-            )
+            output = finished.stdout + finished.stderr
+            raise ServerUnavailable(f"apt-get {' '.join(arguments)} failed:\n{output}\n{CHOICES}")
 
 
 def _privilege() -> list[str] | None:
@@ -129,7 +141,3 @@ def _privilege() -> list[str] | None:
 def _program(name: str) -> Path | None:
     found = shutil.which(name)
     return Path(found) if found else None
-
-
-def _existing(folder: Path) -> Path | None:
-    return folder if folder.is_dir() else None

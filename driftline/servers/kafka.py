@@ -13,7 +13,7 @@ from driftline.servers.settings_table import CLUSTER_ID, KAFKA, KAFKA_HEAP, KAFK
 
 START_TIMEOUT_S = 90.0
 _HERE = Path(__file__).parent
-_DOWNLOAD_MB = 54
+DOWNLOAD_MB = 54
 
 
 def cached_libs() -> Path:
@@ -27,7 +27,7 @@ def download_libs(maven: Path, say: Callable[[str], None]) -> Path:
     libs = cached_libs()
     if libs.is_dir():
         return libs
-    say(f"Kafka {KAFKA_VERSION}: Maven downloads its jars (about {_DOWNLOAD_MB} MB) to {libs}")
+    say(f"Kafka {KAFKA_VERSION}: Maven downloads its jars (about {DOWNLOAD_MB} MB) to {libs}")
     libs.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{KAFKA_VERSION}.", dir=libs.parent))
     command = [

@@ -1,16 +1,23 @@
-"""Local servers as one thing: bound to this process (tests, demo, benchmarks) or in the background (`driftline up`)."""
+"""Local servers that answer, each with its data and log in a folder; `local_servers` starts what is not configured.
+
+Here they are bound to this process (tests, demo, benchmarks); `background.py` leaves them running (`driftline up`).
+"""
 
 import atexit
 import contextlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from contracts.settings import Settings
 from driftline.servers import discovery, kafka, redis
 from driftline.servers.processes import ServerProcess, free_port
 
-DEFAULT = Settings()
+VARIABLES = {"kafka": "DRIFTLINE_KAFKA", "redis": "DRIFTLINE_REDIS"}
+_DEFAULTS = Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +50,39 @@ def start_redis(
     )
 
 
-def _answering(server: Server, answers: Callable[[], bool], timeout_s: float) -> Server:
-    try:
-        server.process.wait_until(answers, timeout_s)
-    except BaseException:
-        server.process.stop(grace_s=0)
-        raise
-    return server
+STARTERS: dict[str, Callable[..., Server]] = {"redis": start_redis, "kafka": start_kafka}
+
+
+def configured(name: str, settings: Settings, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the environment or a file gives the address of "kafka" or "redis", so that none is to be started."""
+    environ = os.environ if environ is None else environ
+    return VARIABLES[name] in environ or getattr(settings, name) != getattr(_DEFAULTS, name)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServers:
+    """`settings` point at the servers; `started` are those of them ("kafka", "redis") that this process started."""
+
+    settings: Settings
+    started: Mapping[str, Server]
+
+
+@contextlib.contextmanager
+def local_servers(
+    settings: Settings, folder: Path, say: Callable[[str], None], *, install: bool = True
+) -> Iterator[LocalServers]:
+    """Servers on free ports for the time of the block, with their data in `folder`; none outlives this process.
+
+    What is configured is used as it is. Raises `ServerUnavailable` where one can neither be found nor installed.
+    """
+    with contextlib.ExitStack() as stack:
+        started = {
+            name: stack.enter_context(running(start(folder, say, bound=True, install=install)))
+            for name, start in STARTERS.items()
+            if not configured(name, settings)
+        }
+        addresses = {name: server.address for name, server in started.items()}
+        yield LocalServers(msgspec.structs.replace(settings, **addresses), started)
 
 
 @contextlib.contextmanager
@@ -61,3 +94,12 @@ def running(server: Server, *, grace_s: float = 0) -> Iterator[Server]:
     finally:
         atexit.unregister(server.process.stop)
         server.process.stop(grace_s)
+
+
+def _answering(server: Server, answers: Callable[[], bool], timeout_s: float) -> Server:
+    try:
+        server.process.wait_until(answers, timeout_s)
+    except BaseException:
+        server.process.stop(grace_s=0)
+        raise
+    return server

@@ -1,8 +1,8 @@
 """Child processes that are servers: started, waited for, stopped, and never left behind.
 
-A *bound* child dies with its parent, however that dies: the kernel sends it SIGKILL (PR_SET_PDEATHSIG; Linux only, for
-the thread that started it, so start servers from the main thread). Every child leads a session of its own, so that
-Ctrl-C in the terminal reaches the program first, which then stops its servers in order.
+A *bound* child dies with its parent, however that dies: the kernel sends it SIGKILL (PR_SET_PDEATHSIG of Linux; also
+when only the thread that started it ends, so start servers from the main thread). Every child leads a session of its
+own, so that Ctrl-C in the terminal reaches the program first, which then stops its servers in order.
 """
 
 import ctypes
@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from contracts.errors import ServerUnavailable
 
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.05
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec is no place to import
 
 
 class ServerProcess:
@@ -36,10 +35,9 @@ class ServerProcess:
         parent = os.getpid()
 
         def die_with_parent() -> None:
-            if _LIBC is not None:
-                _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-                if os.getppid() != parent:  # the parent died before the call above
-                    os._exit(1)
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # the parent died before the call above
+                os._exit(1)
 
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -59,7 +57,7 @@ class ServerProcess:
         return self._process.pid
 
     def wait_until(self, answers: Callable[[], bool], timeout_s: float) -> None:
-        """Return once `answers()` is true; raises `ServerUnavailable` with the log's end if it dies or takes longer."""
+        """Return once `answers()`; raises `ServerUnavailable` with the log's end if it dies or takes longer."""
         deadline = time.monotonic() + timeout_s
         while not answers():
             if self._process.poll() is not None:

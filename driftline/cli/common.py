@@ -1,0 +1,19 @@
+"""What commands share: the settings of this process, and output for machines."""
+
+import sys
+from typing import Any
+
+import msgspec
+
+from contracts.settings import Settings, load
+from driftline.servers.background import resolve
+
+
+def current_settings() -> Settings:
+    """Environment, file and defaults, pointed at what `driftline up` started where no address is configured."""
+    return resolve(load())
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output, indented."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
