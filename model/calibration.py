@@ -1,0 +1,90 @@
+"""From raw logits to rates: isotonic regression on what was predicted lately and what then happened.
+
+The regression (scikit-learn's) is a staircase; scores on one stair would tie and lose their order. So each stair
+becomes one knot, at the mean logit of its examples, and serving interpolates between knots (centered isotonic
+regression: Oron and Flournoy 2017). Outside the knots the odd ends follow the logistic curve, scaled to meet the
+outermost knot:
+
+    below:  y[0] * sigmoid(x) / sigmoid(x[0])          above:  1 - (1 - y[-1]) * sigmoid(-x) / sigmoid(-x[-1])
+
+so a calibrated probability rises strictly with its logit and never reaches 0 or 1.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import SnapshotInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """Knots: x float64[k] logits and y float64[k] rates, both strictly rising; none means plain sigmoid."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+    @staticmethod
+    def identity() -> "Calibrator":
+        """The calibrator of a model that has not been observed yet."""
+        return Calibrator(np.empty(0), np.empty(0))
+
+    def apply(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Calibrated probabilities float64[n]; the definition that the serving kernel is held to."""
+        logits = logits.astype(np.float64)
+        if not len(self.x):
+            return sigmoid(logits)
+        below = self.y[0] * sigmoid(logits) / sigmoid(self.x[:1])
+        above = 1 - (1 - self.y[-1]) * sigmoid(-logits) / sigmoid(-self.x[-1:])
+        inside = np.interp(logits, self.x, self.y)
+        return np.where(logits < self.x[0], below, np.where(logits > self.x[-1], above, inside))
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """What a snapshot stores."""
+        return {"x": self.x, "y": self.y}
+
+    @staticmethod
+    def from_arrays(arrays: dict[str, NDArray[Any]]) -> "Calibrator":
+        """The inverse of `to_arrays`. Raises `SnapshotInvalid` for knots that do not rise within (0, 1)."""
+        x, y = arrays["x"].astype(np.float64), arrays["y"].astype(np.float64)
+        fits = x.shape == y.shape and x.ndim == 1 and bool(np.all(np.isfinite(x)))
+        if not fits or not (np.all(np.diff(x) > 0) and np.all(np.diff(y) > 0) and np.all((y > 0) & (y < 1))):
+            raise SnapshotInvalid("calibrator: knots must rise strictly, with rates between 0 and 1")
+        return Calibrator(x, y)
+
+
+def sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-x)), without overflow."""
+    small = np.exp(-np.abs(logits.astype(np.float64)))
+    return np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def fit(
+    logits: NDArray[np.floating[Any]],  # [n], as served: place 0, before calibration
+    labels: NDArray[Any],  # [n], bool or 0/1
+    weights: NDArray[np.floating[Any]],  # [n]
+    minimum: int = 1_000,  # fewer examples say too little to move anything
+) -> Calibrator:
+    """The calibrator of these observations; identity if there are too few or all labels are alike.
+
+    A pure function of its arguments. Rates are kept half an example's weight away from 0 and 1.
+    """
+    from sklearn.isotonic import IsotonicRegression  # a second to import, and no scorer needs it
+
+    used = weights > 0
+    x, y, w = logits[used].astype(np.float64), labels[used].astype(np.float64), weights[used].astype(np.float64)
+    if len(x) < minimum or y.min() == y.max():
+        return Calibrator.identity()
+    order = np.argsort(x, kind="stable")
+    x, y, w = x[order], y[order], w[order]
+    stairs = IsotonicRegression(out_of_bounds="clip").fit(x, y, w).predict(x)
+    floor = 0.5 * w.mean() / w.sum()
+    stairs = np.clip(stairs, floor, 1 - floor)
+    number = np.cumsum(np.append(False, np.diff(stairs) > 0))
+    mass = np.bincount(number, w)
+    rates = np.bincount(number, w * stairs) / mass
+    knots = np.bincount(number, w * x) / mass
+    rising = np.append(True, (np.diff(knots) > 0) & (np.diff(rates) > 0))
+    return Calibrator(knots[rising], rates[rising])

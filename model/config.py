@@ -1,0 +1,71 @@
+"""The shape of the ranking model: its splits, what the glue joins, and how wide each part is.
+
+The glue is one vector a candidate, in this order (widths in brackets):
+
+    viewer [dim], history [dim], viewer bins [bin_dim]                             the viewer's part
+    text [dim], tags [dim], author [dim], candidate bins [bin_dim]                 the candidate's part
+    viewer*author, viewer*text, viewer*tags, history*author, history*tags [dim]    taste: element-wise products
+
+The viewer's part comes first, so that serving multiplies it with the first layer once a request, not once a candidate.
+"""
+
+import msgspec
+
+from contracts.errors import SettingsError
+from contracts.settings import Settings
+from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
+
+CROSSES = (
+    ("viewer", "author"),
+    ("viewer", "text"),
+    ("viewer", "tags"),
+    ("history", "author"),
+    ("history", "tags"),
+)
+_SPLITS = (("viewer", "history"), ("text", "tags", "author"))
+
+
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes of the model; part of every manifest. Two models with equal configs have arrays of equal shapes."""
+
+    num_slots: int
+    bin_rows: int
+    dim: int
+    bin_dim: int = 8
+    hidden: tuple[int, int] = (64, 32)
+    places: int = 64  # places of a timeline with a position bias of their own; all below share the last
+    init_scale: float = 0.1  # fresh embedding rows are uniform in (-init_scale, init_scale)
+
+    def __post_init__(self) -> None:
+        if (VIEWER_SPLITS, CANDIDATE_SPLITS) != _SPLITS:
+            raise SettingsError(
+                f"the model is laid out for the splits {_SPLITS}, but the feature set declares "
+                f"{(VIEWER_SPLITS, CANDIDATE_SPLITS)}: change model/config.py with it"
+            )
+        sizes = (self.num_slots, self.bin_rows, self.dim, self.bin_dim, *self.hidden, self.places)
+        if min(sizes) < 1:
+            raise SettingsError(f"every size of the model must be at least 1: {self}")
+
+    @property
+    def viewer_width(self) -> int:
+        """How many elements of the glue depend on the viewer alone."""
+        return 2 * self.dim + self.bin_dim
+
+    @property
+    def candidate_width(self) -> int:
+        """How many elements of the glue depend on the candidate alone."""
+        return 3 * self.dim + self.bin_dim
+
+    @property
+    def glue_width(self) -> int:
+        """Elements of the glue vector: what the first hidden layer reads."""
+        return self.viewer_width + self.candidate_width + len(CROSSES) * self.dim
+
+    @staticmethod
+    def from_settings(settings: Settings, bin_rows: int) -> "ModelConfig":
+        """The config of a new model; `bin_rows` comes from `featurestore.encoding.BIN_ROWS`."""
+        return ModelConfig(
+            num_slots=settings.vocab.rare_slots + settings.vocab.capacity,
+            bin_rows=bin_rows,
+            dim=settings.trainer.embedding_dim,
+        )

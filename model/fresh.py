@@ -1,0 +1,45 @@
+"""Fresh embedding rows: a pure function of (key, generation), never of a global random generator.
+
+Element j of a row is element j of a SplitMix64 stream (Steele, Lea and Flood 2014) that is seeded by mixing key and
+generation, its top 24 bits mapped onto [-scale, scale). Rows that no admitted key owns (the rare region, the bins)
+take their own index as key and a domain of their own as generation, so they never repeat the row of an admitted key
+on purpose. Golden-tested: a trainer of another version must draw the same rows.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+# Generations of real keys are 32-bit, so these are out of their reach.
+RARE_DOMAIN = 1 << 32
+BIN_DOMAIN = 2 << 32
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    x = (x ^ (x >> np.uint64(30))) * _MIX_1
+    x = (x ^ (x >> np.uint64(27))) * _MIX_2
+    return x ^ (x >> np.uint64(31))
+
+
+def fresh_rows(
+    keys: NDArray[np.uint64],  # [n]
+    generations: NDArray[np.integer],  # [n], or a domain above 32 bits
+    dim: int,
+    scale: float,
+) -> NDArray[np.float32]:
+    """float32[n, dim], uniform in [-scale, scale)."""
+    seeds = _mix(keys.astype(np.uint64) + _GOLDEN)
+    seeds = _mix(seeds ^ (generations.astype(np.uint64) * _GOLDEN))
+    steps = np.arange(1, dim + 1, dtype=np.uint64) * _GOLDEN
+    bits = _mix(seeds[:, None] + steps[None, :]) >> np.uint64(40)
+    unit = bits.astype(np.float32) * np.float32(2.0**-23) - np.float32(1.0)
+    return unit * np.float32(scale)
+
+
+def fresh_region(count: int, domain: int, dim: int, scale: float) -> NDArray[np.float32]:
+    """float32[count, dim]: the rows of a region whose rows are known by their index."""
+    indices = np.arange(count, dtype=np.uint64)
+    return fresh_rows(indices, np.full(count, domain, np.uint64), dim, scale)

@@ -1,0 +1,23 @@
+"""Row-wise Adagrad in plain numpy: the definition."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+EPSILON = 1e-8  # keeps a row whose gradients were all zero from dividing by zero
+
+
+def update(
+    rows: NDArray[np.int32],  # [t], each once
+    gradient: NDArray[np.floating[Any]],  # [t, dim]
+    table: NDArray[np.floating[Any]],  # [rows, dim]
+    moment: NDArray[np.floating[Any]],  # [rows]
+    rate: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(table float64[rows, dim], moment float64[rows]) after one step; the inputs are left alone."""
+    table, moment = table.astype(np.float64), moment.astype(np.float64)
+    wide = gradient.astype(np.float64)
+    moment[rows] += np.mean(wide**2, axis=1)
+    table[rows] -= rate * wide / (np.sqrt(moment[rows]) + EPSILON)[:, None]
+    return table, moment

@@ -1,0 +1,75 @@
+"""Pooling and its gradient, compiled. One pass over the bags, in order; nothing allocated per bag."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+# Arrays as in reference.py, float32. What is touched is listed in order of first touch, so that an update costs
+# what the batch touches, not what the table holds, and always walks the rows in the same order.
+
+
+@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+def pool_into(offsets: Any, slots: Any, embedding: Any, linear: Any, pooled: Any, first_order: Any) -> None:
+    """Fill pooled float32[n, dim] and first_order float32[n]."""
+    dim = embedding.shape[1]
+    for i in range(offsets.size - 1):
+        begin, end = offsets[i], offsets[i + 1]
+        total = np.float32(0.0)
+        for k in range(dim):
+            pooled[i, k] = np.float32(0.0)
+        for j in range(begin, end):
+            slot = slots[j]
+            total += linear[slot]
+            for k in range(dim):
+                pooled[i, k] += embedding[slot, k]
+        scale = np.float32(1.0) / np.sqrt(np.float32(max(end - begin, 1)))
+        first_order[i] = total * scale
+        for k in range(dim):
+            pooled[i, k] *= scale
+
+
+@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+def scatter_into(
+    offsets: Any,
+    slots: Any,
+    pooled_gradient: Any,
+    first_order_gradient: Any,
+    place: Any,  # int32[rows]: where a row's gradient stands in the buffers, -1 = not touched yet
+    touched: Any,  # int32[capacity]: the touched rows
+    count: int,  # how many of `touched` are in use
+    buffer: Any,  # float32[capacity, dim]
+    buffer_linear: Any,  # float32[capacity]
+) -> int:
+    """Add the gradients of one split's bags; returns the new count of touched rows."""
+    dim = pooled_gradient.shape[1]
+    for i in range(offsets.size - 1):
+        begin, end = offsets[i], offsets[i + 1]
+        scale = np.float32(1.0) / np.sqrt(np.float32(max(end - begin, 1)))
+        for j in range(begin, end):
+            slot = slots[j]
+            at = place[slot]
+            if at < 0:
+                at = count
+                count += 1
+                place[slot] = at
+                touched[at] = slot
+                buffer_linear[at] = np.float32(0.0)
+                for k in range(dim):
+                    buffer[at, k] = np.float32(0.0)
+            buffer_linear[at] += first_order_gradient[i] * scale
+            for k in range(dim):
+                buffer[at, k] += pooled_gradient[i, k] * scale
+    return count
+
+
+def pool(offsets: Any, slots: Any, embedding: Any, linear: Any) -> tuple[Any, Any]:
+    """(pooled float32[n, dim], first_order float32[n])."""
+    n = len(offsets) - 1
+    pooled = np.empty((n, embedding.shape[1]), np.float32)
+    first_order = np.empty(n, np.float32)
+    pool_into(offsets, slots, embedding, linear, pooled, first_order)
+    return pooled, first_order
+
+
+scatter = scatter_into

@@ -1,0 +1,145 @@
+"""Serving, compiled. Inner loops run over the outputs of a layer, so that they are vectorized without reordering.
+
+Layout of a viewer's row in `glue` (float32[m, V]): viewer [dim], history [dim], viewer bins [bin_dim].
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+
+
+@njit(cache=True, nogil=True, inline="always", boundscheck=False)  # type: ignore[untyped-decorator]
+def _pool(begin: int, end: int, rows: Any, table: Any, linear: Any, out: Any, at: int) -> Any:
+    """Write the pooled bag `rows[begin:end]` to `out[at:at + dim]`; returns its pooled first-order weight."""
+    dim = table.shape[1]
+    total = _ZERO
+    for k in range(dim):
+        out[at + k] = _ZERO
+    for j in range(begin, end):
+        row = rows[j]
+        total += linear[row]
+        for k in range(dim):
+            out[at + k] += table[row, k]
+    scale = _ONE / np.sqrt(np.float32(max(end - begin, 1)))
+    for k in range(dim):
+        out[at + k] *= scale
+    return total * scale
+
+
+@njit(cache=True, nogil=True, inline="always", boundscheck=False)  # type: ignore[untyped-decorator]
+def _add_layer(values: Any, layer: Any, out: Any) -> None:
+    """out[j] += sum over i of values[i] * layer[i, j], i ascending."""
+    for i in range(layer.shape[0]):
+        value = values[i]
+        for j in range(layer.shape[1]):
+            out[j] += value * layer[i, j]
+
+
+@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+def score_viewers(
+    bins: Any, viewer: Any, history: Any, weights: Any, glue: Any, hidden: Any, first_order: Any
+) -> None:
+    """The viewers' part. bins int32[m, features]; viewer, history: (offsets, slots).
+
+    Fills glue float32[m, V], hidden float32[m, h1] (first layer before ReLU) and first_order float32[m].
+    """
+    w = weights
+    dim = w.embedding.shape[1]
+    for v in range(bins.shape[0]):
+        row = glue[v]
+        total = _pool(viewer[0][v], viewer[0][v + 1], viewer[1], w.embedding, w.linear, row, 0)
+        total += _pool(history[0][v], history[0][v + 1], history[1], w.embedding, w.linear, row, dim)
+        total += _pool(0, bins.shape[1], bins[v], w.bin_embedding, w.bin_linear, row, 2 * dim)
+        first_order[v] = total
+        hidden[v, :] = w.hidden1_bias
+        _add_layer(row, w.viewer_layer, hidden[v])
+
+
+@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+def score_candidates(
+    begin: int,  # the candidates begin..end of the batch are scored: a thread's share
+    end: int,
+    viewer_row: Any,  # int32[n]
+    bins: Any,  # int32[n, features]
+    text: Any,  # (offsets int64[n + 1], slots int32)
+    tags: Any,
+    author: Any,
+    viewer_glue: Any,  # what score_viewers filled
+    viewer_hidden: Any,
+    viewer_first_order: Any,
+    weights: Any,  # Weights
+    knots: Any,  # float64[k], the calibrator's logits
+    rates: Any,  # float64[k]
+    logits: Any,  # float32[n], filled
+    probabilities: Any,  # float32[n], filled
+) -> None:
+    """Logits and calibrated probabilities of some candidates."""
+    w = weights
+    dim, bin_dim = w.embedding.shape[1], w.bin_embedding.shape[1]
+    crosses = 3 * dim + bin_dim
+    x = np.empty(w.candidate_layer.shape[0], np.float32)
+    hidden1 = np.empty(w.hidden1_bias.size, np.float32)
+    hidden2 = np.empty(w.hidden2_bias.size, np.float32)
+    for i in range(begin, end):
+        v = viewer_row[i]
+        total = viewer_first_order[v]
+        total += _pool(text[0][i], text[0][i + 1], text[1], w.embedding, w.linear, x, 0)
+        total += _pool(tags[0][i], tags[0][i + 1], tags[1], w.embedding, w.linear, x, dim)
+        total += _pool(author[0][i], author[0][i + 1], author[1], w.embedding, w.linear, x, 2 * dim)
+        total += _pool(0, bins.shape[1], bins[i], w.bin_embedding, w.bin_linear, x, 3 * dim)
+        taste = _ZERO
+        for k in range(dim):
+            viewer, history = viewer_glue[v, k], viewer_glue[v, dim + k]
+            words, topic, writer = x[k], x[dim + k], x[2 * dim + k]
+            x[crosses + k] = viewer * writer
+            x[crosses + dim + k] = viewer * words
+            x[crosses + 2 * dim + k] = viewer * topic
+            x[crosses + 3 * dim + k] = history * writer
+            x[crosses + 4 * dim + k] = history * topic
+        for k in range(5 * dim):
+            taste += x[crosses + k] * w.taste[k]
+        for j in range(hidden1.size):
+            hidden1[j] = viewer_hidden[v, j]
+        _add_layer(x, w.candidate_layer, hidden1)
+        for j in range(hidden1.size):
+            hidden1[j] = max(hidden1[j], _ZERO)
+        for j in range(hidden2.size):
+            hidden2[j] = w.hidden2_bias[j]
+        _add_layer(hidden1, w.hidden2_layer, hidden2)
+        logit = w.bias + total + taste
+        for j in range(hidden2.size):
+            logit += max(hidden2[j], _ZERO) * w.output[j]
+        logits[i] = logit
+        probabilities[i] = _calibrate(np.float64(logit), knots, rates)
+
+
+@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+def _sigmoid(x: float) -> float:
+    small = math.exp(-abs(x))
+    return 1.0 / (1.0 + small) if x >= 0.0 else small / (1.0 + small)
+
+
+@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+def _calibrate(x: float, knots: Any, rates: Any) -> float:
+    """As `model.calibration.Calibrator.apply`."""
+    last = knots.size - 1
+    if last < 0:
+        return _sigmoid(x)
+    if x < knots[0]:
+        return rates[0] * _sigmoid(x) / _sigmoid(knots[0])
+    if x > knots[last]:
+        return 1.0 - (1.0 - rates[last]) * _sigmoid(-x) / _sigmoid(-knots[last])
+    low, high = 0, last
+    while high - low > 1:
+        middle = (low + high) // 2
+        if knots[middle] <= x:
+            low = middle
+        else:
+            high = middle
+    if high == low:
+        return rates[low]
+    return rates[low] + (rates[high] - rates[low]) * ((x - knots[low]) / (knots[high] - knots[low]))

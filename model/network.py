@@ -1,0 +1,93 @@
+"""The dense part of the ranking model in torch: from pooled bags to one logit.
+
+    logit = bias + place bias + first-order sum + taste . crosses + MLP(glue)
+
+The sparse part (tables, pooling, their updates) stands outside, in `model/kernels/bags`: autograd ends at the pooled
+bags, which are its leaves. `taste` is the direct path of the viewer-candidate products to the logit (a factorization
+machine's term); it starts at 1, so that tastes are learned before the hidden layers have found out about them.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from model.config import CROSSES, ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """The pooled inputs of n candidates of m viewers, all float32.
+
+    viewer: per viewer split [m, dim]; viewer_bins [m, bin_dim]; candidate: per candidate split [n, dim];
+    candidate_bins [n, bin_dim]; viewer_first_order [m] and candidate_first_order [n]: sums of first-order weights.
+    """
+
+    viewer: Mapping[str, Tensor]
+    viewer_bins: Tensor
+    candidate: Mapping[str, Tensor]
+    candidate_bins: Tensor
+    viewer_first_order: Tensor
+    candidate_first_order: Tensor
+
+
+class RankingModel(nn.Module):
+    """Two hidden layers over the glue, beside the direct terms. Parameters are drawn from `seed` alone."""
+
+    def __init__(self, config: ModelConfig, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        random = np.random.Generator(np.random.PCG64(seed))
+        first, second = config.hidden
+        self.hidden1_weight = nn.Parameter(_he_uniform(random, first, config.glue_width))
+        self.hidden1_bias = nn.Parameter(torch.zeros(first))
+        self.hidden2_weight = nn.Parameter(_he_uniform(random, second, first))
+        self.hidden2_bias = nn.Parameter(torch.zeros(second))
+        self.output_weight = nn.Parameter(torch.zeros(second))
+        self.taste = nn.Parameter(torch.ones(len(CROSSES) * config.dim))
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.place_bias = nn.Parameter(torch.zeros(config.places))
+
+    def forward(
+        self,
+        pooled: Pooled,
+        viewer_row: Tensor,  # int64[n]
+    ) -> Tensor:  # float32[n]
+        """The logit that is served: every candidate as if it were shown in place 0."""
+        viewer = {split: rows.index_select(0, viewer_row) for split, rows in pooled.viewer.items()}
+        candidate = pooled.candidate
+        crosses = torch.cat([viewer[left] * candidate[right] for left, right in CROSSES], dim=1)
+        glue = torch.cat(
+            [
+                viewer["viewer"], viewer["history"], pooled.viewer_bins.index_select(0, viewer_row),
+                candidate["text"], candidate["tags"], candidate["author"], pooled.candidate_bins,
+                crosses,
+            ],
+            dim=1,
+        )  # fmt: skip
+        hidden = torch.relu(torch.addmm(self.hidden1_bias, glue, self.hidden1_weight.t()))
+        hidden = torch.relu(torch.addmm(self.hidden2_bias, hidden, self.hidden2_weight.t()))
+        first_order = pooled.viewer_first_order.index_select(0, viewer_row) + pooled.candidate_first_order
+        direct = first_order + torch.mv(crosses, self.taste) + self.bias + self.place_bias[0]
+        return direct + torch.mv(hidden, self.output_weight)
+
+    def place_offset(self, positions: NDArray[np.integer]) -> Tensor:
+        """float32[n]: what the places in which candidates were really shown add to the served logit.
+
+        A training-time input only: it takes what is due to the place out of what is learned as taste.
+        """
+        places = torch.from_numpy(np.minimum(positions.astype(np.int64), self.config.places - 1))
+        return self.place_bias.index_select(0, places) - self.place_bias[0]
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Views of all parameters as numpy arrays, by name."""
+        return {name: parameter.detach().numpy() for name, parameter in self.named_parameters()}
+
+
+def _he_uniform(random: np.random.Generator, outputs: int, inputs: int) -> Tensor:
+    bound = math.sqrt(3.0 / inputs)
+    return torch.from_numpy(random.uniform(-bound, bound, (outputs, inputs)).astype(np.float32))

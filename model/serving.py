@@ -1,0 +1,91 @@
+"""The model at serving: a snapshot in, calibrated probabilities out. numpy and numba; torch is never imported.
+
+A candidate's score depends on its viewer, itself and the snapshot alone: the same bits in any batch (see
+`model/kernels/ranking`). The encoding uses the vocabulary and bins of the snapshot, never live ones.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.columns import FeatureColumns
+from contracts.records import Reason
+from featurestore.encoding import encode
+from model.explain import explanations
+from model.kernels.ranking import Weights, score_candidates, score_viewers
+from model.snapshot import Manifest, Snapshot
+
+F32 = NDArray[np.float32]
+
+
+class Predictor:
+    """Scores candidates with one snapshot. Safe to call from several threads at once.
+
+    `threads` > 1 shares out a batch's candidates; it changes how long a batch takes, and no bit of it.
+    """
+
+    def __init__(self, snapshot: Snapshot, threads: int = 1) -> None:
+        self._snapshot = snapshot
+        self._weights = Weights.from_arrays(snapshot.weights, snapshot.manifest.config)
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "predictor") if threads > 1 else None
+
+    @staticmethod
+    def load(path: str | Path, threads: int = 1) -> "Predictor":
+        """The predictor of the snapshot in folder `path`. Raises `SnapshotInvalid`."""
+        return Predictor(Snapshot.load(Path(path)), threads)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is being served: name, version, vocabulary and bins versions, offsets, figures."""
+        return self._snapshot.manifest
+
+    def close(self) -> None:
+        """Let the threads go, if there are any."""
+        if self._pool:
+            self._pool.shutdown()
+
+    def score(self, features: FeatureColumns) -> F32:
+        """float32[n]: calibrated probability that the viewer engages, as if shown in place 0."""
+        return self._run(features)[1]
+
+    def logits(self, features: FeatureColumns) -> F32:
+        """float32[n]: the log-odds before calibration."""
+        return self._run(features)[0]
+
+    def explain(self, features: FeatureColumns, rows: NDArray[np.integer], top: int = 3) -> list[list[Reason]]:
+        """What drove the score of candidates `rows`: for each, the `top` reasons, strongest first.
+
+        A reason's `log_odds` is the log-odds with the feature less those without it: positive raised the score.
+        Without means: missing for a dense feature, an empty bag for a split of keys.
+        """
+        return explanations(features, rows, self.logits, top)
+
+    def _run(self, features: FeatureColumns) -> tuple[F32, F32]:
+        """(logits float32[n], probabilities float32[n])."""
+        inputs = encode(features, self._snapshot.vocabulary, self._snapshot.bins)
+        weights, calibrator = self._weights, self._snapshot.calibrator
+        m, n = len(inputs.viewer_bins), len(inputs.viewer_row)
+        glue = np.empty((m, self.manifest.config.viewer_width), np.float32)
+        hidden = np.empty((m, len(weights.hidden1_bias)), np.float32)
+        first_order = np.empty(m, np.float32)
+        viewer, candidate = inputs.viewer_slots, inputs.candidate_slots
+        score_viewers(inputs.viewer_bins, viewer["viewer"], viewer["history"], weights, glue, hidden, first_order)
+        logits, probabilities = np.empty(n, np.float32), np.empty(n, np.float32)
+
+        def share(begin: int, end: int) -> None:
+            score_candidates(
+                begin, end, inputs.viewer_row, inputs.candidate_bins,
+                candidate["text"], candidate["tags"], candidate["author"],
+                glue, hidden, first_order, weights, calibrator.x, calibrator.y, logits, probabilities,
+            )  # fmt: skip
+
+        if self._pool is None:
+            share(0, n)
+        else:
+            cuts = [n * i // self._threads for i in range(self._threads + 1)]
+            for _ in self._pool.map(share, cuts[:-1], cuts[1:]):
+                pass
+        return logits, probabilities

@@ -1,0 +1,189 @@
+"""Learning: encoded examples in, better weights out. Everything here is a function of what was learned, in order.
+
+A batch goes: pool the bags (numba), predict (torch), keep the prediction for progressive validation, then learn: torch's
+autograd to the pooled bags, from there by hand to the touched rows of the tables. Deterministic for one number of
+threads, build and instruction set; a checkpoint records those.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from contracts.columns import FeatureColumns
+from contracts.examples import Examples
+from contracts.records import ACTIONS, ENGAGED
+from contracts.settings import Settings
+from featurestore.bins import BinsView
+from featurestore.encoding import BIN_ROWS, ModelInputs, encode
+from model.config import ModelConfig
+from model.fresh import BIN_DOMAIN, RARE_DOMAIN, fresh_region, fresh_rows
+from model.network import Pooled, RankingModel
+from trainer.adam import Adam
+from trainer.bin_rows import rank_mixtures
+from trainer.inputs import Slice, slices
+from trainer.progress import Progress
+from trainer.tables import BagGradient, Table
+from vocab.vocabulary import VocabularyView, changed_slots
+
+ENGAGED_BITS = np.uint16(sum(1 << ACTIONS.index(action) for action in ENGAGED))
+DENSE_RATE = 0.04  # Adam's rate on the dense part, as a share of the tables' Adagrad rate
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What n candidates are learned towards: labels float32[n] in {0, 1}, weights float32[n], positions uint16[n]."""
+
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    positions: NDArray[np.uint16]
+
+    @staticmethod
+    def of(parts: Sequence[Examples]) -> "Targets":
+        """Engaged (like, retweet, reply or quote) against not."""
+        labels = np.concatenate([part.labels for part in parts])
+        return Targets(
+            labels=(labels & ENGAGED_BITS != 0).astype(np.float32),
+            weights=np.concatenate([part.weights for part in parts]),
+            positions=np.concatenate([part.positions for part in parts]),
+        )
+
+    def cut(self, begin: int, end: int) -> "Targets":
+        """The candidates begin..end."""
+        return Targets(self.labels[begin:end], self.weights[begin:end], self.positions[begin:end])
+
+
+class Learner:
+    """The tables and the dense part, at one version of vocabulary and bins."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.config = ModelConfig.from_settings(settings, BIN_ROWS)
+        self.vocabulary = VocabularyView.empty(settings.vocab)
+        self.bins = BinsView.empty()
+        self.progress = Progress()
+        self.examples_seen = 0
+        self._batch_size = settings.trainer.batch_size
+        self._rate = settings.trainer.learning_rate
+        self._table = Table.fresh(_initial_rows(self.config, settings.vocab.rare_slots))
+        self._bin_table = Table.fresh(
+            fresh_region(self.config.bin_rows, BIN_DOMAIN, self.config.bin_dim, self.config.init_scale)
+        )
+        self._network = RankingModel(self.config, settings.trainer.seed)
+        self._adam = Adam(self._network, self._rate * DENSE_RATE)
+
+    def move_to(self, vocabulary: VocabularyView, bins: BinsView) -> None:
+        """Learn from here on with these versions: rows of slots with new owners start fresh, bins keep their ranks."""
+        slots, keys, generations = changed_slots(self.vocabulary, vocabulary)
+        self._table.reset(slots, fresh_rows(keys, generations, self.config.dim, self.config.init_scale))
+        for rows, shares in rank_mixtures(self.bins, bins):
+            self._bin_table.mix(rows, shares)
+        self.vocabulary, self.bins = vocabulary, bins
+
+    def learn(self, parts: Sequence[Examples]) -> None:
+        """Predict and learn these examples, in order, in even batches of at most the batch size."""
+        features = FeatureColumns.concatenate([part.features for part in parts])
+        inputs, targets = encode(features, self.vocabulary, self.bins), Targets.of(parts)
+        for part, begin, end in slices(inputs, self._batch_size):
+            self._step(part, targets.cut(begin, end))
+
+    def predict(self, inputs: ModelInputs) -> NDArray[np.float32]:
+        """float32[n]: the logits that a scorer with these weights would have."""
+        (part, _, _) = next(iter(slices(inputs, len(inputs.viewer_row))))
+        with torch.no_grad():
+            logits: NDArray[np.float32] = self._network(self._pool(part)[0], _tensor(part.viewer_row)).numpy()
+        return logits
+
+    def weights(self) -> Arrays:
+        """Views of what a snapshot serves."""
+        return {**self._table.to_arrays(""), **self._bin_table.to_arrays("bin_"), **self._network.arrays()}
+
+    def optimizer(self) -> Arrays:
+        """Views of what else a checkpoint needs to resume."""
+        return {**self._table.moments(""), **self._bin_table.moments("bin_"), **self._adam.to_arrays()}
+
+    def restore(self, weights: Arrays, optimizer: Arrays, vocabulary: VocabularyView, bins: BinsView) -> None:
+        """The inverse of `weights` and `optimizer`, at the versions they were taken at."""
+        arrays = {**weights, **optimizer}
+        self._table.restore(arrays, "")
+        self._bin_table.restore(arrays, "bin_")
+        for name, parameter in self._network.arrays().items():
+            parameter[:] = weights[name]
+        self._adam.restore(optimizer)
+        self.vocabulary, self.bins = vocabulary, bins
+
+    def _step(self, part: Slice, targets: Targets) -> None:
+        pooled, leaves = self._pool(part)
+        served = self._network(pooled, _tensor(part.viewer_row))
+        self.progress.observe(served.detach().numpy().copy(), targets.labels, targets.weights)
+        shown = served + self._network.place_offset(targets.positions)
+        loss = binary_cross_entropy_with_logits(
+            shown, _tensor(targets.labels), weight=_tensor(targets.weights), reduction="sum"
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._adam.step()
+        self._table.learn([_gradient(leaf) for leaf in leaves if leaf.table is self._table], self._rate)
+        self._bin_table.learn([_gradient(leaf) for leaf in leaves if leaf.table is self._bin_table], self._rate)
+        self.examples_seen += len(targets.labels)
+
+    def _pool(self, part: Slice) -> tuple[Pooled, list["_Leaf"]]:
+        leaves = {split: _Leaf.pool(self._table, bags) for split, bags in part.bags.items()}
+        leaves |= {name: _Leaf.pool(self._bin_table, bags) for name, bags in part.bin_bags.items()}
+        of_viewer = ("viewer", "history", "viewer_bins")
+        return (
+            Pooled(
+                viewer={split: leaves[split].pooled for split in ("viewer", "history")},
+                viewer_bins=leaves["viewer_bins"].pooled,
+                candidate={split: leaves[split].pooled for split in ("text", "tags", "author")},
+                candidate_bins=leaves["candidate_bins"].pooled,
+                viewer_first_order=_sum(leaf.first_order for name, leaf in leaves.items() if name in of_viewer),
+                candidate_first_order=_sum(
+                    leaf.first_order for name, leaf in leaves.items() if name not in of_viewer
+                ),
+            ),
+            list(leaves.values()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """One split's pooled bags, where autograd ends and the tables' own update begins."""
+
+    table: Table
+    bags: tuple[NDArray[np.int64], NDArray[np.int32]]
+    pooled: Tensor
+    first_order: Tensor
+
+    @staticmethod
+    def pool(table: Table, bags: tuple[NDArray[np.int64], NDArray[np.int32]]) -> "_Leaf":
+        pooled, first_order = table.pool(bags)
+        return _Leaf(table, bags, _tensor(pooled).requires_grad_(), _tensor(first_order).requires_grad_())
+
+
+def _gradient(leaf: _Leaf) -> BagGradient:
+    if leaf.pooled.grad is None or leaf.first_order.grad is None:
+        raise ValueError("the loss does not reach every split")
+    return BagGradient(leaf.bags, leaf.pooled.grad.contiguous().numpy(), leaf.first_order.grad.contiguous().numpy())
+
+
+def _sum(tensors: Any) -> Tensor:
+    return torch.stack(list(tensors)).sum(dim=0)
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    if array.dtype == np.int32:
+        array = array.astype(np.int64)
+    return torch.from_numpy(array)
+
+
+def _initial_rows(config: ModelConfig, rare_slots: int) -> NDArray[np.float32]:
+    """Rare rows are there from the start; a row of an admitted key is made when the key is admitted."""
+    rows = np.zeros((config.num_slots, config.dim), np.float32)
+    rows[:rare_slots] = fresh_region(rare_slots, RARE_DOMAIN, config.dim, config.init_scale)
+    return rows

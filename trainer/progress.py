@@ -1,0 +1,69 @@
+"""Progressive validation: what was predicted before it was learned, kept for figures and for the calibrator."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.records import Evaluation
+from model.calibration import Calibrator, fit
+from model.evaluation import evaluate
+
+F32 = NDArray[np.float32]
+RECENT_EXAMPLES = 50_000  # the calibrator is fitted on the newest so many predictions
+
+
+class Progress:
+    """Predictions since the last publication (for figures) and the newest of all (for the calibrator).
+
+    A pure function of what was observed, in order: the newest stay, none is drawn by lot.
+    """
+
+    def __init__(self, capacity: int = RECENT_EXAMPLES) -> None:
+        self.capacity = capacity
+        self.calibrator = Calibrator.identity()
+        self._recent: list[tuple[F32, F32, F32]] = []  # (logits, labels, weights) a batch
+        self._recent_size = 0
+        self._stretch: list[tuple[NDArray[np.float64], F32, F32]] = []  # (probabilities, labels, weights) a batch
+
+    def observe(self, logits: F32, labels: F32, weights: F32) -> None:
+        """One batch's served logits [n], as they were before the batch was learned, and what happened."""
+        self._stretch.append((self.calibrator.apply(logits), labels, weights))
+        self._recent.append((logits, labels, weights))
+        self._recent_size += len(logits)
+        while self._recent_size - len(self._recent[0][0]) >= self.capacity:
+            self._recent_size -= len(self._recent.pop(0)[0])
+
+    @property
+    def examples(self) -> int:
+        """Examples observed since the last `close`."""
+        return sum(len(labels) for _, labels, _ in self._stretch)
+
+    def close(self) -> Evaluation | None:
+        """End the stretch: its figures, and from here on a calibrator fitted on the newest predictions."""
+        figures = evaluate(*_joined(self._stretch)) if self._stretch else None
+        self._stretch = []
+        if self._recent:
+            self.calibrator = fit(*self._newest())
+        return figures
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The newest predictions. Taken after `close`, this and the calibrator are the whole state."""
+        logits, labels, weights = self._newest() if self._recent else (np.empty(0, np.float32),) * 3
+        return {"logits": logits, "labels": labels, "weights": weights}
+
+    def restore(self, arrays: dict[str, NDArray[Any]], calibrator: Calibrator) -> None:
+        """The inverse of `to_arrays`, in an empty one."""
+        self.calibrator = calibrator
+        self._recent_size = len(arrays["logits"])
+        if self._recent_size:
+            self._recent = [(arrays["logits"], arrays["labels"], arrays["weights"])]
+
+    def _newest(self) -> tuple[F32, F32, F32]:
+        logits, labels, weights = _joined(self._recent)
+        return logits[-self.capacity :], labels[-self.capacity :], weights[-self.capacity :]
+
+
+def _joined(parts: list[tuple[Any, Any, Any]]) -> tuple[Any, Any, Any]:
+    first, second, third = zip(*parts, strict=True)
+    return np.concatenate(first), np.concatenate(second), np.concatenate(third)

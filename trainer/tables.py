@@ -1,0 +1,107 @@
+"""One embedding table with its first-order weights and row-wise Adagrad moments; it learns where a batch touched it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.kernels import adagrad, bags
+
+F32 = NDArray[np.float32]
+Bags = tuple[NDArray[np.int64], NDArray[np.int32]]  # (offsets int64[n + 1], rows int32[...])
+
+# What the second moments start from: how much evidence a row's first step needs to be a full one. Gradients are sums
+# over the batch. First-order weights see |p - y| itself, so one odd example must not move them by a whole step;
+# embeddings see it times other, small weights.
+LINEAR_MOMENT = 1.0
+EMBEDDING_MOMENT = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class BagGradient:
+    """The gradient at one split's pooled bags: pooled float32[n, dim], first_order float32[n]."""
+
+    bags: Bags
+    pooled: F32
+    first_order: F32
+
+
+@dataclass(slots=True)
+class Table:
+    """embedding float32[rows, dim]; linear, embedding_moment, linear_moment float32[rows]."""
+
+    embedding: F32
+    linear: F32
+    embedding_moment: F32
+    linear_moment: F32
+    _place: NDArray[np.int32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._place = np.full(len(self.linear), -1, np.int32)
+
+    @staticmethod
+    def fresh(embedding: F32) -> "Table":
+        """A table that has learned nothing, over these rows."""
+        rows = len(embedding)
+        return Table(
+            embedding=embedding,
+            linear=np.zeros(rows, np.float32),
+            embedding_moment=np.full(rows, EMBEDDING_MOMENT, np.float32),
+            linear_moment=np.full(rows, LINEAR_MOMENT, np.float32),
+        )
+
+    def pool(self, bag: Bags) -> tuple[F32, F32]:
+        """(pooled float32[n, dim], first_order float32[n])."""
+        pooled, first_order = bags.pool(*bag, self.embedding, self.linear)
+        return pooled, first_order
+
+    def learn(self, gradients: Sequence[BagGradient], rate: float) -> None:
+        """One Adagrad step of the rows in these bags; all other rows keep their bits."""
+        capacity = min(sum(len(gradient.bags[1]) for gradient in gradients), len(self.linear))
+        touched = np.empty(capacity, np.int32)
+        buffer = np.empty((capacity, self.embedding.shape[1]), np.float32)
+        buffer_linear = np.empty(capacity, np.float32)
+        count = 0
+        for gradient in gradients:
+            count = bags.scatter(
+                *gradient.bags, gradient.pooled, gradient.first_order,
+                self._place, touched, count, buffer, buffer_linear,
+            )  # fmt: skip
+        adagrad.update(
+            touched, count, buffer, buffer_linear,
+            self.embedding, self.linear, self.embedding_moment, self.linear_moment, self._place, np.float32(rate),
+        )  # fmt: skip
+
+    def reset(self, rows: NDArray[np.integer], embedding: F32) -> None:
+        """Give `rows` to new owners: nothing of the former ones stays, moments included."""
+        self.embedding[rows] = embedding
+        self.linear[rows] = 0
+        self.embedding_moment[rows] = EMBEDDING_MOMENT
+        self.linear_moment[rows] = LINEAR_MOMENT
+
+    def mix(self, rows: NDArray[np.integer], shares: NDArray[np.float64]) -> None:
+        """Rows become mixtures of themselves: new row i = sum over j of shares[i, j] * old row j, moments too."""
+        for array in self._learned():
+            array[rows] = (shares @ array[rows].astype(np.float64)).astype(np.float32)
+
+    def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Views of what is learned, for a snapshot."""
+        return {f"{prefix}embedding": self.embedding, f"{prefix}linear": self.linear}
+
+    def moments(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Views of the optimizer's state, for a checkpoint."""
+        return {
+            f"{prefix}embedding_moment": self.embedding_moment,
+            f"{prefix}linear_moment": self.linear_moment,
+        }
+
+    def restore(self, arrays: dict[str, NDArray[Any]], prefix: str) -> None:
+        """Set everything from `to_arrays` and `moments`."""
+        names = ("embedding", "linear", "embedding_moment", "linear_moment")
+        for name, array in zip(names, self._learned(), strict=True):
+            array[:] = arrays[prefix + name]
+
+    def _learned(self) -> tuple[F32, F32, F32, F32]:
+        return self.embedding, self.linear, self.embedding_moment, self.linear_moment
