@@ -105,7 +105,7 @@ def delete(settings: Settings, topics: Sequence[Topic] = ALL) -> None:
 
 
 def topic_offsets(settings: Settings, topics: Sequence[Topic] = ALL) -> dict[str, dict[int, PartitionOffsets]]:
-    """Topic (unprefixed) -> partition -> what it holds up to the last committed record. Absent topics are left out."""
+    """Topic (unprefixed) -> partition -> what it holds, as far as committed. Absent topics are left out."""
     with admin(settings) as client:
         existing = set(client.list_topics())
         present = [topic for topic in topics if settings.prefix + topic.name in existing]
@@ -124,7 +124,7 @@ def topic_offsets(settings: Settings, topics: Sequence[Topic] = ALL) -> dict[str
 
 
 def group_lag(settings: Settings, group: str) -> dict[str, dict[int, int]]:
-    """Topic (unprefixed) -> partition -> offsets that `group` (unprefixed) has yet to commit; {} for no such group."""
+    """Topic (unprefixed) -> partition -> offsets that `group` (unprefixed) has yet to commit. {}: no such group."""
     with admin(settings) as client:
         name = settings.prefix + group
         try:
@@ -195,6 +195,7 @@ def _refuse_other_partition_counts(differences: Sequence[Difference]) -> None:
     if refused:
         lines = "\n".join(f"  {difference}" for difference in refused)
         raise TopicsDiffer(
-            f"these topics have another number of partitions than the table, which would send keys elsewhere:\n{lines}\n"
-            "Nothing was changed. Set DRIFTLINE_PREFIX to start beside them, or delete them if their records may go."
+            "these topics have another number of partitions than the table, which would send keys elsewhere:\n"
+            f"{lines}\nNothing was changed. "
+            "Set DRIFTLINE_PREFIX to start beside them, or delete them if their records may go."
         )

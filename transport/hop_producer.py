@@ -1,0 +1,117 @@
+"""The transactional producer of one input partition number: who holds it owns the partition's commits."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.structs import OffsetAndMetadata
+
+from contracts.errors import DriftlineError
+from contracts.partitioning import partition_of
+from contracts.settings import Settings
+from contracts.topics import ALL
+from transport.kafka_clients import COMPRESSION, MAX_REQUEST_BYTES
+from transport.processor import Output
+from transport.waiting import announcing
+
+log = logging.getLogger(__name__)
+
+TRANSACTION_TIMEOUT_MS = 30_000  # how long a killed owner's open transaction may hold back readers
+BATCH_BYTES = 512 * 1024  # of records before compression: below every topic's `max.message.bytes`
+RETRY_BACKOFF_MS = 10  # the broker answers "concurrent transactions" for some ms after each commit
+CLOSE_S = 5.0  # to close connections in good order; what is open then is aborted by the next owner
+
+_PARTITIONS = {topic.name: topic.partitions for topic in ALL}
+
+
+class Fenced(DriftlineError):
+    """A younger owner of the partition has begun its transactions: nothing of ours can be committed any more."""
+
+
+class HopProducer:
+    """Sends batches of outputs together with the offsets they came from."""
+
+    def __init__(self, settings: Settings, group: str, number: int) -> None:
+        self._settings = settings
+        self._group = group
+        self._number = number
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka.split(","),
+            client_id=f"{group}-{number}",
+            transactional_id=f"{group}-{number}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            compression_type=COMPRESSION,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+        )
+
+    @contextlib.asynccontextmanager
+    async def owned(self) -> AsyncIterator["HopProducer"]:
+        """Own the partition for the block: whoever owned it before is fenced, and what it left open is aborted.
+
+        Raises `Fenced` out of the block once another one has become the owner.
+        """
+        try:
+            with announcing(self._settings, f"to begin transactions of {self._group}-{self._number}"):
+                await self._producer.start()
+            yield self
+        except (KafkaError, IllegalOperation) as error:
+            if self._was_fenced(error):
+                raise Fenced(f"{self._group}-{self._number} has a younger owner") from error
+            raise
+        finally:
+            await self._close()
+
+    async def commit(self, outputs: Sequence[Output], offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """Send `outputs` and commit `offsets` in one transaction, or neither."""
+        with announcing(self._settings, f"to commit a batch of {self._group}-{self._number}"):
+            async with self._producer.transaction():
+                delivered: list[asyncio.Future[object]] = []
+                try:
+                    for output in outputs:
+                        delivered.append(await self._send(output))  # noqa: PERF401
+                    await self._producer.send_offsets_to_transaction(dict(offsets), self._group)
+                    for delivery in delivered:
+                        await delivery
+                except BaseException:
+                    for delivery in delivered:
+                        delivery.add_done_callback(_retrieve)  # or asyncio reports each as never retrieved
+                    raise
+
+    async def _send(self, output: Output) -> "asyncio.Future[object]":
+        partitions = _PARTITIONS[output.topic]
+        if output.partition is not None:
+            partition = output.partition
+        elif output.key is not None:
+            partition = partition_of(output.key, partitions)
+        else:
+            partition = self._number % partitions
+        delivery: asyncio.Future[object] = await self._producer.send(
+            self._settings.prefix + output.topic, output.value, key=output.key, partition=partition
+        )
+        return delivery
+
+    def _was_fenced(self, error: Exception) -> bool:
+        """The sender may have died of it while we were between two calls, which then fail of something else."""
+        sender = self._producer._sender.sender_task
+        causes: list[BaseException | None] = [error]
+        if sender is not None and sender.done() and not sender.cancelled():
+            causes.append(sender.exception())
+        return any(isinstance(cause, ProducerFenced | InvalidProducerEpoch) for cause in causes)
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._producer.stop()
+        except (KafkaError, TimeoutError) as error:
+            log.debug("%s-%d: its producer did not close in good order: %r", self._group, self._number, error)
+            await self._producer.client.close()
+
+
+def _retrieve(delivery: "asyncio.Future[object]") -> None:
+    if not delivery.cancelled():
+        delivery.exception()
