@@ -1,0 +1,35 @@
+"""The log of published models, and the manifest of one."""
+
+from collections.abc import Iterator
+
+from contracts.codec import Codec
+from contracts.errors import DriftlineError
+from contracts.records import ModelPublished
+from contracts.settings import Settings
+from contracts.topics import MODELS
+from driftline.inspect.logs import read_records
+
+_codec = Codec(ModelPublished)
+
+
+class NoSuchModel(DriftlineError):
+    """A model or a version of it that was never published."""
+
+
+def read_models(settings: Settings, name: str | None = None) -> Iterator[ModelPublished]:
+    """Every published version in the order published, of the model `name` or of all."""
+    for _, model in read_records(settings, MODELS, _codec):
+        if name is None or model.name == name:
+            yield model
+
+
+def find_model(settings: Settings, name: str, version: int | None = None) -> ModelPublished:
+    """One version of a model, the newest if none is named. Raises `NoSuchModel`."""
+    found = None
+    for model in read_models(settings, name):
+        if version is None or model.version == version:
+            found = model
+    if found is None:
+        wanted = name if version is None else f"{name} version {version}"
+        raise NoSuchModel(f"{wanted} was never published; `driftline models list` shows what was")
+    return found

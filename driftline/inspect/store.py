@@ -1,0 +1,193 @@
+"""What the feature store in Redis holds of a tweet, an author, a viewer or a pair, in words.
+
+A view that was wiped is told apart from an entity that nothing is known of.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from redis import Redis
+
+from contracts.errors import DriftlineError
+from contracts.frames import AUTHOR, COUNTERS, PAIR, TWEET, VIEWER
+from contracts.records import Provenance
+from contracts.settings import Settings
+from featurestore import layout
+from featurestore.features import CANDIDATE_SPLITS
+from featurestore.store_errors import unavailable_as_such
+from transport.redis_connection import connect_blocking
+
+
+class NotStored(DriftlineError):
+    """Nothing is stored of an entity, or its owner's part of the store was wiped; the message says which."""
+
+
+class StoredTweet(msgspec.Struct, frozen=True, kw_only=True):
+    """A tweet as the store has it; `text` is its beginning. `keys`: its hashed tokens in hex, by split."""
+
+    id: int
+    created_ms: int
+    author_id: int
+    author: str
+    text: str
+    author_followers: float | None
+    text_length: int
+    tag_count: int
+    media: int
+    reply: bool
+    quote: bool
+    retweet: bool
+    provenance: Provenance
+    keys: dict[str, list[str]]
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters of one entity. `recent` is the pane that begins at `pane_began_ms`, `before` the one before it."""
+
+    pane_began_ms: int
+    ever: dict[str, int]
+    recent: dict[str, int]
+    before: dict[str, int]
+
+
+class Engaged(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a viewer's history."""
+
+    at_ms: int
+    tweet_id: int
+
+
+class TweetFeatures(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a tweet; `counts` is None before the first engagement."""
+
+    tweet: StoredTweet
+    counts: Counts | None
+
+
+class ViewerFeatures(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a viewer; the history is newest first."""
+
+    viewer_id: int
+    counts: Counts
+    history: list[Engaged]
+
+
+def read_tweets(settings: Settings, ids: Sequence[int]) -> Mapping[int, StoredTweet]:
+    """The tweets of `ids` that the store has, in one round trip. Raises `ServerUnavailable`."""
+    if not ids:
+        return {}
+    with unavailable_as_such(settings), connect_blocking(settings) as redis:
+        values = _get(redis, layout.Keys(settings.prefix).tweets(np.array(ids, np.uint64)))
+    found = [value for value in values if value is not None]
+    records = layout.decode_tweets(found)
+    return {int(row["id"]): _stored_tweet(row, value) for row, value in zip(records, found, strict=True)}
+
+
+def tweet(settings: Settings, tweet_id: int) -> TweetFeatures:
+    """All that is known of a tweet. Raises `NotStored`."""
+    stored = read_tweets(settings, [tweet_id])
+    if tweet_id not in stored:
+        raise _not_stored(settings, f"tweet {tweet_id}", tweet_id, "tweets leave it after features.tweet_ttl_s")
+    return TweetFeatures(tweet=stored[tweet_id], counts=_counts(settings, TWEET, tweet_id))
+
+
+def author(settings: Settings, author_id: int) -> Counts:
+    """An author's counters. Raises `NotStored`."""
+    counts = _counts(settings, AUTHOR, author_id)
+    if counts is None:
+        raise _not_stored(settings, f"author {author_id}", author_id, "it has neither posted nor been seen")
+    return counts
+
+
+def pair(settings: Settings, viewer_id: int, author_id: int) -> Counts:
+    """What a viewer did with an author's tweets. Raises `NotStored`."""
+    entity = int(layout.pair_of(np.array([viewer_id], np.uint64), np.array([author_id], np.uint64))[0])
+    counts = _counts(settings, PAIR, entity)
+    if counts is None:
+        raise _not_stored(
+            settings, f"viewer {viewer_id} with author {author_id}", entity, "the one never saw a tweet of the other"
+        )
+    return counts
+
+
+def viewer(settings: Settings, viewer_id: int) -> ViewerFeatures:
+    """A viewer's counters and history. Raises `NotStored`."""
+    counts = _counts(settings, VIEWER, viewer_id)
+    if counts is None:
+        raise _not_stored(settings, f"viewer {viewer_id}", viewer_id, "it has seen nothing")
+    with unavailable_as_such(settings), connect_blocking(settings) as redis:
+        values = _get(redis, layout.Keys(settings.prefix).histories(np.array([viewer_id], np.uint64)))
+    history = layout.decode(layout.HISTORY_RECORD, values)[0]
+    return ViewerFeatures(
+        viewer_id=viewer_id,
+        counts=counts,
+        history=[
+            Engaged(at_ms=at, tweet_id=tweet_id)
+            for at, tweet_id in zip(history["at_ms"].tolist(), history["tweets"].tolist(), strict=True)
+            if at
+        ],
+    )
+
+
+def _get(redis: Redis, keys: Sequence[bytes]) -> list[bytes | None]:
+    """Values of keys that may lie on several nodes: one pipeline, no multi-key command."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.get(key)
+        values: list[bytes | None] = pipeline.execute()
+    return values
+
+
+def _counts(settings: Settings, kind: int, entity: int) -> Counts | None:
+    with unavailable_as_such(settings), connect_blocking(settings) as redis:
+        values = _get(redis, layout.Keys(settings.prefix).counters(kind, np.array([entity], np.uint64)))
+    if values[0] is None:
+        return None
+    record = layout.decode(layout.COUNTERS_RECORD, values)[0]
+
+    def named(field: str) -> dict[str, int]:
+        return dict(zip(COUNTERS, record[field].tolist(), strict=True))
+
+    return Counts(
+        pane_began_ms=int(record["pane"]) * settings.features.pane_ms,
+        ever=named("totals"), recent=named("current"), before=named("previous"),
+    )  # fmt: skip
+
+
+def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
+    begin = layout.TWEET.itemsize
+    middle = begin + int(row["handle_bytes"])
+    flags, followers = int(row["flags"]), float(row["author_followers"])
+    ends = np.cumsum(row["lengths"].astype(np.int64))
+    return StoredTweet(
+        id=int(row["id"]),
+        created_ms=int(row["created_ms"]),
+        author_id=int(row["author_id"]),
+        author=value[begin:middle].decode(),
+        text=value[middle : middle + int(row["text_bytes"])].decode(),
+        author_followers=None if np.isnan(followers) else followers,
+        text_length=int(row["text_length"]),
+        tag_count=int(row["tag_count"]),
+        media=int(row["media"]),
+        reply=bool(flags & layout.REPLY),
+        quote=bool(flags & layout.QUOTE),
+        retweet=bool(flags & layout.RETWEET),
+        provenance=tuple(Provenance)[int(row["provenance"])],
+        keys={
+            split: [f"{key:016x}" for key in row["keys"][end - length : end].tolist()]
+            for split, end, length in zip(CANDIDATE_SPLITS, ends.tolist(), row["lengths"].tolist(), strict=True)
+        },
+    )
+
+
+def _not_stored(settings: Settings, what: str, entity: int, usual_cause: str) -> NotStored:
+    owner = int(layout.owner_of(np.array([entity], np.uint64))[0])
+    with unavailable_as_such(settings), connect_blocking(settings) as redis:
+        written = redis.get(layout.Keys(settings.prefix).epoch(owner)) is not None
+    if written:
+        return NotStored(f"the store knows nothing of {what}: {usual_cause}")
+    return NotStored(
+        f"nothing is known of {what}: part {owner} of the store is empty (prefix {settings.prefix!r}); "
+        "its owner, a stream worker, has not run yet or Redis was wiped and is being written again"
+    )
