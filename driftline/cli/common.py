@@ -17,3 +17,11 @@ def current_settings() -> Settings:
 def print_json(value: Any) -> None:
     """One JSON document on standard output, indented."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def serve_metrics(settings: Settings) -> None:
+    """Show this process's counters to Prometheus at `metrics_port`, if it is set. compose.yaml's health checks ask it."""
+    if settings.metrics_port:
+        from prometheus_client import start_http_server
+
+        start_http_server(settings.metrics_port)

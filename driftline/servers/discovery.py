@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,10 @@ OLDEST_JAVA = 17  # what a broker of Kafka 4 runs on
 
 # What has to be there -> Debian 12's package, and what it costs on disk without recommended extras.
 PACKAGES = {
-    "redis-server": ("redis-server", "2 MB"),
+    "redis-server": ("redis-server", "7 MB"),
     "java": ("openjdk-17-jre-headless", "190 MB"),
-    "mvn": ("maven", "35 MB, and a JVM if there is none"),
+    "mvn": ("maven", "30 MB, and a JVM if there is none"),
+    "docker-compose": ("docker-compose", "20 MB"),
 }
 
 CHOICES = f"""\
@@ -85,7 +86,7 @@ def find_libs() -> Path | None:
 def provide_redis(say: Callable[[str], None], *, install: bool) -> Path:
     """A redis-server, installed if `install` and that is possible. Raises `ServerUnavailable` with the choices."""
     if install and find_redis() is None:
-        _install(["redis-server"], say)
+        install_packages(["redis-server"], say)
     found = find_redis()
     if found is None:
         raise ServerUnavailable(f"no redis-server on this machine. {CHOICES}")
@@ -99,7 +100,7 @@ def provide_kafka(say: Callable[[str], None], *, install: bool) -> KafkaPrograms
     if libs is None and find_maven() is None:
         missing.append("mvn")
     if missing and install:
-        _install(missing, say)
+        install_packages(missing, say)
     java, maven = find_java(), find_maven()
     if java is None:
         raise ServerUnavailable(f"no JVM {OLDEST_JAVA} or newer on this machine. {CHOICES}")
@@ -110,7 +111,7 @@ def provide_kafka(say: Callable[[str], None], *, install: bool) -> KafkaPrograms
     return KafkaPrograms(java, libs)
 
 
-def _install(programs: list[str], say: Callable[[str], None]) -> None:
+def install_packages(programs: Sequence[str], say: Callable[[str], None]) -> None:
     """Install the packages of `programs` by apt-get where this user may, after saying so."""
     prefix = _privilege()
     if prefix is None:

@@ -19,7 +19,8 @@ KAFKA: dict[str, str] = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    # HOST is what compose.yaml's broker answers programs outside of the containers on.
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,HOST:PLAINTEXT",
     # `driftline topics apply` makes topics, by the table in contracts; a misspelt name must fail.
     "auto.create.topics.enable": "false",
     # One node: each internal topic has one copy.
@@ -50,7 +51,9 @@ REDIS: dict[str, str] = {
     "appendfsync": "everysec",
     # The append-only file is the persistence; snapshots beside it would only fork.
     "save": "",
-    # A view that silently drops keys would be read as "none": refuse writes instead.
+    # A view that silently drops keys would be read as "none": at its bound it refuses writes instead. compose.yaml
+    # gives the container half as much again, for the copy that rewriting the append-only file makes.
+    "maxmemory": "4gb",
     "maxmemory-policy": "noeviction",
 }
 

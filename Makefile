@@ -1,0 +1,47 @@
+# Everything a developer runs. The first target sets up what is missing; a second run finds the stamps and is instant.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+# Set TORCH=cpu at the first set-up for torch's small build. SOURCE=path runs the demo on tweets of your own.
+export PYTHON TORCH
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast soak lint bench clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.servers ## virtual environment, Kafka jars, Redis; says sizes before it downloads
+
+demo: setup ## the whole pipeline in under 5 minutes; SOURCE=path for tweets of your own
+	$(BIN)/driftline demo $(if $(SOURCE),--source '$(SOURCE)')
+
+test: setup lint ## what CI runs: lint, types, and every test but the long ones, on a real Kafka and Redis
+	REQUIRE_SERVICES=1 $(BIN)/pytest
+
+test-fast: $(VENV)/.python ## the tests without servers: between edits
+	$(BIN)/pytest -q -m 'not services and not soak'
+
+soak: setup ## the long proofs that `make test` runs short
+	REQUIRE_SERVICES=1 $(BIN)/pytest -m soak --timeout 3600
+
+lint: $(VENV)/.python ## ruff and the strict type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup ## sustained tweets/s on this machine
+	$(BIN)/python benchmarks/pipeline.py
+
+clean: ## remove what set-up, tests and tools made; data in .driftline stays
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.python: requirements-dev.lock requirements.in pyproject.toml scripts/venv.sh scripts/packages.sh
+	@scripts/venv.sh $(VENV)
+	@touch $@
+
+$(VENV)/.servers: $(VENV)/.python scripts/setup_servers.py driftline/servers/settings_table.py driftline/servers/pom.xml
+	@$(BIN)/python scripts/setup_servers.py
+	@touch $@

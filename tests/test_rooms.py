@@ -1,0 +1,75 @@
+"""Rooms import only those that they may: the list below is the architecture, checked on every import statement."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Room -> the rooms that it may import, besides itself. The order is that of docs/architecture.md.
+ROOMS: dict[str, set[str]] = {
+    "contracts": set(),
+    "transport": {"contracts"},
+    "vocab": {"contracts", "transport"},
+    "featurestore": {"contracts", "transport", "vocab"},
+    "model": {"contracts", "transport", "vocab", "featurestore"},
+    "trainer": {"contracts", "transport", "vocab", "featurestore", "model"},
+    "scoring": {"contracts", "transport", "vocab", "featurestore", "model"},
+    "streams": {"contracts", "transport", "vocab", "featurestore", "model"},
+    "simulation": {"contracts"},
+}
+ROOMS["driftline"] = set(ROOMS)
+
+# Folders of Python that are no rooms: they may import everything, and no room may import them.
+BESIDES = {"tests", "benchmarks", "scripts"}
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, top-level package) of every import statement of a file, those inside functions too."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(ROOT).parts[0] if node.level else (node.module or "")
+            yield node.lineno, package.partition(".")[0]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_room_imports_only_what_it_may(room: str) -> None:
+    others = (set(ROOMS) | BESIDES) - ROOMS[room] - {room}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {package}"
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for line, package in imports(path)
+        if package in others
+    ]
+    assert not wrong
+
+
+def test_every_folder_of_python_is_a_room_or_known() -> None:
+    folders = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
+    assert folders <= set(ROOMS) | BESIDES
+
+
+def test_the_documented_rooms_are_these() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text()
+    assert re.findall(r"^\| `(\w+)/` \|", table, re.MULTILINE) == list(ROOMS)
+
+
+@pytest.mark.parametrize("package", ["contracts", "vocab", "simulation", "driftline.cli.main"])
+def test_light_parts_import_neither_torch_nor_faust(package: str) -> None:
+    program = (
+        "import importlib, pkgutil, sys\n"
+        f"package = importlib.import_module({package!r})\n"
+        "for module in pkgutil.walk_packages(getattr(package, '__path__', []), package.__name__ + '.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "print(sorted({'torch', 'faust'} & set(sys.modules)))\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (shown.stdout, shown.stderr) == ("[]\n", "")
