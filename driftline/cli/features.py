@@ -1,0 +1,100 @@
+"""`driftline features`: what the feature store holds of one entity."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from driftline.cli.common import current_settings, print_json
+from driftline.cli.options import AsJson
+from driftline.cli.show import console, plain, print_table, when
+
+if TYPE_CHECKING:
+    from driftline.inspect.store import Counts
+
+app = typer.Typer(
+    name="features",
+    help="Look up a tweet, an author, a viewer or a pair in the feature store.\n\n"
+    "Example: driftline features tweet 1700000000000000000",
+    no_args_is_help=True,
+)
+
+TweetId = Annotated[int, typer.Argument(help="A tweet's id.", min=0)]
+AuthorId = Annotated[int, typer.Argument(help="An author's id.", min=0)]
+ViewerId = Annotated[int, typer.Argument(help="A viewer's id.", min=0)]
+
+
+@app.command()
+def tweet(tweet_id: TweetId, as_json: AsJson = False) -> None:
+    """Show a tweet as the store has it: author, text, what is known at tweet time, its tokens' keys, its counters.
+
+    Example: driftline features tweet 1700000000000000000
+    """
+    from driftline.inspect import store
+
+    found = store.tweet(current_settings(), tweet_id)
+    if as_json:
+        print_json(found)
+        return
+    stored = found.tweet
+    shown = f"@{stored.author} ({stored.author_id}), {when(stored.created_ms)}, {stored.provenance}: {stored.text}"
+    console.print(plain(shown), markup=False)
+    known = ("author_followers", "text_length", "tag_count", "media", "reply", "quote", "retweet")
+    print_table("known at tweet time", ["feature", "#value"], [(name, getattr(stored, name)) for name in known])
+    print_table("tokens", ["split", "keys"], [(split, " ".join(keys)) for split, keys in stored.keys.items()])
+    _print_counts(found.counts)
+
+
+@app.command()
+def author(author_id: AuthorId, as_json: AsJson = False) -> None:
+    """Show an author's counters: tweets posted, seen and engaged with, ever and recently.
+
+    Example: driftline features author 1001
+    """
+    from driftline.inspect import store
+
+    _show_counts(store.author(current_settings(), author_id), as_json)
+
+
+@app.command()
+def viewer(viewer_id: ViewerId, as_json: AsJson = False) -> None:
+    """Show a viewer's counters and the tweets that the viewer engaged with last, newest first.
+
+    Example: driftline features viewer 42
+    """
+    from driftline.inspect import store
+
+    found = store.viewer(current_settings(), viewer_id)
+    if as_json:
+        print_json(found)
+        return
+    _print_counts(found.counts)
+    print_table("engaged with", ["when", "tweet"], [(when(entry.at_ms), entry.tweet_id) for entry in found.history])
+
+
+@app.command()
+def pair(viewer_id: ViewerId, author_id: AuthorId, as_json: AsJson = False) -> None:
+    """Show what one viewer did with one author's tweets.
+
+    Example: driftline features pair 42 1001
+    """
+    from driftline.inspect import store
+
+    _show_counts(store.pair(current_settings(), viewer_id, author_id), as_json)
+
+
+def _show_counts(counts: "Counts", as_json: bool) -> None:
+    if as_json:
+        print_json(counts)
+    else:
+        _print_counts(counts)
+
+
+def _print_counts(counts: "Counts | None") -> None:
+    if counts is None:
+        console.print("no counters yet: nobody saw it")
+        return
+    print_table(
+        f"counters (recent: the pane since {when(counts.pane_began_ms)})",
+        ["action", "#ever", "#recent", "#pane before"],
+        [(action, counts.ever[action], counts.recent[action], counts.before[action]) for action in counts.ever],
+    )

@@ -1,0 +1,76 @@
+"""`driftline models`: published models."""
+
+from typing import Annotated
+
+import typer
+
+from driftline.cli.common import current_settings, print_json
+from driftline.cli.options import AsJson
+from driftline.cli.show import number, print_table, when
+
+app = typer.Typer(
+    name="models",
+    help="Look at the models that the trainer published.\n\nExample: driftline models list",
+    no_args_is_help=True,
+)
+
+
+@app.command("list")
+def list_models(as_json: AsJson = False) -> None:
+    """List every published version with its progressive figures (predict first, then learn).
+
+    RCE is the share of the base rate's log-loss that the model takes away, in percent.
+
+    Example: driftline models list --json
+    """
+    from driftline.inspect import models
+
+    found = list(models.read_models(current_settings()))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        "published models",
+        ["model", "#version", "published", "#examples", "#vocabulary", "#bins", "#log-loss", "#RCE", "#PR-AUC",
+         "#calibration"],
+        [
+            (m.name, m.version, when(m.published_ms), f"{m.examples_seen:,}", m.vocab_version, m.bins_version,
+             *((number(m.evaluation.log_loss), number(m.evaluation.rce, 2), number(m.evaluation.pr_auc),
+                number(m.evaluation.calibration_error)) if m.evaluation else ("-",) * 4))
+            for m in found
+        ],
+    )  # fmt: skip
+
+
+@app.command()
+def show(
+    version: Annotated[int | None, typer.Argument(help="A version; the newest if none is named.")] = None,
+    name: Annotated[str | None, typer.Option(help="A model's name; that of the settings if none is given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one published model: where its snapshot lies, what it knows, and what it had learned from.
+
+    Example: driftline models show 12
+    """
+    from driftline.inspect import models
+
+    settings = current_settings()
+    found = models.find_model(settings, name or settings.scorer.model, version)
+    if as_json:
+        print_json(found)
+        return
+    rows: list[tuple[str, object]] = [
+        ("name", found.name),
+        ("version", found.version),
+        ("epoch (trainer's term)", found.epoch),
+        ("snapshot", found.path),
+        ("published", when(found.published_ms)),
+        ("vocabulary version", found.vocab_version),
+        ("bins version", found.bins_version),
+        ("examples seen", f"{found.examples_seen:,}"),
+        ("learned before offsets", ", ".join(f"{p}: {offset}" for p, offset in sorted(found.offsets.items()))),
+    ]
+    if found.evaluation:
+        figures = ("examples", "base_rate", "log_loss", "rce", "pr_auc", "calibration_error")
+        rows += [(f"evaluation: {figure}", getattr(found.evaluation, figure)) for figure in figures]
+    print_table("model", ["", "value"], rows)

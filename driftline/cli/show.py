@@ -1,0 +1,42 @@
+"""How the command groups print for people: tables, times and texts that cannot upset a terminal."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+console = Console(highlight=False, soft_wrap=False)
+
+
+def when(at_ms: int) -> str:
+    """A time in UTC, to the second."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def plain(text: str) -> str:
+    """Text from outside on one line, without control characters: a tweet must not move the cursor."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table; columns whose header begins with `#` stand on the right, for numbers."""
+    result = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold", box=None)
+    for column in columns:
+        result.add_column(
+            column.removeprefix("#"), justify="right" if column.startswith("#") else "left", overflow="fold"
+        )
+    for row in rows:
+        result.add_row(*(Text(plain("" if cell is None else str(cell))) for cell in row))
+    return result
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """To standard output."""
+    console.print(table(title, columns, rows))
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure, or a dash where there is none."""
+    return "-" if value is None else f"{value:,.{digits}f}"
