@@ -20,3 +20,6 @@ WRITER_RECORDS = Counter("driftline_writer_records", "Records handed to Kafka ou
 
 DEAD_LETTERS = Counter("driftline_dead_letters", "Dead letters seen, whoever wrote them", ["topic", "reason"])
 DUPLICATES = Counter("driftline_duplicates", "Repeated events that were recognized and skipped", ["topic"])
+
+MODEL_SWAPS = Counter("driftline_model_swaps", "Snapshots that a scorer has put to use")
+MODELS_REFUSED = Counter("driftline_models_refused", "Attempts at a snapshot that did not load")

@@ -1,0 +1,24 @@
+"""`driftline scorer`: one process that answers timeline requests."""
+
+import asyncio
+import logging
+from typing import Annotated
+
+import typer
+
+from driftline.cli.common import current_settings
+
+
+def scorer(
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Answer timeline requests with the newest model, or in a named fallback order while there is none.
+
+    Run as many as there are partitions, on as many machines as you like: they share the requests and take over from
+    one another. SIGTERM and Ctrl-C drain.
+    """
+    logging.getLogger().setLevel(log_level.upper())
+    from driftline.cli.signals import until_signalled
+    from scoring.service import run
+
+    asyncio.run(until_signalled(run, current_settings()))

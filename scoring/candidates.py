@@ -1,0 +1,33 @@
+"""Which tweets a request is ranked over: those that it names, or else the newest that the store knows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.records import TimelineRequest
+
+
+def choose(requests: Sequence[TimelineRequest], recent: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
+    """The candidate ids of each request, uint64, each id once, at most `MAX_CANDIDATES` (the record's own bound).
+
+    Named candidates keep the order of their first mention. `recent`: uint64[r], newest first, as many as a
+    request that names none is to get. An empty list of names is a request for nothing, not for the newest.
+    """
+    return [
+        recent if request.candidates is None else np.fromiter(dict.fromkeys(request.candidates), np.uint64)
+        for request in requests
+    ]
+
+
+def split(candidates: Sequence[NDArray[np.uint64]], most: int) -> list[slice]:
+    """Runs of requests whose candidates add up to at most `most`; a request larger than that stands alone."""
+    runs, begin, total = [], 0, 0
+    for i, ids in enumerate(candidates):
+        if i > begin and total + len(ids) > most:
+            runs.append(slice(begin, i))
+            begin, total = i, 0
+        total += len(ids)
+    if begin < len(candidates):
+        runs.append(slice(begin, len(candidates)))
+    return runs

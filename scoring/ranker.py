@@ -1,0 +1,160 @@
+"""Ranking, pure: candidates with their features in, a timeline and the record of what was served out.
+
+A batch holds the candidates of many requests, a request's side by side: one encoding and one scoring for all of
+them, one sort, then slices. What is served is logged as it was scored, so that a trainer and an offline check see the
+very features that the model saw (invariant 3); the versions are those inside the snapshot that scored (invariant 1).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.columns import FeatureColumns
+from contracts.frames import CandidatesServed
+from contracts.records import RankedTimeline, RankedTweet, Reason, TimelineRequest, Timings
+from featurestore.store_reader import FeaturesRead
+from scoring import fallback
+from scoring.served_log import ServedLog
+
+if TYPE_CHECKING:
+    from model.snapshot import Manifest
+
+MODEL = "model"  # what `ranker` says where no fallback was needed
+EXPLAINED = 5  # places of a timeline whose reasons are given: each costs a score for every feature taken away
+
+
+class Model(Protocol):
+    """What ranking needs of a model (`model.serving.Predictor`): nothing of it changes while it is in use."""
+
+    @property
+    def manifest(self) -> "Manifest":
+        """Its name and versions."""
+        ...
+
+    def score(self, features: FeatureColumns) -> NDArray[np.float32]:
+        """float32[n]: the calibrated probability of each candidate."""
+        ...
+
+    def explain(self, features: FeatureColumns, rows: NDArray[np.integer]) -> list[list[Reason]]:
+        """For each candidate of `rows`, what drove its score, strongest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The served places of a batch, request after request.
+
+    rows: int64[s], the batch's row at each place. starts: m+1 numbers, where each request's places begin.
+    """
+
+    rows: NDArray[np.int64]
+    starts: list[int]
+
+    def of(self, request: int) -> slice:
+        return slice(self.starts[request], self.starts[request + 1])
+
+
+def rank(
+    requests: Sequence[TimelineRequest],
+    read: FeaturesRead,
+    model: Model | None,
+    fetch_us: int,
+    clock_us: Callable[[], int],
+) -> list[tuple[RankedTimeline, CandidatesServed]]:
+    """Per request, in order: the answer, and what was served. `read` is what the store knows of these requests.
+
+    Places go by probability, equal ones by ascending id. Without a model they go by `fallback.by_recency`; then
+    probabilities are None (NaN as served) and versions None (0 as served). fetch_us: wall clock that the reading
+    took; `clock_us`: any clock in microseconds.
+    """
+    began = clock_us()
+    rows = read.features.viewer_row
+    if model is None:
+        probabilities = np.full(len(rows), np.nan, np.float32)
+        order = fallback.by_recency(rows, read.created_ms, read.tweet_ids)
+    else:
+        probabilities = model.score(read.features)
+        order = np.lexsort((read.tweet_ids, -probabilities, rows))
+    places = _within_limits(order, rows, requests)
+    took = clock_us() - began
+
+    served = read.features.take(places.rows)
+    log = ServedLog(
+        served, read.tweet_ids[places.rows], read.author_ids[places.rows], probabilities[places.rows],
+        ranker=fallback.RECENCY if model is None else MODEL,
+        versions=_versions(model),
+    )  # fmt: skip
+    reasons = _reasons(requests, places, served, model)
+    share = max(len(requests), 1)
+    timings = Timings(fetch_us=fetch_us // share, encode_us=0, score_us=took // share)
+    answers = []
+    for i, request in enumerate(requests):
+        record = log.record(request, i, places.of(i))
+        answers.append((_timeline(request, record, model, read.missing[i], reasons[places.of(i)], timings), record))
+    return answers
+
+
+def _versions(model: Model | None) -> tuple[int, int, int]:
+    if model is None:
+        return 0, 0, 0
+    manifest = model.manifest
+    return manifest.version, manifest.vocab_version, manifest.bins_version
+
+
+def _within_limits(order: NDArray[np.int64], rows: NDArray[np.int32], requests: Sequence[TimelineRequest]) -> _Places:
+    """The first `limit` places of each request. order: int64[n], best first within a request, requests ascending."""
+    counts = np.bincount(rows, minlength=len(requests))
+    limits = np.array([request.limit for request in requests], np.int64)
+    first = np.cumsum(counts) - counts
+    place = np.arange(len(order)) - np.repeat(first, counts)
+    starts = np.concatenate([[0], np.cumsum(np.minimum(counts, limits))])
+    return _Places(order[place < np.repeat(limits, counts)], starts.tolist())
+
+
+def _reasons(
+    requests: Sequence[TimelineRequest], places: _Places, served: FeatureColumns, model: Model | None
+) -> list[list[Reason]]:
+    """Of each served place: the reasons of the first places of requests that ask, else none."""
+    reasons: list[list[Reason]] = [[] for _ in range(len(served))]
+    asked = [
+        place
+        for i, request in enumerate(requests)
+        if request.explain
+        for place in range(places.starts[i], min(places.starts[i] + EXPLAINED, places.starts[i + 1]))
+    ]
+    if model is not None and asked:
+        for place, found in zip(asked, model.explain(served, np.array(asked)), strict=True):
+            reasons[place] = found
+    return reasons
+
+
+def _timeline(
+    request: TimelineRequest,
+    served: CandidatesServed,
+    model: Model | None,
+    missing: NDArray[np.uint64],
+    reasons: Sequence[list[Reason]],
+    timings: Timings,
+) -> RankedTimeline:
+    manifest = model.manifest if model else None
+    probabilities = served.probabilities.tolist() if model else [None] * len(served.tweet_ids)
+    return RankedTimeline(
+        request_id=request.request_id,
+        viewer_id=request.viewer_id,
+        at_ms=request.at_ms,
+        ranker=served.ranker,
+        tweets=[
+            RankedTweet(id=tweet_id, probability=probability, reasons=why)
+            for tweet_id, probability, why in zip(served.tweet_ids.tolist(), probabilities, reasons, strict=True)
+        ],
+        missing=missing.tolist(),
+        model=manifest.name if manifest else None,
+        model_version=manifest.version if manifest else None,
+        vocab_version=manifest.vocab_version if manifest else None,
+        bins_version=manifest.bins_version if manifest else None,
+        timings=timings,
+        provenance=request.provenance,
+    )

@@ -1,0 +1,141 @@
+"""The scorer: timeline requests in, ranked timelines and what was served out, in one transaction.
+
+Every instance of the group takes some partitions of `timeline-requests`. Whatever fails (Redis away, a broker away, a
+kill) leaves the requests unanswered in the log, and the hop comes back to them: they wait, and are answered once.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from aiokafka import ConsumerRecord
+
+from contracts.codec import Codec, encode
+from contracts.errors import BadRecord
+from contracts.partitioning import key_of, partition_of
+from contracts.records import TICK_KEY, TimelineRequest
+from contracts.settings import Settings
+from contracts.topics import CANDIDATES_SERVED, TIMELINE_REQUESTS, TIMELINES_RANKED
+from featurestore.store_reader import FeatureReader
+from scoring import candidates
+from scoring.ranker import Model, rank
+from scoring.repeats import RecentRequests
+from scoring.swap import ModelFollower
+from transport.dead_letters import dead_letter
+from transport.hop import ExactlyOnceHop, Output
+from transport.metrics import DUPLICATES
+from transport.redis_connection import connect
+
+log = logging.getLogger(__name__)
+
+NAME = "scorer"  # the hop's, and so of its group and transactional ids
+MAX_REQUESTS = 128  # of one transaction: at 1,500 places each, their answers still fit the memory of a small machine
+
+_decode = Codec(TimelineRequest).decode
+
+
+class ScoringProcessor:
+    """One partition of `timeline-requests`. Its only state is which requests there were lately."""
+
+    def __init__(self, settings: Settings, reader: FeatureReader, model: Callable[[], Model | None]) -> None:
+        self._settings = settings.scorer
+        self._reader = reader
+        self._model = model
+        self._repeats = RecentRequests(settings.features.duplicate_horizon)
+
+    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Have the last requests re-read, to know a repeat of one of them."""
+        if TIMELINE_REQUESTS.name not in committed:
+            return {}
+        return {TIMELINE_REQUESTS.name: self._repeats.rebuild_from(committed[TIMELINE_REQUESTS.name][0])}
+
+    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+        """Learn which requests there were."""
+        self._new_requests(records)
+
+    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        """The answers to the batch's requests. Raises `ServerUnavailable` where features cannot be read."""
+        requests, outputs = self._new_requests(records)
+        if not requests:
+            return outputs
+        recent = np.empty(0, np.uint64)
+        if any(request.candidates is None for request in requests):
+            recent, _ = await self._reader.recent_tweets(self._settings.recent_candidates)
+        chosen = candidates.choose(requests, recent)
+        for run in candidates.split(chosen, self._settings.max_batch_candidates):
+            began = _clock_us()
+            read = await self._reader.read(requests[run], chosen[run])
+            # The model is taken once per run: a swap happens between runs, never inside of an answer.
+            for timeline, served in rank(requests[run], read, self._model(), _clock_us() - began, _clock_us):
+                key = key_of(timeline.viewer_id)
+                partition = partition_of(key, TIMELINES_RANKED.partitions)
+                outputs.append(Output(TIMELINES_RANKED.name, encode(timeline), key, partition))
+                outputs.append(Output(CANDIDATES_SERVED.name, encode(served), key, partition))
+        return outputs
+
+    def metadata(self) -> str:
+        """Nothing: what is remembered is read again."""
+        return ""
+
+    def paused(self) -> frozenset[str]:
+        """Never: a batch is answered before the next one is read."""
+        return frozenset()
+
+    def _new_requests(self, records: Sequence[ConsumerRecord]) -> tuple[list[TimelineRequest], list[Output]]:
+        """(requests not seen lately, dead letters of what is none); ticks are passed over."""
+        requests, letters = [], []
+        for record in records:
+            if record.key == TICK_KEY:
+                continue
+            try:
+                request = _decode(record.value or b"")
+            except BadRecord as error:
+                letters.append(dead_letter(TIMELINE_REQUESTS, record, error))
+                continue
+            if self._repeats.is_repeat(request.viewer_id, request.request_id, record.offset):
+                DUPLICATES.labels(topic=TIMELINE_REQUESTS.name).inc()
+            else:
+                requests.append(request)
+        return requests, letters
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Answer timeline requests until `stop` is set; then the batches in progress are committed.
+
+    Begins once the newest model has been loaded, or it is known that there is none.
+    """
+    redis = connect(settings)
+    reader = FeatureReader(redis, settings)
+    follower = ModelFollower(settings)
+    hop = ExactlyOnceHop(
+        settings, NAME, [TIMELINE_REQUESTS],
+        lambda partition: ScoringProcessor(settings, reader, lambda: follower.current),
+        max_records=MAX_REQUESTS, linger_ms=settings.scorer.linger_ms,
+    )  # fmt: skip
+    stopping = asyncio.create_task(stop.wait())
+    following = asyncio.create_task(follower.run())
+    answering = asyncio.create_task(_answer(hop, follower))
+    try:
+        await asyncio.wait({stopping, following, answering}, return_when=asyncio.FIRST_COMPLETED)
+        if stopping.done():
+            log.info("stopping: the batches in progress are finished first")
+            await hop.stop()
+    finally:
+        for task in (stopping, following, answering):
+            task.cancel()
+        results = await asyncio.gather(stopping, following, answering, return_exceptions=True)
+        await redis.aclose()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _answer(hop: ExactlyOnceHop, follower: ModelFollower) -> None:
+    await follower.caught_up()
+    await hop.run()
+
+
+def _clock_us() -> int:
+    return time.perf_counter_ns() // 1_000
