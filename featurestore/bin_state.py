@@ -1,0 +1,137 @@
+"""What the owner of the bins must not lose, and its bytes: one MessagePack frame of sorted columns, deflated."""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.codec import Codec, Frame, encode
+from contracts.errors import BadRecord
+from contracts.frames import F32, I64
+from featurestore.bin_edges import Sketch
+from featurestore.bin_sketch import BUCKET_BITS
+from featurestore.features import FEATURE_SET
+
+_BUCKETS = (1 << BUCKET_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of (feature, bucket), ascending by both.
+
+    codes: int64[k], feature number << BUCKET_BITS | bucket. counts: int64[k], positive.
+    """
+
+    codes: I64
+    counts: I64
+
+    @staticmethod
+    def empty() -> "Tally":
+        """No counts."""
+        return Tally(np.empty(0, np.int64), np.empty(0, np.int64))
+
+    @staticmethod
+    def of(features: NDArray[Any], buckets: NDArray[Any], counts: NDArray[Any]) -> "Tally":
+        """Out of the columns of a `BinCounts`; equal rows add up."""
+        codes = (features.astype(np.int64) << BUCKET_BITS) | buckets.astype(np.int64)
+        return _summed(codes, counts.astype(np.int64))
+
+    def plus(self, other: "Tally") -> "Tally":
+        """The sum."""
+        return _summed(np.concatenate([self.codes, other.codes]), np.concatenate([self.counts, other.counts]))
+
+    def minus(self, other: "Tally") -> "Tally":
+        """The difference; `other` must be part of this one."""
+        return _summed(np.concatenate([self.codes, other.codes]), np.concatenate([self.counts, -other.counts]))
+
+    def feature(self, number: int) -> Sketch:
+        """The ordinary values of one feature."""
+        begin, end = np.searchsorted(self.codes, [number << BUCKET_BITS, (number + 1) << BUCKET_BITS])
+        return Sketch.ordinary(self.codes[begin:end] & _BUCKETS, self.counts[begin:end])
+
+
+def _summed(codes: I64, counts: I64) -> Tally:
+    if len(codes) == 0:
+        return Tally.empty()
+    order = np.argsort(codes, kind="stable")  # which merges sorted runs
+    codes = codes[order]
+    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    sums = np.add.reduceat(counts[order], starts)
+    some = sums != 0
+    return Tally(codes[starts][some], sums[some])
+
+
+@dataclass(slots=True)
+class BinState:
+    """closed: source -> newest window it has closed. pending: open window -> counts. panes: pane number -> counts.
+
+    published: feature number -> (what the edges were taken from, edges). decided: newest window with a record.
+    counted: newest decided window that a source counted in. sequence: number of records so far.
+    """
+
+    closed: dict[tuple[str, int], int] = field(default_factory=dict)
+    pending: dict[int, Tally] = field(default_factory=dict)
+    panes: dict[int, Tally] = field(default_factory=dict)
+    published: dict[int, tuple[Sketch, F32]] = field(default_factory=dict)
+    decided: int = 0
+    counted: int = 0
+    sequence: int = 0
+
+    @staticmethod
+    def empty() -> "BinState":
+        """Nothing seen, nothing decided."""
+        return BinState()
+
+
+class _Packed(Frame, frozen=True, kw_only=True):
+    feature_set: str
+    closed: list[tuple[str, int, int]]
+    decided: int
+    counted: int
+    sequence: int
+    pending: list[tuple[int, I64, I64]]
+    panes: list[tuple[int, I64, I64]]
+    published: list[tuple[int, I64, I64, F32]]
+
+
+_codec = Codec(_Packed)
+
+
+def pack(state: BinState) -> bytes:
+    """Equal states give equal bytes."""
+    packed = _Packed(
+        feature_set=FEATURE_SET,
+        closed=sorted((topic, partition, window) for (topic, partition), window in state.closed.items()),
+        decided=state.decided,
+        counted=state.counted,
+        sequence=state.sequence,
+        pending=[(key, tally.codes, tally.counts) for key, tally in sorted(state.pending.items())],
+        panes=[(key, tally.codes, tally.counts) for key, tally in sorted(state.panes.items())],
+        published=[
+            (number, sketch.buckets, sketch.counts, edges)
+            for number, (sketch, edges) in sorted(state.published.items(), key=lambda item: item[0])
+        ],
+    )
+    return zlib.compress(encode(packed), level=1)
+
+
+def unpack(data: bytes) -> BinState:
+    """The inverse of `pack`. Raises `BadRecord` for bytes that are none, or of another feature set."""
+    try:
+        raw = zlib.decompress(data)
+    except zlib.error as error:
+        raise BadRecord("malformed", f"state of the bins: {error}") from error
+    packed = _codec.decode(raw)
+    if packed.feature_set != FEATURE_SET:
+        raise BadRecord("other_feature_set", f"bins of feature set {packed.feature_set}, here is {FEATURE_SET}")
+    return BinState(
+        closed={(topic, partition): window for topic, partition, window in packed.closed},
+        pending={key: Tally(codes, counts) for key, codes, counts in packed.pending},
+        panes={key: Tally(codes, counts) for key, codes, counts in packed.panes},
+        published={number: (Sketch(buckets, counts), edges) for number, buckets, counts, edges in packed.published},
+        decided=packed.decided,
+        counted=packed.counted,
+        sequence=packed.sequence,
+    )

@@ -1,0 +1,74 @@
+"""Which features there are: their names, order, splits, and where their bins are counted. The order is on the wire.
+
+Dense features are raw numbers, NaN = missing; splits are bags of 64-bit keys. Whatever changes a name, an order or
+a meaning here must raise `REVISION`: `FEATURE_SET` then differs, and records of the former set are told apart.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from xxhash import xxh3_64_hexdigest
+
+REVISION = 1
+
+TWEET_KEYS = 32  # token keys kept of a tweet, over all splits: bounds what a served candidate weighs
+TAG_KEYS = 8  # of these, at most so many in the split `tags`
+HISTORY = 16  # engaged tweets that a viewer's history names
+
+
+@dataclass(frozen=True, slots=True)
+class Continuous:
+    """One dense feature. Its bins are counted over all tweets, or over what was served."""
+
+    name: str
+    counted_from: Literal["tweets", "served"]
+    meaning: str
+
+
+VIEWER_DENSE: tuple[Continuous, ...] = (
+    Continuous("viewer_seen", "served", "tweets that the viewer has seen, ever"),
+    Continuous("viewer_engaged", "served", "likes, retweets, replies and quotes of the viewer, ever"),
+    Continuous("viewer_rate", "served", "engaged / max(seen, engaged) of the viewer, ever; missing when both are 0"),
+    Continuous("hour_of_day", "served", "UTC hour of the request, 0 to 23"),
+)
+
+CANDIDATE_DENSE: tuple[Continuous, ...] = (
+    Continuous("age_s", "served", "seconds from the tweet to the request; negative for a tweet ahead of it"),
+    Continuous("text_length", "tweets", "Unicode code points of the text"),
+    Continuous("tag_count", "tweets", "distinct hashtags, cashtags, mentions and domains"),
+    Continuous("media", "tweets", "media attached"),
+    Continuous("is_reply", "tweets", "1 for a reply, else 0"),
+    Continuous("is_quote", "tweets", "1 for a quote, else 0"),
+    Continuous("author_followers", "tweets", "followers of the author when the tweet was made; missing if unknown"),
+    Continuous("tweet_seen", "served", "viewers who saw the tweet, ever"),
+    Continuous("tweet_likes", "served", "likes of the tweet, ever"),
+    Continuous("tweet_retweets", "served", "retweets and quotes of the tweet, ever"),
+    Continuous("tweet_replies", "served", "replies to the tweet, ever"),
+    Continuous("tweet_rate", "served", "engaged / max(seen, engaged) of the tweet, ever; missing when both are 0"),
+    Continuous("tweet_seen_recent", "served", "viewers who saw the tweet in the last pane"),
+    Continuous("tweet_rate_recent", "served", "engaged / max(seen, engaged) of the tweet in the last pane"),
+    Continuous("author_posted", "served", "tweets of the author in the last pane"),
+    Continuous("author_seen", "served", "sights of the author's tweets in the last pane"),
+    Continuous("author_engaged", "served", "engagements with the author's tweets in the last pane"),
+    Continuous("author_rate", "served", "author_engaged / max(author_seen, author_engaged)"),
+    Continuous("pair_seen", "served", "tweets of this author that this viewer has seen, ever"),
+    Continuous("pair_engaged", "served", "engagements of this viewer with this author, ever"),
+    Continuous("history_author_match", "served", "tweets of the viewer's history that are by this author"),
+    Continuous("history_tag_match", "served", "hashtags of the tweet that occur in the viewer's history"),
+)
+
+CONTINUOUS = VIEWER_DENSE + CANDIDATE_DENSE  # a feature's number, in bins and counts, is its index here
+NUMBER = {feature.name: number for number, feature in enumerate(CONTINUOUS)}
+
+VIEWER_SPLITS = ("viewer", "history")
+CANDIDATE_SPLITS = ("text", "tags", "author")
+
+# The tweet-counted features, in the order of `tweet_records.tweet_dense`'s columns.
+TWEET_COUNTED = tuple(feature.name for feature in CANDIDATE_DENSE if feature.counted_from == "tweets")
+
+FEATURE_SET: str = xxh3_64_hexdigest(
+    repr((
+        REVISION, [f.name for f in VIEWER_DENSE], [f.name for f in CANDIDATE_DENSE],
+        VIEWER_SPLITS, CANDIDATE_SPLITS, TWEET_KEYS, TAG_KEYS, HISTORY,
+    )).encode()
+)  # fmt: skip

@@ -1,0 +1,152 @@
+"""Every byte that the feature store keeps in Redis. `docs/redis.md` shows the same layout with examples.
+
+Keys: `<prefix>f:{<owner>}:<kind>:<id>`. The owner, 0 to PARTITIONS-1, is the `feature-updates` partition of the
+entity (`owner_of`); in braces, it is the Redis Cluster hash tag, so that all that one owner writes in one script
+lies on one node. Ids are decimal.
+
+    tweet:ID                    TWEET record, then the author's handle and the beginning of the text in UTF-8
+    n:tweet:ID  n:author:ID     COUNTERS record of the entity
+    n:viewer:ID n:pair:HASH
+    history:VIEWER              HISTORY record
+    recent                      sorted set of the newest tweets: member = id, 8 bytes big-endian, score = created_ms
+    position                    next offset of `feature-updates` that the owner will read
+    epoch                       `1`; its absence tells the owner that the view was wiped
+
+Records are fixed-width and little-endian, but for the version in front, whose 8 bytes are big-endian because the
+set-if-newer script compares them as text. A batch of values decodes by one `np.frombuffer`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import BadRecord
+from contracts.frames import COUNTERS, ENTITY_KINDS
+from contracts.topics import PARTITIONS
+from featurestore.features import HISTORY, TWEET_KEYS
+
+U64 = NDArray[np.uint64]
+
+REPLY, QUOTE, RETWEET = 1, 2, 4  # bits of `flags`
+
+TWEET_FORMAT = 1
+TWEET = np.dtype(
+    [
+        ("format", "u1"),  # TWEET_FORMAT
+        ("flags", "u1"),
+        ("media", "u1"),
+        ("hashtags", "u1"),  # the first so many keys of the split `tags` are hashtags
+        ("lengths", "u1", 3),  # keys of each candidate split, in order
+        ("provenance", "u1"),  # index in contracts.records.Provenance
+        ("id", "<u8"),
+        ("created_ms", "<i8"),
+        ("author_id", "<u8"),
+        ("author_followers", "<f4"),  # NaN = unknown
+        ("text_length", "<u2"),
+        ("tag_count", "<u2"),
+        ("handle_bytes", "<u4"),  # of the tail
+        ("text_bytes", "<u4"),
+        ("keys", "<u8", TWEET_KEYS),  # split after split, the rest 0
+    ]
+)
+SHOWN_CHARS = 560  # of a text that the tail keeps, for showing only
+
+COUNTERS_RECORD = np.dtype(
+    [
+        ("version", ">u8"),  # offset + 1 of the last frame in it
+        ("pane", "<u4"),  # the newest pane seen: event time // pane_ms
+        ("totals", "<u4", len(COUNTERS)),  # ever
+        ("current", "<u4", len(COUNTERS)),  # in `pane`
+        ("previous", "<u4", len(COUNTERS)),  # in `pane - 1`
+    ]
+)
+
+HISTORY_RECORD = np.dtype(
+    [
+        ("version", ">u8"),
+        ("at_ms", "<i8", HISTORY),  # newest first; an empty place has at_ms 0
+        ("tweets", "<u8", HISTORY),
+    ]
+)
+
+EPOCH = b"1"
+
+
+def mix64(values: U64) -> U64:
+    """SplitMix64's finalizer: a bijection of 64-bit integers that spreads ids evenly. uint64[n] -> uint64[n]."""
+    mixed = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def pair_of(viewers: U64, authors: U64) -> U64:
+    """The entity of kind PAIR of each viewer and author, a 64-bit hash. uint64[n], uint64[n] -> uint64[n]."""
+    return mix64(mix64(viewers + np.uint64(0x9E3779B97F4A7C15)) ^ authors)
+
+
+def owner_of(entities: U64) -> NDArray[np.int64]:
+    """The `feature-updates` partition of each entity, whatever its kind. uint64[n] -> int64[n]."""
+    return (mix64(entities) % np.uint64(PARTITIONS)).astype(np.int64)
+
+
+class Keys:
+    """The Redis keys of one installation."""
+
+    def __init__(self, prefix: str) -> None:
+        self._heads = [f"{prefix}f:{{{owner}}}:".encode() for owner in range(PARTITIONS)]
+
+    def tweets(self, ids: U64) -> list[bytes]:
+        """Keys of the TWEET records of `ids`."""
+        return self._of(b"tweet:", ids)
+
+    def counters(self, kind: int, entities: U64) -> list[bytes]:
+        """Keys of the COUNTERS records of entities of one kind (TWEET, AUTHOR, VIEWER or PAIR)."""
+        return self._of(b"n:%b:" % ENTITY_KINDS[kind].encode(), entities)
+
+    def histories(self, viewers: U64) -> list[bytes]:
+        """Keys of the HISTORY records of `viewers`."""
+        return self._of(b"history:", viewers)
+
+    def recent(self, owner: int) -> bytes:
+        """Key of the newest tweets of one owner."""
+        return self._heads[owner] + b"recent"
+
+    def position(self, owner: int) -> bytes:
+        """Key of the next offset that the owner reads."""
+        return self._heads[owner] + b"position"
+
+    def epoch(self, owner: int) -> bytes:
+        """Key whose absence means that the view was wiped."""
+        return self._heads[owner] + b"epoch"
+
+    def _of(self, kind: bytes, ids: U64) -> list[bytes]:
+        heads = [head + kind for head in self._heads]
+        return [heads[owner] + b"%d" % i for owner, i in zip(owner_of(ids).tolist(), ids.tolist(), strict=True)]
+
+
+def decode(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> NDArray[np.void]:
+    """Records of fixed width, one of zeros for a value that is absent; read-only.
+
+    Raises `BadRecord` for a value of another width.
+    """
+    nothing = bytes(dtype.itemsize)
+    joined = [nothing if value is None else value for value in values]
+    if any(len(value) != dtype.itemsize for value in joined):
+        raise BadRecord("store_layout", f"a value in Redis is not the {dtype.itemsize} bytes of this code's layout")
+    return np.frombuffer(b"".join(joined), dtype)
+
+
+def decode_tweets(values: Sequence[bytes]) -> NDArray[np.void]:
+    """The fixed parts of TWEET records; read-only. Raises `BadRecord` for an unknown format or a short value."""
+    width = TWEET.itemsize
+    records = decode(TWEET, [value[:width] for value in values])
+    if len(records) and (records["format"] != TWEET_FORMAT).any():
+        raise BadRecord("store_layout", f"a tweet in Redis is not of format {TWEET_FORMAT}, which this code reads")
+    return records
+
+
+def encode(records: NDArray[np.void]) -> list[bytes]:
+    """Each record's bytes."""
+    data, width = records.tobytes(), records.dtype.itemsize
+    return [data[begin : begin + width] for begin in range(0, len(data), width)]
