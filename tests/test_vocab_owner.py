@@ -1,0 +1,260 @@
+"""The owner's deltas are a function of the sources' logs, and equal those of the plain reference."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.codec import encode
+from contracts.errors import BadRecord, SettingsError, SnapshotInvalid
+from contracts.frames import VocabCounts, VocabDelta, empty
+from contracts.settings import VocabSettings
+from vocab.keys import SHARDS
+from vocab.owner import VocabularyOwner
+from vocab.reference import ReferenceOwner
+
+SETTINGS = VocabSettings(
+    capacity=2 * SHARDS,
+    rare_slots=8,
+    admit_at=3.0,
+    evict_below=1.0,
+    half_life_windows=2.0,
+    candidates_per_slot=1.5,
+)
+SOURCES = frozenset({("tweets", 0), ("tweets", 1)})
+# Few keys in few shards, so that slots are short and every rule is met.
+KEYS = [shard << 58 | i * 7 + 1 for shard in (0, 1, 5, 63) for i in range(6)]
+
+
+def frame(source: tuple[str, int], window: int, counts: dict[int, int], closed: int) -> VocabCounts:
+    keys = sorted(counts)
+    return VocabCounts(
+        source_topic=source[0],
+        source_partition=source[1],
+        closed_through=closed,
+        window=window,
+        keys=np.array(keys, np.uint64),
+        namespaces=np.array([key % 3 for key in keys], np.uint8),
+        counts=np.array([counts[key] for key in keys], np.uint32),
+        token_keys=np.array(keys, np.uint64),
+        tokens=[f"t{key}" for key in keys],
+    )
+
+
+def only(counted: VocabCounts, shards: Sequence[int]) -> VocabCounts:
+    """What a source sends to the owner of `shards`: its keys, or none."""
+    mine = np.isin(counted.keys >> np.uint64(58), np.array(shards, np.uint64))
+    return msgspec.structs.replace(
+        counted,
+        keys=counted.keys[mine],
+        namespaces=counted.namespaces[mine],
+        counts=counted.counts[mine],
+        token_keys=counted.token_keys[mine],
+        tokens=[token for token, here in zip(counted.tokens, mine.tolist(), strict=True) if here],
+    )
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> dict[tuple[str, int], list[VocabCounts]]:
+    """Each source's frames: windows rise, with gaps; each window's counts in one frame or more; then closed."""
+    result = {}
+    for source in sorted(SOURCES):
+        frames, closed, window = [], 0, 100
+        for _ in range(draw(st.integers(0, 7))):
+            window += draw(st.sampled_from([0, 1, 1, 2, 3, 20, 70]))
+            if window > closed:
+                counts = draw(st.dictionaries(st.sampled_from(KEYS), st.integers(1, 6), max_size=12))
+                frames.append(frame(source, window, counts, closed))
+            if draw(st.booleans()):
+                closed = max(closed, window - draw(st.integers(0, 2)))
+                frames.append(frame(source, closed, {}, closed))
+        frames.append(frame(source, 320, {}, 320))
+        result[source] = frames
+    return result
+
+
+def interleaved(log: dict[tuple[str, int], list[VocabCounts]], order: list[bool]) -> list[VocabCounts]:
+    """One order in which the two sources' frames may come."""
+    first, second = (list(frames) for frames in log.values())
+    mixed = []
+    for pick in order:
+        queue = (first if pick else second) or second or first
+        if queue:
+            mixed.append(queue.pop(0))
+    return mixed + first + second
+
+
+def by_shard(deltas: Sequence[VocabDelta]) -> dict[int, list[bytes]]:
+    result: dict[int, list[bytes]] = {}
+    for delta in deltas:
+        result.setdefault(delta.shard, []).append(encode(delta))
+    return result
+
+
+def run(
+    owner: VocabularyOwner | ReferenceOwner, frames: Sequence[VocabCounts], close: Sequence[bool]
+) -> list[VocabDelta]:
+    deltas = []
+    for i, each in enumerate(frames):
+        owner.observe(each)
+        if i < len(close) and close[i]:
+            deltas += owner.close_windows()
+    return deltas + owner.close_windows()
+
+
+ORDER = st.lists(st.booleans(), max_size=20)
+
+
+@given(logs(), ORDER, ORDER)
+@settings(max_examples=80, deadline=None)
+def test_owner_equals_reference_whatever_the_order_and_the_time_of_closing(log, order, close):
+    frames = interleaved(log, order)
+    reference = run(ReferenceOwner(SETTINGS, range(SHARDS), SOURCES), interleaved(log, []), [])
+    owner = run(VocabularyOwner(SETTINGS, range(SHARDS), SOURCES), frames, close)
+    assert by_shard(owner) == by_shard(reference)
+    assert [d.version for d in owner] == sorted(d.version for d in owner)
+
+
+@given(logs(), ORDER, ORDER)
+@settings(max_examples=40, deadline=None)
+def test_four_owners_decide_as_one(log, order, close):
+    frames = interleaved(log, order)
+    one = run(VocabularyOwner(SETTINGS, range(SHARDS), SOURCES), interleaved(log, []), [])
+    four = []
+    for partition in range(4):
+        shards = range(partition, SHARDS, 4)
+        owner = VocabularyOwner(SETTINGS, shards, SOURCES)
+        four += run(owner, [only(each, shards) for each in frames], close)
+    assert by_shard(four) == by_shard(one)
+
+
+@given(logs(), ORDER, st.integers(0, 15))
+@settings(max_examples=40, deadline=None)
+def test_saving_and_restoring_at_any_point_changes_nothing(log, order, point):
+    frames = interleaved(log, order)
+    plain = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    expected = run(plain, frames, [True] * point)
+    owner = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    deltas = []
+    for i, each in enumerate(frames):
+        owner.observe(each)
+        if i < point:
+            deltas += owner.close_windows()
+        owner = VocabularyOwner.from_bytes(SETTINGS, owner.to_bytes())
+    deltas += owner.close_windows()
+    assert by_shard(deltas) == by_shard(expected)
+    assert owner.to_bytes() == plain.to_bytes()
+
+
+@given(logs(), ORDER)
+@settings(max_examples=40, deadline=None)
+def test_state_bytes_do_not_tell_the_order(log, order):
+    one, other = (VocabularyOwner(SETTINGS, range(SHARDS), SOURCES) for _ in range(2))
+    for each in interleaved(log, order):
+        one.observe(each)
+    for each in interleaved(log, []):
+        other.observe(each)
+    assert one.to_bytes() == other.to_bytes()
+    one.close_windows()
+    other.close_windows()
+    assert one.to_bytes() == other.to_bytes()
+
+
+@given(logs())
+@settings(max_examples=40, deadline=None)
+def test_memory_is_bounded_by_the_settings(log):
+    owner = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    run(owner, interleaved(log, []), [])
+    per_shard = np.bincount((owner.tracked.keys >> np.uint64(58)).astype(int), minlength=SHARDS)
+    assert per_shard.max() <= owner.rules.per_shard + owner.rules.kept
+    assert set(owner.spellings) == set(owner.tracked.keys.tolist())
+
+
+def test_empty_windows_get_decisions_ever_more_rarely():
+    owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
+    deltas = run(owner, [frame(("tweets", 0), 100, {KEYS[0]: 1}, 99), frame(("tweets", 0), 400, {}, 400)], [])
+    assert sorted({delta.version - 100 for delta in deltas}) == [*range(17), 32, 64, 128, 256]
+    assert len(deltas) == 21 * SHARDS
+
+
+def test_no_window_closes_before_every_source_has_closed_it():
+    owner = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    owner.observe(frame(("tweets", 0), 100, {KEYS[0]: 5}, 99))
+    owner.observe(frame(("tweets", 0), 105, {}, 105))
+    assert owner.close_windows() == []
+    owner.observe(frame(("tweets", 1), 100, {}, 100))
+    (delta,) = [delta for delta in owner.close_windows() if len(delta.admitted_keys)]
+    assert (delta.version, delta.sequence, delta.base_version) == (100, 1, 0)
+    assert (delta.admitted_slots.tolist(), delta.admitted_generations.tolist()) == ([8], [1])
+    assert delta.admitted_tokens == [f"t{KEYS[0]}"]
+
+
+def test_a_slot_given_again_has_a_higher_generation():
+    owner = VocabularyOwner(SETTINGS, [0], frozenset({("tweets", 0)}))
+    log = [frame(("tweets", 0), 100, {KEYS[0]: 4}, 99), frame(("tweets", 0), 110, {KEYS[1]: 4}, 109)]
+    deltas = run(owner, [*log, frame(("tweets", 0), 110, {}, 110)], [])
+    given_away = [
+        (delta.admitted_slots[0], delta.admitted_generations[0]) for delta in deltas if len(delta.admitted_keys)
+    ]
+    assert given_away == [(8, 1), (8, 2)]
+
+
+def test_a_full_shard_changes_hands_only_past_the_margin():
+    owner = VocabularyOwner(msgspec.structs.replace(SETTINGS, half_life_windows=1e9), [0], frozenset({("tweets", 0)}))
+    a, b, c = KEYS[:3]
+    log = [
+        frame(("tweets", 0), 100, {a: 8, b: 20, c: 10}, 99),  # b and c take the two slots
+        frame(("tweets", 0), 101, {a: 4}, 100),  # 12 is not past 10 by more than a quarter
+        frame(("tweets", 0), 102, {a: 1}, 101),  # 13 is
+        frame(("tweets", 0), 102, {}, 102),
+    ]
+    deltas = run(owner, log, [])
+    assert [delta.admitted_keys.tolist() for delta in deltas] == [[b, c], [], [a]]
+    assert [delta.evicted_keys.tolist() for delta in deltas] == [[], [], [c]]
+    assert deltas[2].evicted_slots.tolist() == deltas[2].admitted_slots.tolist()
+
+
+def test_what_breaks_a_promise_is_refused_and_leaves_no_trace():
+    owner = VocabularyOwner(SETTINGS, [0, 1], SOURCES)
+    owner.observe(frame(("tweets", 0), 100, {KEYS[0]: 1}, 99))
+    before = owner.to_bytes()
+    good = frame(("tweets", 0), 100, {KEYS[0]: 1}, 99)
+    bad = {
+        "late_counts": frame(("tweets", 0), 99, {KEYS[0]: 1}, 99),
+        "unknown_source": frame(("tweets", 9), 100, {KEYS[0]: 1}, 99),
+        "foreign_shard": frame(("tweets", 0), 100, {KEYS[-1]: 1}, 99),
+        "malformed": msgspec.structs.replace(good, counts=empty(np.uint32)),
+    }
+    for reason, counted in bad.items():
+        with pytest.raises(BadRecord) as caught:
+            owner.observe(counted)
+        assert caught.value.reason == reason
+    assert owner.to_bytes() == before
+
+
+def test_state_of_other_settings_or_of_two_moments_is_refused():
+    owner = VocabularyOwner(SETTINGS, [0, 1], SOURCES)
+    early = owner.to_parts()
+    with pytest.raises(SnapshotInvalid, match=r"vocab\.name"):
+        VocabularyOwner.from_bytes(msgspec.structs.replace(SETTINGS, capacity=SHARDS), owner.to_bytes())
+    with pytest.raises(SnapshotInvalid):
+        VocabularyOwner.from_bytes(SETTINGS, b"no state")
+    for source in SOURCES:
+        owner.observe(frame(source, 100, {}, 100))
+    late = owner.to_parts()
+    with pytest.raises(SnapshotInvalid, match="shard-01"):
+        VocabularyOwner.from_parts(SETTINGS, {**late, "shard-01": early["shard-01"]})
+    with pytest.raises(SnapshotInvalid, match="shard-01"):
+        VocabularyOwner.from_parts(SETTINGS, {name: part for name, part in late.items() if name != "shard-01"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"capacity": 100}, {"capacity": 0}, {"rare_slots": 0}, {"evict_below": 3.0}, {"half_life_windows": 0.0}],
+)
+def test_settings_that_contradict_each_other_are_refused(change):
+    with pytest.raises(SettingsError):
+        VocabularyOwner(msgspec.structs.replace(SETTINGS, **change), [0], SOURCES)

@@ -1,0 +1,165 @@
+"""The single writer of a set of virtual shards: adds up what all sources counted, and decides once a window.
+
+Pure: frames in, deltas out, no clock, no random numbers. The deltas of a shard are a function of the sources' logs
+alone: not of the order in which frames of different sources come, of how they are cut into batches, of when
+`close_windows` is called, nor of how many owners the shards are spread over.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import BadRecord
+from contracts.frames import VocabCounts, VocabDelta
+from contracts.settings import VocabSettings
+from vocab import decay, owner_state
+from vocab.keys import SHARDS, shard_of
+from vocab.pending import PendingWindow, remember
+from vocab.schedule import decision_windows
+from vocab.shard import NO_SLOT, Decision, Rules, decide, forgotten
+from vocab.tracked import TrackedKeys
+
+RECENT = 24  # the short half-life is the half-life divided by this: an hour beside the default day
+
+Source = tuple[str, int]
+
+
+class VocabularyOwner:
+    """Owns `shards` of the vocabulary; `sources` are all (topic, partition) that count into it.
+
+    Attributes for readers (`view.py`): `version`, the newest window decided; `first_window`, the first one counted
+    in; `tracked`, the counted keys; `generations` uint32[len(shards), per_shard], how often each slot was given
+    away so far; `spellings`, key -> token.
+    """
+
+    def __init__(self, settings: VocabSettings, shards: Sequence[int], sources: frozenset[Source]) -> None:
+        if not sources:
+            raise ValueError("a vocabulary with no sources would never close a window")
+        if sorted(set(shards)) != sorted(shards) or not all(0 <= shard < SHARDS for shard in shards):
+            raise ValueError(f"shards are distinct numbers of 0..{SHARDS - 1}, got {list(shards)}")
+        self.settings = settings
+        self.rules = Rules.of(settings)
+        self.shards = sorted(shards)
+        self.version = 0
+        self.first_window = 0
+        self.sequence = 0
+        self.tracked = TrackedKeys.none()
+        self.generations = np.zeros((len(self.shards), self.rules.per_shard), np.uint32)
+        self.spellings: dict[int, str] = {}
+        self.closed: dict[Source, int] = dict.fromkeys(sorted(sources), 0)
+        self.pending: dict[int, PendingWindow] = {}
+        self.counted = 0  # the newest window decided that a source counted in
+        self._owned = np.isin(np.arange(SHARDS), self.shards)
+
+    @property
+    def closed_through(self) -> int:
+        """The newest window that every source has closed; 0 while one has not closed any."""
+        return min(self.closed.values())
+
+    def observe(self, frame: VocabCounts) -> None:
+        """Takes one source's counts of one window, or its marker.
+
+        Raises `BadRecord`, and takes nothing of the frame: `unknown_source`, `foreign_shard`, `malformed` for
+        columns of unlike lengths, `late_counts` for a window that the source said it had closed.
+        """
+        source = (frame.source_topic, frame.source_partition)
+        self._check(source, frame)
+        if len(frame.keys) or frame.window > frame.closed_through:
+            window = self.pending.setdefault(frame.window, PendingWindow())
+            window.add(frame.keys, frame.namespaces, frame.counts)
+            window.spell(frame.token_keys.tolist(), frame.tokens)
+        self.closed[source] = max(self.closed[source], frame.closed_through)
+
+    def close_windows(self) -> list[VocabDelta]:
+        """The decisions of all windows that every source has closed by now: ascending, each for every shard."""
+        deltas: list[VocabDelta] = []
+        due = decision_windows(self.version, self.counted, list(self.pending), self.closed_through)
+        for window, counted in due:
+            deltas.extend(self._decide(window, self.pending.pop(window) if counted else None))
+        return deltas
+
+    def to_bytes(self) -> bytes:
+        """All of the state; the same bytes whatever the order in which it came about. See `owner_state.py`."""
+        return owner_state.join(self.to_parts())
+
+    def to_parts(self) -> dict[str, bytes]:
+        """The state as one part named "owner" and one named "shard-NN" a shard, small enough for a record each."""
+        return owner_state.to_parts(self)
+
+    @classmethod
+    def from_bytes(cls, settings: VocabSettings, data: bytes) -> "VocabularyOwner":
+        """The inverse of `to_bytes`. Raises `SnapshotInvalid` for bytes that are none, or of other settings."""
+        return cls.from_parts(settings, owner_state.split(data))
+
+    @classmethod
+    def from_parts(cls, settings: VocabSettings, parts: dict[str, bytes]) -> "VocabularyOwner":
+        """The inverse of `to_parts`. Raises `SnapshotInvalid`, also where the parts are not of one moment."""
+        header = owner_state.read_header(parts, settings)
+        owner = cls(settings, header.shards, frozenset(owner_state.sources_of(header)))
+        owner_state.restore(owner, header, parts)
+        return owner
+
+    def _check(self, source: Source, frame: VocabCounts) -> None:
+        if source not in self.closed:
+            raise BadRecord("unknown_source", f"counts of {source[0]}[{source[1]}], which is no source of this owner")
+        rows = {len(frame.keys), len(frame.namespaces), len(frame.counts)}
+        if len(rows) > 1 or len(frame.token_keys) != len(frame.tokens):
+            raise BadRecord("malformed", "VocabCounts: columns of unlike lengths")
+        if frame.window <= self.closed[source] and len(frame.keys):
+            raise BadRecord(
+                "late_counts",
+                f"{source[0]}[{source[1]}] counts in window {frame.window}, which it closed at {self.closed[source]}",
+            )
+        for keys in (frame.keys, frame.token_keys):
+            if not self._owned[shard_of(keys)].all():
+                raise BadRecord("foreign_shard", f"keys of other shards than this owner's {self.shards}")
+
+    def _decide(self, window: int, pending: PendingWindow | None) -> Iterator[VocabDelta]:
+        half_life, elapsed = self.settings.half_life_windows, window - self.version
+        self.tracked.fade(decay.factor(half_life, elapsed), decay.factor(half_life / RECENT, elapsed))
+        if pending:
+            self.tracked.add(*pending.columns(), window)
+            remember(self.spellings, pending.spellings.items())
+            self.counted = window
+            self.first_window = self.first_window or window
+        base, self.version = self.version, window
+        self.sequence += 1
+        drop = np.zeros(len(self.tracked), bool)
+        decisions = []
+        for shard, (begin, end) in zip(self.shards, self.tracked.bounds(self.shards), strict=True):
+            counts, slots = self.tracked.counts[begin:end], self.tracked.slots[begin:end]
+            decision = decide(counts, slots, self.rules, self.rules.first_slot(shard))
+            slots[decision.evicted] = NO_SLOT
+            slots[decision.admitted] = decision.admitted_slots
+            drop[begin:end] = forgotten(counts, slots, self.rules.kept)
+            decisions.append((shard, begin, decision))
+        deltas = [self._delta(shard, base, begin, decision) for shard, begin, decision in decisions]
+        self._forget(drop)
+        yield from deltas
+
+    def _delta(self, shard: int, base: int, begin: int, decision: Decision) -> VocabDelta:
+        keys = self.tracked.keys[begin + decision.admitted]
+        generations = self.generations[self.shards.index(shard)]
+        places = decision.admitted_slots - self.rules.first_slot(shard)
+        generations[places] += 1
+        return VocabDelta(
+            vocabulary=self.settings.name,
+            shard=shard,
+            base_version=base,
+            version=self.version,
+            sequence=self.sequence,
+            admitted_keys=keys,
+            admitted_slots=decision.admitted_slots,
+            admitted_generations=generations[places],
+            admitted_namespaces=self.tracked.namespaces[begin + decision.admitted],
+            admitted_tokens=[self.spellings.get(key, "") for key in keys.tolist()],
+            evicted_keys=self.tracked.keys[begin + decision.evicted],
+            evicted_slots=decision.evicted_slots,
+        )
+
+    def _forget(self, drop: NDArray[np.bool_]) -> None:
+        if drop.any():
+            for key in self.tracked.keys[drop].tolist():
+                self.spellings.pop(key, None)
+            self.tracked.keep(~drop)

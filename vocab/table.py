@@ -1,0 +1,150 @@
+"""The vocabulary at one version: an immutable table of key -> slot, and the arrays that it is saved as."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import SnapshotInvalid
+from contracts.settings import VocabSettings
+from vocab.keys import SHARDS
+
+U64 = NDArray[np.uint64]
+U32 = NDArray[np.uint32]
+I32 = NDArray[np.int32]
+
+FORMAT = 1  # of `to_arrays`
+_RARE_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_RARE_SHIFT = np.uint64(32)
+
+
+class VocabularyView:
+    """Slots of a vocabulary at `version`. Never changes; its arrays are read-only.
+
+    keys: uint64[n], ascending, the admitted keys. slots: int32[n], `rare_slots <= slot < num_slots`, each once.
+    generations: uint32[n], how often the slot was given away, this key's turn included: 1 for a slot's first key.
+    sequence: deltas that each shard has emitted up to `version`; where a replica started from this view goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        version: int,
+        sequence: int,
+        rare_slots: int,
+        capacity: int,
+        keys: U64,
+        slots: I32,
+        generations: U32,
+    ) -> None:
+        self.version = version
+        self.sequence = sequence
+        self.rare_slots = rare_slots
+        self.capacity = capacity
+        self.keys, self.slots, self.generations = (_frozen(column) for column in (keys, slots, generations))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def num_slots(self) -> int:
+        """Rows of the embedding table: the shared ones and those of the capacity."""
+        return self.rare_slots + self.capacity
+
+    def lookup(self, keys: U64) -> I32:
+        """The slot of every key: its own, or one of the rare ones by hash. uint64[n] -> int32[n]."""
+        rows, admitted = self._find(keys)
+        mixed = (keys * _RARE_MULTIPLIER) >> _RARE_SHIFT  # xor-free and one-way enough: keys are hashes already
+        slots = (mixed % np.uint64(self.rare_slots)).astype(np.int32)
+        if len(self.keys):
+            np.copyto(slots, self.slots[rows], where=admitted)
+        return slots
+
+    def is_admitted(self, keys: U64) -> NDArray[np.bool_]:
+        """Whether a key has a slot of its own. uint64[n] -> bool[n]."""
+        return self._find(keys)[1]
+
+    def _find(self, keys: U64) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(row of each key where it is admitted, whether it is)."""
+        if not len(self.keys):
+            return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
+        rows = np.searchsorted(self.keys, keys)
+        np.minimum(rows, len(self.keys) - 1, out=rows)
+        found: NDArray[np.bool_] = self.keys[rows] == keys
+        return rows, found
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """`header` int64[5] (format, version, sequence, rare_slots, capacity), `keys`, `slots`, `generations`."""
+        header = [FORMAT, self.version, self.sequence, self.rare_slots, self.capacity]
+        return {
+            "header": np.array(header, np.int64),
+            "keys": self.keys,
+            "slots": self.slots,
+            "generations": self.generations,
+        }
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "VocabularyView":
+        """The inverse of `to_arrays`. Raises `SnapshotInvalid` for arrays that are no vocabulary."""
+        try:
+            header, keys, slots, generations = (arrays[name] for name in ("header", "keys", "slots", "generations"))
+        except KeyError as error:
+            raise SnapshotInvalid(f"vocabulary: there is no array {error}") from error
+        if header.shape != (5,) or header[0] != FORMAT:
+            raise SnapshotInvalid(f"vocabulary: header {header.tolist()} is not of format {FORMAT}")
+        _, version, sequence, rare_slots, capacity = header.tolist()
+        fits = (
+            keys.dtype == np.uint64
+            and slots.dtype == np.int32
+            and generations.dtype == np.uint32
+            and keys.shape == slots.shape == generations.shape == (len(keys),)
+            and bool((keys[1:] > keys[:-1]).all())
+            and bool(((slots >= rare_slots) & (slots < rare_slots + capacity)).all())
+            and len(np.unique(slots)) == len(slots)
+        )
+        if not fits:
+            raise SnapshotInvalid("vocabulary: keys must ascend, and each has a slot of its own within the capacity")
+        return VocabularyView(
+            version=version,
+            sequence=sequence,
+            rare_slots=rare_slots,
+            capacity=capacity,
+            keys=keys,
+            slots=slots,
+            generations=generations,
+        )
+
+    @staticmethod
+    def empty(settings: VocabSettings) -> "VocabularyView":
+        """Version 0: nothing is admitted."""
+        return VocabularyView(
+            version=0,
+            sequence=0,
+            rare_slots=settings.rare_slots,
+            capacity=settings.capacity // SHARDS * SHARDS,
+            keys=np.empty(0, np.uint64),
+            slots=np.empty(0, np.int32),
+            generations=np.empty(0, np.uint32),
+        )
+
+
+def changed_slots(old: VocabularyView, new: VocabularyView) -> tuple[I32, U64, U32]:
+    """(slots int32[c], keys uint64[c], generations uint32[c]), by slot: those that `new` gives to another (key,
+    generation) than `old` did. Slots that came free and stay free are not among them. Either may be the older one.
+    """
+    rows, held = old._find(new.keys)
+    same = held.copy()
+    at = rows[held]
+    same[held] = (old.slots[at] == new.slots[held]) & (old.generations[at] == new.generations[held])
+    changed = np.flatnonzero(~same)
+    changed = changed[np.argsort(new.slots[changed])]
+    return new.slots[changed], new.keys[changed], new.generations[changed]
+
+
+def _frozen(column: NDArray[Any]) -> NDArray[Any]:
+    """The column, or a copy where someone could still write it."""
+    if column.flags.writeable:
+        column = column.copy()
+        column.flags.writeable = False
+    return column

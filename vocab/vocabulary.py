@@ -1,0 +1,207 @@
+"""A replica of the vocabulary, from its log of deltas: any retained version, answered for ever alike.
+
+It holds one full table, of the newest complete version, and what changed at each of the last `RETAINED` versions;
+an older table is the newest with the changes since taken back. Deltas of shards that are ahead of others wait,
+as deltas, until all 64 have come as far.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import ChainBroken, VersionNotReached, VersionRetired
+from contracts.frames import VocabDelta
+from contracts.settings import VocabSettings
+from vocab.keys import SHARDS, shard_of
+from vocab.shard import Rules
+from vocab.table import VocabularyView, changed_slots
+
+__all__ = ["RETAINED", "Vocabulary", "VocabularyView", "changed_slots"]
+
+RETAINED = 64  # versions that can be looked at, the newest included
+_CACHED_VIEWS = 8  # tables of older versions kept at hand: 16 bytes an admitted key each
+
+U64 = NDArray[np.uint64]
+U32 = NDArray[np.uint32]
+I32 = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """From the version before to `version`, of all shards together. Evicted and admitted keys are disjoint."""
+
+    version: int
+    base_version: int
+    admitted: tuple[U64, I32, U32]
+    evicted: tuple[U64, I32, U32]
+
+
+class Vocabulary:
+    """Follows `vocab-deltas`. Deltas of one shard come in order, shards in any."""
+
+    def __init__(self, settings: VocabSettings, start: VocabularyView | None = None) -> None:
+        """Begins empty, or at a view whose log goes on after it. Raises `ChainBroken` for a view of another shape."""
+        self._rules = Rules.of(settings)
+        self._name = settings.name
+        self._head = VocabularyView.empty(settings) if start is None else start
+        if (self._head.rare_slots, self._head.capacity) != (settings.rare_slots, settings.capacity):
+            raise ChainBroken(
+                f"vocabulary {self._name}: a table of {self._head.rare_slots} + {self._head.capacity} slots "
+                f"where the settings say {settings.rare_slots} + {settings.capacity}"
+            )
+        self._shard_version = [self._head.version] * SHARDS
+        self._shard_sequence = [self._head.sequence] * SHARDS
+        self._waiting: list[deque[VocabDelta]] = [deque() for _ in range(SHARDS)]
+        self._changes: deque[_Change] = deque(maxlen=RETAINED - 1)
+        self._views: OrderedDict[int, VocabularyView] = OrderedDict()
+
+    @property
+    def complete_through(self) -> int:
+        """The newest version that all shards have reached; 0 at first."""
+        return self._head.version
+
+    @property
+    def retained_from(self) -> int:
+        """The oldest version that `at` answers."""
+        return self._changes[0].base_version if self._changes else self._head.version
+
+    def apply(self, delta: VocabDelta) -> None:
+        """Takes the next delta of its shard.
+
+        Raises `ChainBroken` and changes nothing for a gap, a repeat, a wrong order, a delta of another vocabulary,
+        and one that does not fit what came before it.
+        """
+        self._check_chain(delta)
+        shard = delta.shard
+        former = self._shard_version[shard], self._shard_sequence[shard]
+        self._waiting[shard].append(delta)
+        self._shard_version[shard], self._shard_sequence[shard] = delta.version, delta.sequence
+        try:
+            while (version := min(self._shard_version)) > self._head.version:
+                self._advance(min(version, self._next_version()))
+        except ChainBroken:
+            self._waiting[shard].pop()
+            self._shard_version[shard], self._shard_sequence[shard] = former
+            raise
+
+    def at(self, version: int) -> VocabularyView:
+        """The table after all deltas of versions up to `version`; its own `version` is the newest of those.
+
+        Raises `VersionNotReached` past `complete_through`, and `VersionRetired` before `retained_from`.
+        """
+        if version > self._head.version:
+            raise VersionNotReached(
+                f"vocabulary {self._name}: version {version} is not complete yet, {self._head.version} is the newest"
+            )
+        if version == self._head.version:
+            return self._head
+        if version < self.retained_from:
+            raise VersionRetired(
+                f"vocabulary {self._name}: version {version} is retired, {self.retained_from} is the oldest kept; "
+                f"`driftline vocab rebuild --version {version}` makes it again from the log"
+            )
+        undone = [change for change in self._changes if change.version > version]
+        if not undone:
+            return self._head
+        emitted = undone[0].base_version
+        view = self._views.pop(emitted, None) or self._take_back(undone)
+        self._views[emitted] = view
+        if len(self._views) > _CACHED_VIEWS:
+            self._views.popitem(last=False)
+        return view
+
+    def _check_chain(self, delta: VocabDelta) -> None:
+        where = f"vocabulary {self._name}, shard {delta.shard}, version {delta.version}"
+        if delta.vocabulary != self._name:
+            raise ChainBroken(f"{where}: a delta of vocabulary {delta.vocabulary!r}")
+        if not 0 <= delta.shard < SHARDS:
+            raise ChainBroken(f"{where}: there are {SHARDS} shards")
+        at = self._shard_version[delta.shard]
+        expected = self._shard_sequence[delta.shard] + 1
+        if delta.sequence < expected:
+            raise ChainBroken(f"{where}: sequence {delta.sequence} repeats, {expected} comes next")
+        if delta.sequence > expected:
+            raise ChainBroken(f"{where}: a gap, sequence {delta.sequence} where {expected} comes next")
+        if delta.base_version != at or delta.version <= at:
+            raise ChainBroken(f"{where}: based on version {delta.base_version}, this replica is at {at}")
+        first = self._rules.first_slot(delta.shard)
+        for keys, slots in ((delta.admitted_keys, delta.admitted_slots), (delta.evicted_keys, delta.evicted_slots)):
+            inside = (slots >= first) & (slots < first + self._rules.per_shard)
+            if len(keys) != len(slots) or not inside.all() or not (shard_of(keys) == delta.shard).all():
+                raise ChainBroken(f"{where}: keys or slots of another shard")
+        if len(delta.admitted_generations) != len(delta.admitted_keys):
+            raise ChainBroken(f"{where}: generations for other keys than those admitted")
+
+    def _next_version(self) -> int:
+        return min(waiting[0].version for waiting in self._waiting if waiting)
+
+    def _advance(self, version: int) -> None:
+        """Moves the full table to `version`, the next that any shard emitted."""
+        deltas = [waiting[0] for waiting in self._waiting if waiting and waiting[0].version == version]
+        admitted = (  # each ascends, and so do shards: end to end, keys ascend
+            np.concatenate([delta.admitted_keys for delta in deltas]),
+            np.concatenate([delta.admitted_slots for delta in deltas]),
+            np.concatenate([delta.admitted_generations for delta in deltas]),
+        )
+        evicted_keys = np.concatenate([delta.evicted_keys for delta in deltas])
+        evicted_slots = np.concatenate([delta.evicted_slots for delta in deltas])
+        head = self._head
+        rows, held = head._find(evicted_keys)
+        if not held.all() or not (head.slots[rows] == evicted_slots).all():
+            raise ChainBroken(f"vocabulary {self._name}, version {version}: evicts a key that holds no such slot")
+        evicted = (evicted_keys, evicted_slots, head.generations[rows])
+        table = _replace(head, evicted_keys, admitted)
+        holders = np.bincount(table[1] - head.rare_slots, minlength=1)
+        if holders.max() > 1 or not (table[0][1:] > table[0][:-1]).all():
+            raise ChainBroken(f"vocabulary {self._name}, version {version}: gives away a slot or key that is taken")
+        for waiting in self._waiting:
+            if waiting and waiting[0].version == version:
+                waiting.popleft()
+        self._head = _view(head, version, head.sequence + 1, table)
+        self._changes.append(_Change(version, head.version, admitted, evicted))
+        for retired in [cached for cached in self._views if cached < self.retained_from]:
+            del self._views[retired]
+
+    def _take_back(self, undone: list[_Change]) -> VocabularyView:
+        """The newest table without `undone`, oldest first: what first happened to a key says what it was before."""
+        steps = [columns for change in undone for columns in (change.evicted, change.admitted)]
+        was_held = np.repeat([True, False] * len(undone), [len(columns[0]) for columns in steps])
+        keys, slots, generations = (np.concatenate(column) for column in zip(*steps, strict=True))
+        touched, first = np.unique(keys, return_index=True)
+        first = first[was_held[first]]
+        table = _replace(self._head, touched, (keys[first], slots[first], generations[first]))
+        return _view(self._head, undone[0].base_version, self._head.sequence - len(undone), table)
+
+
+def _replace(view: VocabularyView, without: U64, added: tuple[U64, I32, U32]) -> tuple[U64, I32, U32]:
+    """A view's columns less the keys `without`, plus rows in ascending order of key."""
+    keys, slots, generations = view.keys, view.slots, view.generations
+    rows, held = view._find(without)
+    if held.any():
+        stays = np.ones(len(keys), bool)
+        stays[rows[held]] = False
+        keys, slots, generations = keys[stays], slots[stays], generations[stays]
+    if len(added[0]):
+        at = np.searchsorted(keys, added[0])
+        keys, slots, generations = (
+            np.insert(keys, at, added[0]),
+            np.insert(slots, at, added[1]),
+            np.insert(generations, at, added[2]),
+        )
+    return keys, slots, generations
+
+
+def _view(like: VocabularyView, version: int, sequence: int, table: tuple[U64, I32, U32]) -> VocabularyView:
+    for column in table:
+        column.flags.writeable = False
+    return VocabularyView(
+        version=version,
+        sequence=sequence,
+        rare_slots=like.rare_slots,
+        capacity=like.capacity,
+        keys=table[0],
+        slots=table[1],
+        generations=table[2],
+    )
