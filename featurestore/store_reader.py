@@ -21,7 +21,7 @@ from contracts.topics import PARTITIONS
 from featurestore import layout
 from featurestore.layout import COUNTERS_RECORD, HISTORY_RECORD, Keys, decode, decode_tweets, pair_of
 from featurestore.read_columns import Found, columns_of
-from featurestore.store_access import read_values, unavailable_as_such
+from featurestore.store_errors import read_values, unavailable_as_such
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]

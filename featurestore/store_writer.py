@@ -22,7 +22,7 @@ from contracts.settings import Settings
 from featurestore.counters import concatenate, fold_counters, fold_history
 from featurestore.grouping import group
 from featurestore.layout import COUNTERS_RECORD, EPOCH, HISTORY_RECORD, Keys, decode, encode, owner_of
-from featurestore.store_access import ViewWiped, read_values, unavailable_as_such
+from featurestore.store_errors import ViewWiped, read_values, unavailable_as_such
 from featurestore.tweet_records import tweet_records, tweet_values
 from transport.redis_scripts import set_if_newer
 
