@@ -1,0 +1,138 @@
+"""Loads for benchmarks: records as bytes, made fast, with engagements that join with what will be served.
+
+A load is cut in chunks of 1,000 tweets. Each chunk also has 20 requests of 100 named candidates of its tweets, and
+1,000 engagements, 50 with each of the *former* chunk's requests, naming it, its viewer and its candidates.
+Texts are drawn once from the simulated world and used again in turn; ids, authors, times and counts are fresh.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.partitioning import key_of
+from contracts.records import Action, Engagement, Provenance, TimelineRequest
+from simulation.config import WorldConfig
+from simulation.people import FIRST_VIEWER
+from simulation.words import draw, zipf_cumulative
+from simulation.world import World
+
+CHUNK_TWEETS = 1_000
+CHUNK_REQUESTS = 20
+REQUEST_CANDIDATES = 100
+REQUEST_ENGAGEMENTS = 50  # 40 seen, 10 likes
+_SEEN = 40
+_TEXTS = 20_000
+_FIRST_ID = 1 << 60
+_encoder = msgspec.json.Encoder()
+
+KeyedBytes = tuple[list[bytes], list[bytes]]  # keys and values, of one length
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Records of one stretch of event time, ready to be sent, and the time at which it ends."""
+
+    tweets: KeyedBytes
+    engagements: KeyedBytes
+    requests: KeyedBytes
+    end_ms: int
+
+
+class Load:
+    """`chunks(n)`, as often as wanted; time and ids go on. `tweets_per_second` is in event time."""
+
+    def __init__(self, seed: int, *, tweets_per_second: float = 20_000.0, config: WorldConfig | None = None) -> None:
+        config = config or WorldConfig()
+        world = World(config, seed)
+        self._rng = np.random.default_rng([seed, 10])
+        self._texts = _texts_of(world, _TEXTS)
+        self._authors = world.authors
+        self._activity = zipf_cumulative(config.authors, 0.9)
+        self._viewers = config.viewers
+        self._seed = seed
+        self._gap_ms = 1_000.0 / tweets_per_second
+        self._begin_ms = config.begin_ms
+        self._made = 0
+        self._asked = 0
+        self._open: list[TimelineRequest] = []
+        self._author_of: NDArray[np.int64] = np.zeros(0, np.int64)
+
+    def chunks(self, count: int) -> Iterator[Chunk]:
+        """The next `count` chunks, in order of time."""
+        for _ in range(count):
+            tweets = self.fast_tweets(CHUNK_TWEETS)
+            end_ms = self._time(self._made)
+            engagements = self._engage(end_ms)
+            yield Chunk(tweets, engagements, self._ask(end_ms), end_ms)
+
+    def fast_tweets(self, count: int) -> KeyedBytes:
+        """The next `count` tweets as (keys, JSON)."""
+        numbers = np.arange(self._made, self._made + count)
+        authors = draw(self._rng, self._activity, count)
+        self._author_of = np.concatenate([self._author_of, authors])[-CHUNK_TWEETS:]
+        times = (self._begin_ms + numbers * self._gap_ms).astype(np.int64).tolist()
+        ids = (_FIRST_ID + numbers).tolist()
+        texts = [self._texts[i] for i in self._rng.integers(0, len(self._texts), size=count).tolist()]
+        people = self._authors
+        names, followers = people.names, people.followers.tolist()
+        self._made += count
+        values = [
+            b'{"v":1,"id":%d,"created_ms":%d,"author_id":%d,"author":"%s","text":%s,"lang":"en",'
+            b'"author_followers":%d,"author_following":300,"provenance":"simulated-world"}'
+            % (i, at, people.ids[0] + author, names[author].encode(), text, followers[author])
+            for i, at, author, text in zip(ids, times, authors.tolist(), texts, strict=True)
+        ]
+        return [b"%d" % i for i in ids], values
+
+    def _ask(self, end_ms: int) -> KeyedBytes:
+        newest = _FIRST_ID + self._made - len(self._author_of)
+        self._open = []
+        for viewer in self._rng.integers(0, self._viewers, size=CHUNK_REQUESTS).tolist():
+            places = self._rng.choice(len(self._author_of), size=REQUEST_CANDIDATES, replace=False)
+            self._open.append(
+                TimelineRequest(
+                    request_id=f"load-{self._seed}-{self._asked}", viewer_id=FIRST_VIEWER + viewer, at_ms=end_ms,
+                    limit=REQUEST_CANDIDATES, candidates=(newest + places).tolist(),
+                    provenance=Provenance.SIMULATED_WORLD,
+                )
+            )  # fmt: skip
+            self._asked += 1
+        self._authors_then = dict(enumerate(self._author_of.tolist(), start=newest))
+        return [key_of(ask.viewer_id) for ask in self._open], [_encoder.encode(ask) for ask in self._open]
+
+    def _engage(self, end_ms: int) -> KeyedBytes:
+        """Reactions to the requests of the chunk before, all before `end_ms`."""
+        keys, values = [], []
+        for ask in self._open:
+            at = np.sort(self._rng.integers(ask.at_ms, end_ms, size=REQUEST_ENGAGEMENTS)).tolist()
+            candidates = ask.candidates or []
+            shown = [*range(_SEEN), *self._rng.choice(_SEEN, REQUEST_ENGAGEMENTS - _SEEN, replace=False).tolist()]
+            for i, place in enumerate(shown):
+                keys.append(key_of(ask.viewer_id))
+                values.append(
+                    _encoder.encode(
+                        Engagement(
+                            viewer_id=ask.viewer_id, tweet_id=candidates[place], at_ms=at[i], position=place,
+                            author_id=int(self._authors.ids[self._authors_then[candidates[place]]]),
+                            action=Action.SEEN if i < _SEEN else Action.LIKE, request_id=ask.request_id,
+                            provenance=Provenance.SIMULATED_WORLD,
+                        )
+                    )
+                )  # fmt: skip
+        return keys, values
+
+    def _time(self, number: int) -> int:
+        return self._begin_ms + int(number * self._gap_ms)
+
+
+def _texts_of(world: World, count: int) -> list[bytes]:
+    """Texts of the world's first tweets, as JSON strings."""
+    texts: list[bytes] = []
+    until = world.begin_ms
+    while len(texts) < count:
+        until += 60_000
+        texts += [_encoder.encode(tweet.text) for tweet in world.tweets(until)]
+    return texts[:count]

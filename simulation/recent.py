@@ -1,0 +1,50 @@
+"""The newest tweets with the hidden columns that their probability is a function of: a ring with a look-up by id."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Recent:
+    """Up to `capacity` tweets in order of time. `columns` names the hidden columns beside `ids` and `created`."""
+
+    def __init__(self, capacity: int, columns: Mapping[str, type[np.generic]]) -> None:
+        self.capacity = capacity
+        self.end = 0  # tweets ever added; tweet number i lies in row i % capacity
+        self.ids = np.zeros(capacity, np.int64)
+        self.created = np.zeros(capacity, np.int64)
+        self.columns = {name: np.zeros(capacity, dtype) for name, dtype in columns.items()}
+        self._number: dict[int, int] = {}
+
+    @property
+    def begin(self) -> int:
+        """The number of the oldest tweet that is still held."""
+        return max(0, self.end - self.capacity)
+
+    def add(self, ids: NDArray[np.int64], created: NDArray[np.int64], **columns: NDArray[np.generic]) -> None:
+        """Append tweets, int64[n] each, times ascending; the oldest ones give way."""
+        rows = np.arange(self.end, self.end + len(ids)) % self.capacity
+        for old in self.ids[rows[max(0, self.capacity - self.end) :]].tolist():
+            self._number.pop(old, None)
+        self.ids[rows], self.created[rows] = ids, created
+        for name, values in columns.items():
+            self.columns[name][rows] = values
+        self._number.update(zip(ids.tolist(), range(self.end, self.end + len(ids)), strict=True))
+        self.end += len(ids)
+
+    def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64[n], where each id's columns lie; -1 for one that is not held."""
+        numbers = np.fromiter((self._number.get(i, -1) for i in ids.tolist()), np.int64, len(ids))
+        return np.where(numbers < 0, -1, numbers % self.capacity)
+
+    def number_at(self, at_ms: int) -> int:
+        """The number of the first tweet held that is not older than `at_ms`."""
+        low, high = self.begin, self.end
+        while low < high:
+            middle = (low + high) // 2
+            if self.created[middle % self.capacity] < at_ms:
+                low = middle + 1
+            else:
+                high = middle
+        return low

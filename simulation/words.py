@@ -1,0 +1,58 @@
+"""Made-up words, handles and hashtags: pronounceable, distinct, and a function of the generator alone."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ONSETS = (
+    "b",
+    "br",
+    "c",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "h",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "st",
+    "t",
+    "v",
+    "w",
+)
+_NUCLEI = ("a", "e", "i", "o", "u", "ai", "ou")
+_CODAS = ("", "", "", "", "", "n", "r", "s", "l", "m", "x")
+
+
+def make_words(rng: np.random.Generator, count: int, syllables: tuple[int, int] = (1, 3)) -> list[str]:
+    """`count` distinct words of so many syllables (least, most)."""
+    found: dict[str, None] = {}
+    while len(found) < count:
+        lengths = rng.integers(syllables[0], syllables[1] + 1, size=count)
+        picks = rng.integers(0, 1 << 30, size=(count, syllables[1], 3))
+        for length, pick in zip(lengths.tolist(), picks.tolist(), strict=True):
+            parts = [
+                _ONSETS[a % len(_ONSETS)] + _NUCLEI[b % len(_NUCLEI)] + _CODAS[c % len(_CODAS)]
+                for a, b, c in pick[:length]
+            ]
+            found["".join(parts)] = None
+    return list(found)[:count]
+
+
+def zipf_cumulative(count: int, exponent: float) -> NDArray[np.float64]:
+    """float64[count], cumulative shares of ranks 1..count with weight rank^-exponent; for `searchsorted`."""
+    weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
+    cumulative: NDArray[np.float64] = np.cumsum(weights / weights.sum())
+    return cumulative
+
+
+def draw(rng: np.random.Generator, cumulative: NDArray[np.float64], size: int) -> NDArray[np.int64]:
+    """int64[size], indices drawn by cumulative shares."""
+    found = np.searchsorted(cumulative, rng.random(size), side="right")
+    return np.minimum(found, len(cumulative) - 1).astype(np.int64)
