@@ -63,7 +63,9 @@ EXAMPLES = Topic("examples", "-", "Arrow IPC", max_message_bytes=8 * MIB)
 MODELS = Topic("models", "model name", "ModelPublished", partitions=1, retention_ms=FOREVER_MS)
 
 # Topics whose records come from outside, or whose readers may meet one that they cannot process.
-WITH_DEAD_LETTERS = (TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, CANDIDATES_SERVED, EXAMPLES)
+WITH_DEAD_LETTERS = (
+    TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, CANDIDATES_SERVED, FEATURE_UPDATES, VOCAB_COUNTS, BIN_COUNTS, EXAMPLES,
+)  # fmt: skip
 
 
 def dead_letters(source: Topic) -> Topic:

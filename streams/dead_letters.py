@@ -1,0 +1,32 @@
+"""The Faust agent that watches the dead-letter topics: a log line and a metric for each, by topic and reason."""
+
+import logging
+from typing import Any
+
+from contracts.codec import Codec
+from contracts.errors import BadRecord
+from contracts.records import DeadLetter
+from transport.metrics import DEAD_LETTERS
+
+log = logging.getLogger(__name__)
+
+_decode = Codec(DeadLetter).decode
+
+
+async def watch_dead_letters(stream: Any) -> None:
+    """Count every dead letter of the installation, whoever wrote it (low rate: one event at a time is fine)."""
+    async for value in stream:
+        try:
+            letter = _decode(value)
+        except BadRecord as error:
+            log.warning("a dead letter that is none: %s", error)
+            continue
+        DEAD_LETTERS.labels(topic=letter.topic, reason=letter.reason).inc()
+        log.info(
+            "dead letter: %s from %s[%d]@%d: %s",
+            letter.reason,
+            letter.topic,
+            letter.partition,
+            letter.offset,
+            letter.detail,
+        )

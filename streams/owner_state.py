@@ -1,0 +1,64 @@
+"""An owner's state on a compacted topic, written in the transaction that commits the offset it stands at.
+
+The state is compressed (zstd) and cut into parts that fit a record: keys `0`, `1`, ...; each part is a `StatePart`.
+Parts of one state share its `offset`; a transaction makes them appear together. Recovery is the newest state, and the
+log re-read from its offset: never more than `EVERY_RECORDS` records of the input.
+"""
+
+from collections.abc import Mapping
+
+import zstandard
+
+from contracts.codec import Codec, Frame, encode
+from contracts.errors import SnapshotInvalid
+from contracts.topics import Topic
+from transport.processor import Output
+
+EVERY_RECORDS = 400  # input records between two states: what a restart re-reads at most
+_PART_BYTES = 1 << 20
+
+
+class StatePart(Frame, frozen=True, kw_only=True):
+    """One part of an owner's state. `offset`: the first offset of the input that is not in it."""
+
+    offset: int
+    part: int
+    parts: int
+    data: bytes
+
+
+_decode = Codec(StatePart).decode
+
+
+def state_outputs(topic: Topic, partition: int, offset: int, state: bytes) -> list[Output]:
+    """The records that hold `state`, as outputs of the batch that reached `offset`."""
+    packed = zstandard.compress(state)
+    pieces = [packed[begin : begin + _PART_BYTES] for begin in range(0, len(packed), _PART_BYTES)]
+    return [
+        Output(
+            topic.name,
+            encode(StatePart(offset=offset, part=part, parts=len(pieces), data=piece)),
+            key=b"%d" % part,
+            partition=partition,
+        )
+        for part, piece in enumerate(pieces)
+    ]
+
+
+def join_state(latest: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
+    """(offset, state) out of the latest value of each key of the state topic's partition; None if there is none.
+
+    Raises `SnapshotInvalid` when parts are missing or of different states.
+    """
+    if not latest:
+        return None
+    first = _decode(latest[b"0"])
+    try:
+        parts = [_decode(latest[b"%d" % part]) for part in range(first.parts)]
+    except KeyError as error:
+        raise SnapshotInvalid(
+            f"part {error} of {first.parts} of an owner's state is missing from its topic"
+        ) from error
+    if any((part.offset, part.parts) != (first.offset, first.parts) for part in parts):
+        raise SnapshotInvalid("the parts of an owner's state are of different states")
+    return first.offset, zstandard.decompress(b"".join(part.data for part in parts))

@@ -1,0 +1,69 @@
+"""Faust services: each hosts one exactly-once hop for the life of a worker."""
+
+from typing import Any
+
+from mode import Service
+
+from contracts.settings import Settings
+from contracts.topics import (
+    BIN_COUNTS,
+    CANDIDATES_SERVED,
+    ENGAGEMENTS,
+    FEATURE_UPDATES,
+    TWEETS,
+    VOCAB_COUNTS,
+)
+from streams.bins import BinProcessor
+from streams.engagements import EngagementProcessor
+from streams.features import FeatureProcessor
+from streams.ingest import IngestProcessor
+from streams.join import JoinProcessor
+from streams.vocabulary import VocabularyProcessor
+from transport.hop import ExactlyOnceHop
+from transport.redis_connection import connect
+
+
+class HopService(Service):
+    """Runs one hop: started with the worker, drained when it stops."""
+
+    def __init__(self, hop: ExactlyOnceHop, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.hop = hop
+
+    async def on_start(self) -> None:
+        """Called by mode."""
+        self.add_future(self.hop.run())
+
+    async def on_stop(self) -> None:
+        """Called by mode before it cancels what still runs."""
+        await self.hop.stop()
+
+    @property
+    def label(self) -> str:
+        """What Faust's logs call this service."""
+        return f"hop {self.hop.name}"
+
+
+class StreamServices(Service):
+    """All that a stream worker does, as sub-services, so that one failing stops the worker in good order."""
+
+    def __init__(self, settings: Settings, **kwargs: Any) -> None:
+        self.settings = settings
+        super().__init__(**kwargs)
+
+    def on_init_dependencies(self) -> list[Any]:
+        """Called by mode."""
+        return [HopService(hop) for hop in make_hops(self.settings)]
+
+
+def make_hops(settings: Settings) -> list[ExactlyOnceHop]:
+    """One of each hop; Kafka's group protocol spreads their partitions over the workers."""
+    redis = connect(settings)
+    return [
+        ExactlyOnceHop(settings, "ingest", [TWEETS], lambda p: IngestProcessor(settings, p, redis)),
+        ExactlyOnceHop(settings, "engagements", [ENGAGEMENTS], lambda p: EngagementProcessor(settings, p)),
+        ExactlyOnceHop(settings, "join", [CANDIDATES_SERVED, ENGAGEMENTS], lambda p: JoinProcessor(settings, p)),
+        ExactlyOnceHop(settings, "vocabulary", [VOCAB_COUNTS], lambda p: VocabularyProcessor(settings, p, redis)),
+        ExactlyOnceHop(settings, "bins", [BIN_COUNTS], lambda p: BinProcessor(settings, p)),
+        ExactlyOnceHop(settings, "features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, p, redis)),
+    ]
