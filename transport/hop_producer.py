@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -10,19 +9,16 @@ from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, 
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts.errors import DriftlineError
-from contracts.partitioning import partition_of
 from contracts.settings import Settings
 from contracts.topics import ALL
 from transport.kafka_clients import COMPRESSION, MAX_REQUEST_BYTES
+from transport.partitioner import partition_of
 from transport.processor import Output
-from transport.waiting import announcing
-
-log = logging.getLogger(__name__)
+from transport.waiting import announcing, close
 
 TRANSACTION_TIMEOUT_MS = 30_000  # how long a killed owner's open transaction may hold back readers
 BATCH_BYTES = 512 * 1024  # of records before compression: below every topic's `max.message.bytes`
 RETRY_BACKOFF_MS = 10  # the broker answers "concurrent transactions" for some ms after each commit
-CLOSE_S = 5.0  # to close connections in good order; what is open then is aborted by the next owner
 
 _PARTITIONS = {topic.name: topic.partitions for topic in ALL}
 
@@ -64,7 +60,7 @@ class HopProducer:
                 raise Fenced(f"{self._group}-{self._number} has a younger owner") from error
             raise
         finally:
-            await self._close()
+            await close(self._producer)
 
     async def commit(self, outputs: Sequence[Output], offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """Send `outputs` and commit `offsets` in one transaction, or neither."""
@@ -102,14 +98,6 @@ class HopProducer:
         if sender is not None and sender.done() and not sender.cancelled():
             causes.append(sender.exception())
         return any(isinstance(cause, ProducerFenced | InvalidProducerEpoch) for cause in causes)
-
-    async def _close(self) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await self._producer.stop()
-        except (KafkaError, TimeoutError) as error:
-            log.debug("%s-%d: its producer did not close in good order: %r", self._group, self._number, error)
-            await self._producer.client.close()
 
 
 def _retrieve(delivery: "asyncio.Future[object]") -> None:

@@ -1,15 +1,19 @@
-"""Saying what a process waits for, when a broker that was there no longer answers."""
+"""Waiting for a broker that was there and no longer answers: saying so, and not for ever when closing."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
 
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
 from contracts.settings import Settings
 
 log = logging.getLogger(__name__)
 
 SAY_EVERY_S = 5.0
+CLOSE_S = 5.0  # for a producer to close in good order
 
 
 @contextlib.contextmanager
@@ -36,3 +40,13 @@ def say_silent(settings: Settings, seconds: float, what: str) -> None:
     log.warning(
         "Kafka at %s (setting DRIFTLINE_KAFKA) has not answered for %.0f s: %s", settings.kafka, seconds, what
     )
+
+
+async def close(producer: AIOKafkaProducer) -> None:
+    """Stop `producer`, in `CLOSE_S` seconds if its broker is away; an open transaction is left to its next owner."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await producer.stop()
+    except (KafkaError, TimeoutError) as error:
+        log.debug("a producer did not close in good order: %r", error)
+        await producer.client.close()
