@@ -39,7 +39,7 @@ class Calibrator:
         below = self.y[0] * sigmoid(logits) / sigmoid(self.x[:1])
         above = 1 - (1 - self.y[-1]) * sigmoid(-logits) / sigmoid(-self.x[-1:])
         inside = np.interp(logits, self.x, self.y)
-        return np.where(logits < self.x[0], below, np.where(logits > self.x[-1], above, inside))
+        return np.asarray(np.where(logits < self.x[0], below, np.where(logits > self.x[-1], above, inside)))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """What a snapshot stores."""

@@ -6,13 +6,12 @@ The glue is one vector a candidate, in this order (widths in brackets):
     text [dim], tags [dim], author [dim], candidate bins [bin_dim]                 the candidate's part
     viewer*author, viewer*text, viewer*tags, history*author, history*tags [dim]    taste: element-wise products
 
-The viewer's part comes first, so that serving multiplies it with the first layer once a request, not once a candidate.
+The viewer's part comes first: serving multiplies it with the first layer once a request, not once a candidate.
 """
 
 import msgspec
 
 from contracts.errors import SettingsError
-from contracts.settings import Settings
 from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
 
 CROSSES = (
@@ -60,12 +59,3 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     def glue_width(self) -> int:
         """Elements of the glue vector: what the first hidden layer reads."""
         return self.viewer_width + self.candidate_width + len(CROSSES) * self.dim
-
-    @staticmethod
-    def from_settings(settings: Settings, bin_rows: int) -> "ModelConfig":
-        """The config of a new model; `bin_rows` comes from `featurestore.encoding.BIN_ROWS`."""
-        return ModelConfig(
-            num_slots=settings.vocab.rare_slots + settings.vocab.capacity,
-            bin_rows=bin_rows,
-            dim=settings.trainer.embedding_dim,
-        )

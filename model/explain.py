@@ -1,7 +1,7 @@
 """What drove a score: take each feature away in turn, score again, and see by how much the log-odds changed.
 
-Exact for the model as it is (no gradient, no sampling), and through the one encoding: taking a dense feature away makes
-it missing, taking a split away empties its bag. Costs one score a feature and candidate, so it is for those shown.
+Exact for the model as it is (no gradient, no sampling), and through the one encoding: taking a dense feature away
+makes it missing, taking a split away empties its bag. Costs one score a feature and candidate: it is for those shown.
 """
 
 from collections.abc import Callable, Iterator, Mapping

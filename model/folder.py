@@ -1,6 +1,6 @@
 """Folders of arrays that are there whole or not at all: what snapshots and checkpoints are made of.
 
-    <folder>/manifest.json        {"checksum": ..., "format": ..., "files": {name: {"bytes", "sha256"}}, "content": {...}}
+    <folder>/manifest.json        {"checksum", "format", "files": {name: {"bytes", "sha256"}}, "content": {...}}
     <folder>/<name>.safetensors   one set of named arrays each
 
 Data, never code: no pickle anywhere. A folder is written beside its final name as `.<name>.partial`, every file is

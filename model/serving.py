@@ -6,13 +6,14 @@ A candidate's score depends on its viewer, itself and the snapshot alone: the sa
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns
 from contracts.records import Reason
-from featurestore.encoding import encode
+from featurestore.encoding import Slots, encode
 from model.explain import explanations
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.snapshot import Manifest, Snapshot
@@ -71,14 +72,15 @@ class Predictor:
         glue = np.empty((m, self.manifest.config.viewer_width), np.float32)
         hidden = np.empty((m, len(weights.hidden1_bias)), np.float32)
         first_order = np.empty(m, np.float32)
-        viewer, candidate = inputs.viewer_slots, inputs.candidate_slots
-        score_viewers(inputs.viewer_bins, viewer["viewer"], viewer["history"], weights, glue, hidden, first_order)
+        viewer, history = (_bags(inputs.viewer_slots[split]) for split in ("viewer", "history"))
+        text, tags, author = (_bags(inputs.candidate_slots[split]) for split in ("text", "tags", "author"))
+        viewer_row = _own(inputs.viewer_row)
+        score_viewers(inputs.viewer_bins, viewer, history, weights, glue, hidden, first_order)
         logits, probabilities = np.empty(n, np.float32), np.empty(n, np.float32)
 
         def share(begin: int, end: int) -> None:
             score_candidates(
-                begin, end, inputs.viewer_row, inputs.candidate_bins,
-                candidate["text"], candidate["tags"], candidate["author"],
+                begin, end, viewer_row, inputs.candidate_bins, text, tags, author,
                 glue, hidden, first_order, weights, calibrator.x, calibrator.y, logits, probabilities,
             )  # fmt: skip
 
@@ -89,3 +91,12 @@ class Predictor:
             for _ in self._pool.map(share, cuts[:-1], cuts[1:]):
                 pass
         return logits, probabilities
+
+
+def _bags(slots: Slots) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    return _own(slots.offsets), _own(slots.slots)
+
+
+def _own(array: NDArray[Any]) -> NDArray[Any]:
+    """Writable and contiguous: the kernels are compiled once, for such arrays, and not anew for decoded ones."""
+    return np.require(array, requirements=["C", "W"])

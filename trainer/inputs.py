@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from featurestore.encoding import ModelInputs
+from featurestore.encoding import ModelInputs, Slots
 
 Bags = tuple[NDArray[np.int64], NDArray[np.int32]]  # (offsets int64[n + 1], rows int32[...])
 
@@ -44,9 +44,9 @@ def _cut(inputs: ModelInputs, begin: int, end: int) -> Slice:
     )
 
 
-def _cut_bags(bags: Bags, begin: int, end: int) -> Bags:
-    offsets, slots = bags
-    return offsets[begin : end + 1] - offsets[begin], slots[offsets[begin] : offsets[end]]
+def _cut_bags(bags: Slots, begin: int, end: int) -> Bags:
+    offsets = bags.offsets
+    return offsets[begin : end + 1] - offsets[begin], bags.slots[offsets[begin] : offsets[end]]
 
 
 def _rows_as_bags(rows: NDArray[np.int32]) -> Bags:

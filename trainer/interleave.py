@@ -1,8 +1,8 @@
 """One order over the partitions of `examples`: by event time, as far as that can be known.
 
-The next record is the one with the smallest (event time of its last row, partition) among the heads of all partitions.
-A partition without a head holds the others up until it is known to be read to its end. So behind the end of the log
-(a backlog, a replay, a resume) the order is a function of the log alone; at its end it is the order of arrival.
+The next record is the one with the smallest (event time of its last row, partition) among the heads of all
+partitions. A partition without a head holds the others up until it is known to be read to its end. So behind the end
+of the log (a backlog, a replay, a resume) the order is a function of the log alone; at its end, that of arrival.
 """
 
 from collections import deque

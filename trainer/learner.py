@@ -1,8 +1,8 @@
 """Learning: encoded examples in, better weights out. Everything here is a function of what was learned, in order.
 
-A batch goes: pool the bags (numba), predict (torch), keep the prediction for progressive validation, then learn: torch's
-autograd to the pooled bags, from there by hand to the touched rows of the tables. Deterministic for one number of
-threads, build and instruction set; a checkpoint records those.
+A batch goes: pool the bags (numba), predict (torch), keep the prediction for progressive validation, then learn:
+torch's autograd to the pooled bags, from there by hand to the touched rows of the tables. Deterministic for one
+number of threads, build and instruction set; a checkpoint records those.
 """
 
 from collections.abc import Sequence
@@ -64,11 +64,13 @@ class Learner:
     """The tables and the dense part, at one version of vocabulary and bins."""
 
     def __init__(self, settings: Settings) -> None:
-        self.config = ModelConfig.from_settings(settings, BIN_ROWS)
         self.vocabulary = VocabularyView.empty(settings.vocab)
         self.bins = BinsView.empty()
         self.progress = Progress()
         self.examples_seen = 0
+        self.config = ModelConfig(
+            num_slots=self.vocabulary.num_slots, bin_rows=BIN_ROWS, dim=settings.trainer.embedding_dim
+        )
         self._batch_size = settings.trainer.batch_size
         self._rate = settings.trainer.learning_rate
         self._table = Table.fresh(_initial_rows(self.config, settings.vocab.rare_slots))
@@ -79,7 +81,9 @@ class Learner:
         self._adam = Adam(self._network, self._rate * DENSE_RATE)
 
     def move_to(self, vocabulary: VocabularyView, bins: BinsView) -> None:
-        """Learn from here on with these versions: rows of slots with new owners start fresh, bins keep their ranks."""
+        """Learn from here on with these versions: slots with new owners start fresh, bins keep their ranks."""
+        if (vocabulary.version, bins.version) == (self.vocabulary.version, self.bins.version):
+            return
         slots, keys, generations = changed_slots(self.vocabulary, vocabulary)
         self._table.reset(slots, fresh_rows(keys, generations, self.config.dim, self.config.init_scale))
         for rows, shares in rank_mixtures(self.bins, bins):

@@ -1,4 +1,4 @@
-"""One embedding table with its first-order weights and row-wise Adagrad moments; it learns where a batch touched it."""
+"""One embedding table with its first-order weights and row-wise Adagrad moments; only touched rows learn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -2,7 +2,7 @@
 
     moment[r] += mean(gradient[r] ** 2);   table[r] -= rate * gradient[r] / (sqrt(moment[r]) + 1e-8)
 
-As in Facebook's DLRM and Twitter's Recommender tables. Untouched rows keep their bits. `reference` defines the result.
+Untouched rows keep their bits. `reference` defines the result.
 """
 
 from model.kernels.adagrad.numba_version import update

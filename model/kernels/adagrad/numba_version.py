@@ -8,7 +8,7 @@ from numba import njit
 _EPSILON = np.float32(1e-8)
 
 
-@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, boundscheck=False)
 def update(
     touched: Any,  # int32[capacity]
     count: int,  # how many of `touched` are in use

@@ -16,8 +16,8 @@ def update(
     rate: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(table float64[rows, dim], moment float64[rows]) after one step; the inputs are left alone."""
-    table, moment = table.astype(np.float64), moment.astype(np.float64)
+    new_table, new_moment = table.astype(np.float64), moment.astype(np.float64)
     wide = gradient.astype(np.float64)
-    moment[rows] += np.mean(wide**2, axis=1)
-    table[rows] -= rate * wide / (np.sqrt(moment[rows]) + EPSILON)[:, None]
-    return table, moment
+    new_moment[rows] += np.mean(wide**2, axis=1)
+    new_table[rows] -= rate * wide / (np.sqrt(new_moment[rows]) + EPSILON)[:, None]
+    return new_table, new_moment

@@ -9,7 +9,7 @@ from numba import njit
 # what the batch touches, not what the table holds, and always walks the rows in the same order.
 
 
-@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, boundscheck=False)
 def pool_into(offsets: Any, slots: Any, embedding: Any, linear: Any, pooled: Any, first_order: Any) -> None:
     """Fill pooled float32[n, dim] and first_order float32[n]."""
     dim = embedding.shape[1]
@@ -29,7 +29,7 @@ def pool_into(offsets: Any, slots: Any, embedding: Any, linear: Any, pooled: Any
             pooled[i, k] *= scale
 
 
-@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, boundscheck=False)
 def scatter_into(
     offsets: Any,
     slots: Any,

@@ -12,7 +12,7 @@ from numba import njit
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
-@njit(cache=True, nogil=True, inline="always", boundscheck=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, inline="always", boundscheck=False)
 def _pool(begin: int, end: int, rows: Any, table: Any, linear: Any, out: Any, at: int) -> Any:
     """Write the pooled bag `rows[begin:end]` to `out[at:at + dim]`; returns its pooled first-order weight."""
     dim = table.shape[1]
@@ -30,7 +30,7 @@ def _pool(begin: int, end: int, rows: Any, table: Any, linear: Any, out: Any, at
     return total * scale
 
 
-@njit(cache=True, nogil=True, inline="always", boundscheck=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, inline="always", boundscheck=False)
 def _add_layer(values: Any, layer: Any, out: Any) -> None:
     """out[j] += sum over i of values[i] * layer[i, j], i ascending."""
     for i in range(layer.shape[0]):
@@ -39,7 +39,7 @@ def _add_layer(values: Any, layer: Any, out: Any) -> None:
             out[j] += value * layer[i, j]
 
 
-@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, boundscheck=False)
 def score_viewers(
     bins: Any, viewer: Any, history: Any, weights: Any, glue: Any, hidden: Any, first_order: Any
 ) -> None:
@@ -59,7 +59,7 @@ def score_viewers(
         _add_layer(row, w.viewer_layer, hidden[v])
 
 
-@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, boundscheck=False)
 def score_candidates(
     begin: int,  # the candidates begin..end of the batch are scored: a thread's share
     end: int,
@@ -117,14 +117,14 @@ def score_candidates(
         probabilities[i] = _calibrate(np.float64(logit), knots, rates)
 
 
-@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
-def _sigmoid(x: float) -> float:
+@njit(cache=True, nogil=True, boundscheck=False)
+def _sigmoid(x: float) -> Any:
     small = math.exp(-abs(x))
     return 1.0 / (1.0 + small) if x >= 0.0 else small / (1.0 + small)
 
 
-@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
-def _calibrate(x: float, knots: Any, rates: Any) -> float:
+@njit(cache=True, nogil=True, boundscheck=False)
+def _calibrate(x: float, knots: Any, rates: Any) -> Any:
     """As `model.calibration.Calibrator.apply`."""
     last = knots.size - 1
     if last < 0:

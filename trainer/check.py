@@ -1,0 +1,42 @@
+"""Whether a record of `examples` can be learned from; what cannot is a dead letter with a reason."""
+
+import numpy as np
+
+from contracts.errors import BadRecord
+from contracts.examples import Examples, decode_examples
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, FEATURE_SET, VIEWER_DENSE, VIEWER_SPLITS
+
+
+def read_examples(value: bytes | None) -> Examples:
+    """One record's examples. Raises `BadRecord` (malformed, unknown_version, feature_set)."""
+    if value is None:
+        raise BadRecord("malformed", "Examples: a record without a value")
+    try:
+        examples = decode_examples(value)
+    except (
+        AttributeError,
+        TypeError,
+        IndexError,
+        OverflowError,
+    ) as error:  # a column of another type than its name says
+        raise BadRecord("malformed", f"Examples: {error}") from error
+    _check(examples)
+    return examples
+
+
+def _check(examples: Examples) -> None:
+    if examples.feature_set != FEATURE_SET:
+        raise BadRecord(
+            "feature_set", f"made for feature set {examples.feature_set}, but this trainer learns {FEATURE_SET}"
+        )
+    features = examples.features
+    if set(features.viewer_keys) != set(VIEWER_SPLITS) or set(features.candidate_keys) != set(CANDIDATE_SPLITS):
+        raise BadRecord("malformed", "Examples: the splits are not those of the feature set")
+    widths = features.viewer_dense.shape[1:], features.candidate_dense.shape[1:]
+    if widths != ((len(VIEWER_DENSE),), (len(CANDIDATE_DENSE),)):
+        raise BadRecord("malformed", f"Examples: dense columns of widths {widths} are not those of the feature set")
+    weights = examples.weights
+    if len(weights) and not (np.isfinite(weights).all() and weights.min() >= 0):
+        raise BadRecord("malformed", "Examples: weights must be finite and not negative")
+    if len(weights) and examples.at_ms.min() < 0:
+        raise BadRecord("malformed", "Examples: an event time before 1970")

@@ -1,0 +1,166 @@
+"""A checkpoint: a trainer at one cut, from which it resumes as if it had never stopped.
+
+    <data_dir>/trainer/<name>/
+        lock                      held by the running trainer
+        epoch                     how often a trainer of this name has started, in decimal
+        checkpoints/<version>/    written whole or not at all (`model/folder.py`)
+            manifest.json         content: `Cut`
+            weights, vocabulary, bins, calibrator    as in the snapshot of the same version
+            optimizer             row-wise Adagrad moments, Adam's moments and steps
+            recent                the newest predictions, for the next calibrator
+
+Its version is that of the snapshot taken at the same cut. It is written after the snapshot and before the snapshot is
+announced: a trainer that died in between announces it again, word for word.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+
+from contracts.errors import DriftlineError, SettingsError, SnapshotInvalid
+from contracts.records import ModelPublished
+from contracts.settings import Settings
+from featurestore.bins import BinsView
+from featurestore.features import FEATURE_SET
+from model.calibration import Calibrator
+from model.config import ModelConfig
+from model.folder import Arrays, read_folder, remove_old, versions_in, write_file, write_folder
+from trainer.learner import Learner
+from vocab.vocabulary import VocabularyView
+
+FORMAT = "driftline.checkpoint.1"
+KEEP_CHECKPOINTS = 2  # the newest, and the one before it for a person whose disk damaged the newest
+
+
+class Mode(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bits of the weights depend on beside the examples."""
+
+    batch_size: int
+    learning_rate: float
+    seed: int
+    threads: int
+    torch: str
+    instruction_set: str
+
+    @staticmethod
+    def of(settings: Settings) -> "Mode":
+        """The mode of this process."""
+        return Mode(
+            batch_size=settings.trainer.batch_size,
+            learning_rate=settings.trainer.learning_rate,
+            seed=settings.trainer.seed,
+            threads=torch.get_num_threads(),
+            torch=torch.__version__,
+            instruction_set=torch.backends.cpu.get_cpu_capability(),
+        )
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """The scalars of a checkpoint. `published`, with the offsets of `examples`, is what was announced, or is to be;
+    `delta_offsets[p]`: first offset of `vocab-deltas` partition p that the vocabulary at this cut has not taken in.
+    """
+
+    published: ModelPublished
+    delta_offsets: dict[int, int]
+    feature_set: str
+    config: ModelConfig
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where one trainer keeps its things."""
+
+    root: Path
+    models: Path
+
+    @staticmethod
+    def of(settings: Settings) -> "Folders":
+        """Under the data folder, by the trainer's name."""
+        data = Path(settings.data_dir).absolute()
+        return Folders(data / "trainer" / settings.trainer.name, data / "models" / settings.trainer.name)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.root / "checkpoints"
+
+
+def save(folders: Folders, cut: Cut, learner: Learner) -> None:
+    """Write the checkpoint of this cut; older ones than `KEEP_CHECKPOINTS` go."""
+    files: dict[str, Arrays] = {
+        "weights": learner.weights(),
+        "vocabulary": learner.vocabulary.to_arrays(),
+        "bins": learner.bins.to_arrays(),
+        "calibrator": learner.progress.calibrator.to_arrays(),
+        "optimizer": learner.optimizer(),
+        "recent": learner.progress.to_arrays(),
+    }
+    write_folder(folders.checkpoints / str(cut.published.version), FORMAT, cut, files)
+    remove_old(folders.checkpoints, KEEP_CHECKPOINTS)
+
+
+def load_newest(folders: Folders, learner: Learner) -> Cut | None:
+    """Set `learner` to the newest checkpoint; None if there is none.
+
+    Raises `SnapshotInvalid` if it is damaged (an older one is not taken in silence) and `SettingsError` if the
+    settings describe another model.
+    """
+    versions = versions_in(folders.checkpoints)
+    if not versions:
+        return None
+    path = folders.checkpoints / str(versions[-1])
+    try:
+        content, files = read_folder(path, FORMAT)
+        cut = msgspec.json.decode(content, type=Cut)
+    except (SnapshotInvalid, msgspec.MsgspecError) as error:
+        raise SnapshotInvalid(f"checkpoint {path}: {error}; remove it to resume from the one before") from error
+    if cut.config != learner.config or cut.feature_set != FEATURE_SET:
+        raise SettingsError(
+            f"checkpoint {path} is of a model {cut.config} over feature set {cut.feature_set}, but the settings "
+            f"describe {learner.config} over {FEATURE_SET}; set DRIFTLINE_TRAINER_NAME to begin another model"
+        )
+    learner.restore(
+        files["weights"],
+        files["optimizer"],
+        VocabularyView.from_arrays(files["vocabulary"]),
+        BinsView.from_arrays(files["bins"]),
+    )
+    learner.progress.restore(files["recent"], Calibrator.from_arrays(files["calibrator"]))
+    learner.examples_seen = cut.published.examples_seen
+    return cut
+
+
+def next_epoch(folders: Folders) -> int:
+    """One more than at the last start of a trainer of this name, written down before it is returned."""
+    file = folders.root / "epoch"
+    folders.root.mkdir(parents=True, exist_ok=True)
+    try:
+        epoch = int(file.read_text()) + 1 if file.exists() else 1
+    except ValueError as error:
+        raise SnapshotInvalid(f"{file} holds no number; write the newest epoch of topic `models` into it") from error
+    write_file(file, b"%d" % epoch)
+    return epoch
+
+
+@contextmanager
+def locked(folders: Folders) -> Iterator[None]:
+    """Held while a trainer works on its folder. Raises `DriftlineError` if another process holds it."""
+    folders.root.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folders.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DriftlineError(
+                f"another trainer works in {folders.root}; stop it, or set DRIFTLINE_TRAINER_NAME to another name"
+            ) from error
+        yield
+    finally:
+        os.close(handle)

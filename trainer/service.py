@@ -1,0 +1,156 @@
+"""The trainer as a process: reads, learns, publishes, until it is told to stop.
+
+Order at a publication: dead letters delivered, snapshot, checkpoint, then the announcement on `models`. A trainer
+killed anywhere in between resumes from its newest checkpoint; it announces that one again, so none is ever missing.
+Dead letters of records after the checkpoint may be written twice.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from kafka import KafkaProducer
+
+from contracts.codec import encode
+from contracts.errors import ServerUnavailable
+from contracts.records import ModelPublished
+from contracts.settings import Settings
+from contracts.topics import EXAMPLES, MODELS, VOCAB_DELTAS
+from trainer import checkpoint
+from trainer.checkpoint import Folders
+from trainer.reader import LogReader
+from trainer.trainer import Trainer
+from transport.backoff import pauses
+from transport.hop import Output
+from transport.kafka_clients import producer, translated
+
+_log = logging.getLogger(__name__)
+
+WAIT_S = 0.2  # how long to wait for the log before looking at `stop` again
+SAY_EVERY_S = 10.0  # how often a trainer that waits for a version says so
+SEND_TIMEOUT_S = 30.0
+MOST_DEAD_LETTERS = 100  # that wait for delivery, with the bytes of their records in them
+THREADS = 1  # of torch: the bits of the weights depend on it
+
+ResultT = TypeVar("ResultT")
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since 1970 by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def run(settings: Settings, stop: threading.Event, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+    """Train until `stop` is set; then publish what was learned since the last time, and return.
+
+    Waits for a broker that does not answer, saying so. Raises `SettingsError` and `SnapshotInvalid` (the checkpoint),
+    `ChainBroken` (a delta log), `DriftlineError` (another trainer, no topics, examples lost to retention), and
+    `ServerUnavailable` if there is no broker to announce to when it is told to stop.
+    """
+    torch.set_num_threads(THREADS)
+    with checkpoint.locked(Folders.of(settings)):
+        _Service(settings, stop, now_ms).run()
+
+
+class _Service:
+    def __init__(self, settings: Settings, stop: threading.Event, now_ms: Callable[[], int]) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._now_ms = now_ms
+        self._trainer = Trainer(settings)
+        self._undelivered: list[Output] = []
+        self._last_said = float("-inf")
+
+    def run(self) -> None:
+        trainer, settings = self._trainer, self._settings
+        offsets = {EXAMPLES: trainer.offsets, VOCAB_DELTAS: trainer.delta_offsets}
+        self._producer: KafkaProducer = self._patiently(lambda: producer(settings))
+        try:
+            if trainer.announced:
+                self._announce(trainer.announced)
+            self._reader = self._patiently(lambda: LogReader(settings, offsets))
+            try:
+                while not self._stop.is_set():
+                    self._advance()
+                if trainer.learner.progress.examples:
+                    self._publish()
+            finally:
+                self._reader.close()
+        finally:
+            self._producer.close(timeout=SEND_TIMEOUT_S)
+
+    def _advance(self) -> None:
+        """One record, or one group, or a short wait."""
+        trainer, reader = self._trainer, self._reader
+        if trainer.full:
+            reader.feed(trainer.versions)
+            if not trainer.learn():
+                self._say_waiting()
+                reader.wait(WAIT_S)
+            elif trainer.due:
+                self._publish()
+            return
+        read = reader.take()
+        if read is None:
+            reader.wait(WAIT_S)
+            return
+        record, letter = read
+        if letter:
+            self._undelivered.append(letter)
+            if len(self._undelivered) >= MOST_DEAD_LETTERS:
+                self._deliver()
+        trainer.observe(record)
+
+    def _publish(self) -> None:
+        self._deliver()
+        self._announce(self._trainer.publish(self._now_ms()))
+
+    def _announce(self, published: ModelPublished) -> None:
+        self._undelivered.append(Output(MODELS.name, encode(published), published.name.encode()))
+        self._deliver()
+        figures = published.evaluation
+        _log.info(
+            "published %s version %d (vocabulary %d, bins %d) after %d examples%s",
+            published.name, published.version, published.vocab_version, published.bins_version,
+            published.examples_seen,
+            f": log-loss {figures.log_loss:.4f}, RCE {figures.rce:.1f}%" if figures else "",
+        )  # fmt: skip
+
+    def _deliver(self) -> None:
+        """Send what waits, and wait until the broker has it."""
+        self._patiently(self._try_to_deliver)
+        self._undelivered.clear()
+
+    def _try_to_deliver(self) -> None:
+        with translated(self._settings):
+            sent = [
+                self._producer.send(
+                    self._settings.prefix + output.topic, output.value, output.key, partition=output.partition
+                )
+                for output in self._undelivered
+            ]
+            for future in sent:
+                future.get(timeout=SEND_TIMEOUT_S)
+
+    def _patiently(self, attempt: Callable[[], ResultT]) -> ResultT:
+        """What `attempt` returns, once the broker answers. Raises its `ServerUnavailable` when told to stop."""
+        for pause in pauses():
+            try:
+                return attempt()
+            except ServerUnavailable as error:
+                _log.warning("%s; trying again in %.1f s", error, pause)
+                if self._stop.wait(pause):
+                    raise
+        raise AssertionError("pauses() never ends")
+
+    def _say_waiting(self) -> None:
+        now = time.monotonic()
+        if now - self._last_said >= SAY_EVERY_S:
+            self._last_said = now
+            vocabulary, bins = self._trainer.versions.complete_through
+            _log.info(
+                "waiting for version %d: vocabulary has reached %d, bins %d", self._trainer.target, vocabulary, bins
+            )

@@ -1,0 +1,139 @@
+"""The trainer without Kafka: consumed records in, published snapshots out; killed and resumed at any point.
+
+Records are learned in *groups*: consecutive records, in the order consumed, until there is a batch's worth of rows. A
+group is the unit of everything: it is learned with one version, offsets move by groups, publication follows a group.
+So a group's bounds, and with them the weights, do not depend on what came in one poll. A group that is not full when
+the trainer stops is not learned; it is read again.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contracts.examples import Examples
+from contracts.records import ModelPublished
+from contracts.settings import Settings
+from featurestore.features import FEATURE_SET
+from model.folder import remove_old
+from model.snapshot import Manifest, Snapshot
+from trainer import checkpoint
+from trainer.checkpoint import Cut, Folders, Mode
+from trainer.learner import Learner
+from trainer.versions import Versions, target_version
+
+_log = logging.getLogger(__name__)
+KEEP_ANNOUNCED = 5  # versions that a scorer may still be about to load, whatever the settings keep
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """One record of `examples`; without rows if it was a dead letter."""
+
+    partition: int
+    offset: int
+    examples: Examples | None
+
+
+class Trainer:
+    """One learner with its place in the log: `observe` until `full`, `learn` until it did, `publish` when `due`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Resume from the newest checkpoint, or begin. Raises as `checkpoint.load_newest` does."""
+        self.folders = Folders.of(settings)
+        self.learner = Learner(settings)
+        self.epoch = checkpoint.next_epoch(self.folders)
+        self._settings = settings
+        self._mode = Mode.of(settings)
+        self._group: list[Examples] = []
+        cut = checkpoint.load_newest(self.folders, self.learner)
+        self.announced = cut.published if cut else None
+        self.versions = Versions(settings, self.learner.vocabulary, cut.delta_offsets if cut else {})
+        self._learned: dict[int, int] = dict(cut.published.offsets) if cut else {}
+        self._observed = dict(self._learned)
+        self.delta_offsets: Mapping[int, int] = cut.delta_offsets if cut else {}
+        if cut and cut.mode != self._mode:
+            _log.warning(
+                "resuming in another mode than before, so weights may differ: %s, was %s", self._mode, cut.mode
+            )
+
+    @property
+    def offsets(self) -> Mapping[int, int]:
+        """Partition -> first offset of `examples` that was not learned; partitions never learned from are absent."""
+        return self._learned
+
+    @property
+    def full(self) -> bool:
+        """Whether the group is to be learned before another record is observed."""
+        return sum(len(part) for part in self._group) >= self._settings.trainer.batch_size
+
+    @property
+    def target(self) -> int:
+        """The version of vocabulary and bins that the group is learned with."""
+        newest = max(int(part.at_ms.max()) for part in self._group)
+        return target_version(newest, self._settings.time.window_ms, self.learner.vocabulary.version)
+
+    @property
+    def due(self) -> bool:
+        """Whether enough was learned since the last publication."""
+        return self.learner.progress.examples >= self._settings.trainer.publish_every_examples
+
+    def observe(self, record: Consumed) -> None:
+        """Add the next record to the group."""
+        if record.examples is not None and len(record.examples):
+            self._group.append(record.examples)
+        self._observed[record.partition] = record.offset + 1
+
+    def learn(self) -> bool:
+        """Learn the group at its target version; False, and nothing is done, while that is not reached."""
+        target = self.target
+        if not self.versions.reach(target):
+            return False
+        self.learner.move_to(*self.versions.at(target))
+        self.learner.learn(self._group)
+        self._group = []
+        self._learned = dict(self._observed)
+        return True
+
+    def publish(self, now_ms: int) -> ModelPublished:
+        """Write snapshot and checkpoint of this cut; what is returned is still to be announced."""
+        learner = self.learner
+        evaluation = learner.progress.close()
+        version = self.announced.version + 1 if self.announced else 1
+        path = self.folders.models / str(version)
+        published = ModelPublished(
+            name=self._settings.trainer.name,
+            version=version,
+            epoch=self.epoch,
+            path=str(path),
+            vocab_version=learner.vocabulary.version,
+            bins_version=learner.bins.version,
+            examples_seen=learner.examples_seen,
+            offsets=dict(self._learned),
+            published_ms=now_ms,
+            evaluation=evaluation,
+        )
+        manifest = Manifest(
+            name=published.name,
+            version=version,
+            epoch=self.epoch,
+            feature_set=FEATURE_SET,
+            config=learner.config,
+            vocab_version=published.vocab_version,
+            bins_version=published.bins_version,
+            examples_seen=published.examples_seen,
+            offsets=published.offsets,
+            evaluation=evaluation,
+        )
+        weights, calibrator = learner.weights(), learner.progress.calibrator
+        Snapshot(manifest, weights, learner.vocabulary, learner.bins, calibrator).save(path)
+        cut = Cut(
+            published=published,
+            delta_offsets=dict(self.versions.offsets_after(learner.vocabulary.version)),
+            feature_set=FEATURE_SET,
+            config=learner.config,
+            mode=self._mode,
+        )
+        checkpoint.save(self.folders, cut, learner)
+        remove_old(self.folders.models, max(KEEP_ANNOUNCED, self._settings.trainer.keep_snapshots))
+        self.announced = published
+        return published
