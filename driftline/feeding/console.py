@@ -1,0 +1,118 @@
+"""`replay` and `simulate` at the terminal: a progress bar, Ctrl-C that drains, and a line at the end."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from contracts.records import Provenance
+from contracts.settings import Settings
+from contracts.sources import Source
+from driftline.feeding.loop import FeedConfig, feed
+from driftline.feeding.loop import Progress as Fed
+from driftline.feeding.replay import Reading, replay
+from simulation.world import World
+
+_MEANING = {
+    Provenance.REAL: "real tweets, no viewers",
+    Provenance.SIMULATED_VIEWERS: "real tweets, simulated viewers",
+    Provenance.SIMULATED_WORLD: "a simulated world",
+}
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set, for as long as the block lasts. Needs the running loop."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        yield stopping
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+class FeedBar:
+    """A bar over event time on standard error. Use as a context."""
+
+    def __init__(self, provenance: Provenance) -> None:
+        self._provenance = provenance
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )  # fmt: skip
+        self._task: TaskID = self._bar.add_task("reading", total=None, state="")
+        self._begin_ms = 0
+
+    def __enter__(self) -> "FeedBar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bar.stop()
+
+    def reading(self, rows: int) -> None:
+        """So many rows of the file were read."""
+        self._bar.update(self._task, state=f"{rows:,} rows")
+
+    def span(self, begin_ms: int, end_ms: int) -> None:
+        """The event time that the bar goes over."""
+        self._begin_ms = begin_ms
+        self._bar.update(self._task, description=_MEANING[self._provenance], total=max(1, end_ms - begin_ms))
+
+    def fed(self, progress: Fed) -> None:
+        """Show a feed's counters."""
+        state = (
+            f"{_shown(progress.event_ms)}  {progress.tweets:,} tweets  {progress.engagements:,} engagements  "
+            f"{progress.answered:,}/{progress.requests:,} answered"
+        )
+        self._bar.update(self._task, completed=progress.event_ms - self._begin_ms, state=state)
+
+
+async def run_world(world: World, settings: Settings, config: FeedConfig) -> str:
+    """Feed a simulated world to its `config.end_ms`; returns a line about it."""
+    with stop_on_signals() as stopping, FeedBar(world.provenance) as bar:
+        bar.span(world.begin_ms, config.end_ms or world.begin_ms)
+        fed = await feed(settings, world, config, bar.fed, stopping)
+    return _summary(fed, world.provenance, interrupted=stopping.is_set())
+
+
+async def run_replay(
+    source: Source, settings: Settings, config: FeedConfig, *, viewers: int, seed: int, limit: int | None
+) -> str:
+    """Feed a file; returns lines about what was read and what was fed."""
+    provenance = Provenance.SIMULATED_VIEWERS if viewers else Provenance.REAL
+    with stop_on_signals() as stopping, FeedBar(provenance) as bar:
+
+        def on_reading(reading: Reading) -> None:
+            bar.reading(reading.rows)
+            if reading.done and reading.first_ms is not None and reading.last_ms is not None:
+                bar.span(reading.first_ms, reading.last_ms)
+
+        reading, fed = await replay(
+            source, settings, config, viewers=viewers, seed=seed, limit=limit,
+            on_reading=on_reading, on_progress=bar.fed, stopping=stopping,
+        )  # fmt: skip
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(reading.counts.items()))
+    return f"read {source.name}: {counts}\n{_summary(fed, provenance, interrupted=stopping.is_set())}"
+
+
+def _summary(progress: Fed, provenance: Provenance, *, interrupted: bool) -> str:
+    """One line about a feed that has ended."""
+    how = "interrupted and drained" if interrupted else "done"
+    return (
+        f"{how} ({_MEANING[provenance]}): {progress.tweets:,} tweets, "
+        f"{progress.requests:,} requests ({progress.answered:,} answered, {progress.given_up:,} given up), "
+        f"{progress.engagements:,} engagements; event time reached {_shown(progress.event_ms)}, "
+        f"closing ticks at {_shown(progress.final_ms)}"
+    )
+
+
+def _shown(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,229 @@
+"""The closed loop: tweets and requests out, ranked timelines in, reactions out; all in order of event time.
+
+Event time on `engagements` never runs ahead of a request whose answer is still awaited:
+
+    horizon = min(now, at_ms of the oldest unanswered request)
+
+Reactions wait in a heap until the horizon has passed them, and the tick on `engagements` is horizon - 1. So a slow
+scorer slows that topic's event time, not what is learned. No more than `most_outstanding` requests are unanswered:
+then the loop waits, and event time with it. A request without an answer for `give_up_s` of wall clock is given up.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from contracts.codec import Record, encode
+from contracts.partitioning import key_of
+from contracts.records import Engagement, RankedTimeline, TimelineRequest, Tweet
+from contracts.settings import Settings
+from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS, Topic
+from driftline.feeding.answers import Answers, open_answers
+from driftline.feeding.pace import Pace
+from transport.kafka_writer import KafkaWriter
+
+_IDLE_S = 0.01  # how long to wait where it is too early for the next step
+
+
+class Feedable(Protocol):
+    """What is fed: `simulation.world.World` or `simulation.viewers.RecordedWorld`."""
+
+    begin_ms: int
+
+    def next_ms(self) -> int | None: ...
+    def tweets(self, until_ms: int) -> list[Tweet]: ...
+    def requests(self, until_ms: int) -> list[TimelineRequest]: ...
+    def react(self, timeline: RankedTimeline) -> list[Engagement]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedConfig:
+    """How it is fed. `speed` in event time per wall clock, None for as fast as it goes."""
+
+    speed: float | None = None
+    end_ms: int | None = None  # event time at which to stop; None: when the source ends
+    most_outstanding: int = 200
+    give_up_s: float = 30.0
+    closing_windows: int = 5  # that event time goes on at the end, past label window and lateness
+    window_ms: int | None = None  # of those; None: as in the settings
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counters of a feed so far; the same object is shown after every step."""
+
+    event_ms: int = 0
+    tweets: int = 0
+    requests: int = 0
+    engagements: int = 0
+    answered: int = 0
+    given_up: int = 0
+    outstanding: int = 0
+    waited_s: float = 0.0  # in which event time stood still for answers
+    final_ms: int = 0  # the last tick, once it is written
+
+
+async def feed(
+    settings: Settings,
+    world: Feedable,
+    config: FeedConfig,
+    on_progress: Callable[[Progress], None],
+    stopping: asyncio.Event,
+) -> Progress:
+    """Feed until the source ends, `end_ms` or `stopping`; then wait for answers, flush, and close the windows.
+
+    Raises `ServerUnavailable` where Kafka cannot be reached.
+    """
+    async with KafkaWriter(settings) as writer, open_answers(settings) as answers:
+        loop = FeedLoop(settings, world, config, writer, time.monotonic)
+        reading = asyncio.create_task(loop.read(answers))
+        running = asyncio.create_task(loop.run(on_progress, stopping))
+        try:
+            await asyncio.wait((reading, running), return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                running.cancel()  # nobody takes answers any more: `await reading` raises why
+        finally:
+            loop.finished = True
+            await reading
+        await running
+        return loop.progress
+
+
+class FeedLoop:
+    """The state of one feed. `run` and `read` are two tasks of one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        world: Feedable,
+        config: FeedConfig,
+        writer: KafkaWriter,
+        wall_s: Callable[[], float],
+    ) -> None:
+        self._settings, self._world, self._config = settings, world, config
+        self._writer, self._wall_s = writer, wall_s
+        self.progress = Progress(event_ms=world.begin_ms)
+        self.finished = False
+        self._unanswered: dict[str, tuple[int, float]] = {}  # request -> event time, deadline; oldest first
+        self._reactions: list[tuple[int, int, Engagement]] = []
+        self._reacted = 0
+        self._ticks = dict.fromkeys((TWEETS.name, ENGAGEMENTS.name, TIMELINE_REQUESTS.name), 0)
+
+    async def read(self, answers: Answers) -> None:
+        """Take answers until the feed is finished."""
+        while not self.finished:
+            for timeline in await answers.take():
+                self.answer(timeline)
+
+    def answer(self, timeline: RankedTimeline) -> None:
+        """React to a timeline, if it answers a request that still waits for one."""
+        if self._unanswered.pop(timeline.request_id, None) is None:
+            return
+        self.progress.answered += 1
+        for engagement in self._world.react(timeline):
+            heapq.heappush(self._reactions, (engagement.at_ms, self._reacted, engagement))
+            self._reacted += 1
+
+    async def run(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
+        """Step until the end, then drain."""
+        pace = Pace(self._config.speed, self._world.begin_ms, self._wall_s())
+        while not stopping.is_set():
+            next_ms = self._world.next_ms()
+            end_ms = self._config.end_ms
+            if next_ms is None or (end_ms is not None and pace.event_ms >= end_ms):
+                break
+            until = pace.next_step(self._wall_s(), next_ms)
+            until = until if end_ms is None else min(until, end_ms)
+            if until <= pace.event_ms:
+                await asyncio.sleep(_IDLE_S)
+                continue
+            events = await self._step(until)
+            pace.stepped(until, self._wall_s(), events)
+            on_progress(self.progress)
+            await self._wait_for_room(on_progress, stopping)
+        await self._drain(on_progress, stopping)
+
+    async def _step(self, until_ms: int) -> int:
+        tweets, requests = self._world.tweets(until_ms), self._world.requests(until_ms)
+        for tweet in tweets:
+            await self._write(TWEETS, tweet.created_ms, tweet.id, tweet)
+        deadline = self._wall_s() + self._config.give_up_s
+        for request in requests:
+            self._unanswered[request.request_id] = (request.at_ms, deadline)
+            await self._write(TIMELINE_REQUESTS, request.at_ms, request.viewer_id, request)
+        await self._tick(TWEETS, until_ms - 1)
+        await self._tick(TIMELINE_REQUESTS, until_ms - 1)
+        self.progress.event_ms = until_ms
+        self.progress.tweets += len(tweets)
+        self.progress.requests += len(requests)
+        await self._release(until_ms)
+        return len(tweets) + len(requests)
+
+    async def _write(self, topic: Topic, at_ms: int, key: int, record: Record) -> None:
+        """Send one event; after a gap in the data a tick first, lest the gap be taken for a wrong clock."""
+        if at_ms > self._ticks[topic.name] + self._settings.time.jump_ms:
+            await self._tick(topic, at_ms)
+        await self._writer.send(topic, key_of(key), encode(record))
+
+    async def _tick(self, topic: Topic, tick_ms: int) -> None:
+        if tick_ms > self._ticks[topic.name]:
+            self._ticks[topic.name] = tick_ms
+            await self._writer.send_tick((topic,), tick_ms)
+
+    async def _release(self, now_ms: int) -> None:
+        """Write the reactions that the horizon has passed, and its tick."""
+        self._give_up()
+        oldest = next(iter(self._unanswered.values()), None)
+        horizon = now_ms if oldest is None else min(now_ms, oldest[0])
+        while self._reactions and self._reactions[0][0] < horizon:
+            engagement = heapq.heappop(self._reactions)[2]
+            await self._write(ENGAGEMENTS, engagement.at_ms, engagement.viewer_id, engagement)
+            self.progress.engagements += 1
+        await self._tick(ENGAGEMENTS, horizon - 1)
+        self.progress.outstanding = len(self._unanswered)
+
+    def _give_up(self) -> None:
+        now = self._wall_s()
+        while self._unanswered:
+            request_id, (_, deadline) = next(iter(self._unanswered.items()))
+            if deadline > now:
+                return
+            del self._unanswered[request_id]
+            self.progress.given_up += 1
+
+    async def _wait_for_room(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
+        """Hold event time while too many requests are unanswered."""
+        began = self._wall_s()
+        while len(self._unanswered) > self._config.most_outstanding and not stopping.is_set():
+            await self._writer.flush()
+            await asyncio.sleep(_IDLE_S)
+            self._give_up()
+            self.progress.outstanding = len(self._unanswered)
+            on_progress(self.progress)
+        self.progress.waited_s += self._wall_s() - began
+
+    async def _drain(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
+        """Wait for the answers still awaited, write every reaction, and let event time pass the open windows.
+
+        After `stopping` it waits for no answers.
+        """
+        await self._writer.flush()
+        while self._unanswered and not stopping.is_set():
+            await self._release(self.progress.event_ms)
+            on_progress(self.progress)
+            await asyncio.sleep(_IDLE_S)
+        self.progress.given_up += len(self._unanswered)
+        self._unanswered.clear()
+        last = max([self.progress.event_ms, *(at_ms + 1 for at_ms, _, _ in self._reactions)])
+        await self._release(last)
+        times = self._settings.time
+        closing = self._config.closing_windows * (self._config.window_ms or times.window_ms)
+        final_ms = last + self._settings.join.label_window_ms + times.lateness_ms + closing
+        for topic in (TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS):
+            await self._tick(topic, final_ms)
+        await self._writer.flush()
+        self.progress.final_ms = final_ms
+        on_progress(self.progress)

@@ -1,0 +1,96 @@
+"""A file on its way to Kafka: what cannot be read becomes dead letters, the rest goes out in order of event time."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from contracts.codec import encode
+from contracts.settings import Settings
+from contracts.sources import Rejected, Source
+from contracts.topics import TWEETS, dead_letters
+from driftline.demo.plan import window_length_ms
+from driftline.feeding.loop import FeedConfig, Progress, feed
+from driftline.feeding.sorting import TweetSorter
+from simulation.viewers import RecordedWorld, ViewersConfig
+from transport.kafka_writer import KafkaWriter
+
+_ROWS_BETWEEN_REPORTS = 2_000
+
+
+@dataclass(slots=True)
+class Reading:
+    """A file as far as it was read. Counts by outcome: `tweets`, `duplicate`, and reasons of rejection."""
+
+    rows: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    first_ms: int | None = None
+    last_ms: int | None = None
+    done: bool = False
+
+
+async def read_into(
+    sorter: TweetSorter,
+    source: Source,
+    settings: Settings,
+    *,
+    limit: int | None,
+    on_reading: Callable[[Reading], None],
+    stopping: asyncio.Event,
+) -> Reading:
+    """Read the file (its first `limit` tweets) into `sorter`; what is rejected goes to `tweets-dead-letters`.
+
+    Raises `BadSource` for a damaged file and `ServerUnavailable` where Kafka cannot be reached.
+    """
+    reading = Reading()
+    async with KafkaWriter(settings) as writer:
+        for found in source:
+            reading.rows += 1
+            if isinstance(found, Rejected):
+                await writer.send(dead_letters(TWEETS), None, encode(found.dead_letter()))
+            else:
+                sorter.add(found)
+            if reading.rows % _ROWS_BETWEEN_REPORTS == 0:
+                _report(reading, sorter, source, on_reading)
+                await asyncio.sleep(0)
+            if stopping.is_set() or sorter.count == limit:
+                break
+        await writer.flush()
+    reading.done = True
+    _report(reading, sorter, source, on_reading)
+    return reading
+
+
+def _report(reading: Reading, sorter: TweetSorter, source: Source, on_reading: Callable[[Reading], None]) -> None:
+    reading.counts = dict(source.counts)
+    reading.first_ms, reading.last_ms = sorter.first_ms, sorter.last_ms
+    on_reading(reading)
+
+
+async def replay(
+    source: Source,
+    settings: Settings,
+    config: FeedConfig,
+    *,
+    viewers: int,
+    seed: int,
+    limit: int | None,
+    on_reading: Callable[[Reading], None],
+    on_progress: Callable[[Progress], None],
+    stopping: asyncio.Event,
+) -> tuple[Reading, Progress]:
+    """Read, sort and feed one file, with so many simulated viewers (0: the tweets alone).
+
+    A `window_ms` of None is fitted to the file's span: the windows that the last ticks close are those of workers
+    that were set up for that span, or as in the settings where those are longer.
+    """
+    with TweetSorter() as sorter:
+        reading = await read_into(
+            sorter, source, settings, limit=limit, on_reading=on_reading, stopping=stopping
+        )  # fmt: skip
+        if sorter.count == 0:
+            return reading, Progress()
+        if config.window_ms is None and sorter.first_ms is not None and sorter.last_ms is not None:
+            fitting = window_length_ms(sorter.last_ms - sorter.first_ms)
+            config = replace(config, window_ms=max(fitting, settings.time.window_ms))
+        world = RecordedWorld(sorter.sorted_tweets(), ViewersConfig(viewers=viewers), seed)
+        return reading, await feed(settings, world, config, on_progress, stopping)
