@@ -79,7 +79,7 @@ class ModelFollower:
             while True:
                 reached = await consumer.position(partition) >= end
                 if reached:
-                    await self._take_newest()
+                    await self.take_newest()
                     self._caught_up.set()
                 found = await consumer.getmany(partition, timeout_ms=int(RETRY_S * 1000) if reached else 1000)
                 for record in found.get(partition, []):
@@ -99,7 +99,7 @@ class ModelFollower:
             for old in sorted(self._announced)[:-REMEMBERED]:
                 del self._announced[old]
 
-    async def _take_newest(self) -> None:
+    async def take_newest(self) -> None:
         """Swap in the newest announced snapshot that loads, if it is newer than the current one."""
         for place in sorted(self._announced, reverse=True):
             if self.current is not None and place <= _place(self.current):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,7 +10,9 @@ from driftline.cli.common import current_settings
 
 
 def scorer(
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="How much to say on standard error.")
+    ] = "info",
 ) -> None:
     """Answer timeline requests with the newest model, or in a named fallback order while there is none.
 

@@ -1,0 +1,28 @@
+"""`driftline trainer`: the one process that learns from the examples and publishes models."""
+
+import logging
+import signal
+import threading
+from typing import Annotated, Literal
+
+import typer
+
+from driftline.cli.common import current_settings
+
+
+def trainer(
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="How much to say on standard error.")
+    ] = "info",
+) -> None:
+    """Learn from the examples and publish models that scorers swap in; resumes where it stopped.
+
+    One at a time per data folder. SIGTERM and Ctrl-C publish what was learned since the last time, then stop.
+    """
+    logging.getLogger().setLevel(log_level.upper())
+    from trainer.service import run
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(current_settings(), stop)

@@ -1,0 +1,64 @@
+"""Which tweets a request is ranked over, and how requests are cut into batches."""
+
+import itertools
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.records import MAX_CANDIDATES
+from scoring.candidates import choose, split
+from scoring.repeats import RecentRequests
+from tests.scoring_samples import make_request
+
+RECENT = np.array([30, 20, 10], np.uint64)
+
+
+def test_named_candidates_are_taken_once_each_in_their_order():
+    (chosen,) = choose([make_request(1, candidates=[5, 2**63 - 1, 5, 1, 5])], RECENT)
+    assert chosen.tolist() == [5, 2**63 - 1, 1]
+    assert chosen.dtype == np.uint64
+
+
+def test_a_request_that_names_none_gets_the_newest_and_one_that_names_an_empty_list_gets_none():
+    newest, none = choose([make_request(1), make_request(2, candidates=[])], RECENT)
+    assert newest.tolist() == [30, 20, 10]
+    assert none.tolist() == []
+
+
+@given(st.lists(st.integers(0, MAX_CANDIDATES), max_size=12), st.integers(1, 3_000))
+def test_batches_hold_all_requests_in_order_and_no_more_candidates_than_allowed(counts, most):
+    candidates = [np.empty(count, np.uint64) for count in counts]
+    runs = split(candidates, most)
+    assert [i for run in runs for i in range(run.start, run.stop)] == list(range(len(counts)))
+    for run in runs:
+        assert run.stop - run.start == 1 or sum(counts[run]) <= most
+    for before, after in itertools.pairwise(runs):
+        assert sum(counts[before]) + counts[after.start] > most, "a batch could have held one more"
+
+
+def test_a_repeat_is_known_within_the_horizon_and_forgotten_past_it():
+    repeats = RecentRequests(10)
+    assert not repeats.is_repeat(1, "a", 0)
+    assert not repeats.is_repeat(2, "a", 1), "another viewer's"
+    assert repeats.is_repeat(1, "a", 9)
+    assert repeats.is_repeat(1, "a", 18), "counted from the last repeat"
+    assert not repeats.is_repeat(1, "a", 28)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=60), st.integers(1, 12), st.integers(0, 60))
+def test_what_is_rebuilt_after_a_restart_judges_as_before(steps, horizon, restart):
+    offset, log = 0, []
+    for name, step in steps:  # offsets with the holes that transaction markers leave
+        offset += step
+        log.append((name, offset))
+    whole = RecentRequests(horizon)
+    expected = [whole.is_repeat(1, str(name), offset) for name, offset in log]
+    assert len(whole) <= horizon
+    restart = min(restart, len(log))
+    committed = log[restart][1] if restart < len(log) else offset + 1
+    again = RecentRequests(horizon)
+    for name, offset in log[:restart]:
+        if offset >= again.rebuild_from(committed):
+            again.is_repeat(1, str(name), offset)
+    assert [again.is_repeat(1, str(name), offset) for name, offset in log[restart:]] == expected[restart:]
