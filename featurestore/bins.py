@@ -10,6 +10,7 @@ and does not move when `bins.bins` is set anew.
 
 from collections import deque
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ MISSING, MINUS_INFINITY, ZERO, INFINITY, ORDINARY = range(5)
 BIN_STRIDE = 64  # rows of the bin table that each feature owns
 BIN_ROWS = BIN_STRIDE * len(CONTINUOUS)
 MAX_BINS = BIN_STRIDE - ORDINARY
-RETAINED = 1_000  # versions that changed an edge and can still be asked for
+RETAINED = 1_000  # records whose versions can be asked for; those without a change share their tables
 
 
 def check_bins(bins: int) -> None:
@@ -40,10 +41,12 @@ class BinsView:
     """The edges of every feature at one version. Immutable.
 
     edges: feature number -> ascending finite float32 edges, none of them twice; absent = not known yet: one bin.
+    sequence: that of the record that made the version, so that a reader can go on after it.
     """
 
-    def __init__(self, version: int, edges: Mapping[int, F32]) -> None:
+    def __init__(self, version: int, edges: Mapping[int, F32], sequence: int = 0) -> None:
         self.version = version
+        self.sequence = sequence
         self.edges = {number: np.asarray(edges[number], np.float32) for number in sorted(edges)}
         for number, of_feature in self.edges.items():
             ascending = np.isfinite(of_feature).all() and (np.diff(of_feature) > 0).all()
@@ -75,10 +78,17 @@ class BinsView:
             bins[values == np.inf] = INFINITY
         return bins
 
+    def renewed(self, version: int, sequence: int) -> "BinsView":
+        """The same edges at a later version; shares the tables."""
+        view = copy(self)
+        view.version, view.sequence = version, sequence
+        return view
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """version int64[1]; features, lengths int64[f]: which have edges, and how many; edges float32[sum]."""
+        """version, sequence int64[1]; features, lengths int64[f]: which have edges, how many; edges float32[sum]."""
         return {
             "version": np.array([self.version], np.int64),
+            "sequence": np.array([self.sequence], np.int64),
             "features": np.array(list(self.edges), np.int64),
             "lengths": np.array([len(edges) for edges in self.edges.values()], np.int64),
             "edges": np.concatenate([np.empty(0, np.float32), *self.edges.values()]),
@@ -95,7 +105,8 @@ class BinsView:
             numbers = arrays["features"].tolist()
             if not all(0 <= number < len(CONTINUOUS) for number in numbers):
                 raise ValueError("edges of a feature that does not exist")
-            return BinsView(int(arrays["version"][0]), dict(zip(numbers, parts, strict=True)))
+            edges = dict(zip(numbers, parts, strict=True))
+            return BinsView(int(arrays["version"][0]), edges, int(arrays["sequence"][0]))
         except (KeyError, IndexError, ValueError) as error:
             raise SnapshotInvalid(f"the arrays are no bins: {error}") from error
 
@@ -105,28 +116,32 @@ def _coded(numbers: NDArray[np.uint64] | np.uint64, values: F32) -> NDArray[np.u
 
 
 class Bins:
-    """Follows the topic `bins` from its beginning. `complete_through`: the newest version known, 0 at first."""
+    """Follows the topic `bins`: from its beginning, or on from a view."""
 
-    def __init__(self) -> None:
-        self.complete_through = 0
-        self.sequence = 0
-        self._views = deque([BinsView.empty()], maxlen=RETAINED)
+    def __init__(self, start: BinsView | None = None) -> None:
+        self._views = deque([BinsView.empty() if start is None else start], maxlen=RETAINED)
+
+    @property
+    def complete_through(self) -> int:
+        """The newest version known; 0 at first."""
+        return self._views[-1].version
 
     def apply(self, record: BinsVersion) -> None:
         """Takes in the next record. Raises `ChainBroken` for a gap, a repeat or a wrong order."""
-        if (record.base_version, record.sequence) != (self.complete_through, self.sequence + 1):
+        newest = self._views[-1]
+        if (record.base_version, record.sequence) != (newest.version, newest.sequence + 1):
             raise ChainBroken(
                 f"bins version {record.version} (sequence {record.sequence}) goes on from {record.base_version}, but "
-                f"here is {self.complete_through} (sequence {self.sequence}); read the topic bins from its beginning"
+                f"here is {newest.version} (sequence {newest.sequence}); read the topic bins from its beginning"
             )
         if record.edges:
-            known = {NUMBER[name]: np.array(edges, np.float32) for name, edges in record.edges.items()}
-            self._views.append(BinsView(record.version, self._views[-1].edges | known))
-        self.complete_through = record.version
-        self.sequence = record.sequence
+            changed = {_number(name): np.array(edges, np.float32) for name, edges in record.edges.items()}
+            self._views.append(BinsView(record.version, newest.edges | changed, record.sequence))
+        else:
+            self._views.append(newest.renewed(record.version, record.sequence))
 
     def at(self, version: int) -> BinsView:
-        """The bins at `version`; its own `version` is that of the newest change up to there.
+        """The bins at `version`: the view of the newest record up to there.
 
         Raises `VersionNotReached` for one ahead of the log and `VersionRetired` for one no longer kept.
         """
@@ -139,3 +154,9 @@ class Bins:
             f"bins version {version} is no longer kept; the oldest is {self._views[0].version}; read the topic bins"
             " from its beginning up to it to rebuild it"
         )
+
+
+def _number(name: str) -> int:
+    if name not in NUMBER:
+        raise ChainBroken(f"the log of bins names feature {name!r}, which this feature set does not have")
+    return NUMBER[name]
