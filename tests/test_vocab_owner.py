@@ -109,7 +109,7 @@ ORDER = st.lists(st.booleans(), max_size=20)
 
 
 @given(logs(), ORDER, ORDER)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_owner_equals_reference_whatever_the_order_and_the_time_of_closing(log, order, close):
     frames = interleaved(log, order)
     reference = run(ReferenceOwner(SETTINGS, range(SHARDS), SOURCES), interleaved(log, []), [])
@@ -119,7 +119,7 @@ def test_owner_equals_reference_whatever_the_order_and_the_time_of_closing(log, 
 
 
 @given(logs(), ORDER, ORDER)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_four_owners_decide_as_one(log, order, close):
     frames = interleaved(log, order)
     one = run(VocabularyOwner(SETTINGS, range(SHARDS), SOURCES), interleaved(log, []), [])
@@ -132,7 +132,7 @@ def test_four_owners_decide_as_one(log, order, close):
 
 
 @given(logs(), ORDER, st.integers(0, 15))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_saving_and_restoring_at_any_point_changes_nothing(log, order, point):
     frames = interleaved(log, order)
     plain = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
@@ -150,7 +150,7 @@ def test_saving_and_restoring_at_any_point_changes_nothing(log, order, point):
 
 
 @given(logs(), ORDER)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_state_bytes_do_not_tell_the_order(log, order):
     one, other = (VocabularyOwner(SETTINGS, range(SHARDS), SOURCES) for _ in range(2))
     for each in interleaved(log, order):
@@ -164,7 +164,7 @@ def test_state_bytes_do_not_tell_the_order(log, order):
 
 
 @given(logs())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_memory_is_bounded_by_the_settings(log):
     owner = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
     run(owner, interleaved(log, []), [])

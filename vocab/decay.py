@@ -32,7 +32,7 @@ _HALF = np.uint64(ONE >> 1)
 
 def fixed(count: float) -> int:
     """A number of occurrences in units of 2^-32, saturated."""
-    return min(round(count * ONE), MAX_COUNT)
+    return min(round(min(count, float(ONE)) * ONE), MAX_COUNT)
 
 
 @lru_cache(maxsize=4096)

@@ -55,7 +55,7 @@ def bigram_keys(first: U64, second: U64) -> U64:
     namespace = np.uint64(Namespace.BIGRAM)
     head_low = first << np.uint64(8) | namespace
     head_high = second << np.uint64(8) | first >> np.uint64(56)
-    mixed: U64 = _fold_product(head_low ^ _SECRET[0], head_high ^ _SECRET[1])
+    mixed = _fold_product(head_low ^ _SECRET[0], head_high ^ _SECRET[1])
     mixed += _fold_product(first ^ _SECRET[2], second ^ _SECRET[3])
     mixed += _BIGRAM_START
     mixed ^= mixed >> np.uint64(37)
@@ -66,7 +66,8 @@ def bigram_keys(first: U64, second: U64) -> U64:
 
 def shard_of(keys: U64) -> NDArray[np.uint8]:
     """The virtual shard of each key, 0..63. uint64[n] -> uint8[n]."""
-    return (keys >> np.uint64(SHARD_SHIFT)).astype(np.uint8)
+    shards: NDArray[np.uint8] = (keys >> np.uint64(SHARD_SHIFT)).astype(np.uint8)
+    return shards
 
 
 def _fold_product(a: U64, b: U64) -> U64:
@@ -77,4 +78,5 @@ def _fold_product(a: U64, b: U64) -> U64:
     middle = a_high * b_low + (low >> shift)
     middle2 = a_low * b_high + (middle & _LOW32)
     high = a_high * b_high + (middle >> shift) + (middle2 >> shift)
-    return (low & _LOW32 | middle2 << shift) ^ high
+    folded: U64 = (low & _LOW32 | middle2 << shift) ^ high
+    return folded

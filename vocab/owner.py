@@ -5,7 +5,7 @@ alone: not of the order in which frames of different sources come, of how they a
 `close_windows` is called, nor of how many owners the shards are spread over.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,7 @@ class VocabularyOwner:
             if not self._owned[shard_of(keys)].all():
                 raise BadRecord("foreign_shard", f"keys of other shards than this owner's {self.shards}")
 
-    def _decide(self, window: int, pending: PendingWindow | None) -> Iterator[VocabDelta]:
+    def _decide(self, window: int, pending: PendingWindow | None) -> list[VocabDelta]:
         half_life, elapsed = self.settings.half_life_windows, window - self.version
         self.tracked.fade(decay.factor(half_life, elapsed), decay.factor(half_life / RECENT, elapsed))
         if pending:
@@ -136,7 +136,7 @@ class VocabularyOwner:
             decisions.append((shard, begin, decision))
         deltas = [self._delta(shard, base, begin, decision) for shard, begin, decision in decisions]
         self._forget(drop)
-        yield from deltas
+        return deltas
 
     def _delta(self, shard: int, base: int, begin: int, decision: Decision) -> VocabDelta:
         keys = self.tracked.keys[begin + decision.admitted]

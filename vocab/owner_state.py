@@ -49,7 +49,7 @@ class OwnerHeader(Frame, frozen=True, kw_only=True):
 
 
 class ShardState(Frame, frozen=True, kw_only=True):
-    """Columns of `TrackedKeys`, with `tokens` ("" = not spelled); `generations` uint32[per_shard]; open windows' rows."""
+    """Columns of `TrackedKeys`, their `tokens` ("" = not spelled), `generations` uint32[per_shard], open windows."""
 
     cut: tuple[int, int]
     keys: U64

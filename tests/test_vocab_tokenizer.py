@@ -1,0 +1,146 @@
+"""What a tweet's tokens are, and that they depend on the tweet alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from xxhash import xxh3_64_hexdigest
+
+from contracts.records import Entities, Tweet
+from vocab import patterns, tokenizer
+from vocab.keys import key_of
+from vocab.namespaces import Namespace
+from vocab.tokenizer import MAX_KEYS, TokenBatch, Tokenizer
+
+W, B, H, M, C, D, E = (Namespace(i) for i in range(7))
+
+
+def tweet(text: str, author_id: int = 7, lang: str = "en", entities: Entities | None = None) -> Tweet:
+    return Tweet(
+        id=1, created_ms=1_400_000_000_000, author_id=author_id, author="a", text=text, lang=lang, entities=entities
+    )
+
+
+def named(*tokens: tuple[Namespace, str]) -> list[tuple[int, int]]:
+    """(key, namespace) of the tweet's own two tokens and of these."""
+    own = ((Namespace.AUTHOR, "7"), (Namespace.LANG, "en"))
+    return [(key_of(namespace, token), int(namespace)) for namespace, token in own + tokens]
+
+
+def tokens(batch: TokenBatch, i: int = 0) -> list[tuple[int, int]]:
+    here = slice(batch.offsets[i], batch.offsets[i + 1])
+    return list(zip(batch.keys[here].tolist(), batch.namespaces[here].tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("Hello WORLD", [(W, "hello"), (W, "world"), (B, "hello world")]),
+        ("a #Tag b", [(W, "a"), (H, "tag"), (W, "b")]),
+        ("soooo goooood", [(W, "soo"), (W, "good"), (B, "soo good")]),
+        ("100000", [(W, "100000")]),
+        ("Don’t don't", [(W, "don't"), (B, "don't don't")]),
+        ("no no no", [(W, "no"), (B, "no no")]),
+        ("ＦＵＬＬ ＃ｔａｇ", [(W, "full"), (H, "tag")]),
+        ("#1 #1a a#b #Ünï", [(W, "1"), (H, "1a"), (W, "a"), (W, "b"), (H, "ünï"), (B, "a b")]),
+        ("@Jack a@b! RT@You", [(M, "jack"), (W, "a"), (W, "b"), (W, "rt"), (M, "you"), (B, "a b"), (B, "b rt")]),
+        ("$TWTR $5 x$ABC", [(C, "twtr"), (W, "5"), (W, "x"), (W, "abc"), (B, "5 x"), (B, "x abc")]),
+        ("see https://www.Example.com/a?b#c.", [(W, "see"), (D, "example.com")]),
+        ("HTTP://t.co/aBc www.bbc.co.uk", [(D, "t.co"), (D, "bbc.co.uk")]),
+        ("http https: httpbin", [(W, "http"), (W, "https"), (W, "httpbin"), (B, "http https"), (B, "https httpbin")]),
+        ("ok👍🏽👩‍👩‍👧❤️ 🇫🇷🇩🇪", [(W, "ok"), (E, "👍🏽"), (E, "👩‍👩‍👧"), (E, "❤"), (E, "🇫🇷"), (E, "🇩🇪")]),
+        ("Brand™ ½", [(W, "brand")]),
+        ("x" * 65 + " y", [(W, "y")]),
+    ],
+)  # fmt: skip
+def test_tokens_of_a_text(text, expected):
+    assert tokens(Tokenizer().tokenize([tweet(text)])) == named(*expected)
+
+
+def test_entities_count_where_the_text_bears_them_out():
+    entities = Entities(
+        hashtags=["tag", "absent", "not a tag"], cashtags=["abc"], urls=["https://www.example.org/x", "https://b.com"]
+    )
+    found = tokens(Tokenizer().tokenize([tweet("x#Tag $abc https://t.co/1 http://c.net/", entities=entities)]))
+    expected = named((W, "x"), (W, "tag"), (C, "abc"), (D, "example.org"), (D, "c.net"), (H, "tag"), (B, "x tag"))
+    assert found == expected
+
+
+def test_a_language_that_is_none_is_undetermined():
+    batch = Tokenizer().tokenize([tweet("", lang="pt-BR"), tweet("", lang="??"), tweet("", lang="\ud800")])
+    spelled = ("pt-br", "und", "und")
+    assert batch.keys[1::2].tolist() == [key_of(Namespace.LANG, lang) for lang in spelled]
+
+
+def test_a_long_tweet_keeps_names_before_words_and_words_before_bigrams():
+    words = [f"w{i}" for i in range(80)]
+    text = " ".join(words) + " #tag @you"
+    kept = tokens(Tokenizer().tokenize([tweet(text)]))
+    assert kept == named(*((W, word) for word in words[: MAX_KEYS - 4]), (H, "tag"), (M, "you"))
+    beyond = " ".join(["a"] * tokenizer.MAX_TEXT_TOKENS) + " #tag"
+    assert tokens(Tokenizer().tokenize([tweet(beyond)])) == named((W, "a"), (B, "a a"))
+
+
+TEXTS = st.text(
+    st.sampled_from("aAbB1_'’#＃@＠$ .:/-hHtTpPsw\n\té🙂❤\ufe0f\u200d🇫🇷を½ﷺﬁßİ") | st.characters(codec="utf-8"),
+    max_size=40,
+)
+ASCII = st.text(st.sampled_from("aAbBrRtT1_'#@$ .:/-&+~hpswWH\n\t!?") | st.characters(max_codepoint=127), max_size=40)
+
+
+@given(ASCII)
+def test_the_pattern_for_ascii_finds_what_the_other_finds(text):
+    assert patterns.surfaces(text) == patterns.surfaces_by_unicode_pattern(text)
+
+
+@given(TEXTS)
+def test_canonical_forms_are_stable_and_never_empty(text):
+    for surface in patterns.surfaces(text):
+        meaning = patterns.canonical_surface(surface)
+        if meaning:
+            assert meaning[1]
+            assert patterns.canonical(*meaning) == meaning[1]
+            assert meaning[0] is not W or " " not in meaning[1]
+
+
+@given(st.lists(TEXTS, max_size=8), st.integers(0, 8))
+def test_a_tweets_tokens_do_not_depend_on_its_batch(texts, cut):
+    tweets = [tweet(text, author_id=i % 3) for i, text in enumerate(texts)]
+    shared = Tokenizer()
+    whole = shared.tokenize(tweets)
+    again = [shared.tokenize(tweets[:cut]), shared.tokenize(tweets[cut:])]
+    alone = [tokens(Tokenizer().tokenize([each])) for each in tweets]
+    assert [tokens(whole, i) for i in range(len(whole))] == alone
+    assert [tokens(part, i) for part in again for i in range(len(part))] == alone
+    assert all(len(set(found)) == len(found) <= MAX_KEYS for found in alone)
+
+
+def test_what_comes_out_does_not_depend_on_the_size_of_the_table(monkeypatch):
+    tweets = [tweet(f"word{i} other{i % 50} #tag{i}", author_id=i % 7) for i in range(400)]
+    expected = Tokenizer().tokenize(tweets)
+    monkeypatch.setattr(tokenizer, "MAX_ROWS", 300)
+    small = Tokenizer()
+    batch = small.tokenize(tweets)
+    assert batch.offsets.tolist() == expected.offsets.tolist()
+    assert batch.keys.tolist() == expected.keys.tolist()
+    assert batch.namespaces.tolist() == expected.namespaces.tolist()
+    assert len(small._rows.tokens) <= 300
+
+
+def test_keys_of_the_last_batch_can_be_spelled():
+    made = Tokenizer()
+    batch = made.tokenize([tweet("Hello #Tag http://a.com")])
+    assert made.spell(batch.keys) == ["7", "en", "hello", "tag", "a.com"]
+    assert made.spell(np.array([1, key_of(B, "a b")], np.uint64)) == ["", ""]
+
+
+def test_the_version_guards_what_tokenize_returns():
+    """A change of this digest is a change of every feature made of text: raise TOKENIZER_VERSION with it."""
+    texts = [
+        "RT @user: Soooo #Happy 😀 don't https://t.co/x $ABC naïve 東京 Ｔｏｋｙｏ",
+        "plain words again and again",
+    ]
+    batch = Tokenizer().tokenize([tweet(text) for text in texts])
+    assert tokenizer.TOKENIZER_VERSION == 1
+    assert xxh3_64_hexdigest(batch.keys.astype("<u8").tobytes()) == "3337c8dc40d7a4a1"

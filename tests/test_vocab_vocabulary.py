@@ -1,0 +1,268 @@
+"""A replica of the vocabulary: what it answers at a version never changes, and a broken chain is refused."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from contracts.errors import ChainBroken, SnapshotInvalid, VersionNotReached, VersionRetired
+from contracts.frames import VocabCounts, VocabDelta, empty
+from contracts.settings import VocabSettings
+from vocab.keys import SHARDS
+from vocab.owner import VocabularyOwner
+from vocab.vocabulary import RETAINED, Vocabulary, VocabularyView, changed_slots
+
+SETTINGS = VocabSettings(
+    capacity=2 * SHARDS, rare_slots=5, admit_at=2.0, evict_below=1.0, half_life_windows=1.5, candidates_per_slot=4.0
+)
+SOURCE = ("tweets", 0)
+KEYS = [shard << 58 | i + 1 for shard in (0, 3, 63) for i in range(5)]
+PROBES = np.array([*KEYS, 0, 2**64 - 1, 3 << 58], np.uint64)
+
+
+def counts(window: int, occurrences: dict[int, int], closed: int) -> VocabCounts:
+    return VocabCounts(
+        source_topic=SOURCE[0],
+        source_partition=SOURCE[1],
+        closed_through=closed,
+        window=window,
+        keys=np.array(list(occurrences), np.uint64),
+        namespaces=np.zeros(len(occurrences), np.uint8),
+        counts=np.array(list(occurrences.values()), np.uint32),
+        token_keys=empty(np.uint64),
+        tokens=[],
+    )
+
+
+class Log:
+    """An owner of all shards, one window at a time."""
+
+    def __init__(self) -> None:
+        self.owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({SOURCE}))
+        self.window = 10
+
+    def next(self, occurrences: dict[int, int], gap: int = 1) -> list[VocabDelta]:
+        self.window += gap
+        self.owner.observe(counts(self.window, occurrences, self.window - 1))
+        self.owner.observe(counts(self.window, {}, self.window))
+        return self.owner.close_windows()
+
+
+def table(view: VocabularyView) -> tuple[list[int], ...]:
+    return view.keys.tolist(), view.slots.tolist(), view.generations.tolist()
+
+
+class Replicas(RuleBasedStateMachine):
+    """One replica reads shards as they come, one far apart, one starts from saved arrays; all agree."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.log = Log()
+        self.live = Vocabulary(SETTINGS)
+        self.late = Vocabulary(SETTINGS)
+        self.unread: dict[int, list[VocabDelta]] = {shard: [] for shard in range(SHARDS)}
+        self.joined: list[Vocabulary] = []
+        self.seen: dict[int, tuple[list[int], tuple[list[int], ...]]] = {}
+
+    @rule(
+        occurrences=st.dictionaries(st.sampled_from(KEYS), st.integers(1, 5), max_size=10),
+        gap=st.sampled_from([1, 1, 1, 4, 40]),
+    )
+    def close_a_window(self, occurrences: dict[int, int], gap: int) -> None:
+        for delta in self.log.next(occurrences, gap):
+            self.live.apply(delta)
+            for replica in self.joined:
+                replica.apply(delta)
+            self.unread[delta.shard].append(delta)
+        view = self.live.at(self.live.complete_through)
+        self.seen[view.version] = (view.lookup(PROBES).tolist(), table(view))
+
+    @rule(shards=st.sets(st.integers(0, SHARDS - 1)), most=st.integers(1, 30))
+    def late_replica_reads_some_shards(self, shards: set[int], most: int) -> None:
+        for shard in shards | {0, 3, 63}:
+            for delta in self.unread[shard][:most]:
+                self.late.apply(delta)
+            del self.unread[shard][:most]
+
+    @rule()
+    def late_replica_catches_up(self) -> None:
+        for shard, deltas in self.unread.items():
+            for delta in deltas:
+                self.late.apply(delta)
+            self.unread[shard] = []
+        assert self.late.complete_through == self.live.complete_through
+
+    @precondition(lambda self: self.live.complete_through)
+    @rule()
+    def a_replica_joins_from_arrays(self) -> None:
+        arrays = self.live.at(self.live.complete_through).to_arrays()
+        self.joined = [Vocabulary(SETTINGS, VocabularyView.from_arrays(arrays))]
+
+    @invariant()
+    def every_retained_version_answers_as_at_first(self) -> None:
+        for replica in (self.live, self.late, *self.joined):
+            for version, (slots, contents) in self.seen.items():
+                if replica.retained_from <= version <= replica.complete_through:
+                    view = replica.at(version)
+                    assert view.version == version
+                    assert view.lookup(PROBES).tolist() == slots
+                    assert table(view) == contents
+
+    @invariant()
+    def no_two_keys_share_a_slot_and_none_is_in_the_rare_region(self) -> None:
+        view = self.live.at(self.live.complete_through)
+        assert len(set(view.slots.tolist())) == len(view)
+        assert all(SETTINGS.rare_slots <= slot < view.num_slots for slot in view.slots.tolist())
+        assert view.is_admitted(view.keys).all()
+        slots = view.lookup(PROBES)
+        assert ((slots >= SETTINGS.rare_slots) == view.is_admitted(PROBES)).all()
+
+    @invariant()
+    def it_holds_what_the_owner_holds(self) -> None:
+        tracked = self.log.owner.tracked
+        held = tracked.slots >= 0
+        view = self.live.at(self.live.complete_through)
+        assert view.keys.tolist() == tracked.keys[held].tolist()
+        assert view.slots.tolist() == tracked.slots[held].tolist()
+
+
+Replicas.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+TestReplicas = Replicas.TestCase
+
+
+def test_versions_past_the_newest_and_before_the_oldest_are_refused():
+    log, vocabulary = Log(), Vocabulary(SETTINGS)
+    assert vocabulary.at(0).version == 0
+    for _ in range(RETAINED + 3):
+        for delta in log.next({KEYS[0]: 3}):
+            vocabulary.apply(delta)
+    newest = vocabulary.complete_through
+    assert vocabulary.retained_from == newest - RETAINED + 1
+    assert vocabulary.at(vocabulary.retained_from).version == vocabulary.retained_from
+    with pytest.raises(VersionNotReached, match=str(newest)):
+        vocabulary.at(newest + 1)
+    with pytest.raises(VersionRetired, match="driftline vocab rebuild"):
+        vocabulary.at(vocabulary.retained_from - 1)
+
+
+def test_a_version_between_two_windows_is_the_one_before():
+    log, vocabulary = Log(), Vocabulary(SETTINGS)
+    for delta in log.next({KEYS[0]: 3}) + log.next({KEYS[1]: 3}, gap=30):
+        vocabulary.apply(delta)
+    assert vocabulary.complete_through == 41
+    assert vocabulary.at(40).version == 27  # 11 + 16 empty windows that got a decision
+
+
+def test_complete_through_waits_for_the_last_shard():
+    vocabulary = Vocabulary(SETTINGS)
+    deltas = Log().next({KEYS[0]: 3})
+    for delta in deltas[:-1]:
+        vocabulary.apply(delta)
+    assert vocabulary.complete_through == 0
+    vocabulary.apply(deltas[-1])
+    assert vocabulary.complete_through == 11
+
+
+def test_gap_repeat_reorder_and_misfit_break_the_chain_and_change_nothing():
+    log, vocabulary = Log(), Vocabulary(SETTINGS)
+    first, second, third = (log.next({KEYS[0]: 3, KEYS[1]: 3}) for _ in range(3))
+    for delta in first:
+        vocabulary.apply(delta)
+    change = msgspec.structs.replace
+    good = second[0]
+    slot = np.array([SETTINGS.rare_slots], np.int32)
+    key = np.array([KEYS[2]], np.uint64)
+    misfits = {
+        "repeats": first[0],
+        "a gap": third[0],
+        "based on": change(good, base_version=1),
+        "of vocabulary": change(good, vocabulary="other"),
+        "64 shards": change(good, shard=64),
+        "of another shard": change(good, evicted_keys=np.array([KEYS[-1]], np.uint64), evicted_slots=slot),
+    }
+    before = table(vocabulary.at(11))
+    for text, delta in misfits.items():
+        with pytest.raises(ChainBroken, match=text):
+            vocabulary.apply(delta)
+    for delta in second[1:]:
+        vocabulary.apply(delta)
+    admits_twice = change(good, admitted_keys=key, admitted_slots=slot, admitted_generations=np.ones(1, np.uint32))
+    evicts_stranger = change(good, evicted_keys=key, evicted_slots=slot)
+    for text, delta in {"is taken": admits_twice, "holds no such slot": evicts_stranger}.items():
+        with pytest.raises(ChainBroken, match=text):
+            vocabulary.apply(delta)
+        assert vocabulary.complete_through == 11
+    vocabulary.apply(good)
+    assert vocabulary.complete_through == 12
+    assert table(vocabulary.at(11)) == before
+
+
+def test_changed_slots_are_those_given_to_another_key_or_turn():
+    log, vocabulary = Log(), Vocabulary(SETTINGS)
+    for delta in log.next({KEYS[0]: 9, KEYS[1]: 3}):
+        vocabulary.apply(delta)
+    old = vocabulary.at(vocabulary.complete_through)
+    empty_view = VocabularyView.empty(SETTINGS)
+    slots, keys, generations = changed_slots(empty_view, old)
+    assert (slots.tolist(), keys.tolist(), generations.tolist()) == ([5, 6], KEYS[:2], [1, 1])
+    for delta in log.next({KEYS[0]: 9}, gap=4) + log.next({KEYS[0]: 3, KEYS[1]: 9}):
+        vocabulary.apply(delta)
+    new = vocabulary.at(vocabulary.complete_through)
+    slots, keys, generations = changed_slots(old, new)
+    assert (slots.tolist(), keys.tolist(), generations.tolist()) == ([6], [KEYS[1]], [2])
+    assert [len(column) for column in changed_slots(new, new)] == [0, 0, 0]
+    assert [len(column) for column in changed_slots(new, empty_view)] == [0, 0, 0]
+
+
+def test_views_are_read_only_and_survive_their_arrays():
+    arrays = {
+        "header": np.array([1, 7, 1, 5, 128], np.int64),
+        "keys": np.array([3, 9], np.uint64),
+        "slots": np.array([6, 5], np.int32),
+        "generations": np.array([1, 2], np.uint32),
+    }
+    view = VocabularyView.from_arrays(arrays)
+    arrays["slots"][0] = 100
+    assert view.lookup(np.array([3, 9], np.uint64)).tolist() == [6, 5]
+    with pytest.raises(ValueError, match="read-only"):
+        view.slots[0] = 0
+    for name, column in view.to_arrays().items():
+        assert column.dtype == arrays[name].dtype
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"header": np.array([2, 7, 1, 5, 128], np.int64)},
+        {"keys": np.array([9, 3], np.uint64)},
+        {"slots": np.array([5, 5], np.int32)},
+        {"slots": np.array([4, 5], np.int32)},
+        {"generations": np.array([1], np.uint32)},
+    ],
+)
+def test_arrays_that_are_no_vocabulary_are_refused(change):
+    arrays = {
+        "header": np.array([1, 7, 1, 5, 128], np.int64),
+        "keys": np.array([3, 9], np.uint64),
+        "slots": np.array([6, 5], np.int32),
+        "generations": np.array([1, 2], np.uint32),
+    }
+    with pytest.raises(SnapshotInvalid):
+        VocabularyView.from_arrays({**arrays, **change})
+    with pytest.raises(SnapshotInvalid, match="keys"):
+        VocabularyView.from_arrays({name: column for name, column in arrays.items() if name != "keys"})
+
+
+def test_a_table_of_another_shape_is_no_start():
+    with pytest.raises(ChainBroken, match="slots"):
+        Vocabulary(SETTINGS, VocabularyView.empty(msgspec.structs.replace(SETTINGS, rare_slots=6)))
+
+
+def test_rare_slots_are_used_evenly():
+    view = VocabularyView.empty(VocabSettings())
+    keys = np.random.default_rng(5).integers(0, 2**64, 1 << 17, dtype=np.uint64)
+    load = np.bincount(view.lookup(keys), minlength=view.rare_slots)
+    assert len(load) == view.rare_slots
+    assert load.max() < 16 + 8 * 4  # 8 standard deviations of the mean load of 16
