@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from rich.markup import escape
@@ -15,8 +16,10 @@ from contracts.settings import Settings, masked
 from driftline.servers import discovery, kafka
 from driftline.servers.background import read_state
 from driftline.servers.local import VARIABLES, configured
+from driftline.servers.processes import listening
 from driftline.servers.settings_table import KAFKA_VERSION
 
+_CONNECT_S = 3.0
 _APT = "apt-get install --no-install-recommends"
 
 
@@ -78,17 +81,23 @@ def _server_programs(settings: Settings) -> Iterator[Check]:
 
 def _servers(settings: Settings) -> Iterator[Check]:
     """The servers at the settings' addresses; needed where one is configured or `up` left it running."""
-    from transport.redis_connection import connect_blocking
+    from transport import kafka_admin, redis_connection
 
-    from transport import kafka_admin
+    # A port first, for a person who only forgot `driftline up`: both clients would go on trying for seconds.
+    def probe_kafka() -> None:
+        if not any(listening(address, timeout_s=_CONNECT_S) for address in settings.kafka.split(",")):
+            raise ServerUnavailable(f"nothing accepts connections at {settings.kafka}")
+        kafka_admin.check_reachable(settings)
 
-    def ping() -> None:
-        with connect_blocking(settings) as redis:
-            redis.ping()
+    def probe_redis() -> None:
+        parts = urlsplit(settings.redis)
+        if parts.hostname and not listening(f"{parts.hostname}:{parts.port or 6379}", timeout_s=_CONNECT_S):
+            raise ServerUnavailable(f"nothing accepts connections at {masked(settings.redis)}")
+        redis_connection.check_reachable(settings)
 
     up = read_state(settings)
     failures = {}
-    for name, probe in {"kafka": lambda: kafka_admin.check_reachable(settings), "redis": ping}.items():
+    for name, probe in {"kafka": probe_kafka, "redis": probe_redis}.items():
         needed = configured(name, settings) or name in up
         variable = VARIABLES[name]
         mend = f"start it, or mend {variable}" if needed else f"`driftline up` starts it; or set {variable}"

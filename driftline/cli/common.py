@@ -20,7 +20,7 @@ def print_json(value: Any) -> None:
 
 
 def serve_metrics(settings: Settings) -> None:
-    """Show this process's counters to Prometheus at `metrics_port`, if it is set. compose.yaml's health checks ask it."""
+    """Show this process's counters at `metrics_port`, if it is set; compose.yaml's health checks ask there."""
     if settings.metrics_port:
         from prometheus_client import start_http_server
 

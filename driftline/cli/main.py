@@ -25,6 +25,7 @@ app.add_typer(topics.app, name="topics")
 def main() -> None:
     """Run the command line; an error of ours is one message and status 1, never a stack trace."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # kafka-python logs what it raises, once a retry
     try:
         app()
     except DriftlineError as error:

@@ -38,7 +38,7 @@ def read_state(settings: Settings) -> dict[str, BackgroundServer]:
     path = state_path(settings)
     try:
         servers = msgspec.json.decode(path.read_bytes(), type=dict[str, BackgroundServer])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except msgspec.MsgspecError as error:
         raise ServerUnavailable(f"{path} is damaged ({error}); delete it, and stop its servers by hand") from error

@@ -63,13 +63,14 @@ def start(java: Path, libs: Path, folder: Path, port: int, controller_port: int,
 
 def answers(port: int) -> bool:
     """Whether the broker is registered and serves metadata, not only listening."""
-    if not listening(port):
+    address = f"127.0.0.1:{port}"
+    if not listening(address):
         return False
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
     try:
-        client = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=2000)
+        client = KafkaAdminClient(bootstrap_servers=address, request_timeout_ms=2000)
     except KafkaError:
         return False
     try:

@@ -104,10 +104,11 @@ def free_port(preferred: int = 0) -> int:
     raise ServerUnavailable("this machine has no free port")
 
 
-def listening(port: int) -> bool:
-    """Whether something accepts connections at a local port."""
+def listening(address: str, *, timeout_s: float = 1.0) -> bool:
+    """Whether something accepts connections at a host:port."""
+    host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
+        with socket.create_connection((host, int(port)), timeout=timeout_s):
             return True
     except OSError:
         return False
