@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from contracts.codec import Codec
 from contracts.errors import BadRecord
+from contracts.frames import CandidatesServed
 from contracts.records import TICK_KEY, Engagement, Tick, Tweet
 from contracts.sources.foreign import tweet_from_foreign_json
 from contracts.topics import Topic
@@ -17,7 +18,7 @@ from streams.watermark import Observed, Watermark
 from transport.dead_letters import dead_letter
 from transport.processor import Output
 
-EventT = TypeVar("EventT", Tweet, Engagement)
+EventT = TypeVar("EventT", Tweet, Engagement, CandidatesServed)
 
 _decode_tick = Codec(Tick).decode
 _decode_own_tweet = Codec(Tweet).decode
@@ -90,10 +91,11 @@ def observe_times(
     tick_ms = np.array([at for _, at in batch.ticks], np.int64)
     is_tick = np.insert(np.zeros(len(at_ms), np.bool_), places, True)
     seen = watermark.observe(np.insert(at_ms, places, tick_ms), np.insert(people, places, np.uint64(0)), is_tick)
-    windows, believed, late = seen.windows[~is_tick], seen.believed[~is_tick], seen.late[~is_tick]
+    believed = seen.believed[~is_tick]
     if not believed.all():
         for i in np.flatnonzero(~believed).tolist():
             error = BadRecord("time_ahead", f"event time {at_ms[i]} is far ahead of its partition and unconfirmed")
             batch.letters.append(dead_letter(batch.source, batch.records[i], error))
         batch.keep(believed.tolist())
-    return Observed(windows[believed], believed[believed], late[believed])
+    kept = np.flatnonzero(~is_tick)[believed]
+    return Observed(seen.windows[kept], seen.watermarks[kept], seen.believed[kept], seen.late[kept])

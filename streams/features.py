@@ -29,7 +29,7 @@ _decode = Codec(FeatureUpdates).decode
 class FeatureProcessor:
     """The entities of one partition of `feature-updates`."""
 
-    def __init__(self, settings: Settings, partition: int, redis: "Redis[bytes]") -> None:
+    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
         self._settings = settings
         self._partition = partition
         self._redis = redis

@@ -32,7 +32,7 @@ from vocab.tokenizer import Tokenizer
 class IngestProcessor:
     """State of one partition of `tweets`: its clock, and which tweets it has had."""
 
-    def __init__(self, settings: Settings, partition: int, redis: "Redis[bytes]") -> None:
+    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
         self._settings = settings
         self._redis = redis
         self._watermark = Watermark(settings.time)

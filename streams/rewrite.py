@@ -14,7 +14,7 @@ from vocab.tokenizer import Tokenizer
 log = logging.getLogger(__name__)
 
 
-async def rewrite_tweets(settings: Settings, partition: int, redis: "Redis[bytes]") -> None:
+async def rewrite_tweets(settings: Settings, partition: int, redis: Redis) -> None:
     """Write every tweet that partition `partition` of `tweets` still holds; the records expire as ever."""
     tokenizer = Tokenizer()
     written = 0

@@ -26,10 +26,11 @@ class Observed:
     """What became of one batch, in its order.
 
     windows: int64[n], the window that each event counts in. believed: bool[n], False for an event too far ahead.
-    late: bool[n], True where the event's own window was already closed.
+    late: bool[n], True where the event's own window was already closed. watermarks: int64[n], as of before each.
     """
 
     windows: NDArray[np.int64]
+    watermarks: NDArray[np.int64]
     believed: NDArray[np.bool_]
     late: NDArray[np.bool_]
 
@@ -111,9 +112,10 @@ class Watermark:
     ) -> Observed:
         window_ms = self._settings.window_ms
         own = at_ms // window_ms
-        closed = np.where(before < 0, -1, (before - self._settings.lateness_ms) // window_ms - 1)
+        watermarks = np.where(before < 0, NOT_STARTED, before - self._settings.lateness_ms)
+        closed = np.where(before < 0, -1, watermarks // window_ms - 1)
         late = own <= closed
-        return Observed(np.where(late, closed + 1, own), believed, late & believed)
+        return Observed(np.where(late, closed + 1, own), watermarks, believed, late & believed)
 
     def to_dict(self) -> dict[str, Any]:
         """The state, small enough for a commit's metadata."""

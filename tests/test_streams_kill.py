@@ -22,9 +22,11 @@ from contracts.partitioning import key_of
 from contracts.records import Action, Engagement, Provenance, Tweet
 from contracts.settings import Settings, to_environ
 from contracts.topics import (
+    BIN_COUNTS,
     CANDIDATES_SERVED,
     ENGAGEMENTS,
     EXAMPLES,
+    FEATURE_UPDATES,
     TIMELINE_REQUESTS,
     TWEETS,
     VOCAB_COUNTS,
@@ -41,7 +43,15 @@ SPAN_MS = 3_600_000
 TWEET_COUNT = 12_000
 REQUEST_COUNT = 300
 PLACES = 10
-GROUPS = ("ingest", "engagements", "join", "vocabulary", "bins")
+INPUTS = [TWEETS, ENGAGEMENTS, CANDIDATES_SERVED]
+HOPS = {
+    "ingest": [TWEETS],
+    "engagements": [ENGAGEMENTS],
+    "join": [CANDIDATES_SERVED, ENGAGEMENTS],
+    "vocabulary": [VOCAB_COUNTS],
+    "bins": [BIN_COUNTS],
+    "features": [FEATURE_UPDATES],
+}
 WORDS = [f"word{i}" for i in range(400)]
 
 
@@ -129,9 +139,14 @@ def worker(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def lag(settings: Settings) -> int:
-    """Records that the worker has still to process, over all of its hops."""
-    return sum(sum(by.values()) for group in GROUPS for by in kafka_admin.group_lag(settings, group).values())
+def remaining(settings: Settings, group: str, topics) -> int:
+    """Offsets that a hop has still to commit; one that has committed none has all of them to go."""
+    lags = kafka_admin.group_lag(settings, group)
+    return sum(
+        lags.get(topic, {}).get(partition, offsets.count)
+        for topic, partitions in kafka_admin.topic_offsets(settings, topics).items()
+        for partition, offsets in partitions.items()
+    )
 
 
 def run_with_kills(settings: Settings, kills: int, rng: random.Random, log: Path) -> None:
@@ -148,19 +163,19 @@ def run_with_kills(settings: Settings, kills: int, rng: random.Random, log: Path
 
 
 def progress(settings: Settings) -> int:
-    """Records of the input topics that are committed as processed."""
-    written = sum(
-        offsets.end
-        for partitions in kafka_admin.topic_offsets(settings, [TWEETS, ENGAGEMENTS, CANDIDATES_SERVED]).values()
-        for offsets in partitions.values()
-    )
-    return written - sum(
-        sum(by.values()) for group in ("ingest", "join") for by in kafka_admin.group_lag(settings, group).values()
+    """Offsets of the input topics that are committed as processed, over the hops that read them."""
+    held = {
+        name: sum(o.count for o in by.values()) for name, by in kafka_admin.topic_offsets(settings, INPUTS).items()
+    }
+    return (
+        held["tweets"]
+        - remaining(settings, "ingest", [TWEETS])
+        + (sum(held.values()) - held["tweets"] - remaining(settings, "join", [ENGAGEMENTS, CANDIDATES_SERVED]))
     )
 
 
 def drained(settings: Settings) -> bool:
-    return lag(settings) == 0
+    return all(remaining(settings, hop, topics) == 0 for hop, topics in HOPS.items())
 
 
 def wait_until(condition, process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:

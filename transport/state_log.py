@@ -1,10 +1,13 @@
-"""The newest value of each key of a compacted topic's partition: what the owner of that partition resumes from.
+"""One partition of a topic, read once from its beginning to its end, outside of any group.
 
-Meant for `Processor.resume`: the hop has fenced the former owner by then, so nothing can be committed after the end
-that is read up to.
+`read_latest` is what the owner of a compacted topic's partition resumes from: the newest value of each key. Meant for
+`Processor.resume`: the hop has fenced the former owner by then, so nothing can be committed after the end that is
+read up to.
 """
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from collections.abc import AsyncIterator
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from contracts.settings import Settings
@@ -21,6 +24,17 @@ async def read_latest(settings: Settings, topic: Topic, partition: int) -> dict[
 
     Raises `ServerUnavailable`.
     """
+    latest: dict[bytes, bytes] = {}
+    async for records in read_partition(settings, topic, partition):
+        for record in records:
+            latest.pop(record.key, None)
+            if record.value is not None:
+                latest[record.key] = record.value
+    return latest
+
+
+async def read_partition(settings: Settings, topic: Topic, partition: int) -> AsyncIterator[list[ConsumerRecord]]:
+    """Batches of the committed records that the partition holds now. Raises `ServerUnavailable`."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka.split(","),
         isolation_level="read_committed",
@@ -31,24 +45,20 @@ async def read_latest(settings: Settings, topic: Topic, partition: int) -> dict[
     )
     try:
         await consumer.start()
-        with announcing(settings, f"for the state in {topic.name}[{partition}]"):
-            return await _read_to_end(consumer, TopicPartition(settings.prefix + topic.name, partition))
+        with announcing(settings, f"for what {topic.name}[{partition}] holds"):
+            async for records in _read_to_end(consumer, TopicPartition(settings.prefix + topic.name, partition)):
+                yield records
     except KafkaError as error:
         raise unavailable(settings, error) from error
     finally:
         await consumer.stop()
 
 
-async def _read_to_end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> dict[bytes, bytes]:
+async def _read_to_end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> AsyncIterator[list[ConsumerRecord]]:
     consumer.assign([partition])
     end = (await consumer.end_offsets([partition]))[partition]  # the last stable offset: read-committed
     begin = (await consumer.beginning_offsets([partition]))[partition]
     consumer.seek(partition, begin)
-    latest: dict[bytes, bytes] = {}
     while await consumer.position(partition) < end:
         for records in (await consumer.getmany(partition, timeout_ms=FETCH_WAIT_MS)).values():
-            for record in records:
-                latest.pop(record.key, None)
-                if record.value is not None:
-                    latest[record.key] = record.value
-    return latest
+            yield records
