@@ -71,7 +71,7 @@ def logs(draw: st.DrawFn) -> dict[tuple[str, int], list[VocabCounts]]:
             if draw(st.booleans()):
                 closed = max(closed, window - draw(st.integers(0, 2)))
                 frames.append(frame(source, closed, {}, closed))
-        frames.append(frame(source, 320, {}, 320))
+        frames.append(frame(source, 260, {}, 260))
         result[source] = frames
     return result
 
@@ -235,20 +235,12 @@ def test_what_breaks_a_promise_is_refused_and_leaves_no_trace():
     assert owner.to_bytes() == before
 
 
-def test_state_of_other_settings_or_of_two_moments_is_refused():
+def test_state_of_other_settings_is_refused():
     owner = VocabularyOwner(SETTINGS, [0, 1], SOURCES)
-    early = owner.to_parts()
     with pytest.raises(SnapshotInvalid, match=r"vocab\.name"):
         VocabularyOwner.from_bytes(msgspec.structs.replace(SETTINGS, capacity=SHARDS), owner.to_bytes())
     with pytest.raises(SnapshotInvalid):
         VocabularyOwner.from_bytes(SETTINGS, b"no state")
-    for source in SOURCES:
-        owner.observe(frame(source, 100, {}, 100))
-    late = owner.to_parts()
-    with pytest.raises(SnapshotInvalid, match="shard-01"):
-        VocabularyOwner.from_parts(SETTINGS, {**late, "shard-01": early["shard-01"]})
-    with pytest.raises(SnapshotInvalid, match="shard-01"):
-        VocabularyOwner.from_parts(SETTINGS, {name: part for name, part in late.items() if name != "shard-01"})
 
 
 @pytest.mark.parametrize(

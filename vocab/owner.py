@@ -81,23 +81,14 @@ class VocabularyOwner:
 
     def to_bytes(self) -> bytes:
         """All of the state; the same bytes whatever the order in which it came about. See `owner_state.py`."""
-        return owner_state.join(self.to_parts())
-
-    def to_parts(self) -> dict[str, bytes]:
-        """The state as one part named "owner" and one named "shard-NN" a shard, small enough for a record each."""
-        return owner_state.to_parts(self)
+        return owner_state.pack(self)
 
     @classmethod
     def from_bytes(cls, settings: VocabSettings, data: bytes) -> "VocabularyOwner":
         """The inverse of `to_bytes`. Raises `SnapshotInvalid` for bytes that are none, or of other settings."""
-        return cls.from_parts(settings, owner_state.split(data))
-
-    @classmethod
-    def from_parts(cls, settings: VocabSettings, parts: dict[str, bytes]) -> "VocabularyOwner":
-        """The inverse of `to_parts`. Raises `SnapshotInvalid`, also where the parts are not of one moment."""
-        header = owner_state.read_header(parts, settings)
-        owner = cls(settings, header.shards, frozenset(owner_state.sources_of(header)))
-        owner_state.restore(owner, header, parts)
+        state = owner_state.unpack(data, settings)
+        owner = cls(settings, state.shards, frozenset(owner_state.sources_of(state)))
+        owner_state.restore(owner, state)
         return owner
 
     def _check(self, source: Source, frame: VocabCounts) -> None:
