@@ -1,0 +1,156 @@
+"""The owner of the bins: the same records at the same windows, however its input was batched or interrupted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.codec import Codec, encode
+from contracts.errors import BadRecord
+from contracts.frames import BinCounts
+from contracts.settings import BinSettings
+from featurestore.bin_owner import BinOwner
+from featurestore.bin_sketch import BinCounter
+from featurestore.bins import Bins
+from featurestore.features import NUMBER, TWEET_COUNTED
+
+SOURCES = {
+    "tweets": frozenset({("tweets", 0), ("tweets", 1)}),
+    "served": frozenset({("candidates-served", 0)}),
+}
+SETTINGS = BinSettings(bins=4, rolling_windows=8, minimum_values=10, moved=0.2)
+COUNTERS = {source: BinCounter(*source) for sources in SOURCES.values() for source in sources}
+LENGTH = TWEET_COUNTED.index("text_length")
+
+# A log: for each tweets partition, (window, values of text_length) ascending by window.
+logs = st.tuples(*[
+    st.lists(st.tuples(st.integers(1, 60), st.lists(st.integers(1, 300), max_size=12)), max_size=8).map(sorted)
+    for _ in range(2)
+])  # fmt: skip
+
+
+def frames_of(source, log, through) -> list[BinCounts]:
+    """A source's frames: each window counted once or in two parts, markers between, the last closing all."""
+    frames = []
+    for window, values in log:
+        dense = np.full((len(values), len(TWEET_COUNTED)), np.nan, np.float32)
+        dense[:, LENGTH] = values
+        windows = np.full(len(values), window, np.int64)
+        for part in (slice(0, len(values) // 2), slice(len(values) // 2, None)):
+            frames += COUNTERS[source].count_tweets(dense[part], windows[part], window - 1)
+    return [*frames, COUNTERS[source].marker(through)]
+
+
+def run(owner, frames, closings):
+    """All records, with `close_windows` called after the frames at `closings` and at the end."""
+    records = []
+    for i, frame in enumerate(frames):
+        owner.observe(Codec(BinCounts).decode(encode(frame)))
+        if i in closings:
+            records += owner.close_windows()
+    return records + owner.close_windows()
+
+
+def interleaved(random, *queues):
+    queues = [list(queue) for queue in queues]
+    while any(queues):
+        yield random.choice([queue for queue in queues if queue]).pop(0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs, st.randoms(use_true_random=False), st.sets(st.integers(0, 40)))
+def test_records_are_a_function_of_the_log_alone(log, random, closings):
+    queues = [frames_of(("tweets", p), log[p], 100) for p in range(2)] + [
+        [COUNTERS["candidates-served", 0].marker(100)]
+    ]
+    plain, shuffled = BinOwner(SETTINGS, SOURCES), BinOwner(SETTINGS, SOURCES)
+    once = run(plain, [frame for queue in queues for frame in queue], set())
+    other = run(shuffled, list(interleaved(random, *queues)), closings)
+    assert once == other
+    assert plain.to_bytes() == shuffled.to_bytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs, st.integers(0, 30))
+def test_an_owner_that_was_killed_goes_on_as_if_it_had_not_been(log, at):
+    frames = [frame for p in range(2) for frame in frames_of(("tweets", p), log[p], 100)]
+    frames.append(COUNTERS["candidates-served", 0].marker(100))
+    through = BinOwner(SETTINGS, SOURCES)
+    expected = run(through, frames, set(range(30)))
+    first = BinOwner(SETTINGS, SOURCES)
+    records = run(first, frames[:at], set(range(30)))
+    second = BinOwner.from_bytes(SETTINGS, SOURCES, first.to_bytes())
+    records += run(second, frames[at:], set(range(30)))
+    assert records == expected
+    assert second.to_bytes() == through.to_bytes()
+
+
+def counted(values_by_window, through=None) -> tuple[BinOwner, list]:
+    owner = BinOwner(SETTINGS, SOURCES)
+    through = max(values_by_window) if through is None else through
+    frames = frames_of(("tweets", 0), sorted(values_by_window.items()), through)
+    frames += [COUNTERS["tweets", 1].marker(through), COUNTERS["candidates-served", 0].marker(through)]
+    return owner, run(owner, frames, set())
+
+
+def test_edges_come_with_enough_values_and_again_when_the_distribution_moves():
+    low, high = list(range(1, 9)), list(range(101, 109))
+    _, records = counted({1: low, 2: low, 3: low, 4: high, 5: high, 6: high})
+    changed = {record.version: record.edges["text_length"] for record in records if record.edges}
+    assert list(changed) == [2, 4, 6]  # 8 values are too few, 16 enough; a share of 1/4 moved; then of 1/2 - 1/4
+    assert changed[2] == [3.0, 5.0, 7.0]
+    assert [record.version for record in records] == [1, 2, 3, 4, 5, 6]
+
+
+def test_values_leave_with_the_rolling_window():
+    low, high = list(range(1, 9)) * 4, list(range(101, 109)) * 4
+    _, records = counted({1: low, 20: high})
+    assert records[-1].edges["text_length"] == [103.0, 105.0, 107.0]
+
+
+def test_time_passes_where_nothing_happens_at_a_falling_rate():
+    _, records = counted({10: [1.0]}, through=200)
+    versions = [record.version for record in records]
+    assert versions == [*range(10, 27), 10 + 32, 10 + 64, 10 + 128]
+    assert [record.sequence for record in records] == list(range(1, len(records) + 1))
+    bins = Bins()
+    for record in records:
+        bins.apply(record)
+    assert bins.complete_through == 138
+
+
+def test_a_window_closes_only_when_every_source_has_closed_it():
+    owner = BinOwner(SETTINGS, SOURCES)
+    for frame in frames_of(("tweets", 0), [(5, [1, 2])], 9):
+        owner.observe(frame)
+    owner.observe(COUNTERS["tweets", 1].marker(9))
+    assert owner.close_windows() == []
+    owner.observe(COUNTERS["candidates-served", 0].marker(5))
+    assert [record.version for record in owner.close_windows()] == [5]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"source_partition": 7}, "unknown_source"),
+        ({"feature_set": "former"}, "other_feature_set"),
+        ({"features": np.array([NUMBER["age_s"]] * 2, np.uint16)}, "foreign_feature"),
+        ({"features": np.array([999] * 2, np.uint16)}, "foreign_feature"),
+        ({"window": 3, "closed_through": 2}, "closed_window"),
+    ],
+)
+def test_a_frame_that_cannot_be_right_is_refused(change, reason):
+    owner = BinOwner(SETTINGS, SOURCES)
+    owner.observe(COUNTERS["tweets", 0].marker(4))
+    frame = frames_of(("tweets", 0), [(5, [1, 2])], 5)[1]
+    fields = {name: getattr(frame, name) for name in frame.__struct_fields__}
+    fields |= {"features": np.array([NUMBER["text_length"]] * 2, np.uint16), "buckets": np.array([1, 2], np.int32)}
+    fields |= {"counts": np.array([1, 1], np.uint32)} | change
+    with pytest.raises(BadRecord) as caught:
+        owner.observe(BinCounts(**fields))
+    assert caught.value.reason == reason
+
+
+def test_bytes_that_are_no_state_are_refused():
+    with pytest.raises(BadRecord):
+        BinOwner.from_bytes(SETTINGS, SOURCES, b"nonsense")
