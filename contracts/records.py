@@ -141,7 +141,10 @@ class RankedTweet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the time of one answer went, in microseconds of wall clock; a batch's cost is shared evenly."""
+    """Where the time of one answer went, in microseconds of wall clock; a batch's cost is shared evenly.
+
+    `score_us`: encoding features, scoring, sorting. `encode_us`: explaining, and packing what was served.
+    """
 
     fetch_us: int
     encode_us: int

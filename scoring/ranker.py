@@ -79,7 +79,7 @@ def rank(
         probabilities = model.score(read.features)
         order = np.lexsort((read.tweet_ids, -probabilities, rows))
     places = _within_limits(order, rows, requests)
-    took = clock_us() - began
+    scored = clock_us()
 
     served = read.features.take(places.rows)
     log = ServedLog(
@@ -89,7 +89,9 @@ def rank(
     )  # fmt: skip
     reasons = _reasons(requests, places, served, model)
     share = max(len(requests), 1)
-    timings = Timings(fetch_us=fetch_us // share, encode_us=0, score_us=took // share)
+    timings = Timings(
+        fetch_us=fetch_us // share, score_us=(scored - began) // share, encode_us=(clock_us() - scored) // share
+    )
     answers = []
     for i, request in enumerate(requests):
         record = log.record(request, i, places.of(i))

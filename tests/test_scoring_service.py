@@ -1,0 +1,242 @@
+"""The scorer's hop on real servers: each request answered once, whatever is killed; bad ones set aside."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import pytest
+
+from contracts.codec import Codec, encode
+from contracts.errors import ServerUnavailable
+from contracts.frames import CandidatesServed
+from contracts.partitioning import key_of, partition_of
+from contracts.records import TICK_KEY, DeadLetter, RankedTimeline, Tick
+from contracts.served import served_features
+from contracts.settings import Settings, VocabSettings, to_environ
+from contracts.topics import CANDIDATES_SERVED, MODELS, TIMELINE_REQUESTS, TIMELINES_RANKED, dead_letters
+from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
+from featurestore.store_reader import FeatureReader
+from featurestore.store_writer import write_tweets
+from model.serving import Predictor
+from scoring.service import ScoringProcessor
+from tests.golden.compare import assert_same_bits
+from tests.scoring_samples import BEGIN_MS, make_request, make_snapshot, make_tweet, save_snapshot
+from transport import kafka_admin, kafka_clients
+from transport.kafka_writer import KafkaWriter
+from transport.redis_connection import connect
+from vocab.tokenizer import Tokenizer
+
+pytestmark = pytest.mark.services
+
+SMALL = VocabSettings(capacity=128, rare_slots=64)
+DECODE = {
+    TIMELINES_RANKED.name: Codec(RankedTimeline).decode,
+    CANDIDATES_SERVED.name: Codec(CandidatesServed).decode,
+    dead_letters(TIMELINE_REQUESTS).name: Codec(DeadLetter).decode,
+}
+TWEETS = [make_tweet(number) for number in range(100, 140)]
+
+
+@dataclass
+class Record:
+    """As much of a consumed record as a processor looks at."""
+
+    value: bytes
+    key: bytes | None = b"1"
+    offset: int = 0
+    partition: int = 2
+    topic: str = "timeline-requests"
+
+
+def records(*values, begin=0):
+    return [
+        Record(value if isinstance(value, bytes) else encode(value), offset=begin + i)
+        for i, value in enumerate(values)
+    ]
+
+
+def of(outputs, topic):
+    return [DECODE[topic.name](output.value) for output in outputs if output.topic == topic.name]
+
+
+@pytest.fixture
+async def redis(redis_url, settings):
+    """A connection, with tweets in the store."""
+    client = connect(settings)
+    await write_tweets(client, settings, TWEETS, Tokenizer().tokenize(TWEETS))
+    yield client
+    await client.aclose()
+
+
+def processor(settings, redis, model=None):
+    return ScoringProcessor(settings, FeatureReader(redis, settings), model or (lambda: None))
+
+
+async def test_named_candidates_are_ranked_and_unknown_ones_reported(settings, redis):
+    outputs = await processor(settings, redis).process(records(make_request(1, candidates=[100, 5, 120, 110])))
+    (timeline,) = of(outputs, TIMELINES_RANKED)
+    (served,) = of(outputs, CANDIDATES_SERVED)
+    assert [tweet.id for tweet in timeline.tweets] == served.tweet_ids.tolist() == [120, 110, 100]
+    assert timeline.missing == [5]
+    assert timeline.ranker == "fallback-recency"
+    assert {output.key for output in outputs} == {key_of(1)}
+    assert {output.partition for output in outputs} == {partition_of(key_of(1), 4)}
+
+
+async def test_a_request_without_candidates_gets_the_newest_tweets(settings, redis):
+    few = msgspec.structs.replace(settings, scorer=msgspec.structs.replace(settings.scorer, recent_candidates=10))
+    outputs = await processor(few, redis).process(records(make_request(1)))
+    (timeline,) = of(outputs, TIMELINES_RANKED)
+    assert [tweet.id for tweet in timeline.tweets] == list(range(139, 129, -1))
+
+
+async def test_an_empty_store_gives_an_empty_timeline(settings, redis):
+    elsewhere = msgspec.structs.replace(settings, prefix=settings.prefix + "empty-")
+    outputs = await processor(elsewhere, redis).process(records(make_request(1), make_request(2, candidates=[100])))
+    first, second = of(outputs, TIMELINES_RANKED)
+    assert first.tweets == second.tweets == []
+    assert (first.missing, second.missing) == ([], [100])
+
+
+async def test_ticks_are_passed_over_repeats_answered_once_and_the_rest_set_aside(settings, redis):
+    scorer = processor(settings, redis)
+    tick = Record(encode(Tick(tick_ms=BEGIN_MS)), key=TICK_KEY, offset=9)
+    bad = records(b"{", encode(make_request(3)).replace(b'"v":1', b'"v":7'), begin=10)
+    outputs = await scorer.process([*records(make_request(1), make_request(1), make_request(2)), tick, *bad])
+    assert [timeline.request_id for timeline in of(outputs, TIMELINES_RANKED)] == ["r1", "r2"]
+    letters = of(outputs, dead_letters(TIMELINE_REQUESTS))
+    assert [(letter.reason, letter.offset, letter.partition) for letter in letters] == [
+        ("malformed", 10, 2),
+        ("unknown_version", 11, 2),
+    ]
+    assert await scorer.process(records(make_request(1), begin=12)) == []
+
+
+async def test_a_repeat_is_known_after_a_restart(settings, redis):
+    again = processor(settings, redis)
+    assert await again.resume({TIMELINE_REQUESTS.name: (25_000, "")}) == {TIMELINE_REQUESTS.name: 5_000}
+    await again.replay(records(make_request(1), begin=24_990))
+    outputs = await again.process(records(make_request(1), make_request(2), begin=25_000))
+    assert [timeline.request_id for timeline in of(outputs, TIMELINES_RANKED)] == ["r2"]
+
+
+async def test_a_swap_in_mid_stream_changes_the_versions_but_never_inside_of_an_answer(settings, redis):
+    small = msgspec.structs.replace(
+        settings, vocab=SMALL, scorer=msgspec.structs.replace(settings.scorer, max_batch_candidates=20)
+    )
+    models = [Predictor(make_snapshot(small, version)) for version in (1, 2, 3)]
+    taken = iter([models[0], models[0], models[1], models[2]])  # one is taken for each run of two requests
+    requests = [make_request(i, candidates=list(range(100, 110))) for i in range(8)]
+    outputs = await processor(small, redis, lambda: next(taken)).process(records(*requests))
+    timelines, served = of(outputs, TIMELINES_RANKED), of(outputs, CANDIDATES_SERVED)
+    assert [timeline.model_version for timeline in timelines] == [1, 1, 1, 1, 2, 2, 3, 3]
+    for timeline, record in zip(timelines, served, strict=True):
+        version = timeline.model_version
+        assert (timeline.vocab_version, timeline.bins_version) == (1_000 + version, 2_000 + version)
+        assert (record.model_version, record.vocab_version, record.bins_version) == (
+            version, 1_000 + version, 2_000 + version,
+        )  # fmt: skip
+        features = served_features(record, VIEWER_SPLITS, CANDIDATE_SPLITS)
+        assert_same_bits(models[version - 1].score(features), record.probabilities)
+
+
+async def test_a_redis_that_is_away_is_no_answer_but_an_error_that_names_it(settings):
+    away = msgspec.structs.replace(settings, redis="redis://localhost:1/0")
+    client = connect(away)
+    client.connection_pool.connection_kwargs["retry"]._retries = 0
+    with pytest.raises(ServerUnavailable, match=r"localhost:1/0.*DRIFTLINE_REDIS"):
+        await processor(away, client).process(records(make_request(1, candidates=[100])))
+    await client.aclose()
+
+
+@contextlib.contextmanager
+def scorer(settings, log):
+    """A scorer in a process of its own."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import typer; from driftline.cli.scorer import scorer; typer.run(scorer)"],
+            env={**os.environ, **to_environ(settings)}, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until(condition, process, log, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"the scorer died:\n{log.read_text()[-4_000:]}"
+        assert time.monotonic() < deadline, f"not reached in {seconds} s:\n{log.read_text()[-4_000:]}"
+        time.sleep(0.05)
+
+
+def unanswered(settings: Settings) -> int:
+    """Requests not yet committed as answered."""
+    ends = sum(
+        held.end for held in kafka_admin.topic_offsets(settings, [TIMELINE_REQUESTS])[TIMELINE_REQUESTS.name].values()
+    )
+    lag = kafka_admin.group_lag(settings, "scorer").get(TIMELINE_REQUESTS.name)
+    return ends if lag is None or len(lag) < TIMELINE_REQUESTS.partitions else sum(lag.values())
+
+
+def read_all(settings, topic):
+    with contextlib.closing(kafka_clients.consumer(settings, [topic], consumer_timeout_ms=2_000)) as consumer:
+        return [(record.key, DECODE[topic.name](record.value)) for record in consumer]
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_path, kills):
+    settings = msgspec.structs.replace(settings, vocab=SMALL)
+    kafka_admin.apply(settings)
+    count, log = 3_000, tmp_path / "scorer.log"
+    async with KafkaWriter(settings) as writer:
+        await writer.send(MODELS, b"timeline", encode(save_snapshot(settings, 1)))
+        for i in range(count):
+            request = make_request(i, candidates=list(range(100, 130)), limit=10)
+            await writer.send(TIMELINE_REQUESTS, key_of(i), encode(request))
+            if i % 50 == 0:  # a client that sends twice
+                await writer.send(TIMELINE_REQUESTS, key_of(i), encode(request))
+        await writer.send(TIMELINE_REQUESTS, b"1", b"no request")
+        await writer.send_tick([TIMELINE_REQUESTS], BEGIN_MS)
+        await writer.flush()
+
+        total = unanswered(settings)
+        for share in np.linspace(0.9, 0.5, kills):
+            with scorer(settings, log) as process:
+                wait_until(lambda share=share: unanswered(settings) <= total * share, process, log)
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+        await writer.send(MODELS, b"timeline", encode(save_snapshot(settings, 2)))
+        await writer.flush()
+    with scorer(settings, log) as process:
+        wait_until(lambda: unanswered(settings) == 0, process, log)
+        process.terminate()
+        assert process.wait(30) == 0, log.read_text()[-4_000:]
+
+    timelines, served = read_all(settings, TIMELINES_RANKED), read_all(settings, CANDIDATES_SERVED)
+    assert Counter(timeline.request_id for _, timeline in timelines) == Counter(f"r{i}" for i in range(count))
+    assert Counter(record.request_id for _, record in served) == Counter(f"r{i}" for i in range(count))
+    assert all(key == key_of(timeline.viewer_id) for key, timeline in timelines)
+    assert {timeline.model_version for _, timeline in timelines} == {1, 2}
+    assert [letter.reason for _, letter in read_all(settings, dead_letters(TIMELINE_REQUESTS))] == ["malformed"]
+
+    models = {version: Predictor(make_snapshot(settings, version)) for version in (1, 2)}
+    of_request = {record.request_id: record for _, record in served}
+    for _, timeline in timelines[::100]:
+        record = of_request[timeline.request_id]
+        assert [tweet.id for tweet in timeline.tweets] == record.tweet_ids.tolist()
+        features = served_features(record, VIEWER_SPLITS, CANDIDATE_SPLITS)
+        assert_same_bits(models[timeline.model_version].score(features), record.probabilities)
+        assert (
+            np.array([tweet.probability for tweet in timeline.tweets], np.float32).tolist()
+            == record.probabilities.tolist()
+        )
