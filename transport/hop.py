@@ -93,6 +93,11 @@ class ExactlyOnceHop:
         finally:
             self._finished.set()
 
+    @property
+    def partitions(self) -> list[int]:
+        """The partition numbers that this instance owns now, or is about to."""
+        return sorted(partition.number for partition in self._running)
+
     async def stop(self) -> None:
         """Commit the batches in progress (or abort them, after `DRAIN_S`) and leave the group; then `run` returns."""
         self._stopping.set()

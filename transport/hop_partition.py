@@ -48,7 +48,7 @@ class HopPartition:
     ) -> None:
         self._settings = settings
         self._name = name
-        self._number = number
+        self.number = number
         self._make_processor = make_processor
         self._max_records = max_records
         self._linger_s = linger_s
@@ -72,7 +72,7 @@ class HopPartition:
                     log.warning(
                         "hop %s, partition %d: %r (Kafka at %s, setting DRIFTLINE_KAFKA); resuming from what was "
                         "committed in %.1f s",
-                        self._name, self._number, error, self._settings.kafka, pause,
+                        self._name, self.number, error, self._settings.kafka, pause,
                     )  # fmt: skip
                     await self._input.pause(pause)
         except Stopped:
@@ -80,8 +80,8 @@ class HopPartition:
 
     async def _live(self) -> None:
         group = self._settings.prefix + self._name
-        async with HopProducer(self._settings, group, self._number).owned() as producer:
-            processor = self._make_processor(self._number)
+        async with HopProducer(self._settings, group, self.number).owned() as producer:
+            processor = self._make_processor(self.number)
             committed = await self._resume(processor)
             while not self._stopping.is_set():
                 records = await self._input.read(self._max_records, processor.paused(), self._linger_s)
