@@ -19,8 +19,7 @@ from vocab.pending import PendingWindow, remember
 from vocab.schedule import decision_windows
 from vocab.shard import NO_SLOT, Decision, Rules, decide, forgotten
 from vocab.tracked import TrackedKeys
-
-RECENT = 24  # the short half-life is the half-life divided by this: an hour beside the default day
+from vocab.velocity import RECENT
 
 Source = tuple[str, int]
 
@@ -56,6 +55,11 @@ class VocabularyOwner:
     def closed_through(self) -> int:
         """The newest window that every source has closed; 0 while one has not closed any."""
         return min(self.closed.values())
+
+    def generations_of(self, slots: NDArray[np.int32]) -> NDArray[np.uint32]:
+        """How often each of these slots of the owner's was given away. int32[n] -> uint32[n]."""
+        shards, places = np.divmod(slots - self.rules.rare_slots, self.rules.per_shard)
+        return self.generations[np.searchsorted(self.shards, shards), places]
 
     def observe(self, frame: VocabCounts) -> None:
         """Takes one source's counts of one window, or its marker.
