@@ -154,7 +154,7 @@ def _recognize(opener: Opener, head: bytes, *, columns: Mapping[str, str], time_
     if begin[:1] in b"[{":
         return _json_lines if _has_json_line(begin) else _json_document
     encoding = "utf-8" if is_utf8(opener) else "latin-1"
-    if b"\x00" in head[:4]:
+    if b"\x00" in head:
         raise BadSource("not text: expected JSON or CSV in UTF-8 (or latin-1), plain, .gz or .zst")
     return Table(head, encoding, columns=columns, time_format=time_format).tweets
 

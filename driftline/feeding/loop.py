@@ -143,6 +143,7 @@ class FeedLoop:
             events = await self._step(until)
             pace.stepped(until, self._wall_s(), events)
             on_progress(self.progress)
+            await asyncio.sleep(0)  # sending rarely suspends: let answers be taken
             await self._wait_for_room(on_progress, stopping)
         await self._drain(on_progress, stopping)
 
@@ -198,10 +199,8 @@ class FeedLoop:
         """Hold event time while too many requests are unanswered."""
         began = self._wall_s()
         while len(self._unanswered) > self._config.most_outstanding and not stopping.is_set():
-            await self._writer.flush()
             await asyncio.sleep(_IDLE_S)
-            self._give_up()
-            self.progress.outstanding = len(self._unanswered)
+            await self._release(self.progress.event_ms)
             on_progress(self.progress)
         self.progress.waited_s += self._wall_s() - began
 
