@@ -2,8 +2,8 @@
 
 The regression (scikit-learn's) is a staircase; scores on one stair would tie and lose their order. So each stair
 becomes one knot, at the mean logit of its examples, and serving interpolates between knots (centered isotonic
-regression: Oron and Flournoy 2017). Outside the knots the odd ends follow the logistic curve, scaled to meet the
-outermost knot:
+regression: Oron and Flournoy 2017). Stairs of a few examples, most at both ends, are joined with their neighbours
+first. Outside the knots the curve is the logistic one, scaled to meet the outermost knot:
 
     below:  y[0] * sigmoid(x) / sigmoid(x[0])          above:  1 - (1 - y[-1]) * sigmoid(-x) / sigmoid(-x[-1])
 
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import SnapshotInvalid
+
+_LEAST_SHARE = 1 / 200  # of the weight of all examples that a knot stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,27 @@ def fit(
     stairs = IsotonicRegression(out_of_bounds="clip").fit(x, y, w).predict(x)
     floor = 0.5 * w.mean() / w.sum()
     stairs = np.clip(stairs, floor, 1 - floor)
-    number = np.cumsum(np.append(False, np.diff(stairs) > 0))
+    number = _wide_enough(np.cumsum(np.append(False, np.diff(stairs) > 0)), w)
     mass = np.bincount(number, w)
     rates = np.bincount(number, w * stairs) / mass
     knots = np.bincount(number, w * x) / mass
     rising = np.append(True, (np.diff(knots) > 0) & (np.diff(rates) > 0))
     return Calibrator(knots[rising], rates[rising])
+
+
+def _wide_enough(
+    number: NDArray[np.int64],  # [n], rising: which stair an example stands on
+    weights: NDArray[np.float64],  # [n]
+) -> NDArray[np.int64]:
+    """Stairs joined with their neighbours, from the left, until each has `_LEAST_SHARE` of the weight."""
+    mass = np.bincount(number, weights)
+    least = _LEAST_SHARE * mass.sum()
+    joined, current, held = np.zeros(len(mass), np.int64), 0, 0.0
+    for stair, of_stair in enumerate(mass.tolist()):
+        if held >= least:
+            current, held = current + 1, 0.0
+        joined[stair] = current
+        held += of_stair
+    if held < least and current:
+        joined[joined == current] = current - 1
+    return joined[number]
