@@ -62,14 +62,19 @@ def check_served(record: CandidatesServed) -> None:
 def examples_of(
     closed: Sequence[tuple[CandidatesServed, Mapping[int, Labelled]]], negative_keep: float
 ) -> list[Examples]:
-    """Examples of requests and the labels of their places, in their order, about MAX_ROWS a batch at most."""
+    """Examples of requests and the labels of their places, in their order, about MAX_ROWS a batch at most.
+
+    A request id that was served twice never stands beside itself in a batch: readers take neighbouring rows of one
+    request id for one request.
+    """
     batches: list[list[_Piece]] = []
     rows = 0
     for record, labels in closed:
         piece = _sampled(record, labels, negative_keep)
         if len(piece.rows) == 0:
             continue
-        if not batches or rows + len(piece.rows) > MAX_ROWS:
+        repeated = bool(batches) and batches[-1][-1].record.request_id == record.request_id
+        if not batches or repeated or rows + len(piece.rows) > MAX_ROWS:
             batches.append([])
             rows = 0
         batches[-1].append(piece)

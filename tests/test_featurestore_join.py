@@ -1,5 +1,7 @@
 """The join: a function of the two logs alone, each impression one example, through any interleaving and any kill."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -156,41 +158,41 @@ def plain_join(served_log, engagement_log):
     return found, sorted(unjoined)
 
 
-times = st.integers(0, 60)
-ids = st.sampled_from(["a", "b", "c", "d"])
-tweet_ids = st.integers(1, 4)
-served_logs = st.lists(
-    st.one_of(st.builds(served, ids, times, st.lists(tweet_ids, max_size=4), st.integers(1, 2)), times), max_size=10
-)
-engagement_logs = st.lists(
-    st.one_of(
-        st.builds(engagement, ids, tweet_ids, st.sampled_from(ACTIONS), times, st.integers(1, 2)), times
-    ),
-    max_size=25,
-)  # fmt: skip
-nearly_sorted = st.booleans()
-schedules = st.lists(
-    st.tuples(st.integers(0, 1), st.integers(1, 6), st.sampled_from(["go on", "commit", "commit", "crash"])),
-    max_size=25,
-)
-
-
-def in_time_order(log, wanted):
-    """Most logs are nearly in time order; a random one would have mostly late events."""
-    return sorted(log, key=lambda r: r + BEGIN if isinstance(r, int) else r.at_ms) if wanted else log
+def make_logs(random):
+    """Two logs of which most records belong together; with repeated request ids, jitter, late records and ticks."""
+    served_log, engagement_log = [], []
+    jitter = random.choice([0, 2, 8, 50])
+    for _ in range(random.randint(1, 12)):
+        at = random.randint(0, 60)
+        request = served(
+            random.choice("abcdefgh"), at, random.sample(range(1, 5), random.randint(1, 4)), random.choice([1, 1, 2])
+        )
+        served_log.append((at + random.randint(0, jitter), request))
+        for _ in range(random.randint(0, 5)):
+            when = max(0, at + random.randint(-1, WINDOW + 2))
+            action = engagement(
+                request.request_id, random.randint(1, 4), random.choice(ACTIONS), when, request.viewer_id
+            )
+            engagement_log.append((when + random.randint(0, jitter), action))
+    for log in (served_log, engagement_log):
+        log += [(at, at) for at in random.choices(range(70), k=random.randint(0, 4))]
+        log.sort(key=lambda entry: entry[0])
+    return [record for _, record in served_log], [record for _, record in engagement_log]
 
 
 @settings(max_examples=400, deadline=None)
-@given(served_logs, engagement_logs, nearly_sorted, schedules)
-def test_any_interleaving_and_any_crash_gives_the_examples_of_the_rule(served_log, engagement_log, ordered, schedule):
-    served_log, engagement_log = in_time_order(served_log, ordered), in_time_order(engagement_log, ordered)
+@given(st.integers(0, 2**32))
+def test_any_interleaving_and_any_crash_gives_the_examples_of_the_rule(seed):
+    random = Random(seed)
+    served_log, engagement_log = make_logs(random)
     run = Run(served_log, engagement_log)
     committed = (JoinPosition(), 0, 0)
-    for which, amount, then in schedule:
-        run.step(which, amount)
-        if then == "commit":
+    for _ in range(random.randint(0, 40)):
+        run.step(random.randint(0, 1), random.randint(1, 5))
+        then = random.choice(["go on", "commit", "commit", "commit and crash", "crash"])
+        if then.startswith("commit"):
             committed = run.commit()
-        elif then == "crash":
+        if then.endswith("crash"):
             run.crash(committed)
     examples, unjoined = run.finish()
     assert examples == Run(served_log, engagement_log).finish()[0]
