@@ -53,7 +53,7 @@ def list_letters(
 @app.command()
 def show(
     topic: Annotated[str, typer.Argument(help="The source topic or its dead-letter topic.")],
-    partition: Annotated[int, typer.Argument(min=0)],
+    partition: Annotated[int, typer.Argument(min=0, help="Its partition in the dead-letter topic.")],
     offset: Annotated[int, typer.Argument(min=0, help="Its offset in the dead-letter topic.")],
     as_json: AsJson = False,
 ) -> None:

@@ -6,7 +6,23 @@ import sys
 import typer
 
 from contracts.errors import DriftlineError
-from driftline.cli import servers, topics, worker
+from driftline.cli import (
+    bins,
+    dead_letters,
+    demo,
+    examples,
+    features,
+    models,
+    replay,
+    scorer,
+    servers,
+    simulate,
+    timelines,
+    topics,
+    trainer,
+    vocab,
+    worker,
+)
 
 app = typer.Typer(
     name="driftline",
@@ -15,11 +31,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("up")(servers.up)
-app.command("down")(servers.down)
-app.command("doctor")(servers.doctor)
-app.command("worker")(worker.worker)
-app.add_typer(topics.app, name="topics")
+for command in (
+    servers.up, servers.down, servers.doctor, demo.demo, worker.worker, trainer.trainer, scorer.scorer, replay.replay,
+    simulate.simulate,
+):  # fmt: skip
+    app.command(command.__name__)(command)
+for name, group in {
+    "topics": topics, "vocab": vocab, "bins": bins, "features": features, "examples": examples, "models": models,
+    "timelines": timelines, "dead-letters": dead_letters,
+}.items():  # fmt: skip
+    app.add_typer(group.app, name=name)
 
 
 def main() -> None:

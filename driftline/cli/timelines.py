@@ -1,13 +1,15 @@
 """`driftline timelines`: what was served."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contracts.records import RankedTimeline
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson, Count
 from driftline.cli.show import console, number, print_table, when
+
+if TYPE_CHECKING:
+    from contracts.records import RankedTimeline
 
 app = typer.Typer(
     name="timelines",
@@ -77,7 +79,7 @@ def show(
     )
 
 
-def ranked_by(timeline: RankedTimeline) -> str:
+def ranked_by(timeline: "RankedTimeline") -> str:
     """Who ranked it: a model and its version, or a fallback order."""
     if timeline.model_version is None:
         return f"fallback order {timeline.ranker}"

@@ -1,22 +1,27 @@
 """Settings for compressed time: a demo passes hours or years of events in a few minutes of wall clock.
 
-What is counted in event time (windows, panes, label windows) is derived from the span of the events and from how
-fast they pass; what is counted in examples (publishing) from how many are expected. Everything else stays as set.
+What is counted in event time (windows, panes, label windows) is derived from when the events were; what is counted
+in examples (publishing) from how many are expected. Everything else stays as it is set.
 """
 
-from dataclasses import dataclass
-
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from contracts.settings import Settings
 
-FEWEST_WINDOWS = 200  # a vocabulary and bins need this many decisions to be seen drifting
-LABEL_WALL_S = 4.0  # an answer must travel to its viewer and the reaction back before the label is taken
+FEWEST_WINDOWS = 200  # with events in them: a vocabulary and bins need so many decisions to be seen drifting
+REACTION_MS = 120_000  # simulated viewers have looked and reacted within so much event time
 VERSIONS_WANTED = 16  # model versions of a run: enough for an early and a late third
+FEWEST_EXAMPLES = 500  # of a version: below it, the figures of one version are noise
+MOST_TWEETS_PER_S = 1_200  # of wall clock: what two cores carry with Kafka, Redis, trainer, scorer and viewers beside
+REQUESTS_WANTED = 6_000  # of a run: some 80,000 impressions are seen
+FEWEST_REQUESTS_PER_TWEET, MOST_REQUESTS_PER_TWEET = 0.005, 1.0
+SEEN_PER_REQUEST = 13  # impressions that a simulated viewer looks at, on average
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
-# Lengths that people read easily. Neighbours differ by a factor of two at most, so that the number of windows of a
-# span stays between FEWEST_WINDOWS and twice that.
+# Lengths that people read easily. Neighbours differ by a factor of two at most, so that events spread evenly over a
+# span have between FEWEST_WINDOWS and twice as many.
 WINDOW_LENGTHS_MS = (
     *(n * _SECOND for n in (1, 2, 3, 5, 10, 15, 20, 30)),
     *(n * _MINUTE for n in (1, 2, 3, 5, 10, 15, 20, 30)),
@@ -25,54 +30,51 @@ WINDOW_LENGTHS_MS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What will be fed: event times from `start_ms` to `end_ms`, in about `seconds` of wall clock.
-
-    examples: impressions that are expected to become examples.
-    """
-
-    start_ms: int
-    end_ms: int
-    seconds: float
-    examples: int
-
-    @property
-    def length_ms(self) -> int:
-        """Event time that passes, at least a second."""
-        return max(_SECOND, self.end_ms - self.start_ms)
-
-    @property
-    def speed(self) -> float:
-        """Event time that passes in one unit of wall clock."""
-        return self.length_ms / (self.seconds * 1000)
-
-
 def window_length_ms(length_ms: int) -> int:
     """The longest readable window of which `length_ms` still holds FEWEST_WINDOWS; 1 s for a very short span."""
     fitting = [window for window in WINDOW_LENGTHS_MS if length_ms >= FEWEST_WINDOWS * window]
     return fitting[-1] if fitting else WINDOW_LENGTHS_MS[0]
 
 
-def settings_for(base: Settings, span: Span) -> Settings:
-    """`base` with its event-time settings fitted to `span`."""
-    window_ms = window_length_ms(span.length_ms)
-    windows = max(1, span.length_ms // window_ms)
-    label_window_ms = max(window_ms, int(LABEL_WALL_S * 1000 * span.speed))
+def window_of_events_ms(event_ms: NDArray[np.int64]) -> int:
+    """The longest readable window of which at least FEWEST_WINDOWS hold one of the events [n]; 1 s if none does.
+
+    Events in bursts, years apart, so get windows of the bursts' own scale: empty windows cost next to nothing.
+    """
+    for window_ms in reversed(WINDOW_LENGTHS_MS):
+        if len(np.unique(event_ms // window_ms)) >= FEWEST_WINDOWS:
+            return window_ms
+    return WINDOW_LENGTHS_MS[0]
+
+
+def every_nth(tweets: int, seconds: float) -> int:
+    """Of a source of so many tweets, each how-manieth is fed, so that `seconds` of wall clock suffice."""
+    return max(1, -int(-tweets // (seconds * MOST_TWEETS_PER_S)))
+
+
+def requests_per_tweet(tweets: int) -> float:
+    """How often viewers ask, so that a short file too gives the model something to learn from."""
+    return float(np.clip(REQUESTS_WANTED / max(1, tweets), FEWEST_REQUESTS_PER_TWEET, MOST_REQUESTS_PER_TWEET))
+
+
+def settings_for(base: Settings, event_ms: NDArray[np.int64], requests: int) -> Settings:
+    """`base` with its event-time settings fitted to events [n] (or a sample of them), and to so many requests."""
+    window_ms = window_of_events_ms(event_ms)
+    windows = len(np.unique(event_ms // window_ms))
+    examples = requests * SEEN_PER_REQUEST
     replaced = msgspec.structs.replace
     return replaced(
         base,
         time=replaced(
             base.time,
             window_ms=window_ms,
-            lateness_ms=window_ms // 2,
-            # A source may have honest gaps of a twentieth of its span; a clock that is wrong is wrong by more.
-            jump_ms=max(base.time.jump_ms, span.length_ms // 20),
+            lateness_ms=min(window_ms // 2, base.time.lateness_ms),  # one feeder writes in order of event time
+            jump_ms=max(base.time.jump_ms, 2 * window_ms),
         ),
         # The default is sized for a live city; a demo admits thousands of keys, and snapshots must be quick.
         vocab=replaced(base.vocab, capacity=1 << 15, rare_slots=1 << 12, half_life_windows=max(4.0, windows / 8)),
         bins=replaced(base.bins, rolling_windows=max(8, windows // 4)),
         features=replaced(base.features, pane_ms=12 * window_ms),
-        join=replaced(base.join, label_window_ms=label_window_ms),
-        trainer=replaced(base.trainer, publish_every_examples=max(500, span.examples // VERSIONS_WANTED)),
+        join=replaced(base.join, label_window_ms=REACTION_MS),
+        trainer=replaced(base.trainer, publish_every_examples=max(FEWEST_EXAMPLES, examples // VERSIONS_WANTED)),
     )

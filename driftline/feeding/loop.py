@@ -22,10 +22,13 @@ from contracts.records import Engagement, RankedTimeline, TimelineRequest, Tweet
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS, Topic
 from driftline.feeding.answers import Answers, open_answers
-from driftline.feeding.pace import Pace
+from driftline.feeding.pace import Pace, events_of_step
 from transport.kafka_writer import KafkaWriter
 
+_REQUEST_COST = 20  # a request is as much work as so many tweets, so steps at full speed hold few of them
 _IDLE_S = 0.01  # how long to wait where it is too early for the next step
+
+_MOST_BEHIND_S = 0.5  # of wall clock, that a feed at a given rate makes up for after a pause
 
 
 class Feedable(Protocol):
@@ -44,6 +47,7 @@ class FeedConfig:
     """How it is fed. `speed` in event time per wall clock, None for as fast as it goes."""
 
     speed: float | None = None
+    tweets_per_s: float | None = None  # of wall clock, at most, whatever the speed
     end_ms: int | None = None  # event time at which to stop; None: when the source ends
     most_outstanding: int = 200
     give_up_s: float = 30.0
@@ -110,6 +114,7 @@ class FeedLoop:
         self._unanswered: dict[str, tuple[int, float]] = {}  # request -> event time, deadline; oldest first
         self._reactions: list[tuple[int, int, Engagement]] = []
         self._reacted = 0
+        self._rated, self._due_s = 0, 0.0  # tweets that the rate has been kept for, and until when
         self._ticks = dict.fromkeys((TWEETS.name, ENGAGEMENTS.name, TIMELINE_REQUESTS.name), 0)
 
     async def read(self, answers: Answers) -> None:
@@ -129,7 +134,9 @@ class FeedLoop:
 
     async def run(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
         """Step until the end, then drain."""
-        pace = Pace(self._config.speed, self._world.begin_ms, self._wall_s())
+        most_events = events_of_step(self._config.tweets_per_s)
+        pace = Pace(self._config.speed, self._world.begin_ms, self._wall_s(), most_events)
+        self._due_s = self._wall_s()
         while not stopping.is_set():
             next_ms = self._world.next_ms()
             end_ms = self._config.end_ms
@@ -140,14 +147,16 @@ class FeedLoop:
             if until <= pace.event_ms:
                 await asyncio.sleep(_IDLE_S)
                 continue
-            events = await self._step(until)
-            pace.stepped(until, self._wall_s(), events)
+            work = await self._step(until)
+            pace.stepped(until, self._wall_s(), work)
             on_progress(self.progress)
             await asyncio.sleep(0)  # sending rarely suspends: let answers be taken
+            await self._keep_rate(on_progress, stopping)
             await self._wait_for_room(on_progress, stopping)
         await self._drain(on_progress, stopping)
 
     async def _step(self, until_ms: int) -> int:
+        """Send the events before `until_ms`; returns how much work they are."""
         tweets, requests = self._world.tweets(until_ms), self._world.requests(until_ms)
         for tweet in tweets:
             await self._write(TWEETS, tweet.created_ms, tweet.id, tweet)
@@ -161,7 +170,7 @@ class FeedLoop:
         self.progress.tweets += len(tweets)
         self.progress.requests += len(requests)
         await self._release(until_ms)
-        return len(tweets) + len(requests)
+        return len(tweets) + _REQUEST_COST * len(requests)
 
     async def _write(self, topic: Topic, at_ms: int, key: int, record: Record) -> None:
         """Send one event; after a gap in the data a tick first, lest the gap be taken for a wrong clock."""
@@ -194,6 +203,18 @@ class FeedLoop:
                 return
             del self._unanswered[request_id]
             self.progress.given_up += 1
+
+    async def _keep_rate(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
+        """Wait until the tweets so far are due."""
+        if self._config.tweets_per_s is None:
+            return
+        fresh = self.progress.tweets - self._rated
+        self._rated = self.progress.tweets
+        self._due_s = max(self._due_s + fresh / self._config.tweets_per_s, self._wall_s() - _MOST_BEHIND_S)
+        while self._wall_s() < self._due_s and not stopping.is_set():
+            await asyncio.sleep(_IDLE_S)
+            await self._release(self.progress.event_ms)
+            on_progress(self.progress)
 
     async def _wait_for_room(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
         """Hold event time while too many requests are unanswered."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from contracts.errors import SettingsError
 
 _LONGEST_STEP_S = 0.5  # of wall clock: what a pause cost is not made up for afterwards, event time is later instead
-_FEWEST_EVENTS, _MOST_EVENTS = 250, 1_000  # of a step at full speed
+MOST_EVENTS = 1_000  # of a step at full speed
+_RATE_STEP_S = 0.4  # of wall clock: at a given rate a step has the events of so long, at most
 _FIRST_STEP_MS, _SHORTEST_STEP_MS = 1_000, 10
 
 
@@ -22,6 +23,11 @@ def parse_speed(text: str) -> float | None:
     return speed
 
 
+def events_of_step(tweets_per_s: float | None) -> int:
+    """How many events a step may have, so that a given rate is kept evenly."""
+    return MOST_EVENTS if tweets_per_s is None else max(1, min(MOST_EVENTS, int(tweets_per_s * _RATE_STEP_S)))
+
+
 @dataclass(slots=True)
 class Pace:
     """Where event time goes next. `speed` None is full speed: a step is then as long as some hundred events last."""
@@ -29,6 +35,7 @@ class Pace:
     speed: float | None
     event_ms: int
     wall_s: float
+    most_events: int = MOST_EVENTS  # of a step, where speed is None
     _step_ms: int = _FIRST_STEP_MS
 
     def next_step(self, wall_s: float, next_event_ms: int) -> int:
@@ -40,7 +47,7 @@ class Pace:
     def stepped(self, event_ms: int, wall_s: float, events: int) -> None:
         """Event time is there now, and so many events were in the step."""
         self.event_ms, self.wall_s = event_ms, wall_s
-        if events < _FEWEST_EVENTS:
+        if events < self.most_events // 4:
             self._step_ms *= 2
-        elif events > _MOST_EVENTS:
+        elif events > self.most_events:
             self._step_ms = max(_SHORTEST_STEP_MS, self._step_ms // 2)

@@ -1,0 +1,35 @@
+"""Taking a demo's traces off servers that it did not start: its topics, its groups, its keys."""
+
+import contextlib
+
+from kafka.errors import KafkaError
+
+from contracts.settings import Settings
+from driftline.inspect.lags import GROUPS
+from featurestore.store_errors import unavailable_as_such
+from transport import kafka_admin
+from transport.kafka_clients import admin
+from transport.redis_connection import connect_blocking
+
+_KEYS_AT_ONCE = 1_000
+
+
+def forget(settings: Settings, *, kafka: bool, redis: bool) -> None:
+    """Delete everything under the settings' prefix, on Kafka and in Redis as told. Raises `ServerUnavailable`."""
+    if not settings.prefix:
+        raise ValueError("without a prefix, what is the demo's cannot be told from the rest")
+    if kafka:
+        kafka_admin.delete(settings)
+        with admin(settings) as client, contextlib.suppress(KafkaError):  # groups without members expire anyway
+            client.delete_groups([settings.prefix + group for group in GROUPS])
+    if redis:
+        with unavailable_as_such(settings), connect_blocking(settings) as client:
+            keys = client.scan_iter(match=f"{settings.prefix}*", count=_KEYS_AT_ONCE)
+            batch: list[bytes] = []
+            for key in keys:
+                batch.append(key)
+                if len(batch) == _KEYS_AT_ONCE:
+                    client.unlink(*batch)
+                    batch.clear()
+            if batch:
+                client.unlink(*batch)

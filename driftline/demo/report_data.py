@@ -1,0 +1,202 @@
+"""The figures of a demo, gathered from its logs once everything has drained; logs are read as streams."""
+
+import heapq
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from contracts.codec import Codec
+from contracts.records import ModelPublished, RankedTimeline
+from contracts.settings import Settings
+from contracts.topics import ALL, TIMELINES_RANKED
+from driftline.demo.freshness import Freshness, FreshnessMeter
+from driftline.demo.quality import Quality, thirds
+from driftline.demo.truth import BestPossible
+from driftline.feeding.loop import Progress as Fed
+from driftline.inspect import bins, timelines, vocab, vocab_log
+from driftline.inspect.bins import BinsSummary
+from driftline.inspect.examples import read_examples
+from driftline.inspect.logs import read_records
+from driftline.inspect.models import read_models
+from driftline.inspect.timelines import ShownTimeline
+from transport.kafka_admin import topic_offsets
+
+SHOWN_TIMELINES = 3
+SHOWN_PLACES = 5
+MOVERS = 10
+_codec = Codec(RankedTimeline)
+
+
+class TopicFlow(msgspec.Struct, frozen=True, kw_only=True):
+    """One topic. `offsets` are all that were given out: records, and a marker a transaction and partition.
+
+    `events`: what it carries, counted exactly, where that is known.
+    """
+
+    topic: str
+    offsets: int
+    events: int | None
+    of: str
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """The log of timelines. `rankers`: timelines by `model` or fallback order. `versions`: timelines by version."""
+
+    timelines: int
+    rankers: dict[str, int]
+    versions: dict[int, int]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a demo says at its end."""
+
+    description: str
+    provenance: str
+    wall_s: dict[str, float]
+    began_ms: int
+    ended_ms: int
+    flows: list[TopicFlow]
+    lags: dict[str, int]
+    vocabulary: vocab_log.Growth
+    rising: list[vocab.Token]
+    falling: list[vocab.Token]
+    bins: list[BinsSummary]
+    early: Quality | None
+    late: Quality | None
+    best_possible: BestPossible
+    published: int
+    served: Served
+    freshness: Freshness
+    examples: int
+    engaged: int
+    timelines: list[ShownTimeline]
+    texts_shown: bool
+
+
+class TimelineScan:
+    """One pass over `timelines-ranked`: who ranked, when each version first did, and which ones to show."""
+
+    def __init__(self) -> None:
+        self.timelines = 0
+        self.rankers: Counter[str] = Counter()
+        self.versions: Counter[int] = Counter()
+        self.first_served_ms: dict[int, int] = {}
+        self._shown: list[tuple[tuple[bool, int], str, RankedTimeline]] = []
+
+    def observe(self, append_ms: int, timeline: RankedTimeline) -> None:
+        """One record, in any order over partitions."""
+        self.timelines += 1
+        self.rankers[timeline.ranker] += 1
+        if timeline.model_version is not None:
+            self.versions[timeline.model_version] += 1
+            first = self.first_served_ms.get(timeline.model_version, append_ms)
+            self.first_served_ms[timeline.model_version] = min(first, append_ms)
+        if not timeline.tweets:
+            return
+        # With reasons before those without, later before earlier; the id only makes the order whole.
+        explained = any(tweet.reasons for tweet in timeline.tweets)
+        heapq.heappush(self._shown, ((explained, timeline.at_ms), timeline.request_id, timeline))
+        if len(self._shown) > SHOWN_TIMELINES:
+            heapq.heappop(self._shown)
+
+    def shown(self) -> list[RankedTimeline]:
+        """The last few that explain themselves, in order of time."""
+        return [timeline for _, _, timeline in sorted(self._shown, key=lambda entry: entry[0])]
+
+    def served(self) -> Served:
+        """The counts."""
+        return Served(
+            timelines=self.timelines, rankers=dict(self.rankers), versions=dict(sorted(self.versions.items()))
+        )
+
+
+def gather(
+    settings: Settings, fed: Fed, *, description: str, provenance: str, began_ms: int,
+    wall_s: Mapping[str, float], lags: Mapping[str, int], best_possible: BestPossible, texts_shown: bool,
+) -> Report:  # fmt: skip
+    """Read what the run left on Kafka and in Redis. Raises `ServerUnavailable`."""
+    models = list(read_models(settings, settings.scorer.model))
+    scan = TimelineScan()
+    for record, timeline in read_records(settings, TIMELINES_RANKED, _codec):
+        scan.observe(record.append_ms, timeline)
+    examples, engaged, freshness = _measure_examples(settings, models, scan.first_served_ms)
+    early, late = thirds([model.evaluation for model in models if model.evaluation])
+    shown = timelines.with_texts(settings, scan.shown(), SHOWN_PLACES)
+    return Report(
+        description=description,
+        provenance=provenance,
+        wall_s=dict(wall_s),
+        began_ms=began_ms,
+        ended_ms=fed.event_ms,
+        flows=_flows(settings, fed, scan.timelines, examples, len(models)),
+        lags=dict(lags),
+        vocabulary=vocab_log.growth(settings),
+        rising=tokens_shown(vocab.rising(settings, "hashtag", MOVERS), texts_shown),
+        falling=tokens_shown(vocab.falling(settings, "hashtag", MOVERS), texts_shown),
+        bins=two_liveliest(bins.summarize(settings)),
+        early=early,
+        late=late,
+        best_possible=best_possible,
+        published=len(models),
+        served=scan.served(),
+        freshness=freshness,
+        examples=examples,
+        engaged=engaged,
+        timelines=shown if texts_shown else without_texts(shown),
+        texts_shown=texts_shown,
+    )
+
+
+def two_liveliest(summaries: Sequence[BinsSummary]) -> list[BinsSummary]:
+    """The two features whose edges moved furthest since their first version; ties by name."""
+    return sorted(summaries, key=lambda summary: (-summary.moved, summary.feature))[:2]
+
+
+def tokens_shown(tokens: Sequence[vocab.Token], texts_shown: bool) -> list[vocab.Token]:
+    """As they are, or spelled by their keys alone."""
+    return [token if texts_shown else msgspec.structs.replace(token, token="") for token in tokens]
+
+
+def without_texts(shown: Sequence[ShownTimeline]) -> list[ShownTimeline]:
+    """The same timelines with ids alone: no texts and no names."""
+    return [
+        msgspec.structs.replace(
+            timeline,
+            places=[msgspec.structs.replace(place, text=None, author=None) for place in timeline.places],
+        )
+        for timeline in shown
+    ]
+
+
+def _measure_examples(
+    settings: Settings, models: Sequence[ModelPublished], first_served_ms: Mapping[int, int]
+) -> tuple[int, int, Freshness]:
+    """(examples, engaged ones, how fresh the scores were), by one pass."""
+    meter = FreshnessMeter([(model.version, model.offsets) for model in models], first_served_ms)
+    rows = engaged = 0
+    for record, examples in read_examples(settings):
+        rows += len(examples)
+        engaged += int((examples.engaged_append_ms > 0).sum())
+        meter.observe(record.partition, record.offset, examples.engaged_append_ms)
+    return rows, engaged, meter.result()
+
+
+def _flows(settings: Settings, fed: Fed, served: int, examples: int, models: int) -> list[TopicFlow]:
+    """Every topic that holds something, in the table's order."""
+    known = {
+        "tweets": (fed.tweets, "tweets"),
+        "engagements": (fed.engagements, "engagements"),
+        "timeline-requests": (fed.requests, "requests"),
+        "timelines-ranked": (served, "timelines"),
+        "candidates-served": (served, "requests"),
+        "examples": (examples, "examples"),
+        "models": (models, "versions"),
+    }
+    held = topic_offsets(settings)
+    return [
+        TopicFlow(topic=topic.name, offsets=offsets, events=events, of=of)
+        for topic in ALL
+        if (offsets := sum(partition.count for partition in held.get(topic.name, {}).values()))
+        for events, of in [known.get(topic.name, (None, topic.record))]
+    ]

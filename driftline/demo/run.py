@@ -1,0 +1,200 @@
+"""The demo from beginning to end: servers, topics, processes, feeding, draining, stopping, summary.
+
+Whatever happens, the processes that it started are asked to drain and waited for, then the servers go. A child that
+dies fails the demo with the end of its log; Ctrl-C and SIGTERM drain and end it without a summary.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from contracts.errors import DriftlineError
+from contracts.settings import Settings
+from contracts.sources import open_source
+from driftline.demo.clean_up import forget
+from driftline.demo.display import Display
+from driftline.demo.material import Material, TimedSorter, recorded, simulated_world
+from driftline.demo.plan import settings_for
+from driftline.demo.processes import Children, commands
+from driftline.demo.report_data import Report, gather
+from driftline.demo.waiting import Watch, wait_until_drained, wait_until_ready
+from driftline.feeding.console import stop_on_signals
+from driftline.feeding.loop import FeedConfig, feed
+from driftline.feeding.loop import Progress as Fed
+from driftline.feeding.replay import read_into
+from driftline.inspect.lags import LagMeter, trainer_lag
+from driftline.servers.local import local_servers
+from transport import kafka_admin
+
+_CLOCK_SKEW_MS = 86_400_000  # a tweet may be this far ahead of this machine's clock
+_PATIENCE = 1.4  # times the seconds that feeding was to take: a slow machine feeds less instead of taking longer
+
+
+class Interrupted(DriftlineError):
+    """The user stopped the demo; everything has been drained and stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `driftline demo` is asked for. `seconds` of feeding; `texts`: whether texts may be shown."""
+
+    source: Path | None = None
+    seconds: float = 150.0
+    seed: int = 1
+    workers: int = 1
+    texts: bool = True
+    keep: bool = False
+
+    @property
+    def texts_shown(self) -> bool:
+        """Never those of the file of troll accounts: they are often offensive."""
+        return self.texts and not (self.source is not None and "ira" in self.source.name.lower())
+
+
+class Stages:
+    """Wall-clock seconds of each stage, in order."""
+
+    def __init__(self, clock_s: Callable[[], float]) -> None:
+        self._clock_s = clock_s
+        self._began = clock_s()
+        self.seconds: dict[str, float] = {}
+
+    def end(self, name: str) -> None:
+        """What was done since the last call was the stage `name`."""
+        now = self._clock_s()
+        self.seconds[name] = now - self._began
+        self._began = now
+
+
+def run(base: Settings, options: Options, console: Console) -> Report:
+    """Run it on the servers that `base` names, or on fresh ones. Raises `Interrupted`, `ChildFailed` and others."""
+    folder = Path(tempfile.mkdtemp(prefix="driftline-demo-"))
+    done = False
+    try:
+        with Display(console, time.monotonic) as display:
+            report = _on_servers(base, options, folder, display)
+        done = True
+        return report
+    finally:
+        if done and not options.keep:
+            shutil.rmtree(folder)
+        else:
+            console.print(f"logs and data are in {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _on_servers(base: Settings, options: Options, folder: Path, display: Display) -> Report:
+    stages = Stages(time.monotonic)
+    display.say(f"starting Kafka and Redis, unless they are configured; data and logs in {folder}")
+    with local_servers(base, folder, display.say) as servers:
+        settings = msgspec.structs.replace(
+            servers.settings, prefix=f"{folder.name}-", data_dir=str(folder / "data"), metrics_port=0
+        )
+        kafka_admin.apply(settings)
+        stages.end("servers")
+        try:
+            return asyncio.run(_Demo(settings, options, folder, display, stages).run())
+        finally:
+            forget(settings, kafka="kafka" not in servers.started, redis="redis" not in servers.started)
+
+
+class _Demo:
+    """One run, on servers that answer, with its topics made."""
+
+    def __init__(self, settings: Settings, options: Options, folder: Path, display: Display, stages: Stages) -> None:
+        self._settings = settings
+        self._options = options
+        self._folder = folder
+        self._display = display
+        self._stages = stages
+
+    async def run(self) -> Report:
+        sorter = TimedSorter()
+        with stop_on_signals() as stopping, sorter:
+            material = await self._material(sorter, stopping)
+            if stopping.is_set():
+                raise Interrupted("stopped while reading")
+            self._settings = settings_for(self._settings, material.event_ms, material.requests)
+            self._stages.end("reading")
+            with LagMeter.connected(self._settings) as meter:
+                fed, lags = await self._with_children(material, meter, stopping)
+            if stopping.is_set():
+                raise Interrupted("stopped; everything in flight was drained")
+        self._display.say("reading the logs for the summary")
+        lags["trainer"] = trainer_lag(self._settings)
+        report = gather(
+            self._settings, fed, description=material.description, provenance=material.provenance,
+            began_ms=material.world.begin_ms, wall_s=self._stages.seconds, lags=lags,
+            best_possible=material.world.best_possible(), texts_shown=self._options.texts_shown,
+        )  # fmt: skip
+        self._stages.end("summary")
+        return msgspec.structs.replace(report, wall_s=self._stages.seconds)
+
+    async def _material(self, sorter: TimedSorter, stopping: asyncio.Event) -> Material:
+        options = self._options
+        if options.source is None:
+            return simulated_world(options.seconds, options.seed)
+        self._display.say(f"reading {options.source}")
+        source = open_source(options.source, not_after_ms=int(time.time() * 1000) + _CLOCK_SKEW_MS)
+        reading = await read_into(
+            sorter, source, self._settings, limit=None, stopping=stopping,
+            on_reading=lambda reading: self._display.reading(reading.rows),
+        )  # fmt: skip
+        return recorded(source.name, sorter, reading.counts or {}, options.seconds, options.seed)
+
+    async def _with_children(
+        self, material: Material, meter: LagMeter, stopping: asyncio.Event
+    ) -> tuple[Fed, dict[str, int]]:
+        """Feed while they work; afterwards none of them is left."""
+        children = Children(self._settings, self._folder / "logs", commands(self._options.workers))
+        for name, log in children.logs.items():
+            self._display.say(f"started {name}, log {log}")
+        watch = Watch(children, meter, stopping, time.monotonic)
+        try:
+            await wait_until_ready(watch, self._options.workers)
+            self._stages.end("start-up")
+            fed = await self._feed(material, watch, stopping)
+            self._stages.end("feeding")
+            self._display.say("draining: waiting until every consumer has read everything")
+            lags = await wait_until_drained(watch, self._settings)
+            self._stages.end("draining")
+        finally:
+            self._display.end()
+            failures = await asyncio.to_thread(children.stop)
+        if failures:
+            raise failures[0]
+        self._stages.end("stopping")
+        return fed, lags
+
+    async def _feed(self, material: Material, watch: Watch, stopping: asyncio.Event) -> Fed:
+        end_ms = int(material.event_ms.max())
+        self._display.say(f"feeding {material.description}")
+        self._display.begin(material.world.begin_ms, end_ms, material.tweets, material.requests)
+        rate = material.tweets / self._options.seconds
+        config = FeedConfig(tweets_per_s=rate, end_ms=material.end_ms)
+        enough = asyncio.Event()
+        feeding = asyncio.create_task(feed(self._settings, material.world, config, self._display.fed, enough))
+        watching = asyncio.create_task(self._watch(watch, stopping, enough))
+        try:
+            await asyncio.wait({feeding, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                await watching  # raises what it saw
+            return await feeding
+        finally:
+            watching.cancel()
+            feeding.cancel()
+            await asyncio.gather(feeding, watching, return_exceptions=True)
+
+    async def _watch(self, watch: Watch, stopping: asyncio.Event, enough: asyncio.Event) -> None:
+        """Show lags, and end the feed when asked to or when it takes too long. Raises if a child dies."""
+        deadline = time.monotonic() + self._options.seconds * _PATIENCE
+        while True:
+            self._display.lags(await watch.look())
+            if stopping.is_set() or time.monotonic() > deadline:
+                enough.set()

@@ -1,0 +1,94 @@
+"""A world that is watched while it is fed: some requests ask for reasons, and the best possible log-loss is known.
+
+Viewers engage by known probabilities, so nobody who predicts them can do better, on average, than their entropy:
+
+    H = mean over impressions that were seen of  -p log p - (1 - p) log (1 - p)      (nats)
+"""
+
+from array import array
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.records import Action, Engagement, Provenance, RankedTimeline, TimelineRequest, Tweet
+
+EXPLAIN_EVERY = 20  # requests: reasons cost several scores a candidate
+
+
+class KnownWorld(Protocol):
+    """`simulation.world.World` or `simulation.viewers.RecordedWorld`."""
+
+    provenance: Provenance
+    begin_ms: int
+
+    def next_ms(self) -> int | None: ...
+    def tweets(self, until_ms: int) -> list[Tweet]: ...
+    def requests(self, until_ms: int) -> list[TimelineRequest]: ...
+    def react(self, timeline: RankedTimeline) -> list[Engagement]: ...
+    def true_probability(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.float64]: ...
+
+
+class BestPossible(msgspec.Struct, frozen=True, kw_only=True):
+    """The entropy in nats, over all impressions and over the first and last third; None where there were none."""
+
+    all: float | None
+    early: float | None
+    late: float | None
+
+
+class WatchedWorld:
+    """Passes a world on, one request in `EXPLAIN_EVERY` with `explain` set. Can be fed like the world itself."""
+
+    def __init__(self, world: KnownWorld) -> None:
+        self._world = world
+        self._asked = 0
+        self._entropies, self._seen = array("d"), array("q")  # of each timeline that was reacted to
+        self.provenance, self.begin_ms = world.provenance, world.begin_ms
+
+    def next_ms(self) -> int | None:
+        """As the world's."""
+        return self._world.next_ms()
+
+    def tweets(self, until_ms: int) -> list[Tweet]:
+        """As the world's."""
+        return self._world.tweets(until_ms)
+
+    def requests(self, until_ms: int) -> list[TimelineRequest]:
+        """As the world's, some asking for reasons."""
+        result = []
+        for request in self._world.requests(until_ms):
+            self._asked += 1
+            explain = request.explain or self._asked % EXPLAIN_EVERY == 0
+            result.append(msgspec.structs.replace(request, explain=explain))
+        return result
+
+    def react(self, timeline: RankedTimeline) -> list[Engagement]:
+        """As the world's; the entropy of what was seen is added up."""
+        reactions = self._world.react(timeline)
+        seen = [event.tweet_id for event in reactions if event.action is Action.SEEN]
+        if seen:
+            p = self._world.true_probability(timeline.viewer_id, np.array(seen, np.int64), timeline.at_ms)
+            self._entropies.append(float(entropy(p).sum()))
+            self._seen.append(len(seen))
+        return reactions
+
+    def best_possible(self) -> BestPossible:
+        """What no model can beat, so far."""
+        third = max(1, len(self._seen) // 3)
+        return BestPossible(
+            all=_mean(self._entropies, self._seen),
+            early=_mean(self._entropies[:third], self._seen[:third]),
+            late=_mean(self._entropies[-third:], self._seen[-third:]),
+        )
+
+
+def entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[n], nats, of probabilities strictly between 0 and 1."""
+    return np.asarray(-p * np.log(p) - (1 - p) * np.log1p(-p), np.float64)
+
+
+def _mean(sums: Sequence[float], counts: Sequence[int]) -> float | None:
+    return sum(sums) / sum(counts) if len(counts) else None

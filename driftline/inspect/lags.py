@@ -1,0 +1,97 @@
+"""How far each consumer group is behind the logs that it reads.
+
+The trainer belongs to no group, its checkpoint holds its offsets; what it has published says how far it is.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
+
+from contracts.settings import Settings
+from contracts.topics import (
+    BIN_COUNTS,
+    CANDIDATES_SERVED,
+    ENGAGEMENTS,
+    EXAMPLES,
+    FEATURE_UPDATES,
+    TIMELINE_REQUESTS,
+    TWEETS,
+    VOCAB_COUNTS,
+    Topic,
+)
+from driftline.inspect.models import read_models
+from transport.kafka_admin import topic_offsets
+from transport.kafka_clients import admin
+
+# Consumer group -> the topics that it reads.
+GROUPS: Mapping[str, tuple[Topic, ...]] = {
+    "ingest": (TWEETS,),
+    "engagements": (ENGAGEMENTS,),
+    "join": (CANDIDATES_SERVED, ENGAGEMENTS),
+    "vocabulary": (VOCAB_COUNTS,),
+    "bins": (BIN_COUNTS,),
+    "features": (FEATURE_UPDATES,),
+    "scorer": (TIMELINE_REQUESTS,),
+}
+
+
+class LagMeter:
+    """Asks again and again over one connection that stays open. Not for several threads at a time."""
+
+    def __init__(self, settings: Settings, client: KafkaAdminClient) -> None:
+        self._settings = settings
+        self._client = client
+
+    @staticmethod
+    @contextlib.contextmanager
+    def connected(settings: Settings) -> Iterator["LagMeter"]:
+        """A meter for the time of the block. Raises `ServerUnavailable`, in the block too."""
+        with admin(settings) as client:
+            yield LagMeter(settings, client)
+
+    def read(self) -> dict[str, int]:
+        """Group -> offsets that it has yet to commit; all of them, for one that has not begun."""
+        prefix = self._settings.prefix
+        committed = self._client.list_group_offsets({prefix + group: None for group in GROUPS})
+        ends = self._ends()
+        lags = {}
+        for group, partitions in self._partitions().items():
+            positions = committed.get(prefix + group, {})
+            lags[group] = sum(
+                max(0, ends[partition] - (positions[partition].offset if partition in positions else 0))
+                for partition in partitions
+            )
+        return lags
+
+    def members(self) -> dict[str, int]:
+        """Group -> how many members hold partitions, once its assignment is settled; else 0."""
+        names = [self._settings.prefix + group for group in GROUPS]
+        described = self._client.describe_groups(names)
+        return {
+            name.removeprefix(self._settings.prefix): len(group["members"]) if group["group_state"] == "Stable" else 0
+            for name, group in described.items()
+        }
+
+    def _partitions(self) -> dict[str, list[TopicPartition]]:
+        return {
+            group: [TopicPartition(self._settings.prefix + t.name, p) for t in topics for p in range(t.partitions)]
+            for group, topics in GROUPS.items()
+        }
+
+    def _ends(self) -> dict[TopicPartition, int]:
+        wanted = {partition for partitions in self._partitions().values() for partition in partitions}
+        found = self._client.list_partition_offsets(
+            dict.fromkeys(wanted, OffsetSpec.LATEST), isolation_level="read_committed"
+        )
+        return {partition: position.offset for partition, position in found.items()}
+
+
+def trainer_lag(settings: Settings) -> int:
+    """Records of `examples` that the newest published model has not learned from."""
+    learned: Mapping[int, int] = {}
+    for model in read_models(settings, settings.scorer.model):
+        learned = model.offsets
+    held = topic_offsets(settings, [EXAMPLES])[EXAMPLES.name]
+    return sum(max(0, offsets.end - max(offsets.begin, learned.get(p, 0))) for p, offsets in held.items())
