@@ -36,7 +36,7 @@ def _section(path: str, command: Any) -> str:
     level = "#" * len(path.split())
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
-    usage = [path, *(argument.make_metavar(None) for argument in arguments), *(["[OPTIONS]"] if options else [])]
+    usage = [path, *map(_argument, arguments), *(["[OPTIONS]"] if options else [])]
     if hasattr(command, "commands"):
         usage.append("COMMAND")
     lines = [f"\n{level} `{' '.join(usage)}`\n", _paragraphs(command.help)]
@@ -46,10 +46,15 @@ def _section(path: str, command: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _argument(parameter: Any) -> str:
+    name = parameter.name.upper() + ("..." if parameter.nargs == -1 else "")
+    return name if parameter.required else f"[{name}]"
+
+
 def _row(parameter: Any) -> str:
     name = ", ".join(f"`{word}`" for word in (*parameter.opts, *parameter.secondary_opts))
     if parameter.param_type_name == "argument":
-        name = f"`{parameter.make_metavar(None)}`"
+        name = f"`{_argument(parameter)}`"
     shown = parameter.default is not None and parameter.default is not False and not callable(parameter.default)
     default = f"`{parameter.default}`" if shown and parameter.default != "" else ""
     return f"| {name} | {default} | {_paragraphs(parameter.help)} |"
