@@ -27,7 +27,6 @@ from transport.kafka_writer import KafkaWriter
 
 _REQUEST_COST = 20  # a request is as much work as so many tweets, so steps at full speed hold few of them
 _IDLE_S = 0.01  # how long to wait where it is too early for the next step
-
 _MOST_BEHIND_S = 0.5  # of wall clock, that a feed at a given rate makes up for after a pause
 
 

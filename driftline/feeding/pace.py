@@ -44,10 +44,10 @@ class Pace:
             return max(self.event_ms, next_event_ms) + self._step_ms
         return self.event_ms + int(min(wall_s - self.wall_s, _LONGEST_STEP_S) * 1000 * self.speed)
 
-    def stepped(self, event_ms: int, wall_s: float, events: int) -> None:
-        """Event time is there now, and so many events were in the step."""
+    def stepped(self, event_ms: int, wall_s: float, work: int) -> None:
+        """Event time is there now, and the step was so much work (in events)."""
         self.event_ms, self.wall_s = event_ms, wall_s
-        if events < self.most_events // 4:
+        if work < self.most_events // 4:
             self._step_ms *= 2
-        elif events > self.most_events:
+        elif work > self.most_events:
             self._step_ms = max(_SHORTEST_STEP_MS, self._step_ms // 2)
