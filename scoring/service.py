@@ -58,8 +58,15 @@ class ScoringProcessor:
     async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
         """The answers to the batch's requests. Raises `ServerUnavailable` where features cannot be read."""
         requests, outputs = self._new_requests(records)
-        if not requests:
-            return outputs
+        if requests:
+            outputs += await self._answers(requests)
+        ticks = [record for record in records if record.key == TICK_KEY]
+        if ticks:  # what was served has come as far in event time as the requests; the newest tick says so
+            outputs.append(Output(CANDIDATES_SERVED.name, ticks[-1].value, TICK_KEY, ticks[-1].partition))
+        return outputs
+
+    async def _answers(self, requests: Sequence[TimelineRequest]) -> list[Output]:
+        outputs = []
         recent = np.empty(0, np.uint64)
         if any(request.candidates is None for request in requests):
             recent, _ = await self._reader.recent_tweets(self._settings.recent_candidates)

@@ -5,32 +5,42 @@ of their own (`streams/services.py`), which own their transactions: Faust's exac
 offset and its outputs in different transactions.
 """
 
+from typing import Any
+
 import faust
 
 from contracts.settings import Settings, load
 from contracts.topics import WITH_DEAD_LETTERS, dead_letters, prefixed
 from streams.dead_letters import watch_dead_letters
 from streams.services import StreamServices
+from transport.hop import SESSION_TIMEOUT_MS
 
 
-def create_app(settings: Settings) -> faust.App:
+class WorkerApp(faust.App):
+    """Faust's app, with the hops beside its own services: they do not wait for the agents' group to settle."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__(
+            f"{settings.prefix}driftline-worker",
+            broker=f"kafka://{settings.kafka}".replace(",", ";"),
+            broker_session_timeout=SESSION_TIMEOUT_MS / 1000,
+            store="memory://",
+            topic_allow_declare=False,  # topics are made by `driftline topics apply`, from one table
+            topic_disable_leader=True,
+            consumer_auto_offset_reset="earliest",
+            web_enabled=False,
+            autodiscover=False,
+        )
+
+    def on_init_dependencies(self) -> list[Any]:
+        """Called by mode; services start in this order and stop in the reverse."""
+        return [StreamServices(self._settings), *super().on_init_dependencies()]
+
+
+def create_app(settings: Settings) -> WorkerApp:
     """A worker's app with these settings."""
-    app = faust.App(
-        f"{settings.prefix}driftline-worker",
-        broker=f"kafka://{settings.kafka}".replace(",", ";"),
-        store="memory://",
-        topic_allow_declare=False,  # topics are made by `driftline topics apply`, from one table
-        topic_disable_leader=True,
-        consumer_auto_offset_reset="earliest",
-        web_enabled=False,
-        autodiscover=False,
-    )
-
-    @app.service
-    class Services(StreamServices):
-        def __init__(self, **kwargs: object) -> None:
-            super().__init__(settings, **kwargs)
-
+    app = WorkerApp(settings)
     letters = app.topic(
         *(prefixed(dead_letters(topic), settings.prefix).name for topic in WITH_DEAD_LETTERS),
         value_serializer="raw",

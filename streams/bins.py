@@ -1,19 +1,18 @@
 """bin-counts -> bins: the single writer of the bin edges.
 
-Features known at tweet time and features known when served have clocks of their own (the partitions that count
-them), so each kind has an owner and a chain of versions of its own: without requests, tweets' bins still move.
+A window closes when every partition of `tweets` and of `candidates-served` has closed it (scorers pass ticks on from
+their requests). Without a scorer, bins wait: nothing is encoded with them either.
 """
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, encode
 from contracts.errors import BadRecord
 from contracts.frames import BinCounts
 from contracts.settings import Settings
-from contracts.topics import BIN_COUNTS, BIN_STATE, BINS, CANDIDATES_SERVED, TWEETS, Topic
+from contracts.topics import BIN_COUNTS, BIN_STATE, BINS, CANDIDATES_SERVED, TWEETS
 from featurestore.bin_owner import BinOwner
 from streams.owner_state import EVERY_RECORDS, join_state, state_outputs
 from transport.dead_letters import dead_letter
@@ -23,16 +22,19 @@ from transport.state_log import read_latest
 _decode = Codec(BinCounts).decode
 
 # What counts features of each kind, by `Continuous.counted_from`.
-COUNTED_FROM: Mapping[str, Topic] = {"tweets": TWEETS, "served": CANDIDATES_SERVED}
+SOURCES = {
+    kind: frozenset((topic.name, partition) for partition in range(topic.partitions))
+    for kind, topic in (("tweets", TWEETS), ("served", CANDIDATES_SERVED))
+}
 
 
 class BinProcessor:
-    """Both owners of bins; `bin-counts` has one partition, so there is one such processor."""
+    """The owner of all bins; `bin-counts` has one partition, so there is one such processor."""
 
     def __init__(self, settings: Settings, partition: int) -> None:
         self._settings = settings
         self._partition = partition
-        self._owners = {topic.name: BinOwner(settings.bins, _sources(kind)) for kind, topic in COUNTED_FROM.items()}
+        self._owner = BinOwner(settings.bins, SOURCES)
         self._records_since_state = 0
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
@@ -41,25 +43,22 @@ class BinProcessor:
         if state is None:
             return {BIN_COUNTS.name: 0} if BIN_COUNTS.name in committed else {}
         offset, packed = state
-        parts = msgspec.msgpack.decode(packed, type=dict[str, bytes])
-        self._owners = {
-            topic.name: BinOwner.from_bytes(self._settings.bins, _sources(kind), parts[kind])
-            for kind, topic in COUNTED_FROM.items()
-        }
+        self._owner = BinOwner.from_bytes(self._settings.bins, SOURCES, packed)
         return {BIN_COUNTS.name: offset}
 
     async def replay(self, records: Sequence[ConsumerRecord]) -> None:
         """Count again what the state does not hold; its decisions are in the log already."""
-        self._decide(records)
+        self._observe(records)
+        self._owner.close_windows()
 
     async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
         """The edges that change with the windows that these counts close."""
-        outputs = self._decide(records)
+        outputs = self._observe(records)
+        outputs += [Output(BINS.name, encode(version), partition=0) for version in self._owner.close_windows()]
         if self._records_since_state >= EVERY_RECORDS:
             self._records_since_state = 0
-            parts = {kind: self._owners[topic.name].to_bytes() for kind, topic in COUNTED_FROM.items()}
             offset = records[-1].offset + 1
-            outputs += state_outputs(BIN_STATE, self._partition, offset, msgspec.msgpack.encode(parts))
+            outputs += state_outputs(BIN_STATE, self._partition, offset, self._owner.to_bytes())
         return outputs
 
     def metadata(self) -> str:
@@ -70,21 +69,12 @@ class BinProcessor:
         """Never."""
         return frozenset()
 
-    def _decide(self, records: Sequence[ConsumerRecord]) -> list[Output]:
-        outputs = []
+    def _observe(self, records: Sequence[ConsumerRecord]) -> list[Output]:
+        letters = []
         for record in records:
             try:
-                frame = _decode(record.value or b"")
-                if frame.source_topic not in self._owners:
-                    raise BadRecord("unknown_source", f"{frame.source_topic} counts no bins")
-                self._owners[frame.source_topic].observe(frame)
+                self._owner.observe(_decode(record.value or b""))
             except BadRecord as error:
-                outputs.append(dead_letter(BIN_COUNTS, record, error))
+                letters.append(dead_letter(BIN_COUNTS, record, error))
         self._records_since_state += len(records)
-        versions = [version for owner in self._owners.values() for version in owner.close_windows()]
-        return outputs + [Output(BINS.name, encode(version), partition=0) for version in versions]
-
-
-def _sources(kind: str) -> dict[str, frozenset[tuple[str, int]]]:
-    topic = COUNTED_FROM[kind]
-    return {kind: frozenset((topic.name, partition) for partition in range(topic.partitions))}
+        return letters

@@ -20,6 +20,8 @@ from transport.processor import Output
 from transport.state_log import read_latest
 from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner
+from vocab.view import view_updates
+from vocab.view_store import write_view
 
 _decode = Codec(VocabCounts).decode
 
@@ -59,6 +61,8 @@ class VocabularyProcessor:
             Output(VOCAB_DELTAS.name, encode(delta), key=key_of(delta.shard), partition=self._partition)
             for delta in deltas
         ]
+        if deltas:
+            await write_view(self._redis, self._settings, view_updates(self._owner))
         if self._records_since_state >= EVERY_RECORDS:
             self._records_since_state = 0
             offset = records[-1].offset + 1

@@ -27,7 +27,6 @@ from contracts.topics import (
     ENGAGEMENTS,
     EXAMPLES,
     FEATURE_UPDATES,
-    TIMELINE_REQUESTS,
     TWEETS,
     VOCAB_COUNTS,
     VOCAB_DELTAS,
@@ -52,6 +51,7 @@ HOPS = {
     "bins": [BIN_COUNTS],
     "features": [FEATURE_UPDATES],
 }
+READY = "[^Worker]: Ready"
 WORDS = [f"word{i}" for i in range(400)]
 
 
@@ -119,7 +119,7 @@ async def write_everything(settings: Settings, tweets: list[Tweet]) -> None:
             await writer.send(CANDIDATES_SERVED, key_of(served.viewer_id), encode(served))
             for engagement in engagements_of(served):
                 await writer.send(ENGAGEMENTS, key_of(engagement.viewer_id), encode(engagement))
-        await writer.send_tick([TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS], BEGIN_MS + 2 * SPAN_MS)
+        await writer.send_tick(INPUTS, BEGIN_MS + 2 * SPAN_MS)
         await writer.flush()
 
 
@@ -139,16 +139,6 @@ def worker(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def remaining(settings: Settings, group: str, topics) -> int:
-    """Offsets that a hop has still to commit; one that has committed none has all of them to go."""
-    lags = kafka_admin.group_lag(settings, group)
-    return sum(
-        lags.get(topic, {}).get(partition, offsets.count)
-        for topic, partitions in kafka_admin.topic_offsets(settings, topics).items()
-        for partition, offsets in partitions.items()
-    )
-
-
 def run_with_kills(settings: Settings, kills: int, rng: random.Random, log: Path) -> None:
     for _ in range(kills):
         with worker(settings, log) as process:
@@ -157,7 +147,8 @@ def run_with_kills(settings: Settings, kills: int, rng: random.Random, log: Path
             process.send_signal(signal.SIGKILL)
             process.wait()
     with worker(settings, log) as process:
-        wait_until(lambda: drained(settings), process, log)
+        ready = log.read_text().count(READY) + 1
+        wait_until(lambda: log.read_text().count(READY) >= ready and drained(settings), process, log)
         process.terminate()
         assert process.wait(60) == 0, log.read_text()[-4_000:]
 
@@ -169,13 +160,17 @@ def progress(settings: Settings) -> int:
     }
     return (
         held["tweets"]
-        - remaining(settings, "ingest", [TWEETS])
-        + (sum(held.values()) - held["tweets"] - remaining(settings, "join", [ENGAGEMENTS, CANDIDATES_SERVED]))
+        - kafka_admin.remaining(settings, "ingest", [TWEETS])
+        + (
+            sum(held.values())
+            - held["tweets"]
+            - kafka_admin.remaining(settings, "join", [ENGAGEMENTS, CANDIDATES_SERVED])
+        )
     )
 
 
 def drained(settings: Settings) -> bool:
-    return all(remaining(settings, hop, topics) == 0 for hop, topics in HOPS.items())
+    return all(kafka_admin.remaining(settings, hop, topics) == 0 for hop, topics in HOPS.items())
 
 
 def wait_until(condition, process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:

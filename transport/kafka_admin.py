@@ -1,24 +1,35 @@
 """Topics as the table in `contracts/topics.py` wants them, and what is in them: plan, apply, offsets, lag."""
 
+import itertools
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic, OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaTimeoutError,
+    NotCoordinatorError,
+    UnknownTopicOrPartitionError,
+)
 
 from contracts.errors import DriftlineError
 from contracts.settings import Settings
 from contracts.topics import ALL, Topic, prefixed
+from transport.backoff import pauses
 from transport.kafka_clients import admin, check_reachable
 
 __all__ = [
     "Difference", "PartitionOffsets", "TopicsDiffer", "apply", "check_reachable", "delete", "group_lag", "plan",
-    "topic_offsets",
+    "remaining", "topic_offsets",
 ]  # fmt: skip
 
 MOST_REPLICAS = 3
+COORDINATOR_ATTEMPTS = 6  # some 6 s in all
+DELETION_ATTEMPTS = 8  # some 16 s in all
 
 
 class TopicsDiffer(DriftlineError):
@@ -98,10 +109,16 @@ def apply(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]
 
 
 def delete(settings: Settings, topics: Sequence[Topic] = ALL) -> None:
-    """Delete those of `topics` that exist."""
+    """Delete those of `topics` that exist, and wait until the brokers know; some seconds at most."""
     with admin(settings) as client:
-        if existing := [name for name in _named(settings, topics) if name in set(client.list_topics())]:
-            client.delete_topics(existing)
+        wanted = set(_named(settings, topics))
+        if existing := wanted.intersection(client.list_topics()):
+            client.delete_topics(sorted(existing))
+        for pause in itertools.islice(pauses(), DELETION_ATTEMPTS):
+            if not wanted.intersection(client.list_topics()):
+                return
+            time.sleep(pause)
+    raise KafkaTimeoutError(f"{sorted(existing)} are marked for deletion, but still there")
 
 
 def topic_offsets(settings: Settings, topics: Sequence[Topic] = ALL) -> dict[str, dict[int, PartitionOffsets]]:
@@ -126,17 +143,37 @@ def topic_offsets(settings: Settings, topics: Sequence[Topic] = ALL) -> dict[str
 def group_lag(settings: Settings, group: str) -> dict[str, dict[int, int]]:
     """Topic (unprefixed) -> partition -> offsets that `group` (unprefixed) has yet to commit. {}: no such group."""
     with admin(settings) as client:
-        name = settings.prefix + group
-        try:
-            committed = client.list_group_offsets({name: None})[name]
-        except CoordinatorNotAvailableError:
-            return {}  # the very first group of a cluster: its offsets topic does not exist yet
+        committed = _committed(client, settings.prefix + group)
         ends = _offsets(client, list(committed), OffsetSpec.LATEST)
     result: dict[str, dict[int, int]] = {}
     for partition in sorted(committed):
         topic = partition.topic.removeprefix(settings.prefix)
         result.setdefault(topic, {})[partition.partition] = ends[partition] - committed[partition].offset
     return result
+
+
+def remaining(settings: Settings, group: str, topics: Sequence[Topic]) -> int:
+    """Offsets of `topics` that `group` has yet to commit: where it has committed none, all that is held."""
+    lags = group_lag(settings, group)
+    return sum(
+        lags.get(topic, {}).get(partition, offsets.count)
+        for topic, partitions in topic_offsets(settings, topics).items()
+        for partition, offsets in partitions.items()
+    )
+
+
+def _committed(client: KafkaAdminClient, group: str) -> dict[Any, Any]:
+    """Committed offsets of a group by partition; a coordinator that is only starting is waited for."""
+    for pause in itertools.islice(pauses(), COORDINATOR_ATTEMPTS):
+        try:
+            committed: dict[Any, Any] = client.list_group_offsets({group: None})[group]
+        except CoordinatorNotAvailableError:
+            return {}  # the very first group of a cluster: its offsets topic does not exist yet
+        except (NotCoordinatorError, CoordinatorLoadInProgressError):
+            time.sleep(pause)
+        else:
+            return committed
+    raise CoordinatorNotAvailableError(f"the coordinator of group {group} does not settle")
 
 
 def _named(settings: Settings, topics: Sequence[Topic]) -> list[str]:
