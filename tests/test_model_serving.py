@@ -1,4 +1,4 @@
-"""A score's bits depend on viewer, candidate and snapshot alone; it is what training predicts; its reasons are true."""
+"""A score's bits depend on viewer, candidate and snapshot alone; it is what training predicts; reasons are true."""
 
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from contracts.columns import FeatureColumns, Ragged
 from featurestore.encoding import encode
+from model.calibration import Calibrator
 from model.kernels.ranking import Weights
 from model.kernels.ranking.reference import logits as reference_logits
 from model.serving import Predictor
@@ -72,7 +73,7 @@ def test_the_uncalibrated_model_serves_the_sigmoid(features: FeatureColumns, sna
             snapshot.weights,
             snapshot.vocabulary,
             snapshot.bins,
-            type(snapshot.calibrator).identity(),
+            Calibrator.identity(),
         )
     )
     expected = 1 / (1 + np.exp(-plain.logits(features).astype(np.float64)))

@@ -56,7 +56,7 @@ class Mode(msgspec.Struct, frozen=True, kw_only=True):
             learning_rate=settings.trainer.learning_rate,
             seed=settings.trainer.seed,
             threads=torch.get_num_threads(),
-            torch=torch.__version__,
+            torch=str(torch.__version__),
             instruction_set=torch.backends.cpu.get_cpu_capability(),
         )
 
