@@ -136,10 +136,17 @@ class JoinProcessor:
         for served, record, watermark in zip(batch.events, batch.records, seen.watermarks.tolist(), strict=True):
             self._joiner.observe_served(served, record.offset, watermark)
         self._joiner.advance_served(self._served_clock.watermark_ms)
+        shown = np.array([len(served.tweet_ids) > 0 for served in batch.events], np.bool_)
         frames = []
-        if batch.events:
-            features = [served_features(served, VIEWER_SPLITS, CANDIDATE_SPLITS) for served in batch.events]
-            frames = self._bin_counter.count_served(FeatureColumns.concatenate(features), seen.windows, closed_before)
+        if shown.any():
+            features = FeatureColumns.concatenate(
+                [
+                    served_features(served, VIEWER_SPLITS, CANDIDATE_SPLITS)
+                    for served in batch.events
+                    if len(served.tweet_ids)
+                ]
+            )
+            frames = self._bin_counter.count_served(features, seen.windows[shown], closed_before)
         if self._served_clock.closed_through > closed_before:
             frames.append(self._bin_counter.marker(self._served_clock.closed_through))
         return [Output(BIN_COUNTS.name, encode(frame), partition=0) for frame in frames] + batch.letters
