@@ -15,7 +15,7 @@ VERSION_BYTES = 8
 
 # KEYS: n keys, then perhaps a position key. ARGV: ttl in seconds, n values, then the position if there is one.
 # Versions are compared as two 32-bit halves: Lua's numbers hold 53 bits, and its string order follows the locale.
-# One MGET for a thousand keys costs half of what a GETRANGE for each does.
+# One MGET for a thousand keys costs half of what a GETRANGE for each does; `now` is for a key that is there twice.
 _SET_IF_NEWER = """
 local call, unpack8, min = redis.call, struct.unpack, math.min
 local ttl, n = ARGV[1], #KEYS
@@ -25,8 +25,10 @@ local written = 0
 for first = 1, n, 1000 do
   local last = min(first + 999, n)
   local held = call('MGET', unpack(KEYS, first, last))
+  local now = {}
   for i = first, last do
-    local old, value = held[i - first + 1], ARGV[i + 2]
+    local key, value = KEYS[i], ARGV[i + 2]
+    local old = now[key] or held[i - first + 1]
     local newer = not old
     if old then
       local a, b = unpack8('>I4I4', old)
@@ -34,7 +36,8 @@ for first = 1, n, 1000 do
       newer = c > a or (c == a and d > b)
     end
     if newer then
-      call('SETEX', KEYS[i], ttl, value)
+      call('SETEX', key, ttl, value)
+      now[key] = value
       written = written + 1
     end
   end
