@@ -1,5 +1,6 @@
 """The scorer's hop on real servers: each request answered once, whatever is killed; bad ones set aside."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -21,15 +22,18 @@ from contracts.records import TICK_KEY, DeadLetter, RankedTimeline, Tick
 from contracts.served import served_features
 from contracts.settings import Settings, VocabSettings, to_environ
 from contracts.topics import CANDIDATES_SERVED, MODELS, TIMELINE_REQUESTS, TIMELINES_RANKED, dead_letters
+from driftline.servers.local import running, start_redis
+from driftline.servers.processes import free_port
 from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
 from featurestore.store_reader import FeatureReader
 from featurestore.store_writer import write_tweets
 from model.serving import Predictor
-from scoring.service import ScoringProcessor
+from scoring.service import ScoringProcessor, run
 from tests.golden.compare import assert_same_bits
 from tests.scoring_samples import BEGIN_MS, make_request, make_snapshot, make_tweet, save_snapshot
 from transport import kafka_admin, kafka_clients
 from transport.kafka_writer import KafkaWriter
+from transport.metrics import HOP_RECORDS
 from transport.redis_connection import connect
 from vocab.tokenizer import Tokenizer
 
@@ -154,6 +158,42 @@ async def test_a_redis_that_is_away_is_no_answer_but_an_error_that_names_it(sett
     with pytest.raises(ServerUnavailable, match=r"localhost:1/0.*DRIFTLINE_REDIS"):
         await processor(away, client).process(records(make_request(1, candidates=[100])))
     await client.aclose()
+
+
+async def test_requests_wait_for_a_redis_that_is_away_and_are_then_answered(settings, tmp_path, caplog):
+    port = free_port()
+    settings = msgspec.structs.replace(settings, redis=f"redis://127.0.0.1:{port}/0")
+    kafka_admin.apply(settings)
+    async with KafkaWriter(settings) as writer:
+        await writer.send(TIMELINE_REQUESTS, key_of(1), encode(make_request(1, candidates=[100, 120])))
+        await writer.flush()
+    stop, before = asyncio.Event(), hop_records()
+    service = asyncio.create_task(run(settings, stop))
+    await until(lambda: f"127.0.0.1:{port}" in caplog.text, service)
+    assert "DRIFTLINE_REDIS" in caplog.text
+    assert await asyncio.to_thread(unanswered, settings) == 1
+    with running(start_redis(tmp_path, print, bound=True, install=False, preferred_port=port)) as server:
+        assert server.address == settings.redis
+        client = connect(settings)
+        await write_tweets(client, settings, TWEETS, Tokenizer().tokenize(TWEETS))
+        await client.aclose()
+        await until(lambda: hop_records() > before, service)
+        stop.set()
+        await service
+    ((_, timeline),) = read_all(settings, TIMELINES_RANKED)
+    assert [tweet.id for tweet in timeline.tweets][:1] == [120]
+
+
+def hop_records():
+    """Requests that scorers in this process have committed."""
+    return HOP_RECORDS.labels("scorer")._value.get()
+
+
+async def until(condition, service, seconds=60):
+    async with asyncio.timeout(seconds):
+        while not condition():
+            assert not service.done(), service.exception()
+            await asyncio.sleep(0.05)
 
 
 @contextlib.contextmanager
