@@ -81,6 +81,8 @@ def _history_rows(found: Found) -> tuple[I64, NDArray[np.bool_]]:
 def _history_keys(found: Found, past: I64, known: NDArray[np.bool_]) -> Ragged:
     """Authors and hashtags of the engaged tweets: tweet after tweet, newest first, the author before its tags."""
     tweets = found.past_tweets
+    if not len(tweets):
+        return Ragged.from_lengths(np.zeros(len(found.viewer_ids), np.int64), np.empty(0, np.uint64))
     authors, tags, tag_kept = _author_keys(tweets), *_hashtags(tweets)
     keys = np.concatenate([authors[:, None], tags], axis=1)[past]  # [m, HISTORY, 1 + TAG_KEYS]
     has_author = tweets["lengths"][:, _AUTHOR] > 0
