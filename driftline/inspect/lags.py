@@ -5,9 +5,11 @@ The trainer belongs to no group, its checkpoint holds its offsets; what it has p
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError
 
 from contracts.settings import Settings
 from contracts.topics import (
@@ -36,6 +38,9 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
     "scorer": (TIMELINE_REQUESTS,),
 }
 
+# Of a cluster whose first group has just come: the topic of offsets is still being made.
+_NO_GROUPS_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError)
+
 
 class LagMeter:
     """Asks again and again over one connection that stays open. Not for several threads at a time."""
@@ -54,7 +59,9 @@ class LagMeter:
     def read(self) -> dict[str, int]:
         """Group -> offsets that it has yet to commit; all of them, for one that has not begun."""
         prefix = self._settings.prefix
-        committed = self._client.list_group_offsets({prefix + group: None for group in GROUPS})
+        committed: Mapping[str, Mapping[TopicPartition, Any]] = {}
+        with contextlib.suppress(*_NO_GROUPS_YET):
+            committed = self._client.list_group_offsets({prefix + group: None for group in GROUPS})
         ends = self._ends()
         lags = {}
         for group, partitions in self._partitions().items():
@@ -67,12 +74,14 @@ class LagMeter:
 
     def members(self) -> dict[str, int]:
         """Group -> how many members hold partitions, once its assignment is settled; else 0."""
-        names = [self._settings.prefix + group for group in GROUPS]
-        described = self._client.describe_groups(names)
-        return {
-            name.removeprefix(self._settings.prefix): len(group["members"]) if group["group_state"] == "Stable" else 0
-            for name, group in described.items()
-        }
+        prefix = self._settings.prefix
+        members = dict.fromkeys(GROUPS, 0)
+        with contextlib.suppress(*_NO_GROUPS_YET):
+            stable = {group["group_id"] for group in self._client.list_groups(states_filter=["Stable"])}
+            names = [prefix + group for group in GROUPS if prefix + group in stable]
+            for name, described in self._client.describe_groups(names).items() if names else ():
+                members[name.removeprefix(prefix)] = len(described["members"])
+        return members
 
     def _partitions(self) -> dict[str, list[TopicPartition]]:
         return {

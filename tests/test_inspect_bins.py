@@ -1,0 +1,43 @@
+"""How far edges moved, and how they are drawn."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftline.cli.bins import plot
+from driftline.inspect.bins import distance
+
+EDGES = st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=20, unique=True).map(sorted)
+
+
+@given(EDGES, EDGES)
+def test_distance_is_a_share_and_the_same_both_ways(before: list[float], after: list[float]) -> None:
+    assert 0.0 <= distance(before, after) <= 1.0
+    assert distance(before, after) == pytest.approx(distance(after, before))
+    assert distance(before, before) == 0.0
+
+
+def test_edges_that_all_pass_the_others_are_as_far_as_edges_can_tell() -> None:
+    assert distance([1.0, 2.0, 3.0], [11.0, 12.0, 13.0]) == pytest.approx(0.5)  # 3/4 of the one, 1/4 of the other
+
+
+def test_a_small_shift_moves_little() -> None:
+    edges = [float(i) for i in range(1, 16)]
+    assert distance(edges, [edge + 0.1 for edge in edges]) == pytest.approx(0.1 / 16)
+
+
+def test_edges_that_come_or_go_altogether_are_as_far_as_can_be() -> None:
+    assert distance([], [1.0]) == 1.0
+    assert distance([], []) == 0.0
+
+
+@given(EDGES)
+def test_a_plot_has_its_width_and_marks_the_outermost_edges(edges: list[float]) -> None:
+    line = plot(edges)
+    assert len(line) == 60
+    assert line[0] == "|" or len(set(edges)) == 1
+    assert set(line) <= {"|", "·"}
+
+
+def test_no_edges_are_said_in_words() -> None:
+    assert plot([]) == "(no edges: one bin)"
