@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.errors import BadRecord
 from contracts.records import MAX_TWEET_BYTES, Provenance, PublicCounts, Tweet
@@ -165,6 +167,34 @@ def test_our_own_record_is_read_as_it_is() -> None:
 )
 def test_bad_json_is_refused_with_its_reason(value: bytes, reason: str) -> None:
     assert reason_of(value) == reason
+
+
+_any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(shape=st.sampled_from([V1, V2]), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_in_a_field_it_is_a_tweet_or_a_named_reason(
+    shape: dict[str, Any], data: st.DataObject
+) -> None:
+    field = data.draw(st.sampled_from(sorted(shape)))
+    value = changed(shape, **{field: data.draw(_any_json)})
+    reason = None
+    try:
+        tweet_from_foreign_json(value)
+    except BadRecord as error:
+        reason = error.reason
+    assert reason in {None, "malformed", "missing_field", "bad_id", "bad_time"}
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_tweet_or_a_named_reason(value: bytes) -> None:
+    with pytest.raises(BadRecord):
+        tweet_from_foreign_json(value)
 
 
 def test_file_of_lines_passes_good_rows_and_names_bad_ones(tmp_path: Path) -> None:

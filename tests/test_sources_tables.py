@@ -3,6 +3,7 @@
 import gzip
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,13 @@ def test_text_over_several_lines_is_one_row(tmp_path: Path) -> None:
     assert [tweet.text for tweet in tweets_of(write(tmp_path, text))] == ['one\n\ntwo "quoted"', "three"]
 
 
+def test_frames_of_zstd_end_to_end_are_one_file(tmp_path: Path) -> None:
+    compress = zstandard.ZstdCompressor().compress
+    path = tmp_path / "t.zst"
+    path.write_bytes(compress(b"created_at,user,text\n2015-02-16,a,one\n") + compress(b"2015-02-16,a,two\n"))
+    assert [tweet.text for tweet in tweets_of(path)] == ["one", "two"]
+
+
 @pytest.mark.parametrize("suffix", ["gz", "zst", "tar.gz"])
 def test_compressed_files_and_archives_are_recognized_by_content(tmp_path: Path, suffix: str) -> None:
     content = b"created_at,user,text\n2015-02-16 23:36:00,a,hello\n"
@@ -168,10 +176,11 @@ def test_missing_file_and_unknown_columns_are_named(tmp_path: Path) -> None:
         open_source(path, columns={"txt": "text"})
 
 
-def test_damaged_compressed_file_says_so(tmp_path: Path) -> None:
-    content = gzip.compress(b"created_at,user,text\n" + b"2015-02-16 23:36:00,a,hello\n" * 1000)
-    path = tmp_path / "cut.csv.gz"
-    path.write_bytes(content[:-20])
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gz", "zst"])
+def test_compressed_file_that_is_cut_short_says_so(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    rows = b"".join(b"2015-02-16 23:36:00,a,hello %d\n" % (i * i) for i in range(100_000))
+    path = tmp_path / "cut"
+    path.write_bytes(compress(b"created_at,user,text\n" + rows)[:-20])
     with pytest.raises(BadSource, match="damaged"):
         list(open_source(path))
 

@@ -6,6 +6,7 @@ No line is held past a limit: a longer one is hashed in passing and comes as an 
 import codecs
 import gzip
 import hashlib
+import io
 import tarfile
 import tempfile
 import zlib
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import zstandard
 
@@ -22,6 +23,7 @@ from contracts.errors import BadSource
 BEGINNING_BYTES = 1024  # of a rejected row, kept for a person to look at
 _CHUNK = 1 << 20
 _ZSTD_WINDOW = 1 << 27  # `zstd --long=27`
+_ZSTD_PIECE = 2 << 10  # compressed; a block of 4 bytes may hold 128 KiB, so this is 64 MiB at the very worst
 
 Opener = Callable[[], IO[bytes]]
 
@@ -43,11 +45,47 @@ def open_bytes(path: Path) -> IO[bytes]:
         if magic[:2] == b"\x1f\x8b":
             return cast(IO[bytes], gzip.open(path, "rb"))
         if magic == b"\x28\xb5\x2f\xfd":
-            reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-            return cast(IO[bytes], reader.stream_reader(path.open("rb"), closefd=True, read_across_frames=True))
+            return io.BufferedReader(_ZstdReader(path.open("rb")), _CHUNK)
         return path.open("rb")
     except OSError as error:
         raise BadSource(f"{path}: {error.strerror or error}") from error
+
+
+class _ZstdReader(io.RawIOBase):
+    """The contents of all frames of a zstd file. Unlike the library's own reader it notices a last frame cut short.
+
+    Raises `EOFError` for that, and `zstandard.ZstdError` for a damaged one.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        self._frame = self._decompressor.decompressobj()
+        self._inside = True  # a frame that has not ended
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while not self._ready:
+            compressed = self._frame.unused_data if self._frame.eof else b""
+            compressed = compressed or self._file.read(_ZSTD_PIECE)
+            if not compressed:
+                if self._inside:
+                    raise EOFError("the last zstd frame ends too early")
+                return 0
+            if self._frame.eof:
+                self._frame = self._decompressor.decompressobj()
+            self._ready = memoryview(self._frame.decompress(compressed))
+            self._inside = not self._frame.eof
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _read(stream: IO[bytes], size: int = _CHUNK) -> bytes:

@@ -75,7 +75,14 @@ class Source:
         self._not_after_ms = not_after_ms
 
     def __iter__(self) -> Iterator[Tweet | Rejected]:
+        """Raises `BadSource` where the file turns out to be damaged."""
         self.counts.clear()
+        try:
+            yield from self._read()
+        except BadSource as error:
+            raise BadSource(f"{self.name}: {error}") from error
+
+    def _read(self) -> Iterator[Tweet | Rejected]:
         seen = _Seen()
         for part in self._parts():
             if isinstance(part.read, BadRecord):

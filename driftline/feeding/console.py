@@ -105,12 +105,15 @@ async def run_replay(
 
 def _summary(progress: Fed, provenance: Provenance, *, interrupted: bool) -> str:
     """One line about a feed that has ended."""
+    unanswered = (
+        "; nobody answered: is `driftline scorer` running?" if progress.requests and not progress.answered else ""
+    )
     how = "interrupted and drained" if interrupted else "done"
     return (
         f"{how} ({_MEANING[provenance]}): {progress.tweets:,} tweets, "
         f"{progress.requests:,} requests ({progress.answered:,} answered, {progress.given_up:,} given up), "
         f"{progress.engagements:,} engagements; event time reached {_shown(progress.event_ms)}, "
-        f"closing ticks at {_shown(progress.final_ms)}"
+        f"closing ticks at {_shown(progress.final_ms)}{unanswered}"
     )
 
 
