@@ -45,6 +45,12 @@ def test_date_and_clock_columns_make_one_time(tmp_path: Path) -> None:
     assert (tweet.created_ms, tweet.author_id, tweet.author) == (1641911697000, 5, "5")
 
 
+@pytest.mark.parametrize("header", ["time,text,user", "created_at,text,user,time"])
+def test_a_column_named_time_is_the_time_unless_it_stands_beside_a_date(tmp_path: Path, header: str) -> None:
+    row = "2022-01-11 14:34:57,a,b" + ",noon" * header.count(",time")
+    assert tweets_of(write(tmp_path, f"{header}\n{row}\n"))[0].created_ms == 1641911697000
+
+
 def test_missing_and_damaged_ids_get_stable_synthetic_ones(tmp_path: Path) -> None:
     header = "created_at,user,text,tweet_id\n"
     rows = [

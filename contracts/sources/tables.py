@@ -29,8 +29,8 @@ from contracts.sources.values import (
 # field -> names of columns that hold it, the surest first. Compared without case, and `_` for anything but letters.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "text": ("full_text", "tweet_text", "text", "content", "tweet", "body"),
-    "time": ("created_at", "tweet_utc_date", "tweet_created", "publish_date", "created", "timestamp", "date"),
-    "clock": ("heure_utc0", "time", "hour"),  # the time of day, where the column before it holds the date only
+    "time": ("created_at", "tweet_utc_date", "tweet_created", "publish_date", "created", "timestamp", "date", "time"),
+    "clock": ("heure_utc0", "time", "hour"),  # the time of day; by itself only beside a column named `date`
     "id": ("tweet_id", "id_tweet", "status_id", "id_str", "id"),
     "url": ("url", "tweet_url", "link", "permalink"),
     "author": ("screen_name", "user_screen_name", "author", "username", "handle", "user", "name"),
@@ -150,6 +150,8 @@ def _find_columns(header: list[str], mapping: Mapping[str, str]) -> dict[str, in
         found = next((by_name[name] for name in names if name in by_name), None)
         if found is not None:
             places[field] = found
+    if "clock" in places and "clock" not in mapping and _normal(header[places.get("time", 0)]) != "date":
+        del places["clock"]
     needed = {"text": {"text"}, "time": {"time"}, "author": {"author", "author_id", "url"}}
     missing = [field for field, any_of in needed.items() if not any_of & places.keys()]
     if missing:
