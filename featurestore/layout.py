@@ -132,7 +132,7 @@ def decode(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> NDArray[
     """
     nothing = bytes(dtype.itemsize)
     joined = [nothing if value is None else value for value in values]
-    if any(len(value) != dtype.itemsize for value in joined):
+    if not {dtype.itemsize}.issuperset(map(len, joined)):
         raise BadRecord("store_layout", f"a value in Redis is not the {dtype.itemsize} bytes of this code's layout")
     return np.frombuffer(b"".join(joined), dtype)
 

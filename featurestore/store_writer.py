@@ -135,12 +135,12 @@ class FeatureOwner:
 # KEYS: the list of newest tweets, then the tweets' keys. ARGV: ttl in s, length of the list, m, then m times
 # (score, member), then the tweets' values. The list keeps the newest by (time, id): any order of calls ends in it.
 _WRITE_TWEETS = """
-local ttl, kept, m = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-for i = 1, m do redis.call('ZADD', KEYS[1], ARGV[2 + 2 * i], ARGV[3 + 2 * i]) end
-redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -kept - 1)
-redis.call('EXPIRE', KEYS[1], ttl)
+local call, ttl, kept, m = redis.call, ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+for i = 1, m do call('ZADD', KEYS[1], ARGV[2 + 2 * i], ARGV[3 + 2 * i]) end
+call('ZREMRANGEBYRANK', KEYS[1], 0, -kept - 1)
+call('EXPIRE', KEYS[1], ttl)
 local before = 2 + 2 * m
-for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[before + i], 'EX', ttl) end
+for i = 2, #KEYS do call('SETEX', KEYS[i], ttl, ARGV[before + i]) end
 return 0
 """
 _WRITE_TWEETS_SHA = sha1(_WRITE_TWEETS.encode(), usedforsecurity=False).hexdigest()
