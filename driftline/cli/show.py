@@ -1,13 +1,16 @@
 """How the command groups print for people: tables, times and texts that cannot upset a terminal."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=False)
+_WIDTH = 120  # of output that goes to a file or a pipe
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def when(at_ms: int) -> str:
@@ -20,16 +23,16 @@ def plain(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table; columns whose header begins with `#` stand on the right, for numbers."""
-    result = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold", box=None)
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Group:
+    """A title over a table; columns whose header begins with `#` stand on the right, for numbers."""
+    result = Table(header_style="bold", box=None)
     for column in columns:
         result.add_column(
             column.removeprefix("#"), justify="right" if column.startswith("#") else "left", overflow="fold"
         )
     for row in rows:
         result.add_row(*(Text(plain("" if cell is None else str(cell))) for cell in row))
-    return result
+    return Group(Text(plain(title), style="bold"), result)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

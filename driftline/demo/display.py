@@ -33,7 +33,7 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        self.end()
 
     def say(self, message: str) -> None:
         """One line."""
@@ -72,8 +72,9 @@ class Display:
 
     def end(self) -> None:
         """The bars stay as they are."""
-        self._bars.stop()
-        self._tasks = {}
+        if self._tasks:
+            self._bars.stop()
+            self._tasks = {}
 
     def _show(self, fed: Fed) -> None:
         update, tasks = self._bars.update, self._tasks

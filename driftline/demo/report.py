@@ -12,7 +12,6 @@ from driftline.demo.quality import Quality
 from driftline.demo.report_data import Report
 from driftline.inspect.bins import BinsSummary
 from driftline.inspect.timelines import ShownTimeline
-from driftline.inspect.vocab import Token
 
 PROVENANCE = {
     Provenance.REAL: "real tweets",
@@ -47,7 +46,7 @@ def _heading(report: Report) -> RenderableType:
     return Group(
         Text("Driftline demo", style="bold"),
         Text(plain(report.description)),
-        Text(f"provenance: {PROVENANCE[Provenance(report.provenance)]}"),
+        Text(f"provenance: {PROVENANCE[report.provenance]}"),
         Text(f"event time {when(report.began_ms)} to {when(report.ended_ms)}; wall clock: {spent}"),
     )
 
@@ -72,17 +71,20 @@ def _vocabulary(report: Report) -> RenderableType:
     )
     return Group(
         Text(size, style="bold"),
-        _movers("fastest rising hashtags (velocity in tweets a window)", report.rising),
-        _movers("fastest falling hashtags", report.falling),
+        *_movers(report),
     )
 
 
-def _movers(title: str, tokens: Sequence[Token]) -> RenderableType:
-    return table(
-        title,
-        ["hashtag", "#velocity", "#count"],
-        [(f"#{t.token}" if t.token else f"key {t.key}", f"{t.velocity:+.2f}", number(t.count, 1)) for t in tokens],
-    )
+def _movers(report: Report) -> Iterable[RenderableType]:
+    if report.movers is None or report.movers_ms is None:
+        yield Text("no window was decided while events came")
+        return
+    for title, tokens in (("rising", report.movers.rising), ("falling", report.movers.falling)):
+        yield table(
+            f"fastest {title} hashtags at {when(report.movers_ms)} (velocity in tweets a window)",
+            ["hashtag", "#velocity", "#count"],
+            [(f"#{t.token}" if t.token else t.key, f"{t.velocity:+.2f}", number(t.count, 1)) for t in tokens],
+        )
 
 
 def _bins(summary: BinsSummary) -> RenderableType:
@@ -166,4 +168,4 @@ def _timeline(shown: ShownTimeline, *, texts_shown: bool) -> RenderableType:
         )
         for place, tweet in enumerate(shown.places, 1)
     ]
-    return table(title, ["#", "#probability", "author", "tweet", "driven by (log-odds)"], rows)
+    return table(title, ["##", "#probability", "author", "tweet", "driven by (log-odds)"], rows)

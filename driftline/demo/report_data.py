@@ -3,11 +3,12 @@
 import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from contracts.codec import Codec
-from contracts.records import ModelPublished, RankedTimeline
+from contracts.records import ModelPublished, Provenance, RankedTimeline
 from contracts.settings import Settings
 from contracts.topics import ALL, TIMELINES_RANKED
 from driftline.demo.freshness import Freshness, FreshnessMeter
@@ -17,6 +18,7 @@ from driftline.feeding.loop import Progress as Fed
 from driftline.inspect import bins, timelines, vocab, vocab_log
 from driftline.inspect.bins import BinsSummary
 from driftline.inspect.examples import read_examples
+from driftline.inspect.lags import trainer_lag
 from driftline.inspect.logs import read_records
 from driftline.inspect.models import read_models
 from driftline.inspect.timelines import ShownTimeline
@@ -24,8 +26,21 @@ from transport.kafka_admin import topic_offsets
 
 SHOWN_TIMELINES = 3
 SHOWN_PLACES = 5
-MOVERS = 10
 _codec = Codec(RankedTimeline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What the demo itself knows of its run: what it fed, what it saw meanwhile, and how far everyone was."""
+
+    description: str
+    provenance: Provenance
+    began_ms: int
+    fed: Fed
+    lags: Mapping[str, int]
+    movers: vocab.Movers | None
+    best_possible: BestPossible
+    texts_shown: bool
 
 
 class TopicFlow(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,18 +64,22 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a demo says at its end."""
+    """All that a demo says at its end.
+
+    `movers` are hashtags as of the last window seen while events still came, at event time `movers_ms`: with the
+    ticks that close the last windows, everything falls.
+    """
 
     description: str
-    provenance: str
+    provenance: Provenance
     wall_s: dict[str, float]
     began_ms: int
     ended_ms: int
     flows: list[TopicFlow]
     lags: dict[str, int]
     vocabulary: vocab_log.Growth
-    rising: list[vocab.Token]
-    falling: list[vocab.Token]
+    movers: vocab.Movers | None
+    movers_ms: int | None
     bins: list[BinsSummary]
     early: Quality | None
     late: Quality | None
@@ -111,10 +130,7 @@ class TimelineScan:
         )
 
 
-def gather(
-    settings: Settings, fed: Fed, *, description: str, provenance: str, began_ms: int,
-    wall_s: Mapping[str, float], lags: Mapping[str, int], best_possible: BestPossible, texts_shown: bool,
-) -> Report:  # fmt: skip
+def gather(settings: Settings, run: Run) -> Report:
     """Read what the run left on Kafka and in Redis. Raises `ServerUnavailable`."""
     models = list(read_models(settings, settings.scorer.model))
     scan = TimelineScan()
@@ -123,28 +139,29 @@ def gather(
     examples, engaged, freshness = _measure_examples(settings, models, scan.first_served_ms)
     early, late = thirds([model.evaluation for model in models if model.evaluation])
     shown = timelines.with_texts(settings, scan.shown(), SHOWN_PLACES)
+    movers = run.movers
     return Report(
-        description=description,
-        provenance=provenance,
-        wall_s=dict(wall_s),
-        began_ms=began_ms,
-        ended_ms=fed.event_ms,
-        flows=_flows(settings, fed, scan.timelines, examples, len(models)),
-        lags=dict(lags),
+        description=run.description,
+        provenance=run.provenance,
+        wall_s={},
+        began_ms=run.began_ms,
+        ended_ms=run.fed.event_ms,
+        flows=_flows(settings, run.fed, scan.timelines, examples, len(models)),
+        lags={**run.lags, "trainer": trainer_lag(settings)},
         vocabulary=vocab_log.growth(settings),
-        rising=tokens_shown(vocab.rising(settings, "hashtag", MOVERS), texts_shown),
-        falling=tokens_shown(vocab.falling(settings, "hashtag", MOVERS), texts_shown),
+        movers=movers if movers is None or run.texts_shown else without_spellings(movers),
+        movers_ms=None if movers is None else (movers.version + 1) * settings.time.window_ms,
         bins=two_liveliest(bins.summarize(settings)),
         early=early,
         late=late,
-        best_possible=best_possible,
+        best_possible=run.best_possible,
         published=len(models),
         served=scan.served(),
         freshness=freshness,
         examples=examples,
         engaged=engaged,
-        timelines=shown if texts_shown else without_texts(shown),
-        texts_shown=texts_shown,
+        timelines=shown if run.texts_shown else without_texts(shown),
+        texts_shown=run.texts_shown,
     )
 
 
@@ -153,9 +170,13 @@ def two_liveliest(summaries: Sequence[BinsSummary]) -> list[BinsSummary]:
     return sorted(summaries, key=lambda summary: (-summary.moved, summary.feature))[:2]
 
 
-def tokens_shown(tokens: Sequence[vocab.Token], texts_shown: bool) -> list[vocab.Token]:
-    """As they are, or spelled by their keys alone."""
-    return [token if texts_shown else msgspec.structs.replace(token, token="") for token in tokens]
+def without_spellings(movers: vocab.Movers) -> vocab.Movers:
+    """The same tokens, known by their keys alone."""
+
+    def unspelled(tokens: Sequence[vocab.Token]) -> list[vocab.Token]:
+        return [msgspec.structs.replace(token, token="") for token in tokens]
+
+    return vocab.Movers(version=movers.version, rising=unspelled(movers.rising), falling=unspelled(movers.falling))
 
 
 def without_texts(shown: Sequence[ShownTimeline]) -> list[ShownTimeline]:

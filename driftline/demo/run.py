@@ -23,17 +23,19 @@ from driftline.demo.display import Display
 from driftline.demo.material import Material, TimedSorter, recorded, simulated_world
 from driftline.demo.plan import settings_for
 from driftline.demo.processes import Children, commands
-from driftline.demo.report_data import Report, gather
-from driftline.demo.waiting import Watch, wait_until_drained, wait_until_ready
+from driftline.demo.report_data import Report, Run, gather
+from driftline.demo.waiting import Watch, wait_until_drained, wait_until_learned, wait_until_ready
 from driftline.feeding.console import stop_on_signals
 from driftline.feeding.loop import FeedConfig, feed
 from driftline.feeding.loop import Progress as Fed
 from driftline.feeding.replay import read_into
-from driftline.inspect.lags import LagMeter, trainer_lag
+from driftline.inspect.lags import LagMeter
+from driftline.inspect.vocab import Movers, movers
 from driftline.servers.local import local_servers
 from transport import kafka_admin
 
 _CLOCK_SKEW_MS = 86_400_000  # a tweet may be this far ahead of this machine's clock
+MOVERS = 10  # hashtags that are shown to rise, and to fall
 _PATIENCE = 1.4  # times the seconds that feeding was to take: a slow machine feeds less instead of taking longer
 
 
@@ -113,6 +115,8 @@ class _Demo:
         self._folder = folder
         self._display = display
         self._stages = stages
+        self._fed = Fed()
+        self._movers: Movers | None = None
 
     async def run(self) -> Report:
         sorter = TimedSorter()
@@ -123,16 +127,21 @@ class _Demo:
             self._settings = settings_for(self._settings, material.event_ms, material.requests)
             self._stages.end("reading")
             with LagMeter.connected(self._settings) as meter:
-                fed, lags = await self._with_children(material, meter, stopping)
+                lags = await self._with_children(material, meter, stopping)
             if stopping.is_set():
-                raise Interrupted("stopped; everything in flight was drained")
+                raise Interrupted("everything in flight was drained")
         self._display.say("reading the logs for the summary")
-        lags["trainer"] = trainer_lag(self._settings)
-        report = gather(
-            self._settings, fed, description=material.description, provenance=material.provenance,
-            began_ms=material.world.begin_ms, wall_s=self._stages.seconds, lags=lags,
-            best_possible=material.world.best_possible(), texts_shown=self._options.texts_shown,
-        )  # fmt: skip
+        run = Run(
+            description=material.description,
+            provenance=material.provenance,
+            began_ms=material.world.begin_ms,
+            fed=self._fed,
+            lags=lags,
+            movers=self._movers,
+            best_possible=material.world.best_possible(),
+            texts_shown=self._options.texts_shown,
+        )
+        report = gather(self._settings, run)
         self._stages.end("summary")
         return msgspec.structs.replace(report, wall_s=self._stages.seconds)
 
@@ -148,21 +157,20 @@ class _Demo:
         )  # fmt: skip
         return recorded(source.name, sorter, reading.counts or {}, options.seconds, options.seed)
 
-    async def _with_children(
-        self, material: Material, meter: LagMeter, stopping: asyncio.Event
-    ) -> tuple[Fed, dict[str, int]]:
-        """Feed while they work; afterwards none of them is left."""
+    async def _with_children(self, material: Material, meter: LagMeter, stopping: asyncio.Event) -> dict[str, int]:
+        """Feed while they work; afterwards none of them is left. Returns how far behind each was in the end."""
         children = Children(self._settings, self._folder / "logs", commands(self._options.workers))
         for name, log in children.logs.items():
             self._display.say(f"started {name}, log {log}")
-        watch = Watch(children, meter, stopping, time.monotonic)
+        watch = Watch(children, meter, stopping, time.monotonic, self._note_movers)
         try:
             await wait_until_ready(watch, self._options.workers)
             self._stages.end("start-up")
-            fed = await self._feed(material, watch, stopping)
+            await self._feed(material, watch, stopping)
             self._stages.end("feeding")
             self._display.say("draining: waiting until every consumer has read everything")
-            lags = await wait_until_drained(watch, self._settings)
+            lags = await wait_until_drained(watch)
+            await wait_until_learned(watch, self._settings)
             self._stages.end("draining")
         finally:
             self._display.end()
@@ -170,22 +178,22 @@ class _Demo:
         if failures:
             raise failures[0]
         self._stages.end("stopping")
-        return fed, lags
+        return lags
 
-    async def _feed(self, material: Material, watch: Watch, stopping: asyncio.Event) -> Fed:
+    async def _feed(self, material: Material, watch: Watch, stopping: asyncio.Event) -> None:
         end_ms = int(material.event_ms.max())
         self._display.say(f"feeding {material.description}")
         self._display.begin(material.world.begin_ms, end_ms, material.tweets, material.requests)
         rate = material.tweets / self._options.seconds
         config = FeedConfig(tweets_per_s=rate, end_ms=material.end_ms)
         enough = asyncio.Event()
-        feeding = asyncio.create_task(feed(self._settings, material.world, config, self._display.fed, enough))
+        feeding = asyncio.create_task(feed(self._settings, material.world, config, self._on_fed, enough))
         watching = asyncio.create_task(self._watch(watch, stopping, enough))
         try:
             await asyncio.wait({feeding, watching}, return_when=asyncio.FIRST_COMPLETED)
             if watching.done():
                 await watching  # raises what it saw
-            return await feeding
+            await feeding
         finally:
             watching.cancel()
             feeding.cancel()
@@ -198,3 +206,13 @@ class _Demo:
             self._display.lags(await watch.look())
             if stopping.is_set() or time.monotonic() > deadline:
                 enough.set()
+
+    def _on_fed(self, fed: Fed) -> None:
+        self._fed = fed
+        self._display.fed(fed)
+
+    def _note_movers(self) -> None:
+        """Remember what rises and falls while events come: with the ticks that close the last windows, all falls."""
+        found = movers(self._settings, "hashtag", MOVERS)
+        if found is not None and found.version * self._settings.time.window_ms <= self._fed.event_ms:
+            self._movers = found

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from contracts.errors import DriftlineError
 from contracts.settings import Settings
 from driftline.demo.processes import Children
+from driftline.inspect.examples import read_examples
 from driftline.inspect.lags import LagMeter
 from driftline.inspect.models import read_models
 
 READY_TIMEOUT_S = 120.0  # imports of torch, faust and numba by three processes on two cores
 DRAIN_TIMEOUT_S = 60.0
-SETTLED_S = 4.0  # a trainer that publishes nothing for so long has learned what there is
+LEARN_TIMEOUT_S = 45.0  # for what the trainer has yet to learn once nobody else is behind
 _LOOK_EVERY_S = 1.0
 _SCORER = "scorer"
 
@@ -21,11 +22,20 @@ class NotReady(DriftlineError):
 
 
 class Watch:
-    """What is looked at while waiting: that no child dies, and how far behind the groups are."""
+    """What is looked at while waiting: that no child dies, how far behind the groups are, and what `also` looks at.
+
+    `also` is called in a thread, as the meter is.
+    """
 
     def __init__(
-        self, children: Children, meter: LagMeter, stopping: asyncio.Event, clock_s: Callable[[], float]
+        self,
+        children: Children,
+        meter: LagMeter,
+        stopping: asyncio.Event,
+        clock_s: Callable[[], float],
+        also: Callable[[], None],
     ) -> None:
+        self._also = also
         self.children = children
         self.meter = meter
         self.stopping = stopping
@@ -35,6 +45,7 @@ class Watch:
         """Group -> lag, after a moment. Raises `ChildFailed`."""
         await asyncio.sleep(_LOOK_EVERY_S)
         self.children.check()
+        await asyncio.to_thread(self._also)
         return await asyncio.to_thread(self.meter.read)
 
 
@@ -55,22 +66,34 @@ async def wait_until_ready(watch: Watch, workers: int) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def wait_until_drained(watch: Watch, settings: Settings) -> dict[str, int]:
-    """Until twice in a row nobody is behind and the trainer has settled, or time is up. Returns the lags then."""
+async def wait_until_drained(watch: Watch) -> dict[str, int]:
+    """Until twice in a row nobody is behind, or time is up. Returns the lags then."""
     deadline = watch.clock_s() + DRAIN_TIMEOUT_S
     quiet = 0
     lags = await watch.look()
     while quiet < 2 and watch.clock_s() < deadline and not watch.stopping.is_set():
         lags = await watch.look()
         quiet = quiet + 1 if not any(lags.values()) else 0
-    published, since = -1, watch.clock_s()
-    while watch.clock_s() - since < SETTLED_S and watch.clock_s() < deadline and not watch.stopping.is_set():
-        found = await asyncio.to_thread(_count_models, settings)
-        if found != published:
-            published, since = found, watch.clock_s()
-        lags = await watch.look()
     return lags
 
 
-def _count_models(settings: Settings) -> int:
-    return sum(1 for _ in read_models(settings, settings.trainer.name))
+async def wait_until_learned(watch: Watch, settings: Settings) -> None:
+    """Until the trainer has less than a version's worth of examples to learn, or time is up.
+
+    The rest is published when the trainer is asked to stop. Call it when the log of examples no longer grows.
+    """
+    deadline = watch.clock_s() + LEARN_TIMEOUT_S
+    examples = await asyncio.to_thread(_count_examples, settings)
+    while watch.clock_s() < deadline and not watch.stopping.is_set():
+        learned = await asyncio.to_thread(_count_learned, settings)
+        await watch.look()
+        if examples - learned < settings.trainer.publish_every_examples:
+            return
+
+
+def _count_examples(settings: Settings) -> int:
+    return sum(len(examples) for _, examples in read_examples(settings))
+
+
+def _count_learned(settings: Settings) -> int:
+    return max((model.examples_seen for model in read_models(settings, settings.trainer.name)), default=0)

@@ -4,6 +4,7 @@ The trainer belongs to no group, its checkpoint holds its offsets; what it has p
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -43,11 +44,12 @@ _NO_GROUPS_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError)
 
 
 class LagMeter:
-    """Asks again and again over one connection that stays open. Not for several threads at a time."""
+    """Asks again and again over one connection that stays open; for any thread."""
 
     def __init__(self, settings: Settings, client: KafkaAdminClient) -> None:
         self._settings = settings
         self._client = client
+        self._lock = threading.Lock()  # a reading whose waiter was cancelled goes on in its thread
 
     @staticmethod
     @contextlib.contextmanager
@@ -60,7 +62,7 @@ class LagMeter:
         """Group -> offsets that it has yet to commit; all of them, for one that has not begun."""
         prefix = self._settings.prefix
         committed: Mapping[str, Mapping[TopicPartition, Any]] = {}
-        with contextlib.suppress(*_NO_GROUPS_YET):
+        with self._lock, contextlib.suppress(*_NO_GROUPS_YET):
             committed = self._client.list_group_offsets({prefix + group: None for group in GROUPS})
         ends = self._ends()
         lags = {}
@@ -76,7 +78,7 @@ class LagMeter:
         """Group -> how many members hold partitions, once its assignment is settled; else 0."""
         prefix = self._settings.prefix
         members = dict.fromkeys(GROUPS, 0)
-        with contextlib.suppress(*_NO_GROUPS_YET):
+        with self._lock, contextlib.suppress(*_NO_GROUPS_YET):
             stable = {group["group_id"] for group in self._client.list_groups(states_filter=["Stable"])}
             names = [prefix + group for group in GROUPS if prefix + group in stable]
             for name, described in self._client.describe_groups(names).items() if names else ():
@@ -91,9 +93,10 @@ class LagMeter:
 
     def _ends(self) -> dict[TopicPartition, int]:
         wanted = {partition for partitions in self._partitions().values() for partition in partitions}
-        found = self._client.list_partition_offsets(
-            dict.fromkeys(wanted, OffsetSpec.LATEST), isolation_level="read_committed"
-        )
+        with self._lock:
+            found = self._client.list_partition_offsets(
+                dict.fromkeys(wanted, OffsetSpec.LATEST), isolation_level="read_committed"
+            )
         return {partition: position.offset for partition, position in found.items()}
 
 

@@ -42,6 +42,14 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     last_seen_ms: int
 
 
+class Movers(msgspec.Struct, frozen=True, kw_only=True):
+    """What rose and fell fastest as of one window, the fastest first."""
+
+    version: int
+    rising: list[Token]
+    falling: list[Token]
+
+
 _SCORE: dict[str, Callable[[Token], float]] = {  # the least is the best
     "top": lambda token: -token.count,
     "rising": lambda token: -token.velocity,
@@ -62,6 +70,18 @@ def rising(settings: Settings, kind: str, count: int) -> list[Token]:
 def falling(settings: Settings, kind: str, count: int) -> list[Token]:
     """Those whose frequency falls fastest."""
     return _list(settings, "falling", kind, count)
+
+
+def movers(settings: Settings, kind: str, count: int) -> Movers | None:
+    """What rises and falls fastest as of the newest window in the view; None before there is one."""
+    lists = _current_lists(settings)
+    if not lists:
+        return None
+    return Movers(
+        version=max(version for version, _ in lists),
+        rising=_best(lists, "rising", kind, count),
+        falling=_best(lists, "falling", kind, count),
+    )
 
 
 def find(settings: Settings, namespace: Namespace, token: str) -> Admitted:
@@ -104,11 +124,11 @@ def _list(settings: Settings, which: str, kind: str, count: int) -> list[Token]:
     if kind != "all" and kind.upper() not in Namespace.__members__:
         names = ", ".join(member.name.lower() for member in Namespace)
         raise NoSuchToken(f"no kind {kind!r} of tokens; there are all, {names}")
-    tokens = (
-        token
-        for lists in _current_lists(settings)
-        for token in _tokens(lists, KINDS.index(which), kind)
-    )  # fmt: skip
+    return _best(_current_lists(settings), which, kind, count)
+
+
+def _best(lists: Sequence[tuple[int, Lists]], which: str, kind: str, count: int) -> list[Token]:
+    tokens = (token for _, each in lists for token in _tokens(each, KINDS.index(which), kind))
     return heapq.nsmallest(count, tokens, key=lambda token: (_SCORE[which](token), token.key))
 
 
@@ -125,8 +145,8 @@ def _tokens(lists: Lists, which: int, kind: str) -> Iterator[Token]:
             )
 
 
-def _current_lists(settings: Settings) -> list[Lists]:
-    """One for every shard: of lists that name a shard twice (the work was divided anew) the newer ones."""
+def _current_lists(settings: Settings) -> list[tuple[int, Lists]]:
+    """(version, lists), one for every shard: where two name a shard (the work was divided anew), the newer."""
     values = _get(settings, [lists_key(settings.vocab.name, owner) for owner in range(SHARDS)])
     taken: set[int] = set()
     current = []
@@ -135,7 +155,7 @@ def _current_lists(settings: Settings) -> list[Lists]:
         shards = set(lists.shards.tolist())
         if not shards & taken:
             taken |= shards
-            current.append(lists)
+            current.append((int.from_bytes(_version(value), "big"), lists))
     return current
 
 
