@@ -15,7 +15,7 @@ from aiokafka import ConsumerRecord
 from contracts.codec import Codec, encode
 from contracts.errors import BadRecord
 from contracts.partitioning import key_of, partition_of
-from contracts.records import TICK_KEY, TimelineRequest
+from contracts.records import TICK_KEY, Tick, TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED, TIMELINE_REQUESTS, TIMELINES_RANKED
 from featurestore.store_reader import FeatureReader
@@ -34,6 +34,7 @@ NAME = "scorer"  # the hop's, and so of its group and transactional ids
 MAX_REQUESTS = 128  # of one transaction: at 1,500 places each, their answers still fit the memory of a small machine
 
 _decode = Codec(TimelineRequest).decode
+_decode_tick = Codec(Tick).decode
 
 
 class ScoringProcessor:
@@ -57,16 +58,12 @@ class ScoringProcessor:
 
     async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
         """The answers to the batch's requests. Raises `ServerUnavailable` where features cannot be read."""
-        requests, outputs = self._new_requests(records)
-        if requests:
-            outputs += await self._answers(requests)
-        ticks = [record for record in records if record.key == TICK_KEY]
-        if ticks:  # what was served has come as far in event time as the requests; the newest tick says so
-            outputs.append(Output(CANDIDATES_SERVED.name, ticks[-1].value, TICK_KEY, ticks[-1].partition))
-        return outputs
+        requests, letters, ticks = self._new_requests(records)
+        answers = await self._answers(requests) if requests else []
+        return [*letters, *answers, *ticks[-1:]]
 
     async def _answers(self, requests: Sequence[TimelineRequest]) -> list[Output]:
-        outputs = []
+        outputs: list[Output] = []
         recent = np.empty(0, np.uint64)
         if any(request.candidates is None for request in requests):
             recent, _ = await self._reader.recent_tweets(self._settings.recent_candidates)
@@ -90,13 +87,20 @@ class ScoringProcessor:
         """Never: a batch is answered before the next one is read."""
         return frozenset()
 
-    def _new_requests(self, records: Sequence[ConsumerRecord]) -> tuple[list[TimelineRequest], list[Output]]:
-        """(requests not seen lately, dead letters of what is none); ticks are passed over."""
-        requests, letters = [], []
+    def _new_requests(
+        self, records: Sequence[ConsumerRecord]
+    ) -> tuple[list[TimelineRequest], list[Output], list[Output]]:
+        """(requests not seen lately, dead letters of what is none, ticks to pass on).
+
+        What was served has come as far in event time as the requests have: their ticks say so downstream.
+        """
+        requests, letters, ticks = [], [], []
         for record in records:
-            if record.key == TICK_KEY:
-                continue
             try:
+                if record.key == TICK_KEY:
+                    tick = encode(_decode_tick(record.value or b""))
+                    ticks.append(Output(CANDIDATES_SERVED.name, tick, TICK_KEY, record.partition))
+                    continue
                 request = _decode(record.value or b"")
             except BadRecord as error:
                 letters.append(dead_letter(TIMELINE_REQUESTS, record, error))
@@ -105,7 +109,7 @@ class ScoringProcessor:
                 DUPLICATES.labels(topic=TIMELINE_REQUESTS.name).inc()
             else:
                 requests.append(request)
-        return requests, letters
+        return requests, letters, ticks
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

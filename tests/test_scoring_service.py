@@ -109,11 +109,10 @@ async def test_an_empty_store_gives_an_empty_timeline(settings, redis):
     assert (first.missing, second.missing) == ([], [100])
 
 
-async def test_ticks_are_passed_over_repeats_answered_once_and_the_rest_set_aside(settings, redis):
+async def test_repeats_are_answered_once_and_what_is_no_request_is_set_aside(settings, redis):
     scorer = processor(settings, redis)
-    tick = Record(encode(Tick(tick_ms=BEGIN_MS)), key=TICK_KEY, offset=9)
     bad = records(b"{", encode(make_request(3)).replace(b'"v":1', b'"v":7'), begin=10)
-    outputs = await scorer.process([*records(make_request(1), make_request(1), make_request(2)), tick, *bad])
+    outputs = await scorer.process([*records(make_request(1), make_request(1), make_request(2)), *bad])
     assert [timeline.request_id for timeline in of(outputs, TIMELINES_RANKED)] == ["r1", "r2"]
     letters = of(outputs, dead_letters(TIMELINE_REQUESTS))
     assert [(letter.reason, letter.offset, letter.partition) for letter in letters] == [
@@ -121,6 +120,17 @@ async def test_ticks_are_passed_over_repeats_answered_once_and_the_rest_set_asid
         ("unknown_version", 11, 2),
     ]
     assert await scorer.process(records(make_request(1), begin=12)) == []
+
+
+async def test_the_last_tick_of_a_batch_is_passed_on_behind_its_answers_and_a_broken_one_set_aside(settings, redis):
+    ticks = [Record(encode(Tick(tick_ms=BEGIN_MS + i)), key=TICK_KEY, offset=i) for i in (1, 2)]
+    broken = Record(b"{}", key=TICK_KEY, offset=3)
+    outputs = await processor(settings, redis).process([*ticks, broken, *records(make_request(1), begin=4)])
+    assert [letter.offset for letter in of(outputs, dead_letters(TIMELINE_REQUESTS))] == [3]
+    tick = outputs[-1]
+    assert (tick.topic, tick.key, tick.partition) == (CANDIDATES_SERVED.name, TICK_KEY, 2)
+    assert Codec(Tick).decode(tick.value).tick_ms == BEGIN_MS + 2
+    assert [output.topic for output in outputs[1:-1]] == [TIMELINES_RANKED.name, CANDIDATES_SERVED.name]
 
 
 async def test_a_repeat_is_known_after_a_restart(settings, redis):
@@ -230,17 +240,17 @@ def unanswered(settings: Settings) -> int:
 
 def read_all(settings, topic):
     with contextlib.closing(kafka_clients.consumer(settings, [topic], consumer_timeout_ms=2_000)) as consumer:
-        return [(record.key, DECODE[topic.name](record.value)) for record in consumer]
+        return [(record.key, DECODE[topic.name](record.value)) for record in consumer if record.key != TICK_KEY]
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
 async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_path, kills):
     settings = msgspec.structs.replace(settings, vocab=SMALL)
     kafka_admin.apply(settings)
-    count, log = 3_000, tmp_path / "scorer.log"
+    before_kills, count, log = 3_000, 3_200, tmp_path / "scorer.log"
     async with KafkaWriter(settings) as writer:
         await writer.send(MODELS, b"timeline", encode(save_snapshot(settings, 1)))
-        for i in range(count):
+        for i in range(before_kills):
             request = make_request(i, candidates=list(range(100, 130)), limit=10)
             await writer.send(TIMELINE_REQUESTS, key_of(i), encode(request))
             if i % 50 == 0:  # a client that sends twice
@@ -250,12 +260,14 @@ async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_pat
         await writer.flush()
 
         total = unanswered(settings)
-        for share in np.linspace(0.9, 0.5, kills):
+        for share in np.linspace(0.95, 0.5, kills):
             with scorer(settings, log) as process:
                 wait_until(lambda share=share: unanswered(settings) <= total * share, process, log)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
         await writer.send(MODELS, b"timeline", encode(save_snapshot(settings, 2)))
+        for i in range(before_kills, count):
+            await writer.send(TIMELINE_REQUESTS, key_of(i), encode(make_request(i, candidates=[100, 101])))
         await writer.flush()
     with scorer(settings, log) as process:
         wait_until(lambda: unanswered(settings) == 0, process, log)
@@ -266,7 +278,8 @@ async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_pat
     assert Counter(timeline.request_id for _, timeline in timelines) == Counter(f"r{i}" for i in range(count))
     assert Counter(record.request_id for _, record in served) == Counter(f"r{i}" for i in range(count))
     assert all(key == key_of(timeline.viewer_id) for key, timeline in timelines)
-    assert {timeline.model_version for _, timeline in timelines} == {1, 2}
+    late = {timeline.model_version for _, timeline in timelines if timeline.viewer_id >= before_kills}
+    assert late == {2} <= {timeline.model_version for _, timeline in timelines} <= {1, 2}
     assert [letter.reason for _, letter in read_all(settings, dead_letters(TIMELINE_REQUESTS))] == ["malformed"]
 
     models = {version: Predictor(make_snapshot(settings, version)) for version in (1, 2)}
