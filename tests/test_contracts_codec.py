@@ -30,6 +30,7 @@ from contracts.records import (
 )
 from tests.golden.compare import assert_same_record
 from tests.golden.samples import RECORDS
+from tests.unhurried import unhurried
 
 IDS = st.integers(0, 2**63 - 1)
 TIMES = st.integers(TWITTER_BEGAN_MS, END_OF_TIME_MS)
@@ -57,11 +58,13 @@ LETTERS = st.builds(
 )  # fmt: skip
 
 
+@unhurried
 @given(TWEETS | ENGAGEMENTS | REQUESTS | LETTERS)
 def test_records_round_trip(record):
     assert Codec(type(record)).decode(encode(record)) == record
 
 
+@unhurried
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=20))
 def test_bin_edges_keep_every_bit_of_a_float32_in_json(edges):
     record = BinsVersion(base_version=0, version=1, sequence=1, edges={"f": edges})
@@ -69,6 +72,7 @@ def test_bin_edges_keep_every_bit_of_a_float32_in_json(edges):
     assert back.tobytes() == np.array(edges, np.float32).tobytes()
 
 
+@unhurried
 @given(st.floats(0, 1, width=32))
 def test_a_probability_keeps_every_bit_of_a_float32_in_json(probability):
     record = RankedTimeline(
@@ -92,6 +96,7 @@ def frames(draw):
     )  # fmt: skip
 
 
+@unhurried
 @given(frames())
 def test_frames_round_trip_to_aligned_read_only_columns(frame):
     back = Codec(VocabCounts).decode(encode(frame))
@@ -178,6 +183,7 @@ def test_bytes_that_are_no_tweet_are_malformed(value):
     assert caught.value.reason == "malformed"
 
 
+@unhurried
 @given(st.binary(max_size=80))
 def test_no_bytes_make_the_codec_raise_anything_else(value):
     for record_type in (Tweet, BinCounts):
@@ -185,6 +191,7 @@ def test_no_bytes_make_the_codec_raise_anything_else(value):
             Codec(record_type).decode(value)
 
 
+@unhurried
 @given(st.data())
 def test_no_damaged_frame_makes_the_codec_raise_anything_else(data):
     value = bytearray(encode(RECORDS["CandidatesServed"]))

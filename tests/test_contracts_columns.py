@@ -19,6 +19,7 @@ from contracts.records import Provenance
 from contracts.served import pack_keys, served_features, unpack_keys
 from tests.golden.compare import assert_same_bags, assert_same_bits, assert_same_features
 from tests.golden.samples import EXAMPLES, RECORDS
+from tests.unhurried import unhurried
 
 VIEWER_SPLITS = ("viewer", "history")
 CANDIDATE_SPLITS = ("text", "tags", "author")
@@ -61,6 +62,7 @@ def served(features: FeatureColumns) -> CandidatesServed:
     )  # fmt: skip
 
 
+@unhurried
 @given(st.integers(0, 6).flatmap(bags), st.data())
 def test_taking_bags_gives_each_as_it_was(ragged, data):
     rows = data.draw(st.lists(st.integers(0, len(ragged) - 1), max_size=8)) if len(ragged) else []
@@ -68,6 +70,7 @@ def test_taking_bags_gives_each_as_it_was(ragged, data):
     assert [bag.tolist() for bag in map(taken.__getitem__, range(len(taken)))] == [ragged[i].tolist() for i in rows]
 
 
+@unhurried
 @given(st.lists(st.integers(0, 3).flatmap(bags), max_size=4))
 def test_concatenated_bags_are_the_bags_of_all_parts_in_order(parts):
     whole = Ragged.concatenate(parts)
@@ -81,6 +84,7 @@ def test_lengths_that_do_not_add_up_are_refused():
         Ragged.from_lengths(np.array([1, 2]), np.zeros(2, np.uint64))
 
 
+@unhurried
 @given(st.integers(0, 4).flatmap(lambda n: st.fixed_dictionaries({"a": bags(n), "b": bags(n), "c": bags(n)})))
 def test_keys_packed_by_row_unpack_by_split(by_split):
     lengths, keys = pack_keys(by_split, ("b", "a", "c"))
@@ -102,6 +106,7 @@ def test_bags_that_are_not_whole_rows_are_refused():
         unpack_keys(np.zeros(3, np.uint8), np.empty(0, np.uint64), ("a", "b"))
 
 
+@unhurried
 @given(st.integers(0, 5).flatmap(lambda n: feature_columns(requests=[n])))
 def test_what_was_served_comes_back_bit_for_bit(features):
     record = Codec(CandidatesServed).decode(encode(served(features)))
@@ -130,6 +135,7 @@ def test_a_served_record_whose_columns_do_not_fit_is_malformed(damage):
         served_features(record, VIEWER_SPLITS, CANDIDATE_SPLITS)
 
 
+@unhurried
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=4).flatmap(
     lambda counts: st.tuples(*(feature_columns(requests=[count]) for count in counts))
 ))  # fmt: skip
@@ -165,6 +171,7 @@ def examples(draw):
     )  # fmt: skip
 
 
+@unhurried
 @given(examples())
 def test_examples_round_trip_bit_for_bit(sample):
     found = decode_examples(encode_examples(sample))

@@ -9,6 +9,7 @@ from kafka.partitioner.default import DefaultPartitioner
 from kafka.partitioner.default import murmur2 as kafka_python_murmur2
 
 from contracts.partitioning import key_of, murmur2, partition_of
+from tests.unhurried import unhurried
 
 
 # Kafka's own test, org.apache.kafka.common.utils.UtilsTest.testMurmur2.
@@ -49,6 +50,7 @@ def test_ids_are_keyed_by_their_decimal_digits_and_stay_on_their_partitions():
     ]
 
 
+@unhurried
 @given(st.binary(max_size=64))
 def test_the_clients_hash_alike(key):
     assert murmur2(key) == kafka_python_murmur2(key) % 2**32 == aiokafka_murmur2(key) % 2**32
@@ -69,6 +71,7 @@ class _Cluster:
     available_partitions_for_topic = partitions_for_topic
 
 
+@unhurried
 @given(st.integers(0, 2**63 - 1), st.integers(1, 64))
 def test_the_clients_choose_the_same_partition(entity, partitions):
     key, everywhere = key_of(entity), list(range(partitions))

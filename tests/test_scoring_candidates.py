@@ -10,6 +10,7 @@ from contracts.records import MAX_CANDIDATES
 from scoring.candidates import choose, split
 from scoring.repeats import RecentRequests
 from tests.scoring_samples import make_request
+from tests.unhurried import unhurried
 
 RECENT = np.array([30, 20, 10], np.uint64)
 
@@ -26,6 +27,7 @@ def test_a_request_that_names_none_gets_the_newest_and_one_that_names_an_empty_l
     assert none.tolist() == []
 
 
+@unhurried
 @given(st.lists(st.integers(0, MAX_CANDIDATES), max_size=12), st.integers(1, 3_000))
 def test_batches_hold_all_requests_in_order_and_no_more_candidates_than_allowed(counts, most):
     candidates = [np.empty(count, np.uint64) for count in counts]
@@ -46,6 +48,7 @@ def test_a_repeat_is_known_within_the_horizon_and_forgotten_past_it():
     assert not repeats.is_repeat(1, "a", 28)
 
 
+@unhurried
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=60), st.integers(1, 12), st.integers(0, 60))
 def test_what_is_rebuilt_after_a_restart_judges_as_before(steps, horizon, restart):
     offset, log = 0, []

@@ -18,6 +18,7 @@ from scoring import fallback
 from scoring.ranker import EXPLAINED, rank
 from tests.golden.compare import assert_same_bits, assert_same_features
 from tests.scoring_samples import make_read, make_request, make_snapshot
+from tests.unhurried import unhurried
 from vocab.tokenizer import TOKENIZER_VERSION
 
 SETTINGS = Settings(vocab=VocabSettings(capacity=128, rare_slots=64))
@@ -160,6 +161,7 @@ def test_requests_without_candidates_get_empty_timelines(predictor, counts):
     assert [len(served.tweet_ids) for _, served in answers] == counts
 
 
+@unhurried
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=6), st.integers(1, 8), st.integers(0, 2**32 - 1))
 def test_what_is_logged_is_what_was_scored_and_scores_the_same_bits_again(
     predictor, offline_predictor, counts, limit, seed
