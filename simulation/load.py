@@ -1,7 +1,8 @@
 """Loads for benchmarks: records as bytes, made fast, with engagements that join with what will be served.
 
-A load is cut in chunks of 1,000 tweets. Each chunk also has 20 requests of 100 named candidates of its tweets, and
-1,000 engagements, 50 with each of the *former* chunk's requests, naming it, its viewer and its candidates.
+A load is cut in chunks of 1,000 tweets. Each chunk also has 20 requests of 100 named candidates, and 1,000
+engagements, 50 with each of the *former* chunk's requests, naming it, its viewer and its candidates. Candidates are
+tweets of the chunk, or, where the load was told so, of what was made first and is in the store before the rest comes.
 Texts are drawn once from the simulated world and used again in turn; ids, authors, times and counts are fresh.
 """
 
@@ -42,9 +43,19 @@ class Chunk:
 
 
 class Load:
-    """`chunks(n)`, as often as wanted; time and ids go on. `tweets_per_second` is in event time."""
+    """`chunks(n)`, as often as wanted; time and ids go on. `tweets_per_second` is in event time.
 
-    def __init__(self, seed: int, *, tweets_per_second: float = 20_000.0, config: WorldConfig | None = None) -> None:
+    `named_first`: requests name the first so many tweets; None: those of their own chunk.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        tweets_per_second: float = 20_000.0,
+        named_first: int | None = None,
+        config: WorldConfig | None = None,
+    ) -> None:
         config = config or WorldConfig()
         world = World(config, seed)
         self._rng = np.random.default_rng([seed, 10])
@@ -56,6 +67,8 @@ class Load:
         self._gap_ms = 1_000.0 / tweets_per_second
         self._begin_ms = config.begin_ms
         self._made = 0
+        self._named_first = named_first
+        self._first_named = _FIRST_ID
         self._asked = 0
         self._open: list[TimelineRequest] = []
         self._author_of: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -72,7 +85,7 @@ class Load:
         """The next `count` tweets as (keys, JSON)."""
         numbers = np.arange(self._made, self._made + count)
         authors = draw(self._rng, self._activity, count)
-        self._author_of = np.concatenate([self._author_of, authors])[-CHUNK_TWEETS:]
+        self._name(authors)
         times = (self._begin_ms + numbers * self._gap_ms).astype(np.int64).tolist()
         ids = (_FIRST_ID + numbers).tolist()
         texts = [self._texts[i] for i in self._rng.integers(0, len(self._texts), size=count).tolist()]
@@ -87,8 +100,17 @@ class Load:
         ]
         return [b"%d" % i for i in ids], values
 
+    def _name(self, authors: NDArray[np.int64]) -> None:
+        """Which tweets requests may name from now on, and who wrote them."""
+        known = np.concatenate([self._author_of, authors])
+        if self._named_first is not None:
+            self._author_of = known[: self._named_first]
+        else:
+            self._author_of = known[-CHUNK_TWEETS:]
+            self._first_named = _FIRST_ID + self._made + len(authors) - len(self._author_of)
+
     def _ask(self, end_ms: int) -> KeyedBytes:
-        newest = _FIRST_ID + self._made - len(self._author_of)
+        newest = self._first_named
         self._open = []
         for viewer in self._rng.integers(0, self._viewers, size=CHUNK_REQUESTS).tolist():
             places = self._rng.choice(len(self._author_of), size=REQUEST_CANDIDATES, replace=False)

@@ -69,6 +69,11 @@ class Children:
         """Name -> log file."""
         return {child.name: child.log for child in self._children}
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Name -> process id."""
+        return {child.name: child.pid for child in self._children}
+
     def check(self) -> None:
         """Raises `ChildFailed` if one has ended although nobody asked it to."""
         for child in self._children:

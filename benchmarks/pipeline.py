@@ -1,0 +1,170 @@
+"""Sustained tweets/s of the whole pipeline on real servers: `python -m benchmarks.pipeline [ingest|whole] [options]`.
+
+`ingest`: tweets in; vocabulary, bins and features written. `whole`: per 1,000 tweets also 1,000 engagements and 20
+requests of 100 named candidates, with the scorer answering and the trainer learning.
+
+The topics are loaded before the clock starts. A warm-up (with the tweets that requests name) goes through first; then
+every process is stopped, the measured load is written, and the processes start again. The clock runs from the first
+commit of the measured load until the last group has none of it left. Kafka, Redis and all processes share the
+machine's cores. With `--rate` the load is written while the pipeline runs, at so many tweets a second.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.processes import Usage, usage
+from contracts.settings import Settings, load
+from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS
+from driftline.demo.processes import Children
+from driftline.inspect.lags import GROUPS, LagMeter
+from driftline.servers.local import LocalServers, local_servers
+from simulation.load import Chunk, Load
+from transport import kafka_admin
+from transport.kafka_writer import KafkaWriter
+
+EVENT_RATE = 1_000.0  # tweets a second of event time, so that windows of a minute close during a run
+WARM_UP_CHUNKS = 20
+POLL_S = 0.25
+IDLE_POLLS = 4  # polls without a lag after which a run is over
+INGEST_GROUPS = ("ingest", "vocabulary", "bins", "features")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measured run: seconds, CPU seconds by process, resident MB by process, largest lag seen by group."""
+
+    tweets: int
+    seconds: float
+    cpu_s: dict[str, float]
+    resident_mb: dict[str, float]
+
+
+async def write(settings: Settings, chunks: Iterable[Chunk], *, whole: bool, rate: float | None = None) -> int:
+    """Writes chunks and the ticks that close them; returns how many tweets."""
+    began, written, end_ms = time.monotonic(), 0, 0
+    async with KafkaWriter(settings) as writer:
+        for chunk in chunks:
+            parts = [(TWEETS, chunk.tweets)]
+            if whole:
+                parts += [(TIMELINE_REQUESTS, chunk.requests), (ENGAGEMENTS, chunk.engagements)]
+            for topic, (keys, values) in parts:
+                for key, value in zip(keys, values, strict=True):
+                    await writer.send(topic, key, value)
+            written += len(chunk.tweets[0])
+            end_ms = chunk.end_ms
+            if rate is not None:
+                await asyncio.sleep(max(0.0, began + written / rate - time.monotonic()))
+        settle_ms = settings.join.label_window_ms + settings.time.lateness_ms + 2 * settings.time.window_ms
+        ticked = [TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS] if whole else [TWEETS, CANDIDATES_SERVED]
+        await writer.send_tick(ticked, end_ms + settle_ms)
+        await writer.flush()
+    return written
+
+
+def until_drained(meter: LagMeter, children: Children, groups: Iterable[str]) -> tuple[float, float]:
+    """(when the first commit was seen, when the last lag was gone), by the monotonic clock."""
+    groups = list(groups)
+    at_rest = meter.read()
+    began: float | None = None
+    ended, idle = time.monotonic(), 0
+    while idle < IDLE_POLLS:
+        time.sleep(POLL_S)
+        children.check()
+        lags = meter.read()
+        if began is None and any(lags[group] < at_rest[group] for group in groups):
+            began = time.monotonic()
+        if any(lags[group] for group in groups):
+            ended, idle = time.monotonic(), 0
+        else:
+            idle += 1
+    return began or ended, ended
+
+
+def commands(workers: int, *, whole: bool) -> dict[str, list[str]]:
+    """Name -> command of the processes of a run."""
+    named = {f"worker-{number}": ["worker", "--log-level", "warning"] for number in range(1, workers + 1)}
+    return {**named, "trainer": ["trainer"], "scorer": ["scorer"]} if whole else named
+
+
+def measure(servers: LocalServers, folder: Path, arguments: argparse.Namespace) -> Run:
+    """One run, warm-up included."""
+    settings, whole = servers.settings, arguments.path == "whole"
+    groups = tuple(GROUPS) if whole else INGEST_GROUPS
+    source = Load(1, tweets_per_second=EVENT_RATE, named_first=WARM_UP_CHUNKS * 1_000)
+    kafka_admin.apply(settings)
+    with LagMeter.connected(settings) as meter:
+        asyncio.run(write(settings, source.chunks(WARM_UP_CHUNKS), whole=whole))
+        children = Children(settings, folder / "logs", commands(arguments.workers, whole=whole))
+        try:
+            until_drained(meter, children, groups)
+            if arguments.rate is None:
+                children.stop()
+            chunks = source.chunks(arguments.tweets // 1_000)
+            tweets = asyncio.run(write(settings, chunks, whole=whole, rate=arguments.rate))
+            if arguments.rate is None:
+                children = Children(settings, folder / "logs", commands(arguments.workers, whole=whole))
+            before = pids(servers, children)
+            start = {name: usage(pid) for name, pid in before.items()}
+            began, ended = until_drained(meter, children, groups)
+            end = {name: usage(pid) for name, pid in before.items()}
+        finally:
+            failures = children.stop()
+    if failures:
+        raise failures[0]
+    return Run(tweets, ended - began, _spent(start, end), {name: used.resident_mb for name, used in end.items()})
+
+
+def pids(servers: LocalServers, children: Children) -> dict[str, int]:
+    """Name -> process id of everything that takes CPU."""
+    return {name: server.process.pid for name, server in servers.started.items()} | children.pids
+
+
+def _spent(start: dict[str, Usage], end: dict[str, Usage]) -> dict[str, float]:
+    return {name: end[name].cpu_s - start[name].cpu_s for name in start}
+
+
+def show(run: Run, arguments: argparse.Namespace) -> None:
+    """The table."""
+    title = f"{arguments.path}: {run.tweets / run.seconds:,.0f} tweets/s ({run.tweets:,} in {run.seconds:.1f} s)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("process")
+    for column in ("CPU s", "ms CPU / 1,000 tweets", "cores", "resident MB"):
+        table.add_column(column, justify="right")
+    for name, cpu_s in run.cpu_s.items():
+        per_thousand = cpu_s / run.tweets * 1e6
+        table.add_row(
+            name, f"{cpu_s:.1f}", f"{per_thousand:.1f}", f"{cpu_s / run.seconds:.2f}", f"{run.resident_mb[name]:,.0f}"
+        )
+    Console().print(table)
+
+
+def main() -> None:
+    """Parses the command line and prints a table a run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", choices=("ingest", "whole"), nargs="?", default="ingest")
+    parser.add_argument("--tweets", type=int, default=200_000, help="of the measured load")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--rate", type=float, help="write while the pipeline runs, at so many tweets a second")
+    arguments = parser.parse_args()
+    settings = msgspec.structs.replace(
+        load(),
+        join=msgspec.structs.replace(load().join, label_window_ms=20_000),
+        time=msgspec.structs.replace(load().time, lateness_ms=2_000),
+    )
+    with tempfile.TemporaryDirectory(prefix="driftline-benchmark-") as folder:
+        settings = msgspec.structs.replace(settings, data_dir=folder)
+        with local_servers(settings, Path(folder), print) as servers:
+            show(measure(servers, Path(folder), arguments), arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""CPU time and memory of running processes, as the kernel counts them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """cpu_s: user and system time so far, of all threads. resident_mb: memory now."""
+
+    cpu_s: float
+    resident_mb: float
+
+
+def usage(pid: int) -> Usage:
+    """Of one process. Raises `FileNotFoundError` if it is gone."""
+    process = Path("/proc") / str(pid)
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    pages = int((process / "statm").read_text().split()[1])
+    return Usage((int(fields[11]) + int(fields[12])) / _TICKS_PER_S, pages * _PAGE_BYTES / 1e6)
