@@ -21,9 +21,9 @@ from contracts.topics import CANDIDATES_SERVED, TIMELINE_REQUESTS, TIMELINES_RAN
 from featurestore.store_reader import FeatureReader
 from scoring import candidates
 from scoring.ranker import Model, rank
-from scoring.repeats import RecentRequests
 from scoring.swap import ModelFollower
 from transport.dead_letters import dead_letter
+from transport.duplicates import RecentIdentities
 from transport.hop import ExactlyOnceHop, Output
 from transport.metrics import DUPLICATES
 from transport.redis_connection import connect
@@ -44,7 +44,7 @@ class ScoringProcessor:
         self._settings = settings.scorer
         self._reader = reader
         self._model = model
-        self._repeats = RecentRequests(settings.features.duplicate_horizon)
+        self._repeats = RecentIdentities(settings.features.duplicate_horizon)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
         """Have the last requests re-read, to know a repeat of one of them."""
@@ -105,7 +105,7 @@ class ScoringProcessor:
             except BadRecord as error:
                 letters.append(dead_letter(TIMELINE_REQUESTS, record, error))
                 continue
-            if self._repeats.is_repeat(request.viewer_id, request.request_id, record.offset):
+            if self._repeats.repeats([(request.viewer_id, request.request_id)], [record.offset])[0]:
                 DUPLICATES.labels(topic=TIMELINE_REQUESTS.name).inc()
             else:
                 requests.append(request)

@@ -13,8 +13,8 @@ from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from featurestore.counters import aggregate_engagements, route
 from streams.batches import EventBatch, decode_batch, observe_times
-from streams.duplicates import RecentIdentities
 from streams.watermark import Watermark
+from transport.duplicates import RecentIdentities
 from transport.metrics import DUPLICATES
 from transport.processor import Output
 

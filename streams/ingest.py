@@ -21,8 +21,8 @@ from featurestore.counters import aggregate_posts, route
 from featurestore.store_writer import write_tweets
 from featurestore.tweet_records import tweet_dense
 from streams.batches import EventBatch, decode_batch, decode_tweet, observe_times
-from streams.duplicates import RecentIdentities
 from streams.watermark import Watermark
+from transport.duplicates import RecentIdentities
 from transport.metrics import DUPLICATES
 from transport.processor import Output
 from vocab.counting import SourceCounter

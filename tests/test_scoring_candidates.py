@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from contracts.records import MAX_CANDIDATES
 from scoring.candidates import choose, split
-from scoring.repeats import RecentRequests
 from tests.scoring_samples import make_request
 from tests.unhurried import unhurried
 
@@ -37,31 +36,3 @@ def test_batches_hold_all_requests_in_order_and_no_more_candidates_than_allowed(
         assert run.stop - run.start == 1 or sum(counts[run]) <= most
     for before, after in itertools.pairwise(runs):
         assert sum(counts[before]) + counts[after.start] > most, "a batch could have held one more"
-
-
-def test_a_repeat_is_known_within_the_horizon_and_forgotten_past_it():
-    repeats = RecentRequests(10)
-    assert not repeats.is_repeat(1, "a", 0)
-    assert not repeats.is_repeat(2, "a", 1), "another viewer's"
-    assert repeats.is_repeat(1, "a", 9)
-    assert repeats.is_repeat(1, "a", 18), "counted from the last repeat"
-    assert not repeats.is_repeat(1, "a", 28)
-
-
-@unhurried
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=60), st.integers(1, 12), st.integers(0, 60))
-def test_what_is_rebuilt_after_a_restart_judges_as_before(steps, horizon, restart):
-    offset, log = 0, []
-    for name, step in steps:  # offsets with the holes that transaction markers leave
-        offset += step
-        log.append((name, offset))
-    whole = RecentRequests(horizon)
-    expected = [whole.is_repeat(1, str(name), offset) for name, offset in log]
-    assert len(whole) <= horizon
-    restart = min(restart, len(log))
-    committed = log[restart][1] if restart < len(log) else offset + 1
-    again = RecentRequests(horizon)
-    for name, offset in log[:restart]:
-        if offset >= again.rebuild_from(committed):
-            again.is_repeat(1, str(name), offset)
-    assert [again.is_repeat(1, str(name), offset) for name, offset in log[restart:]] == expected[restart:]

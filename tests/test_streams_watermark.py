@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.settings import TimeSettings
-from streams.duplicates import RecentIdentities
 from streams.watermark import Watermark
 
 SETTINGS = TimeSettings(window_ms=100, lateness_ms=150, jump_ms=1_000, jump_authors=3)
@@ -69,17 +68,3 @@ def test_a_tick_moves_time_alone():
     observe(watermark, [(10_000, 1, False), (500_000, 0, True)])
     assert watermark.newest_ms == 500_000
     assert watermark.closed_through == (500_000 - 150) // 100 - 1
-
-
-@given(st.lists(st.integers(0, 8), max_size=80), st.integers(1, 10), st.integers(0, 80))
-def test_repeats_are_the_same_after_a_rebuild(identities, horizon, restart):
-    offsets = list(range(0, 2 * len(identities), 2))  # transaction markers take offsets too
-    whole = RecentIdentities(horizon)
-    expected = whole.repeats(identities, offsets)
-    cut = min(restart, len(identities))
-    committed = 2 * cut
-    rebuilt = RecentIdentities(horizon)
-    begin = next((i for i, offset in enumerate(offsets) if offset >= rebuilt.rebuild_from(committed)), cut)
-    rebuilt.repeats(identities[begin:cut], offsets[begin:cut])
-    assert rebuilt.repeats(identities[cut:], offsets[cut:]) == expected[cut:]
-    assert len(whole) <= horizon

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from driftline.cli.common import current_settings
+from driftline.cli.common import current_settings, serve_metrics
 
 
 def scorer(
@@ -23,4 +23,6 @@ def scorer(
     from driftline.cli.signals import until_signalled
     from scoring.service import run
 
-    asyncio.run(until_signalled(run, current_settings()))
+    settings = current_settings()
+    serve_metrics(settings)
+    asyncio.run(until_signalled(run, settings))

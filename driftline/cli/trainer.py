@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from driftline.cli.common import current_settings
+from driftline.cli.common import current_settings, serve_metrics
 
 
 def trainer(
@@ -25,4 +25,6 @@ def trainer(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(current_settings(), stop)
+    settings = current_settings()
+    serve_metrics(settings)
+    run(settings, stop)

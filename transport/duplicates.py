@@ -1,22 +1,22 @@
-"""Events that came twice: recognized by identity over the last `horizon` offsets of their partition.
+"""Records that came twice: recognized by identity over the last `horizon` offsets of their partition.
 
 A function of the log alone: after a restart the identities are rebuilt by re-reading that many offsets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 
 class RecentIdentities:
-    """Which identities (64-bit numbers) the last `horizon` offsets held."""
+    """Which identities (whatever hashes and compares) the last `horizon` offsets held."""
 
     def __init__(self, horizon: int) -> None:
         self.horizon = horizon
-        self._last_offset: dict[int, int] = {}  # in ascending order of offset: a repeat moves to the end
+        self._last_offset: dict[Hashable, int] = {}  # in ascending order of offset: a repeat moves to the end
 
     def __len__(self) -> int:
         return len(self._last_offset)
 
-    def repeats(self, identities: Sequence[int], offsets: Sequence[int]) -> list[bool]:
+    def repeats(self, identities: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
         """For each event of a batch, in order: was its identity there within the horizon before it?"""
         last = self._last_offset
         result = []
