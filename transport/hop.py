@@ -25,6 +25,7 @@ from transport.hop_partition import HopPartition
 from transport.hop_producer import Fenced
 from transport.kafka_clients import unavailable
 from transport.processor import Output, Processor, unprefix
+from transport.waiting import pace
 
 __all__ = ["ExactlyOnceHop", "Output", "Processor", "unprefix"]
 
@@ -118,6 +119,7 @@ class ExactlyOnceHop:
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
+        pace(consumer._client)
         failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure = failure
         stopping = asyncio.create_task(self._wait_until_stopping())

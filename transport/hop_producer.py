@@ -14,11 +14,10 @@ from contracts.topics import ALL
 from transport.kafka_clients import COMPRESSION, MAX_REQUEST_BYTES
 from transport.partitioner import partition_of
 from transport.processor import Output
-from transport.waiting import announcing, close
+from transport.waiting import announcing, close, pace
 
 TRANSACTION_TIMEOUT_MS = 30_000  # how long a killed owner's open transaction may hold back readers
 BATCH_BYTES = 512 * 1024  # of records before compression: below every topic's `max.message.bytes`
-RETRY_BACKOFF_MS = 10  # the broker answers "concurrent transactions" for some ms after each commit
 
 _PARTITIONS = {topic.name: topic.partitions for topic in ALL}
 
@@ -42,8 +41,8 @@ class HopProducer:
             compression_type=COMPRESSION,
             max_batch_size=BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
-            retry_backoff_ms=RETRY_BACKOFF_MS,
         )
+        pace(self._producer.client)
 
     @contextlib.asynccontextmanager
     async def owned(self) -> AsyncIterator["HopProducer"]:

@@ -23,7 +23,7 @@ from contracts.topics import Topic
 from transport.kafka_clients import COMPRESSION, MAX_REQUEST_BYTES, unavailable
 from transport.metrics import WRITER_RECORDS
 from transport.partitioner import partition_of
-from transport.waiting import announcing, close
+from transport.waiting import announcing, close, pace
 
 BATCH_BYTES = 256 * 1024  # of records before compression; a partition holds at most three such batches in memory
 LINGER_S = 0.02
@@ -70,6 +70,7 @@ class KafkaWriter:
             max_batch_size=BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
         )
+        pace(self._producer.client)
         try:
             await self._producer.start()
         except KafkaError as error:

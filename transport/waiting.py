@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from contracts.settings import Settings
@@ -13,6 +15,7 @@ from contracts.settings import Settings
 log = logging.getLogger(__name__)
 
 SAY_EVERY_S = 5.0
+METADATA_PAUSE_S = 0.25
 CLOSE_S = 5.0  # for a producer to close in good order
 
 
@@ -40,6 +43,23 @@ def say_silent(settings: Settings, seconds: float, what: str) -> None:
     log.warning(
         "Kafka at %s (setting DRIFTLINE_KAFKA) has not answered for %.0f s: %s", settings.kafka, seconds, what
     )
+
+
+def pace(client: AIOKafkaClient) -> None:
+    """Make failing metadata requests of `client` take `METADATA_PAUSE_S` seconds.
+
+    aiokafka 0.14 asks again at once, from its fetcher and its sender, while a partition has no leader: with the
+    only broker away that is a busy loop of a thousand refused connections a second.
+    """
+    update = client._metadata_update
+
+    async def paced_update(*arguments: Any) -> bool:
+        updated: bool = await update(*arguments)
+        if not updated:
+            await asyncio.sleep(METADATA_PAUSE_S)
+        return updated
+
+    client._metadata_update = paced_update
 
 
 async def close(producer: AIOKafkaProducer) -> None:
