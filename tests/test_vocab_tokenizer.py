@@ -120,6 +120,7 @@ def test_what_comes_out_does_not_depend_on_the_size_of_the_table(monkeypatch):
     tweets = [tweet(f"word{i} other{i % 50} #tag{i}", author_id=i % 7) for i in range(400)]
     expected = Tokenizer().tokenize(tweets)
     monkeypatch.setattr(tokenizer, "MAX_ROWS", 300)
+    monkeypatch.setattr(tokenizer, "_CHECK_EVERY", 1)
     small = Tokenizer()
     batch = small.tokenize(tweets)
     assert batch.offsets.tolist() == expected.offsets.tolist()

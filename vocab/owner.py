@@ -11,17 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import BadRecord
-from contracts.frames import VocabCounts, VocabDelta
+from contracts.frames import VocabCounts, VocabDelta, empty
 from contracts.settings import VocabSettings
 from vocab import decay, owner_state
 from vocab.keys import SHARDS, shard_of
 from vocab.pending import PendingWindow, remember
 from vocab.schedule import decision_windows
-from vocab.shard import NO_SLOT, Decision, Rules, decide, forgotten
+from vocab.shard import NO_CHANGE, NO_SLOT, Decision, Rules, decide, forgotten
 from vocab.tracked import TrackedKeys
 from vocab.velocity import RECENT
 
 Source = tuple[str, int]
+
+_NO_KEYS = empty(np.uint64)
+_NO_GENERATIONS = empty(np.uint32)
+_NO_NAMESPACES = empty(np.uint8)
 
 
 class VocabularyOwner:
@@ -122,7 +126,11 @@ class VocabularyOwner:
         self.sequence += 1
         drop = np.zeros(len(self.tracked), bool)
         decisions = []
+        busy = self._busy()
         for shard, (begin, end) in zip(self.shards, self.tracked.bounds(self.shards), strict=True):
+            if not busy[shard]:
+                decisions.append((shard, begin, NO_CHANGE))
+                continue
             counts, slots = self.tracked.counts[begin:end], self.tracked.slots[begin:end]
             decision = decide(counts, slots, self.rules, self.rules.first_slot(shard))
             slots[decision.evicted] = NO_SLOT
@@ -133,7 +141,19 @@ class VocabularyOwner:
         self._forget(drop)
         return deltas
 
+    def _busy(self) -> NDArray[np.bool_]:
+        """bool[64]: the shards in which a key may come, go or be forgotten. In most windows most have none."""
+        tracked, shards = self.tracked, shard_of(self.tracked.keys)
+        waiting = tracked.slots == NO_SLOT
+        comes_or_goes = (tracked.counts >= np.uint64(self.rules.admit_at)) | (tracked.counts == 0)
+        notable = np.where(waiting, comes_or_goes, tracked.counts < np.uint64(self.rules.evict_below))
+        busy = np.bincount(shards[waiting], minlength=SHARDS) > self.rules.kept
+        busy[shards[notable]] = True
+        return busy
+
     def _delta(self, shard: int, base: int, begin: int, decision: Decision) -> VocabDelta:
+        if decision is NO_CHANGE:
+            return self._quiet_delta(shard, base)
         keys = self.tracked.keys[begin + decision.admitted]
         generations = self.generations[self.shards.index(shard)]
         places = decision.admitted_slots - self.rules.first_slot(shard)
@@ -151,6 +171,22 @@ class VocabularyOwner:
             admitted_tokens=[self.spellings.get(key, "") for key in keys.tolist()],
             evicted_keys=self.tracked.keys[begin + decision.evicted],
             evicted_slots=decision.evicted_slots,
+        )
+
+    def _quiet_delta(self, shard: int, base: int) -> VocabDelta:
+        return VocabDelta(
+            vocabulary=self.settings.name,
+            shard=shard,
+            base_version=base,
+            version=self.version,
+            sequence=self.sequence,
+            admitted_keys=_NO_KEYS,
+            admitted_slots=NO_CHANGE.admitted_slots,
+            admitted_generations=_NO_GENERATIONS,
+            admitted_namespaces=_NO_NAMESPACES,
+            admitted_tokens=[],
+            evicted_keys=_NO_KEYS,
+            evicted_slots=NO_CHANGE.evicted_slots,
         )
 
     def _forget(self, drop: NDArray[np.bool_]) -> None:

@@ -75,6 +75,9 @@ class Decision:
     evicted_slots: I32
 
 
+NO_CHANGE = Decision(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int32))
+
+
 def decide(counts: U64, slots: I32, rules: Rules, first_slot: int) -> Decision:
     """Steps 1 to 3. counts: uint64[n] and slots: int32[n] (-1 = none) of one shard, in order of keys."""
     has_slot = slots != NO_SLOT

@@ -27,9 +27,10 @@ from vocab.namespaces import Namespace
 TOKENIZER_VERSION = 1  # raise it with any change of what tokenize() returns
 MAX_TEXT_TOKENS = 256
 MAX_KEYS = 64
-MAX_ROWS = 1 << 18  # distinct tokens remembered: some 60 MB with their surfaces
+MAX_ROWS = 1 << 18  # distinct tokens remembered: some 100 MB with their surfaces
 MAX_SURFACES = 2 * MAX_ROWS  # "The" and "the" are two surfaces of one token
 
+_CHECK_EVERY = 64  # tweets between two looks at how full the table is
 _DROPPED = 0  # the row of surfaces that mean nothing
 _NO_NAMESPACE = 255
 _ROW_BITS = np.int64(MAX_ROWS.bit_length())
@@ -63,8 +64,8 @@ class _Rows(dict[Any, int]):
         self.row_of_key: dict[int, int] = {}
 
     def full(self) -> bool:
-        """Whether the tokens of one more tweet might not fit."""
-        most = MAX_TEXT_TOKENS + 2
+        """Whether the tokens of `_CHECK_EVERY` more tweets might not fit."""
+        most = _CHECK_EVERY * (MAX_TEXT_TOKENS + 2)
         return len(self.tokens) + most > MAX_ROWS or len(self) + most > MAX_SURFACES
 
     def __missing__(self, surface: str | int) -> int:
@@ -140,7 +141,7 @@ class Tokenizer:
             rows.append(look_up("\0" + tweet.lang))
             rows.extend(map(look_up, found))
             lengths.append(len(found) + 2)
-            if full():
+            if len(lengths) % _CHECK_EVERY == 0 and full():
                 break
         return rows, lengths
 

@@ -1,8 +1,8 @@
 """The keys that an owner counts, as columns in ascending order of key (so: shard after shard).
 
 Counting is bounded: after each decision a shard keeps its admitted keys and `kept` others (`shard.Rules`).
-A key that is dropped starts again from zero, so a count never overstates; it understates by at most what the
-key had when it was dropped, which was no more than any key kept then had.
+A key that is dropped starts again from zero, so a count never overstates (but for rounding); it understates by what
+the key had each time it was dropped, which was no more than any key kept then had.
 """
 
 from dataclasses import dataclass, fields

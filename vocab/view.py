@@ -8,7 +8,7 @@ writes all of its values after each close, so a wiped Redis is whole again after
 with the next write of its bucket, without a tombstone.
 
 Bounded memory: an admitted key takes 45 bytes and its token; a list has at most `LIST_LENGTH` entries for each kind
-and namespace. At the default capacity of 131,072 and 10-byte tokens: some 8 MB, and some 50 kB of lists an owner.
+and namespace. At the default capacity of 131,072: some 6 MB, and some 100 kB of lists an owner.
 """
 
 from dataclasses import dataclass

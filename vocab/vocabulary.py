@@ -128,6 +128,8 @@ class Vocabulary:
             raise ChainBroken(f"{where}: based on version {delta.base_version}, this replica is at {at}")
         first = self._rules.first_slot(delta.shard)
         for keys, slots in ((delta.admitted_keys, delta.admitted_slots), (delta.evicted_keys, delta.evicted_slots)):
+            if not len(keys) and not len(slots):
+                continue
             inside = (slots >= first) & (slots < first + self._rules.per_shard)
             if len(keys) != len(slots) or not inside.all() or not (shard_of(keys) == delta.shard).all():
                 raise ChainBroken(f"{where}: keys or slots of another shard")
