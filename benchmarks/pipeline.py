@@ -48,6 +48,11 @@ class Run:
     resident_mb: dict[str, float]
 
 
+def settle_ms(settings: Settings) -> int:
+    """Event time after the last event in which everything closes."""
+    return settings.join.label_window_ms + settings.time.lateness_ms + 2 * settings.time.window_ms
+
+
 async def write(settings: Settings, chunks: Iterable[Chunk], *, whole: bool, rate: float | None = None) -> int:
     """Writes chunks and the ticks that close them; returns how many tweets."""
     began, written, end_ms = time.monotonic(), 0, 0
@@ -63,9 +68,8 @@ async def write(settings: Settings, chunks: Iterable[Chunk], *, whole: bool, rat
             end_ms = chunk.end_ms
             if rate is not None:
                 await asyncio.sleep(max(0.0, began + written / rate - time.monotonic()))
-        settle_ms = settings.join.label_window_ms + settings.time.lateness_ms + 2 * settings.time.window_ms
         ticked = [TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS] if whole else [TWEETS, CANDIDATES_SERVED]
-        await writer.send_tick(ticked, end_ms + settle_ms)
+        await writer.send_tick(ticked, end_ms + settle_ms(settings))
         await writer.flush()
     return written
 
@@ -106,6 +110,7 @@ def measure(servers: LocalServers, folder: Path, arguments: argparse.Namespace) 
         children = Children(settings, folder / "logs", commands(arguments.workers, whole=whole))
         try:
             until_drained(meter, children, groups)
+            source.pass_time(2 * settle_ms(settings))
             if arguments.rate is None:
                 children.stop()
             chunks = source.chunks(arguments.tweets // 1_000)

@@ -73,6 +73,11 @@ class Load:
         self._open: list[TimelineRequest] = []
         self._author_of: NDArray[np.int64] = np.zeros(0, np.int64)
 
+    def pass_time(self, ms: int) -> None:
+        """Nothing happens for so long; what comes after is that much later, and no longer late after a tick."""
+        self._begin_ms += ms
+        self._open = []
+
     def chunks(self, count: int) -> Iterator[Chunk]:
         """The next `count` chunks, in order of time."""
         for _ in range(count):

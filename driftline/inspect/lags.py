@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from contracts.settings import Settings
 from contracts.topics import (
@@ -40,7 +40,7 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
 }
 
 # Of a cluster whose first group has just come: the topic of offsets is still being made.
-_NO_GROUPS_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError)
+_NO_GROUPS_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 
 
 class LagMeter:
