@@ -1,10 +1,11 @@
 """Reads `examples`, `vocab-deltas` and `bins` in a thread of its own, so that fetching and decoding overlap learning.
 
 Partitions are assigned by hand, `examples` and `vocab-deltas` from the checkpoint's offsets, `bins` (a short log)
-from its beginning. Read-committed. What is read ahead is bounded: a partition that has enough waiting is paused until
+from its beginning. Read-committed. What is read ahead is bounded: a partition that has enough waiting is left until
 half of it is taken.
 """
 
+import contextlib
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -44,23 +45,19 @@ class LogReader:
     def __init__(self, settings: Settings, offsets: Mapping[Topic, Mapping[int, int]]) -> None:
         """Connect, seek and start. Raises `ServerUnavailable` for a broker that does not answer, and `DriftlineError`
         for a topic that does not exist or an offset that retention has deleted."""
-        with translated(settings):
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=settings.kafka.split(","),
-                bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
-                isolation_level="read_committed",
-                auto_offset_reset="none",  # an offset that is gone is an error, never a silent jump
-                enable_auto_commit=False,
-                allow_auto_create_topics=False,
-                max_poll_records=POLL_RECORDS,
-            )
+        with translated(settings), contextlib.ExitStack() as undo:
+            self._consumer = _consumer(settings)
+            undo.callback(self._consumer.close)
             self._topics = _assign(self._consumer, settings, offsets)
+            undo.pop_all()
         self._changed = threading.Condition()  # guards all that follows
         self._waiting: dict[TopicPartition, int] = defaultdict(int)  # rows or records read and not taken
         self._examples = {tp.partition: tp for tp, topic in self._topics.items() if topic == EXAMPLES}
         self._merged: Interleave[Read] = Interleave(self._examples)
         self._deltas: deque[tuple[TopicPartition, int, VocabDelta | BinsVersion]] = deque()
         self._at_end: frozenset[int] = frozenset()
+        self._read_from = set(self._topics)  # this and the next: of the reading thread alone
+        self._left_at: dict[TopicPartition, int] = {}
         self._stopping = threading.Event()
         self._thread = ThreadPoolExecutor(1, "examples-reader")
         self._run_result = self._thread.submit(self._run)
@@ -117,7 +114,11 @@ class LogReader:
             self._consumer.close(timeout_ms=1_000)
 
     def _read_once(self) -> None:
-        polled = self._consumer.poll(timeout_ms=POLL_MS)
+        if self._read_from:
+            polled = self._consumer.poll(timeout_ms=POLL_MS)
+        else:
+            polled = {}
+            self._stopping.wait(POLL_MS / 1000)
         decoded = [(tp, [_decode(self._topics[tp], record) for record in records]) for tp, records in polled.items()]
         at_end = frozenset(partition for partition, tp in self._examples.items() if self._is_at_end(tp))
         with self._changed:
@@ -129,7 +130,7 @@ class LogReader:
             held = dict(self._waiting)
             if news:
                 self._changed.notify_all()
-        self._pause_or_resume(held)
+        self._choose(held)
 
     def _hold(self, tp: TopicPartition, item: Any) -> None:
         if self._topics[tp] == EXAMPLES:
@@ -141,17 +142,43 @@ class LogReader:
             self._waiting[tp] += 1
 
     def _is_at_end(self, tp: TopicPartition) -> bool:
+        if tp not in self._read_from:
+            return False
         end = self._consumer.highwater(tp)  # None before the first fetch
         return end is not None and self._consumer.position(tp) >= end
 
-    def _pause_or_resume(self, held: Mapping[TopicPartition, int]) -> None:
-        paused = self._consumer.paused()
-        for tp, topic in self._topics.items():
-            most = MOST_ROWS if topic == EXAMPLES else MOST_DELTAS
-            if tp in paused and held.get(tp, 0) <= most // 2:
-                self._consumer.resume(tp)
-            elif tp not in paused and held.get(tp, 0) >= most:
-                self._consumer.pause(tp)
+    def _choose(self, held: Mapping[TopicPartition, int]) -> None:
+        """Read on where little waits: the others leave the assignment, and come back where they were left.
+
+        kafka-python (3.0.12) parks the fetched records of a partition that is paused and may never give them back
+        when it is resumed, nor fetch it again; one that is assigned anew and sought begins afresh.
+        """
+        chosen = {tp for tp in self._topics if held.get(tp, 0) < self._limit(tp)}
+        if chosen == self._read_from:
+            return
+        self._left_at |= {tp: self._consumer.position(tp) for tp in self._read_from - chosen}
+        self._consumer.assign(list(chosen))
+        for tp in chosen - self._read_from:
+            self._consumer.seek(tp, self._left_at.pop(tp))
+        self._read_from = chosen
+
+    def _limit(self, tp: TopicPartition) -> int:
+        """Of what may wait; half of it where a partition was left for having too much."""
+        most = MOST_ROWS if self._topics[tp] == EXAMPLES else MOST_DELTAS
+        return most if tp in self._read_from else most // 2
+
+
+def _consumer(settings: Settings) -> KafkaConsumer:
+    """As `transport.kafka_clients.consumer`, but an offset that is gone is an error and never a silent jump."""
+    return KafkaConsumer(
+        bootstrap_servers=settings.kafka.split(","),
+        bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
+        isolation_level="read_committed",
+        auto_offset_reset="none",
+        enable_auto_commit=False,
+        allow_auto_create_topics=False,
+        max_poll_records=POLL_RECORDS,
+    )
 
 
 def _assign(
