@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka.errors import KafkaError
 
 from contracts.errors import ServerUnavailable
 from contracts.partitioning import key_of
@@ -174,6 +175,47 @@ async def test_a_broker_that_is_away_is_waited_for_and_named_without_a_stack_tra
     assert not any(record.exc_info for record in caplog.records if record.name.startswith("transport"))
     await hop.stop()
     await task
+
+
+async def test_a_broker_that_has_only_just_started_is_tried_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS])
+    await write(settings, TWEETS, 100)
+    start, failed = AIOKafkaProducer.start, set()
+
+    async def fail_once(producer: AIOKafkaProducer) -> None:
+        if producer._txn_manager.transactional_id not in failed:
+            failed.add(producer._txn_manager.transactional_id)
+            raise AssertionError("Did we not perform bootstrap?")
+        await start(producer)
+
+    monkeypatch.setattr(AIOKafkaProducer, "start", fail_once)
+    async with running(settings, [TWEETS], lambda number: Counting(settings)):
+        await drained(settings, "hop")
+    assert len(failed) == TWEETS.partitions
+    await assert_each_counted_once(settings)
+
+
+async def test_a_group_membership_that_broke_down_is_begun_anew(settings: Settings) -> None:
+    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS])
+    consumers: list[AIOKafkaConsumer] = []
+
+    class Watched(ExactlyOnceHop):
+        async def _check_topics(self, consumer: AIOKafkaConsumer) -> None:
+            consumers.append(consumer)
+            await super()._check_topics(consumer)
+
+    hop = Watched(settings, "hop", [TWEETS], lambda number: Counting(settings), linger_ms=0)
+    task = asyncio.create_task(hop.run())
+    await eventually(lambda: owns(hop, 4), "the hop begins")
+    consumers[0]._coordinator._pending_exception = KafkaError("the coordination broke down")
+    await write(settings, TWEETS, 100)
+    await drained(settings, "hop")
+    await hop.stop()
+    await task
+    assert len(consumers) == 2
+    await assert_each_counted_once(settings)
 
 
 def test_topics_of_different_partition_counts_are_refused() -> None:

@@ -35,6 +35,7 @@ SESSION_TIMEOUT_MS = 10_000  # a killed instance's partitions move after this
 HEARTBEAT_MS = 1_000  # how soon an instance learns of a rebalance
 REBALANCE_TIMEOUT_MS = 60_000  # how long a rebalance waits for all to let go
 DRAIN_S = 20.0  # a batch still unfinished this long after a revocation is aborted
+CHECK_S = 1.0  # how soon a group membership that broke down is noticed
 REJOIN_S = 1.0  # after being fenced: two that claim one partition must not fight at full speed
 FETCH_WAIT_MS = (
     50  # one broker answers one fetch of a consumer at a time: an idle partition holds the others up so long
@@ -127,9 +128,11 @@ class ExactlyOnceHop:
             await consumer.start()
             await self._check_topics(consumer)
             consumer.subscribe(list(self._names), listener=_Listener(self, consumer))
-            await asyncio.wait([stopping, failure], return_when=asyncio.FIRST_COMPLETED)
-            if failure.done():
-                failure.result()
+            while not stopping.done():
+                await asyncio.wait([stopping, failure], timeout=CHECK_S, return_when=asyncio.FIRST_COMPLETED)
+                if failure.done():
+                    failure.result()
+                consumer._coordinator.check_errors()  # which no read does while no partition is assigned
         finally:
             stopping.cancel()
             await self._release()

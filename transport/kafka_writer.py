@@ -23,7 +23,7 @@ from contracts.topics import Topic
 from transport.kafka_clients import COMPRESSION, MAX_REQUEST_BYTES, unavailable
 from transport.metrics import WRITER_RECORDS
 from transport.partitioner import partition_of
-from transport.waiting import announcing, close, pace
+from transport.waiting import announcing, close, pace, start
 
 BATCH_BYTES = 256 * 1024  # of records before compression; a partition holds at most three such batches in memory
 LINGER_S = 0.02
@@ -72,7 +72,7 @@ class KafkaWriter:
         )
         pace(self._producer.client)
         try:
-            await self._producer.start()
+            await start(self._producer)
         except KafkaError as error:
             await close(self._producer)
             raise unavailable(self._settings, error) from error

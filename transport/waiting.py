@@ -8,7 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from contracts.settings import Settings
 
@@ -60,6 +60,14 @@ def pace(client: AIOKafkaClient) -> None:
         return updated
 
     client._metadata_update = paced_update
+
+
+async def start(producer: AIOKafkaProducer) -> None:
+    """Start `producer`. Raises `KafkaError`, also where aiokafka fails an assertion."""
+    try:
+        await producer.start()
+    except AssertionError as error:  # a broker that has only just started names no brokers, itself included
+        raise KafkaConnectionError("the broker knows of no broker yet") from error
 
 
 async def close(producer: AIOKafkaProducer) -> None:
