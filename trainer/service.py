@@ -141,7 +141,7 @@ class _Service:
             try:
                 return attempt()
             except ServerUnavailable as error:
-                _log.warning("%s; trying again in %.1f s", error, pause)
+                _log.warning("%s; trying again in %.1f s", str(error), pause)
                 if self._stop.wait(pause):
                     raise
         raise AssertionError("pauses() never ends")
