@@ -32,7 +32,7 @@ lint: $(VENV)/.python ## ruff and the strict type checker
 	$(BIN)/mypy
 
 bench: setup ## sustained tweets/s on this machine
-	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python -m benchmarks.pipeline whole
 
 clean: ## remove what set-up, tests and tools made; data in .driftline stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

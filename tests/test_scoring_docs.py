@@ -1,4 +1,4 @@
-"""What `docs/scoring.md` shows is run here as it stands there, but for the address and the topic's prefix."""
+"""What the README and `docs/scoring.md` show is run as it stands there, but for address and topic prefix."""
 
 import asyncio
 import re
@@ -21,9 +21,12 @@ from tests.scoring_samples import BEGIN_MS, make_read, make_request, save_snapsh
 from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
 
-BLOCKS = re.findall(
-    r"^```python\n(.*?)^```$", (Path(__file__).parent.parent / "docs" / "scoring.md").read_text(), flags=re.M | re.S
-)
+ROOT = Path(__file__).parent.parent
+
+
+def python_blocks(page: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), flags=re.M | re.S)
+
 
 TIMELINE = RankedTimeline(
     request_id="r", viewer_id=7, at_ms=BEGIN_MS, ranker="model", model_version=3, provenance=Provenance.REAL,
@@ -48,7 +51,7 @@ async def write(settings, *timelines):
 def test_the_consumer_of_ten_lines_prints_timelines(settings):
     kafka_admin.apply(settings, [TIMELINES_RANKED])
     asyncio.run(write(settings, TIMELINE))
-    code = BLOCKS[0]
+    [code] = python_blocks("README.md")
     assert len(code.splitlines()) == 10
     for shown, used in (
         ("localhost:9092", settings.kafka),
@@ -67,7 +70,8 @@ def test_what_was_logged_scores_the_same_bits_again(tmp_path):
     published = save_snapshot(settings, 1)
     ((_, served),) = rank([make_request(1)], make_read([9]), Predictor.load(published.path), 0, lambda: 0)
     names: dict = {}
-    exec(BLOCKS[1], names)
+    [code] = python_blocks("docs/scoring.md")
+    exec(code, names)
     assert_same_bits(names["recomputed"](served, published.path), served.probabilities)
     other = save_snapshot(msgspec.structs.replace(settings, data_dir=str(tmp_path / "other")), 2)
     assert not (names["recomputed"](served, other.path) == served.probabilities).any()
