@@ -4,13 +4,14 @@ They block. The firehoses use aiokafka (`transport/hop.py`, `transport/kafka_wri
 """
 
 import contextlib
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
-from contracts.errors import ServerUnavailable
+from contracts.errors import ServerUnavailable, SettingsError
 from contracts.settings import Settings
 from contracts.topics import ALL, Topic, prefixed
 
@@ -30,10 +31,30 @@ def unavailable(settings: Settings, error: BaseException | str) -> ServerUnavail
     )
 
 
+def _require_listener(settings: Settings) -> None:
+    """Raises `ServerUnavailable` unless one of the addresses takes connections.
+
+    kafka-python tries a refused connection again until its time is up, and leaves its sockets open then.
+    """
+    error: OSError | None = None
+    for address in settings.kafka.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), BOOTSTRAP_TIMEOUT_MS / 1000).close()
+        except OSError as refused:
+            error = refused
+        except ValueError as malformed:
+            raise SettingsError(f"DRIFTLINE_KAFKA: {address!r} is not host:port") from malformed
+        else:
+            return
+    raise unavailable(settings, error or "no address given") from error
+
+
 @contextlib.contextmanager
 def translated(settings: Settings) -> Iterator[None]:
     """Connection errors and timeouts of kafka-python become `ServerUnavailable`."""
     try:
+        _require_listener(settings)
         yield
     except (KafkaConnectionError, KafkaTimeoutError) as error:
         raise unavailable(settings, error) from error
