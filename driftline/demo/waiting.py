@@ -78,16 +78,17 @@ async def wait_until_drained(watch: Watch) -> dict[str, int]:
 
 
 async def wait_until_learned(watch: Watch, settings: Settings) -> None:
-    """Until the trainer has less than a version's worth of examples to learn, or time is up.
+    """Until the trainer has less to learn than a version and a batch take, or time is up.
 
     The rest is published when the trainer is asked to stop. Call it when the log of examples no longer grows.
     """
+    rest = settings.trainer.publish_every_examples + settings.trainer.batch_size
     deadline = watch.clock_s() + LEARN_TIMEOUT_S
     examples = await asyncio.to_thread(_count_examples, settings)
     while watch.clock_s() < deadline and not watch.stopping.is_set():
         learned = await asyncio.to_thread(_count_learned, settings)
         await watch.look()
-        if examples - learned < settings.trainer.publish_every_examples:
+        if examples - learned < rest:
             return
 
 

@@ -1,0 +1,168 @@
+"""The command groups against a real Kafka and Redis that hold a few records written by hand."""
+
+import json
+import os
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from contracts.settings import Settings, to_environ
+from driftline.cli.main import app
+from driftline.cli.show import plain
+from tests.inspect_samples import AT_MS, LETTERS, WINDOW, write_all
+
+pytestmark = pytest.mark.services
+
+
+class Cli:
+    """`driftline ...` with the settings of a test."""
+
+    def __init__(self, settings: Settings, patch: pytest.MonkeyPatch) -> None:
+        for name, value in to_environ(settings).items():
+            patch.setenv(name, value)
+
+    def text(self, *words: str) -> str:
+        return self._run(*words).stdout
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self._run(*words, "--json").stdout)
+
+    def error(self, *words: str) -> str:
+        return str(CliRunner().invoke(app, words).exception)
+
+    def _run(self, *words: str) -> Result:
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result
+
+
+@pytest.fixture(scope="module")
+def filled(kafka: str, redis_url: str) -> Settings:
+    settings = Settings(kafka=kafka, redis=redis_url, prefix=f"cli-groups-{os.urandom(3).hex()}-")
+    write_all(settings)
+    return settings
+
+
+@pytest.fixture
+def cli(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return Cli(filled, monkeypatch)
+
+
+def test_vocabulary_lists_what_rises_and_falls(cli: Cli) -> None:
+    assert [token["token"] for token in cli.json("vocab", "top")] == ["rust", "old"]
+    assert [token["token"] for token in cli.json("vocab", "top", "--kind", "word")] == ["go"]
+    assert {token["kind"] for token in cli.json("vocab", "top", "--kind", "all")} == {"hashtag", "word"}
+    assert [token["token"] for token in cli.json("vocab", "rising")] == ["rust"]
+    assert [token["token"] for token in cli.json("vocab", "falling")] == ["old"]
+    assert len(cli.json("vocab", "top", "-n", "1")) == 1
+    assert "rust" in cli.text("vocab", "rising")
+
+
+def test_a_token_is_found_however_it_is_written(cli: Cli) -> None:
+    shown = cli.json("vocab", "show", "#Rust")
+    assert (shown["kind"], shown["version"], shown["first_seen"]) == ("hashtag", WINDOW + 2, WINDOW)
+    assert shown == cli.json("vocab", "show", "rust", "--kind", "hashtag")
+    assert "has no slot" in cli.error("vocab", "show", "#nosuch")
+    assert "no kind" in cli.error("vocab", "show", "x", "--kind", "nosuch")
+    history = cli.json("vocab", "history", "#rust")
+    assert [(change["version"], change["admitted"]) for change in history] == [(WINDOW, True)]
+    assert history[0]["slot"] == shown["slot"]
+    assert cli.json("vocab", "history", "#nosuch") == []
+
+
+def test_vocabulary_stats_count_the_log(cli: Cli) -> None:
+    stats = cli.json("vocab", "stats")
+    assert (stats["admitted"], stats["version"]) == (3, WINDOW + 2)
+    assert stats["namespaces"] == {"hashtag": 2, "word": 1}
+
+
+def test_bins_are_listed_with_how_far_they_moved(cli: Cli) -> None:
+    assert [(b["feature"], b["versions"]) for b in cli.json("bins", "list")] == [("age_s", 2)]
+    assert cli.json("bins", "show", "age_s")["edges"] == [10.0, 20.0, 40.0]
+    assert [change["version"] for change in cli.json("bins", "history", "age_s")] == [WINDOW, WINDOW + 1]
+    assert "|" in cli.text("bins", "history", "age_s")
+    assert "those of: age_s" in cli.error("bins", "show", "nosuch")
+
+
+def test_features_tell_what_is_stored_from_what_is_not(cli: Cli) -> None:
+    stored = cli.json("features", "tweet", "71")["tweet"]
+    assert (stored["author"], stored["author_followers"], stored["provenance"]) == ("ann", 10.0, "simulated-world")
+    assert len(stored["keys"]["author"]) == 1
+    assert "\x1b" not in cli.text("features", "tweet", "71")
+    assert cli.json("features", "author", "5")["ever"]["like"] == 4
+    assert cli.json("features", "viewer", "42")["history"] == [{"at_ms": AT_MS, "tweet_id": 71}]
+    assert cli.json("features", "pair", "42", "5")["ever"]["like"] == 4
+    assert "is empty" in cli.error("features", "tweet", "72")  # nobody has written the epoch of these views
+    assert "counters" in cli.text("features", "author", "5")
+
+
+def test_examples_are_shown_and_counted(cli: Cli) -> None:
+    tail = cli.json("examples", "tail", "-n", "2")
+    assert [(e["tweet_id"], e["actions"], e["probability"]) for e in tail] == [
+        (1, ["seen"], None),
+        (2, ["seen"], None),
+    ]
+    stats = cli.json("examples", "stats")
+    assert (stats["examples"], stats["engaged"], stats["fallback"], stats["batches"]) == (3, 1, 2, 1)
+    assert stats["base_rate"] == pytest.approx(1 / 3)
+    assert stats["actions"] == {"seen": 3, "like": 1}
+    assert "base rate" in cli.text("examples", "stats")
+
+
+def test_dead_letters_are_counted_and_shown(cli: Cli) -> None:
+    listed = cli.json("dead-letters", "list")
+    assert {(c["topic"], c["reason"]): c["letters"] for c in listed["counts"]} == {
+        ("tweets-dead-letters", "malformed"): 2,
+        ("tweets-dead-letters", "time_ahead"): 1,
+        ("engagements-dead-letters", "malformed"): 1,
+    }
+    assert len(cli.json("dead-letters", "list", "--topic", "engagements")["newest"]) == 1
+    assert len(cli.json("dead-letters", "list", "--reason", "time_ahead")["newest"]) == 1
+    shown = cli.text("dead-letters", "show", "tweets", "2", "0")
+    assert "why it was malformed" in shown
+    assert "{\\xfe" in shown
+    assert "no letter" in cli.error("dead-letters", "show", "tweets", "2", "99")
+    assert "no dead letters of a topic" in cli.error("dead-letters", "list", "--topic", "nosuch")
+
+
+def test_a_dry_replay_only_counts(cli: Cli) -> None:
+    counted = cli.json("dead-letters", "replay", "--dry-run")
+    assert sum(counted["sent"].values()) == len(LETTERS) - 1
+    assert counted["not_replayable"] == 1
+    assert "would send" in cli.text("dead-letters", "replay", "--dry-run")
+
+
+def test_models_are_listed_in_order(cli: Cli) -> None:
+    assert [m["version"] for m in cli.json("models", "list")] == [1, 2, 3]
+    assert cli.json("models", "show")["version"] == 3
+    assert cli.json("models", "show", "2")["path"] == "/models/2"
+    assert "never published" in cli.error("models", "show", "9")
+    assert "/models/3" in cli.text("models", "show")
+
+
+def test_timelines_come_newest_last_without_ticks(cli: Cli) -> None:
+    tail = cli.json("timelines", "tail", "-n", "3")
+    assert {t["request_id"] for t in tail} <= {f"r-{n}" for n in range(1, 6)}
+    assert len(tail) == 3
+    assert len(cli.json("timelines", "tail", "-n", "50")) == 5
+    assert "fallback order recency" in cli.text("timelines", "tail")
+
+
+def test_a_timeline_is_shown_with_texts_unless_asked_not_to(cli: Cli) -> None:
+    shown = cli.json("timelines", "show", "r-4")
+    assert [(place["tweet_id"], place["author"]) for place in shown["places"]] == [(71, "ann"), (99, None)]
+    assert "#Rust" in cli.text("timelines", "show", "r-4")
+    hidden = cli.text("timelines", "show", "r-4", "--no-text")
+    assert "Rust" not in hidden
+    assert "71" in hidden
+    assert "Rust" not in json.dumps(cli.json("timelines", "show", "r-4", "--no-text"))
+    assert "no answer" in cli.error("timelines", "show", "nosuch")
+
+
+def test_a_cluster_without_topics_says_what_makes_them(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "driftline topics apply" in Cli(settings, monkeypatch).error("models", "list")
+
+
+def test_texts_cannot_move_the_cursor() -> None:
+    assert plain("a\x1b[2Jb\r\nc\u202ed") == "a [2Jb c d"
