@@ -37,6 +37,9 @@ class WorkerApp(faust.App):
         """Called by mode; services start in this order and stop in the reverse."""
         return [StreamServices(self._settings), *super().on_init_dependencies()]
 
+    def _create_directories(self) -> None:
+        """Called by Faust for its tables, of which there are none: a worker leaves no folder behind."""
+
 
 def create_app(settings: Settings) -> WorkerApp:
     """A worker's app with these settings."""
