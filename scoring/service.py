@@ -59,11 +59,15 @@ class ScoringProcessor:
     async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
         """The answers to the batch's requests. Raises `ServerUnavailable` where features cannot be read."""
         requests, letters, ticks = self._new_requests(records)
-        answers = await self._answers(requests) if requests else []
-        return [*letters, *answers, *ticks[-1:]]
+        outputs = letters
+        for place, answer in enumerate(await self._answers(requests) if requests else []):
+            outputs += ticks.get(place, [])
+            outputs += answer
+        return outputs + ticks.get(len(requests), [])
 
-    async def _answers(self, requests: Sequence[TimelineRequest]) -> list[Output]:
-        outputs: list[Output] = []
+    async def _answers(self, requests: Sequence[TimelineRequest]) -> list[list[Output]]:
+        """Of each request, in order, its two records."""
+        answers = []
         recent = np.empty(0, np.uint64)
         if any(request.candidates is None for request in requests):
             recent, _ = await self._reader.recent_tweets(self._settings.recent_candidates)
@@ -75,9 +79,11 @@ class ScoringProcessor:
             for timeline, served in rank(requests[run], read, self._model(), _clock_us() - began, _clock_us):
                 key = key_of(timeline.viewer_id)
                 partition = partition_of(key, TIMELINES_RANKED.partitions)
-                outputs.append(Output(TIMELINES_RANKED.name, encode(timeline), key, partition))
-                outputs.append(Output(CANDIDATES_SERVED.name, encode(served), key, partition))
-        return outputs
+                answers.append([
+                    Output(TIMELINES_RANKED.name, encode(timeline), key, partition),
+                    Output(CANDIDATES_SERVED.name, encode(served), key, partition),
+                ])  # fmt: skip
+        return answers
 
     def metadata(self) -> str:
         """Nothing: what is remembered is read again."""
@@ -89,17 +95,20 @@ class ScoringProcessor:
 
     def _new_requests(
         self, records: Sequence[ConsumerRecord]
-    ) -> tuple[list[TimelineRequest], list[Output], list[Output]]:
+    ) -> tuple[list[TimelineRequest], list[Output], dict[int, list[Output]]]:
         """(requests not seen lately, dead letters of what is none, ticks to pass on).
 
-        What was served has come as far in event time as the requests have: their ticks say so downstream.
+        What was served has come as far in event time as the requests have: their ticks say so downstream, at their
+        places among the answers. ticks[i] is the newest one between request i - 1 and request i.
         """
-        requests, letters, ticks = [], [], []
+        requests: list[TimelineRequest] = []
+        letters: list[Output] = []
+        ticks: dict[int, list[Output]] = {}
         for record in records:
             try:
                 if record.key == TICK_KEY:
                     tick = encode(_decode_tick(record.value or b""))
-                    ticks.append(Output(CANDIDATES_SERVED.name, tick, TICK_KEY, record.partition))
+                    ticks[len(requests)] = [Output(CANDIDATES_SERVED.name, tick, TICK_KEY, record.partition)]
                     continue
                 request = _decode(record.value or b"")
             except BadRecord as error:

@@ -122,15 +122,19 @@ async def test_repeats_are_answered_once_and_what_is_no_request_is_set_aside(set
     assert await scorer.process(records(make_request(1), begin=12)) == []
 
 
-async def test_the_last_tick_of_a_batch_is_passed_on_behind_its_answers_and_a_broken_one_set_aside(settings, redis):
-    ticks = [Record(encode(Tick(tick_ms=BEGIN_MS + i)), key=TICK_KEY, offset=i) for i in (1, 2)]
+async def test_ticks_are_passed_on_at_their_places_and_a_broken_one_set_aside(settings, redis):
+    def tick(offset: int) -> Record:
+        return Record(encode(Tick(tick_ms=BEGIN_MS + offset)), key=TICK_KEY, offset=offset)
+
     broken = Record(b"{}", key=TICK_KEY, offset=3)
-    outputs = await processor(settings, redis).process([*ticks, broken, *records(make_request(1), begin=4)])
+    first, second = records(make_request(1), begin=4), records(make_request(2), begin=6)
+    outputs = await processor(settings, redis).process([tick(1), tick(2), broken, *first, tick(5), *second, tick(7)])
     assert [letter.offset for letter in of(outputs, dead_letters(TIMELINE_REQUESTS))] == [3]
-    tick = outputs[-1]
-    assert (tick.topic, tick.key, tick.partition) == (CANDIDATES_SERVED.name, TICK_KEY, 2)
-    assert Codec(Tick).decode(tick.value).tick_ms == BEGIN_MS + 2
-    assert [output.topic for output in outputs[1:-1]] == [TIMELINES_RANKED.name, CANDIDATES_SERVED.name]
+    served = [output for output in outputs if output.topic == CANDIDATES_SERVED.name]
+    assert [output.key == TICK_KEY for output in served] == [True, False, True, False, True]
+    ticks = [output for output in served if output.key == TICK_KEY]
+    assert [Codec(Tick).decode(output.value).tick_ms - BEGIN_MS for output in ticks] == [2, 5, 7]
+    assert {output.partition for output in ticks} == {2}
 
 
 async def test_a_repeat_is_known_after_a_restart(settings, redis):
