@@ -1,0 +1,100 @@
+"""Examples a second on one core, stage by stage: decode, encode, learn, publish; and microseconds a served candidate.
+
+    python -m benchmarks.trainer [--examples 60000] [--profile]
+
+The world is that of the trainer's tests with some 45 keys an example and the default sizes of the model (131,072
+slots of 16). Figures are of this process alone: one thread, no Kafka.
+"""
+
+import argparse
+import cProfile
+import pstats
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+import torch
+
+from contracts.columns import FeatureColumns
+from contracts.examples import Examples, encode_examples
+from contracts.settings import Settings, TimeSettings
+from featurestore.encoding import encode
+from model.serving import Predictor
+from model.snapshot import Snapshot
+from tests.trainer_world import PLACES, WINDOWS, World, versions_of
+from trainer.check import read_examples
+from trainer.trainer import Consumed, Trainer
+
+ResultT = TypeVar("ResultT")
+RECORD_REQUESTS = 50  # of PLACES examples each, in one record
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", type=int, default=60_000)
+    parser.add_argument("--profile", action="store_true", help="print where learning spends its time")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    world = World(viewers=5_000, authors=20_000, words=80_000, words_per_tweet=40)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=folder, time=TimeSettings(window_ms=60_000))
+        trainer = Trainer(settings)
+        trainer.versions = versions_of(world, settings, trainer.learner)
+        count = arguments.examples // (RECORD_REQUESTS * PLACES)
+        records = [encode_examples(world.examples(RECORD_REQUESTS, WINDOWS[-1] * 60_000)[0]) for _ in range(count)]
+        _learn_all(trainer, [read_examples(records[0])] * 2)  # compiles the kernels
+        decoded = _timed("decode", arguments.examples, lambda: [read_examples(record) for record in records])
+        _timed("encode", arguments.examples, lambda: [_encode(trainer, examples) for examples in decoded])
+        profile = cProfile.Profile()
+        if arguments.profile:
+            profile.enable()
+        _timed("learn (with encode)", arguments.examples, lambda: _learn_all(trainer, decoded))
+        profile.disable()
+        begin = time.perf_counter()
+        published = trainer.publish(now_ms=0)
+        seconds = time.perf_counter() - begin
+        size = sum(file.stat().st_size for file in Path(published.path).iterdir()) / 1e6
+        print(f"{'publish':24}{seconds * 1e3:12.0f} ms, snapshot of {size:.0f} MB and checkpoint")
+        print(f"{'':24}{msgspec.json.encode(published.evaluation).decode()}")
+        _serve(published.path, decoded[0].features)
+        if arguments.profile:
+            pstats.Stats(profile).sort_stats("tottime").print_stats(15)
+
+
+def _learn_all(trainer: Trainer, parts: list[Examples]) -> None:
+    for offset, part in enumerate(parts):
+        trainer.observe(Consumed(0, offset, part))
+        if trainer.full and not trainer.learn():
+            raise RuntimeError("the version was not reached")
+
+
+def _encode(trainer: Trainer, examples: Examples) -> int:
+    return len(encode(examples.features, trainer.learner.vocabulary, trainer.learner.bins))
+
+
+def _serve(path: str, features: FeatureColumns) -> None:
+    begin = time.perf_counter()
+    predictor = Predictor(Snapshot.load(Path(path)))
+    print(f"{'load a snapshot':24}{(time.perf_counter() - begin) * 1e3:12.0f} ms")
+    predictor.score(features)
+    n, rounds = len(features), 40
+    _timed("score (with encode)", n * rounds, lambda: [predictor.score(features) for _ in range(rounds)])
+    rows = np.arange(10)
+    _timed("explain", 10 * rounds, lambda: [predictor.explain(features, rows) for _ in range(rounds)])
+
+
+def _timed(what: str, count: int, work: Callable[[], ResultT]) -> ResultT:
+    begin = time.perf_counter()
+    result = work()
+    seconds = time.perf_counter() - begin
+    print(f"{what:24}{count / seconds:12,.0f} /s {seconds / count * 1e6:8.2f} us each")
+    return result
+
+
+if __name__ == "__main__":
+    main()
