@@ -1,0 +1,96 @@
+"""What the hops of owners share: counts in, decisions out, state on a compacted topic.
+
+An owner (`vocab/owner.py`, `featurestore/bin_owner.py`) is the single writer of what it decides. Its state is written
+in the transaction that commits the offset it stands at, and read again with the counts since after a restart.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from aiokafka import ConsumerRecord
+
+from contracts.codec import Codec, Frame
+from contracts.errors import BadRecord
+from contracts.settings import Settings
+from contracts.topics import Topic
+from streams.owner_state import EVERY_RECORDS, join_state, state_outputs
+from transport.dead_letters import dead_letter
+from transport.processor import Output
+from transport.state_log import read_latest
+
+
+class Owner(Protocol):
+    """What an owner has to offer; what it decides is its processor's own business."""
+
+    def observe(self, frame: Any, /) -> None:
+        """Take a frame of counts, of the type that its processor names; raises `BadRecord`."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """The whole state."""
+        ...
+
+
+OwnerT = TypeVar("OwnerT", bound=Owner)
+
+
+class OwnerProcessor(ABC, Generic[OwnerT]):
+    """One partition of counts and its owner. A subclass says which topics, and what a decision looks like."""
+
+    counts: Topic
+    state: Topic
+    frame: type[Frame]
+
+    def __init__(self, settings: Settings, partition: int, owner: OwnerT, restore: Callable[[bytes], OwnerT]) -> None:
+        self.settings = settings
+        self.partition = partition
+        self.owner = owner
+        self._restore = restore
+        self._decode = Codec(self.frame).decode
+        self._records_since_state = 0
+
+    @abstractmethod
+    async def decide(self) -> list[Output]:
+        """What the owner decides of the windows that every source has closed by now."""
+
+    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Take up the newest state; have what came after it re-read."""
+        state = join_state(await read_latest(self.settings, self.state, self.partition))
+        if state is None:
+            return {self.counts.name: 0} if self.counts.name in committed else {}
+        offset, packed = state
+        self.owner = self._restore(packed)
+        return {self.counts.name: offset}
+
+    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+        """Count again what the state does not hold, and decide again what is in the log already."""
+        self._observe(records)
+        await self.decide()
+
+    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        """The decisions of the windows that these counts close."""
+        outputs = self._observe(records)
+        outputs += await self.decide()
+        if self._records_since_state >= EVERY_RECORDS:
+            self._records_since_state = 0
+            outputs += state_outputs(self.state, self.partition, records[-1].offset + 1, self.owner.to_bytes())
+        return outputs
+
+    def metadata(self) -> str:
+        """Nothing: the state names its own offset."""
+        return ""
+
+    def paused(self) -> frozenset[str]:
+        """Never."""
+        return frozenset()
+
+    def _observe(self, records: Sequence[ConsumerRecord]) -> list[Output]:
+        letters = []
+        for record in records:
+            try:
+                self.owner.observe(self._decode(record.value or b""))
+            except BadRecord as error:
+                letters.append(dead_letter(self.counts, record, error))
+        self._records_since_state += len(records)
+        return letters
