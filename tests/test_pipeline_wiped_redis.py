@@ -1,0 +1,84 @@
+"""Redis is a view: wiped, it comes back out of Kafka with the same values, by the next update or by a restart."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contracts.codec import encode
+from contracts.partitioning import key_of
+from contracts.records import Tweet
+from contracts.settings import Settings
+from contracts.topics import TWEETS
+from driftline.servers.local import running, start_redis
+from tests.pipeline_runs import END_MS, INPUTS, drained, make_served, make_tweets, worker, write_run
+from transport import kafka_admin
+from transport.kafka_writer import KafkaWriter
+from transport.redis_connection import connect_blocking
+
+REQUESTS = 100
+BUCKETS = 1_024
+
+
+@pytest.fixture
+def alone(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """With a Redis of this test's own, which it may flush."""
+    with running(start_redis(tmp_path, print, bound=True, install=False)) as server:
+        yield msgspec.structs.replace(settings, redis=server.address)
+
+
+def dump(settings: Settings) -> dict[bytes, object]:
+    """Every key without its prefix, and its value."""
+    found: dict[bytes, object] = {}
+    with connect_blocking(settings) as redis:
+        for key in redis.scan_iter(count=1_000):
+            value = redis.zrange(key, 0, -1, withscores=True) if redis.type(key) == b"zset" else redis.get(key)
+            found[key.removeprefix(settings.prefix.encode())] = value
+    return found
+
+
+def flush(settings: Settings) -> None:
+    with connect_blocking(settings) as redis:
+        redis.flushall()
+
+
+async def write_newcomers(settings: Settings) -> None:
+    """Tweets of authors that nobody has heard of, enough for every owner of entities to get one."""
+    async with KafkaWriter(settings) as writer:
+        for i in range(40):
+            tweet = Tweet(id=90_000 + i, created_ms=END_MS, author_id=80_000 + i, author="new", text="hello")
+            await writer.send(TWEETS, key_of(tweet.id), encode(tweet))
+        await writer.send_tick(INPUTS, END_MS + 600_000)
+
+
+@pytest.mark.services
+def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
+    kafka_admin.apply(alone)
+    requests = [make_served(i, REQUESTS) for i in range(REQUESTS)]
+    asyncio.run(write_run(alone, make_tweets(2_000, random.Random(1)), requests))
+
+    with worker(alone, tmp_path / "first.log") as first:
+        first.drain(alone)
+        before = dump(alone)
+        kinds = {key.split(b":")[2] for key in before if key.startswith(b"f:")}
+        assert kinds == {b"tweet", b"n", b"history", b"recent", b"position", b"epoch"}
+
+        flush(alone)
+        asyncio.run(write_newcomers(alone))
+        first.wait_until(lambda: drained(alone))
+        after = dump(alone)
+        moved = {key for key in before if after.get(key) != before[key]}
+        assert {key.split(b":")[-1] for key in moved if key.startswith(b"f:")} == {b"recent", b"position"}
+        assert {key for key in after if key.startswith(b"vocab:")} == {
+            key for key in before if key.startswith(b"vocab:")
+        }
+        assert len([key for key in after if b":bucket:" in key]) == BUCKETS
+        first.terminate()
+
+    flush(alone)
+    with worker(alone, tmp_path / "second.log") as second:
+        second.wait_until(lambda: second.ready() and dump(alone) == after)
+        second.terminate()
