@@ -41,7 +41,7 @@ def demo(
     try:
         result = run(load(), options, console)
     except (Interrupted, KeyboardInterrupt) as error:
-        typer.echo(f"interrupted: {error or 'stopped before anything was fed'}", err=True)
+        typer.echo(f"interrupted: {str(error) or 'nothing was fed'}", err=True)
         raise typer.Exit(_INTERRUPTED) from error
     report.show(console, result)
     if json is not None:

@@ -78,14 +78,17 @@ class Stages:
 def run(base: Settings, options: Options, console: Console) -> Report:
     """Run it on the servers that `base` names, or on fresh ones. Raises `Interrupted`, `ChildFailed` and others."""
     folder = Path(tempfile.mkdtemp(prefix="driftline-demo-"))
-    done = False
+    failed = True
     try:
         with Display(console, time.monotonic) as display:
             report = _on_servers(base, options, folder, display)
-        done = True
+        failed = False
         return report
+    except (Interrupted, KeyboardInterrupt):
+        failed = False
+        raise
     finally:
-        if done and not options.keep:
+        if not failed and not options.keep:
             shutil.rmtree(folder)
         else:
             console.print(f"logs and data are in {folder}", markup=False, highlight=False, soft_wrap=True)
@@ -123,13 +126,13 @@ class _Demo:
         with stop_on_signals() as stopping, sorter:
             material = await self._material(sorter, stopping)
             if stopping.is_set():
-                raise Interrupted("stopped while reading")
+                raise Interrupted("nothing was fed")
             self._settings = settings_for(self._settings, material.event_ms, material.requests)
             self._stages.end("reading")
             with LagMeter.connected(self._settings) as meter:
                 lags = await self._with_children(material, meter, stopping)
             if stopping.is_set():
-                raise Interrupted("everything in flight was drained")
+                raise Interrupted("the processes were stopped in order")
         self._display.say("reading the logs for the summary")
         run = Run(
             description=material.description,
@@ -175,7 +178,7 @@ class _Demo:
         finally:
             self._display.end()
             failures = await asyncio.to_thread(children.stop)
-        if failures:
+        if failures and not stopping.is_set():  # one that was still starting may have died of SIGTERM
             raise failures[0]
         self._stages.end("stopping")
         return lags
