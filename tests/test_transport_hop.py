@@ -210,12 +210,32 @@ async def test_a_group_membership_that_broke_down_is_begun_anew(settings: Settin
     task = asyncio.create_task(hop.run())
     await eventually(lambda: owns(hop, 4), "the hop begins")
     consumers[0]._coordinator._pending_exception = KafkaError("the coordination broke down")
+
+    async def joined_again() -> bool:
+        return len(consumers) == 2
+
+    await eventually(joined_again, "the hop joins its group again")
     await write(settings, TWEETS, 100)
     await drained(settings, "hop")
     await hop.stop()
     await task
-    assert len(consumers) == 2
     await assert_each_counted_once(settings)
+
+
+async def test_partitions_assigned_while_the_hop_leaves_are_not_begun(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS])
+    stop = AIOKafkaConsumer.stop
+
+    async def stop_after_a_rebalance(consumer: AIOKafkaConsumer) -> None:
+        await consumer._subscription.listener.on_partitions_assigned(consumer.assignment())
+        await stop(consumer)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "stop", stop_after_a_rebalance)
+    async with running(settings, [TWEETS], lambda number: Counting(settings)) as hop:
+        await eventually(lambda: owns(hop, 4), "the hop begins")
+    assert hop.partitions == []
 
 
 def test_topics_of_different_partition_counts_are_refused() -> None:

@@ -124,10 +124,11 @@ class ExactlyOnceHop:
         failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure = failure
         stopping = asyncio.create_task(self._wait_until_stopping())
+        listener = _Listener(self, consumer)
         try:
             await consumer.start()
             await self._check_topics(consumer)
-            consumer.subscribe(list(self._names), listener=_Listener(self, consumer))
+            consumer.subscribe(list(self._names), listener=listener)
             while not stopping.done():
                 await asyncio.wait([stopping, failure], timeout=CHECK_S, return_when=asyncio.FIRST_COMPLETED)
                 if failure.done():
@@ -135,6 +136,7 @@ class ExactlyOnceHop:
                 consumer._coordinator.check_errors()  # which no read does while no partition is assigned
         finally:
             stopping.cancel()
+            listener.leaving = True  # a rebalance may end while we leave: what it assigns is no longer begun
             await self._release()
             await consumer.stop()
 
@@ -198,9 +200,11 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, hop: ExactlyOnceHop, consumer: AIOKafkaConsumer) -> None:
         self._hop = hop
         self._consumer = consumer
+        self.leaving = False
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         await self._hop._release()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self._hop._assign(self._consumer, assigned)
+        if not self.leaving:
+            self._hop._assign(self._consumer, assigned)
