@@ -126,7 +126,7 @@ class TimelineRequest(Record, frozen=True, kw_only=True):
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that moved a score: by how much the log-odds change when it is taken away."""
+    """One thing that moved a score. `log_odds`: of the score with it, minus that of the score without it."""
 
     feature: str
     log_odds: float

@@ -2,15 +2,21 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from contracts.settings import Settings, to_environ
 from driftline.cli.main import app
 from driftline.cli.show import plain
 from tests.inspect_samples import AT_MS, LETTERS, WINDOW, write_all
+from vocab.keys import key_of
+from vocab.namespaces import Namespace
+from vocab.vocabulary import VocabularyView
 
 pytestmark = pytest.mark.services
 
@@ -75,6 +81,15 @@ def test_vocabulary_stats_count_the_log(cli: Cli) -> None:
     stats = cli.json("vocab", "stats")
     assert (stats["admitted"], stats["version"]) == (3, WINDOW + 2)
     assert stats["namespaces"] == {"hashtag": 2, "word": 1}
+
+
+def test_a_version_of_the_vocabulary_is_made_again_from_the_log(cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "vocabulary.safetensors"
+    assert "admitted keys at version" in cli.text("vocab", "rebuild", str(WINDOW), "--out", str(out))
+    view = VocabularyView.from_arrays(load_file(out))
+    slot = cli.json("vocab", "show", "#rust")["slot"]
+    assert view.lookup(np.array([key_of(Namespace.HASHTAG, "rust")], np.uint64)).tolist() == [slot]
+    assert "past the log" in cli.error("vocab", "rebuild", str(WINDOW + 9), "--out", str(out))
 
 
 def test_bins_are_listed_with_how_far_they_moved(cli: Cli) -> None:

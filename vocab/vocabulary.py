@@ -100,7 +100,7 @@ class Vocabulary:
         if version < self.retained_from:
             raise VersionRetired(
                 f"vocabulary {self._name}: version {version} is retired, {self.retained_from} is the oldest kept; "
-                f"`driftline vocab rebuild --version {version}` makes it again from the log"
+                f"`driftline vocab rebuild {version}` makes it again from the log"
             )
         undone = [change for change in self._changes if change.version > version]
         if not undone:

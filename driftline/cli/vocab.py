@@ -1,5 +1,6 @@
 """`driftline vocab`: the drifting vocabulary."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -138,6 +139,24 @@ def stats(as_json: AsJson = False) -> None:
             *((f"kind: {kind}", f"{count:,}") for kind, count in found.namespaces.items()),
         ],
     )
+
+
+@app.command()
+def rebuild(
+    version: Annotated[int, typer.Argument(help="The window: a version of the vocabulary.")],
+    out: Annotated[Path, typer.Option(help="Where to write it, as safetensors.")],
+) -> None:
+    """Make a version that is no longer kept again out of the log of deltas, and write its keys and slots to a file.
+
+    Example: driftline vocab rebuild 29454006 --out vocabulary.safetensors
+    """
+    from safetensors.numpy import save_file
+
+    from driftline.inspect import vocab_log
+
+    view = vocab_log.rebuild(current_settings(), version)
+    save_file(view.to_arrays(), out)
+    typer.echo(f"{len(view.keys):,} admitted keys at version {view.version}, in {out}")
 
 
 def _show(title: str, tokens: list["Token"], as_json: bool) -> None:

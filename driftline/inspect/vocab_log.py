@@ -7,14 +7,15 @@ import msgspec
 import numpy as np
 
 from contracts.codec import Codec
-from contracts.errors import DriftlineError
+from contracts.errors import DriftlineError, VersionNotReached
 from contracts.frames import VocabDelta
 from contracts.settings import Settings
 from contracts.topics import VOCAB_DELTAS
 from driftline.inspect.logs import read_records
 from vocab import patterns
-from vocab.keys import key_of
+from vocab.keys import SHARDS, key_of
 from vocab.namespaces import Namespace
+from vocab.vocabulary import Vocabulary, VocabularyView
 
 _codec = Codec(VocabDelta)
 
@@ -62,6 +63,21 @@ def parse_token(text: str, kind: str | None = None) -> tuple[Namespace, str]:
     if not meaning[1]:
         raise NoSuchToken(f"{text!r} is nothing that the tokenizer keeps")
     return meaning
+
+
+def rebuild(settings: Settings, version: int) -> VocabularyView:
+    """The vocabulary at `version`, however old, out of the log. Raises `VersionNotReached` past the log's end."""
+    vocabulary, reached = Vocabulary(settings.vocab), dict.fromkeys(range(SHARDS), 0)
+    for delta in _deltas(settings):
+        reached[delta.shard] = delta.version
+        if delta.version <= version:
+            vocabulary.apply(delta)
+    if min(reached.values()) < version:
+        raise VersionNotReached(
+            f"vocabulary {settings.vocab.name}: version {version} is past the log, which ends at "
+            f"{min(reached.values())}"
+        )
+    return vocabulary.at(vocabulary.complete_through)
 
 
 def history(settings: Settings, namespace: Namespace, token: str) -> list[Change]:
