@@ -3,10 +3,11 @@
 `ingest`: tweets in; vocabulary, bins and features written. `whole`: per 1,000 tweets also 1,000 engagements and 20
 requests of 100 named candidates, with the scorer answering and the trainer learning.
 
-The topics are loaded before the clock starts. A warm-up (with the tweets that requests name) goes through first; then
-every process is stopped, the measured load is written, and the processes start again. The clock runs from the first
-commit of the measured load until the last group has none of it left. Kafka, Redis and all processes share the
-machine's cores. With `--rate` the load is written while the pipeline runs, at so many tweets a second.
+The topics are loaded before the clock starts. First come the tweets that requests name, then a warm-up of the same
+mix, after which there is a model; then every process is stopped, the measured load is written, and the processes
+start again. The clock runs from the first commit of the measured load until the last group has none of it left.
+Kafka, Redis and all processes share the machine's cores. With `--rate` the load is written while the pipeline runs,
+at so many tweets a second, and the clock runs from the first tweet written.
 """
 
 import argparse
@@ -32,7 +33,8 @@ from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
 
 EVENT_RATE = 1_000.0  # tweets a second of event time, so that windows of a minute close during a run
-WARM_UP_CHUNKS = 20
+NAMED_CHUNKS = 20  # whose tweets requests name: in the store before the first request comes
+WARM_UP_CHUNKS = 30  # enough examples for a first model
 POLL_S = 0.25
 IDLE_POLLS = 4  # polls without a lag after which a run is over
 INGEST_GROUPS = ("ingest", "vocabulary", "bins", "features")
@@ -101,28 +103,31 @@ def commands(workers: int, *, whole: bool) -> dict[str, list[str]]:
 
 def measure(servers: LocalServers, folder: Path, arguments: argparse.Namespace) -> Run:
     """One run, warm-up included."""
-    settings, whole = servers.settings, arguments.path == "whole"
+    settings, whole, rate = servers.settings, arguments.path == "whole", arguments.rate
     groups = tuple(GROUPS) if whole else INGEST_GROUPS
-    source = Load(1, tweets_per_second=EVENT_RATE, named_first=WARM_UP_CHUNKS * 1_000)
+    source = Load(1, tweets_per_second=EVENT_RATE, named_first=NAMED_CHUNKS * 1_000)
     kafka_admin.apply(settings)
-    with LagMeter.connected(settings) as meter:
-        asyncio.run(write(settings, source.chunks(WARM_UP_CHUNKS), whole=whole))
-        children = Children(settings, folder / "logs", commands(arguments.workers, whole=whole))
-        try:
-            until_drained(meter, children, groups)
-            source.pass_time(2 * settle_ms(settings))
-            if arguments.rate is None:
+    children = Children(settings, folder / "logs", commands(arguments.workers, whole=whole))
+    try:
+        with LagMeter.connected(settings) as meter:
+            for chunks, mixed in ((NAMED_CHUNKS, False), (WARM_UP_CHUNKS, whole)):
+                asyncio.run(write(settings, source.chunks(chunks), whole=mixed))
+                source.pass_time(2 * settle_ms(settings))
+                until_drained(meter, children, groups)
+            load_run = source.chunks(arguments.tweets // 1_000)
+            if rate is None:
                 children.stop()
-            chunks = source.chunks(arguments.tweets // 1_000)
-            tweets = asyncio.run(write(settings, chunks, whole=whole, rate=arguments.rate))
-            if arguments.rate is None:
+                tweets = asyncio.run(write(settings, load_run, whole=whole))
                 children = Children(settings, folder / "logs", commands(arguments.workers, whole=whole))
-            before = pids(servers, children)
-            start = {name: usage(pid) for name, pid in before.items()}
+            start = {name: usage(pid) for name, pid in pids(servers, children).items()}
+            writing = time.monotonic()
+            if rate is not None:
+                tweets = asyncio.run(write(settings, load_run, whole=whole, rate=rate))
             began, ended = until_drained(meter, children, groups)
-            end = {name: usage(pid) for name, pid in before.items()}
-        finally:
-            failures = children.stop()
+            began = began if rate is None else writing
+            end = {name: usage(pid) for name, pid in pids(servers, children).items()}
+    finally:
+        failures = children.stop()
     if failures:
         raise failures[0]
     return Run(tweets, ended - began, _spent(start, end), {name: used.resident_mb for name, used in end.items()})
