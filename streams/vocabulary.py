@@ -7,6 +7,7 @@ from contracts.frames import VocabCounts
 from contracts.partitioning import key_of
 from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
+from featurestore.store_errors import unavailable_as_such
 from streams.owner_processor import OwnerProcessor
 from transport.processor import Output
 from vocab.keys import SHARDS
@@ -36,7 +37,8 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         """Deltas; the queryable view follows in absolute values, so a batch that is repeated changes nothing."""
         deltas = self.owner.close_windows()
         if deltas:
-            await write_view(self._redis, self.settings, view_updates(self.owner))
+            with unavailable_as_such(self.settings):
+                await write_view(self._redis, self.settings, view_updates(self.owner))
         return [
             Output(VOCAB_DELTAS.name, encode(delta), key=key_of(delta.shard), partition=self.partition)
             for delta in deltas
