@@ -94,7 +94,7 @@ def recorded(name: str, sorter: TimedSorter, counts: Mapping[str, int], seconds:
     per_tweet = plan.requests_per_tweet(tweets)
     chosen = (tweet for i, tweet in enumerate(sorter.sorted_tweets()) if i % nth == 0)
     world = RecordedWorld(chosen, ViewersConfig(requests_per_tweet=per_tweet), seed)
-    thinned = f", every {nth}th of {sorter.count:,}" if nth > 1 else ""
+    thinned = f", 1 in {nth} of {sorter.count:,}" if nth > 1 else ""
     return Material(
         world=WatchedWorld(world),
         event_ms=np.sort(sorter.event_ms)[::nth],

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from contracts.errors import DriftlineError
 from contracts.settings import Settings
-from contracts.sources import open_source
+from contracts.sources import Source, open_source
 from driftline.demo.clean_up import forget
 from driftline.demo.display import Display
 from driftline.demo.material import Material, TimedSorter, recorded, simulated_world
@@ -36,6 +36,7 @@ from transport import kafka_admin
 
 _CLOCK_SKEW_MS = 86_400_000  # a tweet may be this far ahead of this machine's clock
 MOVERS = 10  # hashtags that are shown to rise, and to fall
+MOST_BEHIND = 2_000  # records that ingest may have yet to read before feeding waits for it
 _PATIENCE = 1.4  # times the seconds that feeding was to take: a slow machine feeds less instead of taking longer
 
 
@@ -76,12 +77,16 @@ class Stages:
 
 
 def run(base: Settings, options: Options, console: Console) -> Report:
-    """Run it on the servers that `base` names, or on fresh ones. Raises `Interrupted`, `ChildFailed` and others."""
+    """Run it on the servers that `base` names, or on fresh ones.
+
+    Raises `BadSource` (before anything is started), `ServerUnavailable`, `NotReady`, `ChildFailed`, `Interrupted`.
+    """
+    source = _open(options.source)
     folder = Path(tempfile.mkdtemp(prefix="driftline-demo-"))
     failed = True
     try:
         with Display(console, time.monotonic) as display:
-            report = _on_servers(base, options, folder, display)
+            report = _on_servers(base, options, source, folder, display)
         failed = False
         return report
     except (Interrupted, KeyboardInterrupt):
@@ -94,7 +99,11 @@ def run(base: Settings, options: Options, console: Console) -> Report:
             console.print(f"logs and data are in {folder}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _on_servers(base: Settings, options: Options, folder: Path, display: Display) -> Report:
+def _open(path: Path | None) -> Source | None:
+    return None if path is None else open_source(path, not_after_ms=int(time.time() * 1000) + _CLOCK_SKEW_MS)
+
+
+def _on_servers(base: Settings, options: Options, source: Source | None, folder: Path, display: Display) -> Report:
     stages = Stages(time.monotonic)
     display.say(f"starting Kafka and Redis, unless they are configured; data and logs in {folder}")
     with local_servers(base, folder, display.say) as servers:
@@ -104,7 +113,7 @@ def _on_servers(base: Settings, options: Options, folder: Path, display: Display
         kafka_admin.apply(settings)
         stages.end("servers")
         try:
-            return asyncio.run(_Demo(settings, options, folder, display, stages).run())
+            return asyncio.run(_Demo(settings, options, source, folder, display, stages).run())
         finally:
             forget(settings, kafka="kafka" not in servers.started, redis="redis" not in servers.started)
 
@@ -112,13 +121,23 @@ def _on_servers(base: Settings, options: Options, folder: Path, display: Display
 class _Demo:
     """One run, on servers that answer, with its topics made."""
 
-    def __init__(self, settings: Settings, options: Options, folder: Path, display: Display, stages: Stages) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        options: Options,
+        source: Source | None,
+        folder: Path,
+        display: Display,
+        stages: Stages,
+    ) -> None:
         self._settings = settings
         self._options = options
+        self._source = source
         self._folder = folder
         self._display = display
         self._stages = stages
         self._fed = Fed()
+        self._lags: dict[str, int] = {}
         self._movers: Movers | None = None
 
     async def run(self) -> Report:
@@ -149,11 +168,10 @@ class _Demo:
         return msgspec.structs.replace(report, wall_s=self._stages.seconds)
 
     async def _material(self, sorter: TimedSorter, stopping: asyncio.Event) -> Material:
-        options = self._options
-        if options.source is None:
+        options, source = self._options, self._source
+        if source is None:
             return simulated_world(options.seconds, options.seed)
-        self._display.say(f"reading {options.source}")
-        source = open_source(options.source, not_after_ms=int(time.time() * 1000) + _CLOCK_SKEW_MS)
+        self._display.say(f"reading {source.name}")
         reading = await read_into(
             sorter, source, self._settings, limit=None, stopping=stopping,
             on_reading=lambda reading: self._display.reading(reading.rows),
@@ -188,7 +206,7 @@ class _Demo:
         self._display.say(f"feeding {material.description}")
         self._display.begin(material.world.begin_ms, end_ms, material.tweets, material.requests)
         rate = material.tweets / self._options.seconds
-        config = FeedConfig(tweets_per_s=rate, end_ms=material.end_ms)
+        config = FeedConfig(tweets_per_s=rate, end_ms=material.end_ms, hold=self._ingest_is_behind)
         enough = asyncio.Event()
         feeding = asyncio.create_task(feed(self._settings, material.world, config, self._on_fed, enough))
         watching = asyncio.create_task(self._watch(watch, stopping, enough))
@@ -206,9 +224,14 @@ class _Demo:
         """Show lags, and end the feed when asked to or when it takes too long. Raises if a child dies."""
         deadline = time.monotonic() + self._options.seconds * _PATIENCE
         while True:
-            self._display.lags(await watch.look())
+            self._lags = await watch.look()
+            self._display.lags(self._lags)
             if stopping.is_set() or time.monotonic() > deadline:
                 enough.set()
+
+    def _ingest_is_behind(self) -> bool:
+        """Requests name the newest tweets: those that the store does not have yet would be missing from timelines."""
+        return self._lags.get("ingest", 0) > MOST_BEHIND
 
     def _on_fed(self, fed: Fed) -> None:
         self._fed = fed

@@ -49,6 +49,7 @@ class FeedConfig:
     tweets_per_s: float | None = None  # of wall clock, at most, whatever the speed
     end_ms: int | None = None  # event time at which to stop; None: when the source ends
     most_outstanding: int = 200
+    hold: Callable[[], bool] | None = None  # event time stands still while it says so
     give_up_s: float = 30.0
     closing_windows: int = 5  # that event time goes on at the end, past label window and lateness
     window_ms: int | None = None  # of those; None: as in the settings
@@ -216,9 +217,10 @@ class FeedLoop:
             on_progress(self.progress)
 
     async def _wait_for_room(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
-        """Hold event time while too many requests are unanswered."""
+        """Hold event time while too many requests are unanswered, or while it is to be held."""
         began = self._wall_s()
-        while len(self._unanswered) > self._config.most_outstanding and not stopping.is_set():
+        hold = self._config.hold or (lambda: False)
+        while (len(self._unanswered) > self._config.most_outstanding or hold()) and not stopping.is_set():
             await asyncio.sleep(_IDLE_S)
             await self._release(self.progress.event_ms)
             on_progress(self.progress)
