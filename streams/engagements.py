@@ -2,20 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 import xxhash
 from aiokafka import ConsumerRecord
+from numpy.typing import NDArray
 
 from contracts.codec import Codec, encode
 from contracts.records import ACTIONS, Engagement
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from featurestore.counters import aggregate_engagements, route
-from streams.batches import EventBatch, decode_batch, observe_times
-from streams.watermark import Watermark
-from transport.duplicates import RecentIdentities
-from transport.metrics import DUPLICATES
+from streams.batches import EventBatch
+from streams.event_source import EventSource
 from transport.processor import Output
 
 _decode = Codec(Engagement).decode
@@ -28,46 +26,28 @@ class EngagementProcessor:
     def __init__(self, settings: Settings, partition: int) -> None:
         self._settings = settings
         self._partition = partition
-        self._watermark = Watermark(settings.time)
-        self._duplicates = RecentIdentities(settings.features.duplicate_horizon)
+        self._source = EventSource(settings, ENGAGEMENTS, _decode, _times_of, _identities_of)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Take up the clock; have the identities of recent events re-read."""
-        if ENGAGEMENTS.name not in committed:
-            return {}
-        offset, metadata = committed[ENGAGEMENTS.name]
-        self._watermark.restore(msgspec.json.decode(metadata))
-        return {ENGAGEMENTS.name: self._duplicates.rebuild_from(offset)}
+        """Take up the clock; have recent events re-read, to know them when they come again."""
+        return self._source.resume(committed)
 
     async def replay(self, records: Sequence[ConsumerRecord]) -> None:
         """Learn which events there were."""
-        self._drop_repeats(decode_batch(ENGAGEMENTS, records, _decode))
+        self._source.replay(records)
 
     async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
         """The batch's partial aggregates, one frame for each partition of their owners."""
-        batch = decode_batch(ENGAGEMENTS, records, _decode)
-        self._drop_repeats(batch)
-        events = batch.events
-        at_ms = np.array([event.at_ms for event in events], np.int64)
-        viewers = np.array([event.viewer_id for event in events], np.uint64)
-        observe_times(batch, self._watermark, at_ms, viewers)
+        batch, _, _ = self._source.take(records)
         return [*self._aggregate(batch.events), *batch.letters]
 
     def metadata(self) -> str:
-        """The clock."""
-        return msgspec.json.encode(self._watermark.to_dict()).decode()
+        """The clock, now and where a restart begins to read."""
+        return self._source.metadata()
 
     def paused(self) -> frozenset[str]:
         """Never: nothing is held back."""
         return frozenset()
-
-    def _drop_repeats(self, batch: EventBatch[Engagement]) -> None:
-        """A producer's retry repeats the record's bytes; the same action done twice differs in its time."""
-        identities = [xxhash.xxh3_64_intdigest(record.value or b"") for record in batch.records]
-        repeats = self._duplicates.repeats(identities, [record.offset for record in batch.records])
-        if any(repeats):
-            DUPLICATES.labels(topic=ENGAGEMENTS.name).inc(sum(repeats))
-            batch.keep([not repeat for repeat in repeats])
 
     def _aggregate(self, events: Sequence[Engagement]) -> list[Output]:
         if not events:
@@ -81,3 +61,15 @@ class EngagementProcessor:
             pane_ms=self._settings.features.pane_ms,
         )
         return [Output(FEATURE_UPDATES.name, encode(part), partition=owner) for owner, part in route(updates)]
+
+
+def _times_of(events: Sequence[Engagement]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    return (
+        np.array([event.at_ms for event in events], np.int64),
+        np.array([event.viewer_id for event in events], np.uint64),
+    )
+
+
+def _identities_of(batch: EventBatch[Engagement]) -> list[int]:
+    """A producer's retry repeats the record's bytes; the same action done twice differs in its time."""
+    return [xxhash.xxh3_64_intdigest(record.value or b"") for record in batch.records]

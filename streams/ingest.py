@@ -6,7 +6,6 @@ what it counted goes out in the batch's own transaction, so its state is the clo
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
@@ -20,10 +19,8 @@ from featurestore.bin_sketch import BinCounter
 from featurestore.counters import aggregate_posts, route
 from featurestore.store_writer import write_tweets
 from featurestore.tweet_records import tweet_dense
-from streams.batches import EventBatch, decode_batch, decode_tweet, observe_times
-from streams.watermark import Watermark
-from transport.duplicates import RecentIdentities
-from transport.metrics import DUPLICATES
+from streams.batches import EventBatch, decode_tweet
+from streams.event_source import EventSource
 from transport.processor import Output
 from vocab.counting import SourceCounter
 from vocab.tokenizer import Tokenizer
@@ -35,54 +32,36 @@ class IngestProcessor:
     def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
         self._settings = settings
         self._redis = redis
-        self._watermark = Watermark(settings.time)
-        self._duplicates = RecentIdentities(settings.features.duplicate_horizon)
+        self._source = EventSource(settings, TWEETS, decode_tweet, _times_of, _identities_of)
         self._tokenizer = Tokenizer()
         self._vocab_counter = SourceCounter(TWEETS.name, partition, VOCAB_COUNTS.partitions)
         self._bin_counter = BinCounter(TWEETS.name, partition)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Take up the clock; have the ids of recent tweets re-read."""
-        if TWEETS.name not in committed:
-            return {}
-        offset, metadata = committed[TWEETS.name]
-        self._watermark.restore(msgspec.json.decode(metadata))
-        return {TWEETS.name: self._duplicates.rebuild_from(offset)}
+        """Take up the clock; have recent tweets re-read, to know them when they come again."""
+        return self._source.resume(committed)
 
     async def replay(self, records: Sequence[ConsumerRecord]) -> None:
         """Learn which tweets there were."""
-        self._drop_repeats(decode_batch(TWEETS, records, decode_tweet))
+        self._source.replay(records)
 
     async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
         """Counts of the batch, the windows that it closed, and its dead letters."""
-        batch = decode_batch(TWEETS, records, decode_tweet)
-        self._drop_repeats(batch)
-        closed_before = self._watermark.closed_through
-        created_ms = np.array([tweet.created_ms for tweet in batch.events], np.int64)
-        authors = np.array([tweet.author_id for tweet in batch.events], np.uint64)
-        seen = observe_times(batch, self._watermark, created_ms, authors)
-        outputs = await self._count(batch.events, seen.windows, closed_before) if batch.events else []
+        batch, windows, closed_before = self._source.take(records)
+        outputs = await self._count(batch.events, windows, closed_before) if batch.events else []
         return [*outputs, *self._close(closed_before), *batch.letters]
 
     def metadata(self) -> str:
-        """The clock."""
-        return msgspec.json.encode(self._watermark.to_dict()).decode()
+        """The clock, now and where a restart begins to read."""
+        return self._source.metadata()
 
     def paused(self) -> frozenset[str]:
         """Never: nothing is held back."""
         return frozenset()
 
-    def _drop_repeats(self, batch: EventBatch[Tweet]) -> None:
-        """A tweet is known by its id, whatever else a second copy of it says."""
-        offsets = [record.offset for record in batch.records]
-        repeats = self._duplicates.repeats([tweet.id for tweet in batch.events], offsets)
-        if any(repeats):
-            DUPLICATES.labels(topic=TWEETS.name).inc(sum(repeats))
-            batch.keep([not repeat for repeat in repeats])
-
     async def _count(self, tweets: Sequence[Tweet], windows: NDArray[np.int64], closed_before: int) -> list[Output]:
         tokens = self._tokenizer.tokenize(tweets)
-        closed = self._watermark.closed_through
+        closed = self._source.clock.closed_through
         outputs = [
             Output(VOCAB_COUNTS.name, encode(frame), partition=owner)
             for owner, frame in self._vocab_counter.count(tokens, windows, self._tokenizer, closed)
@@ -103,10 +82,22 @@ class IngestProcessor:
 
     def _close(self, closed_before: int) -> list[Output]:
         """Markers of the windows that this batch closed; they come after its counts."""
-        closed = self._watermark.closed_through
+        closed = self._source.clock.closed_through
         if closed == closed_before:
             return []
         return [
             Output(VOCAB_COUNTS.name, encode(marker), partition=owner)
             for owner, marker in self._vocab_counter.markers(closed)
         ] + [Output(BIN_COUNTS.name, encode(self._bin_counter.marker(closed)), partition=0)]
+
+
+def _times_of(tweets: Sequence[Tweet]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    return (
+        np.array([tweet.created_ms for tweet in tweets], np.int64),
+        np.array([tweet.author_id for tweet in tweets], np.uint64),
+    )
+
+
+def _identities_of(batch: EventBatch[Tweet]) -> list[int]:
+    """A tweet is known by its id, whatever else a second copy of it says."""
+    return [tweet.id for tweet in batch.events]

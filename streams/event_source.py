@@ -1,0 +1,105 @@
+"""One partition of an input topic as its hop reads it: decoded, timed by its own clock, each event once.
+
+Which events were had already is a function of the log alone: those that were believed within the last
+`duplicate_horizon` offsets. One whose clock was not believed became a dead letter, and is judged anew when it comes
+again. So a restart has to know the clock where it begins to read again: the metadata of a commit holds the
+clock at some earlier offsets (marks), of which the oldest lies at least the horizon back.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Generic
+
+import msgspec
+import numpy as np
+from aiokafka import ConsumerRecord
+from numpy.typing import NDArray
+
+from contracts.settings import Settings
+from contracts.topics import Topic
+from streams.batches import EventBatch, EventT, decode_batch, observe_times
+from streams.watermark import Watermark
+from transport.duplicates import RecentIdentities
+from transport.metrics import DUPLICATES
+
+
+class SourceMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What is committed beside the offset: the clock there, and (offset, clock before it) of the marks, ascending."""
+
+    clock: dict[str, Any]
+    marks: list[tuple[int, dict[str, Any]]]
+
+
+class EventSource(Generic[EventT]):
+    """The clock of one partition, and which events it has had.
+
+    times_of: events -> (event time int64[n], whose clock that is uint64[n]). identities_of: a batch -> what each of
+    its events is known by when it comes again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topic: Topic,
+        decode: Callable[[bytes], EventT],
+        times_of: Callable[[Sequence[EventT]], tuple[NDArray[np.int64], NDArray[np.uint64]]],
+        identities_of: Callable[[EventBatch[EventT]], Sequence[Hashable]],
+    ) -> None:
+        self.clock = Watermark(settings.time)
+        self._topic = topic
+        self._decode: Callable[[bytes], EventT] = decode
+        self._times_of: Callable[[Sequence[EventT]], tuple[NDArray[np.int64], NDArray[np.uint64]]] = times_of
+        self._identities_of: Callable[[EventBatch[EventT]], Sequence[Hashable]] = identities_of
+        self._had = RecentIdentities(settings.features.duplicate_horizon)
+        self._marks: list[tuple[int, dict[str, Any]]] = []
+        self._at_commit: dict[str, Any] | None = None
+
+    def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Set the clock back to the oldest mark, and have what came since re-read."""
+        if self._topic.name not in committed:
+            return {}
+        metadata = msgspec.json.decode(committed[self._topic.name][1], type=SourceMetadata)
+        self._marks, self._at_commit = metadata.marks, metadata.clock
+        if not self._marks:
+            return {}
+        offset, clock = self._marks[0]
+        self.clock.restore(clock)
+        return {self._topic.name: offset}
+
+    def replay(self, records: Sequence[ConsumerRecord]) -> None:
+        """Learn again which events there were."""
+        self._observe(records)
+
+    def take(self, records: Sequence[ConsumerRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int]:
+        """The events of a batch to process that are believed and new, the window that each counts in, int64[n], and
+        the newest window that was closed before the batch."""
+        self._begin(records[0].offset)
+        closed_before = self.clock.closed_through
+        batch, windows, repeats = self._observe(records)
+        if repeats:
+            DUPLICATES.labels(topic=self._topic.name).inc(repeats)
+        return batch, windows, closed_before
+
+    def metadata(self) -> str:
+        """The clock and the marks: at most three, of some 100 bytes each."""
+        return msgspec.json.encode(SourceMetadata(clock=self.clock.to_dict(), marks=self._marks)).decode()
+
+    def _begin(self, offset: int) -> None:
+        if self._at_commit is not None:  # whatever retention left to re-read
+            self.clock.restore(self._at_commit)
+            self._at_commit = None
+        horizon = self._had.horizon
+        if not self._marks or offset - self._marks[-1][0] >= horizon:
+            self._marks.append((offset, self.clock.to_dict()))
+        while len(self._marks) > 1 and offset - self._marks[1][0] >= horizon:
+            del self._marks[0]
+
+    def _observe(self, records: Sequence[ConsumerRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int]:
+        """(events believed and new, their windows, how many others were repeats)."""
+        batch = decode_batch(self._topic, records, self._decode)
+        windows = observe_times(batch, self.clock, *self._times_of(batch.events)).windows
+        repeats = self._had.repeats(self._identities_of(batch), [record.offset for record in batch.records])
+        if any(repeats):
+            new = [not repeat for repeat in repeats]
+            batch.keep(new)
+            windows = windows[new]
+        return batch, windows, sum(repeats)
