@@ -4,17 +4,20 @@
 requests of 100 named candidates, with the scorer answering and the trainer learning.
 
 The topics are loaded before the clock starts. First come the tweets that requests name, then a warm-up of the same
-mix, after which there is a model; then every process is stopped, the measured load is written, and the processes
-start again. The clock runs from the first commit of the measured load until the last group has none of it left.
-Kafka, Redis and all processes share the machine's cores. With `--rate` the load is written while the pipeline runs,
-at so many tweets a second, and the clock runs from the first tweet written.
+mix, after which there is a model; then every process is suspended (SIGSTOP) while the measured load is written. The
+clock runs from when they go on until the last group has none of it left. Kafka, Redis and all processes share the
+machine's cores. With `--rate` the load is written while the pipeline runs, at so many tweets a second, and the clock
+runs from the first tweet written. What the trainer has yet to learn at the end is said beneath the table.
 """
 
 import argparse
 import asyncio
+import contextlib
+import os
+import signal
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +29,7 @@ from benchmarks.processes import Usage, usage
 from contracts.settings import Settings, load
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS
 from driftline.demo.processes import Children
-from driftline.inspect.lags import GROUPS, LagMeter
+from driftline.inspect.lags import GROUPS, LagMeter, trainer_lag
 from driftline.servers.local import LocalServers, local_servers
 from simulation.load import Chunk, Load
 from transport import kafka_admin
@@ -42,12 +45,13 @@ INGEST_GROUPS = ("ingest", "vocabulary", "bins", "features")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured run: seconds, CPU seconds by process, resident MB by process, largest lag seen by group."""
+    """One measured run: seconds, CPU seconds and resident MB by process, records that no model has learned from."""
 
     tweets: int
     seconds: float
     cpu_s: dict[str, float]
     resident_mb: dict[str, float]
+    unlearned: int
 
 
 def settle_ms(settings: Settings) -> int:
@@ -76,23 +80,30 @@ async def write(settings: Settings, chunks: Iterable[Chunk], *, whole: bool, rat
     return written
 
 
-def until_drained(meter: LagMeter, children: Children, groups: Iterable[str]) -> tuple[float, float]:
-    """(when the first commit was seen, when the last lag was gone), by the monotonic clock."""
-    groups = list(groups)
-    at_rest = meter.read()
-    began: float | None = None
+def until_drained(meter: LagMeter, children: Children, groups: Iterable[str]) -> float:
+    """When the last lag of `groups` was gone, by the monotonic clock."""
     ended, idle = time.monotonic(), 0
     while idle < IDLE_POLLS:
         time.sleep(POLL_S)
         children.check()
         lags = meter.read()
-        if began is None and any(lags[group] < at_rest[group] for group in groups):
-            began = time.monotonic()
         if any(lags[group] for group in groups):
             ended, idle = time.monotonic(), 0
         else:
             idle += 1
-    return began or ended, ended
+    return ended
+
+
+@contextlib.contextmanager
+def suspended(children: Children) -> Iterator[None]:
+    """The processes stand still in the block: shorter than their sessions with the broker, so all keep their work."""
+    for pid in children.pids.values():
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in children.pids.values():
+            os.kill(pid, signal.SIGCONT)
 
 
 def commands(workers: int, *, whole: bool) -> dict[str, list[str]]:
@@ -116,21 +127,21 @@ def measure(servers: LocalServers, folder: Path, arguments: argparse.Namespace) 
                 until_drained(meter, children, groups)
             load_run = source.chunks(arguments.tweets // 1_000)
             if rate is None:
-                children.stop()
-                tweets = asyncio.run(write(settings, load_run, whole=whole))
-                children = Children(settings, folder / "logs", commands(arguments.workers, whole=whole))
+                with suspended(children):
+                    tweets = asyncio.run(write(settings, load_run, whole=whole))
             start = {name: usage(pid) for name, pid in pids(servers, children).items()}
-            writing = time.monotonic()
+            began = time.monotonic()
             if rate is not None:
                 tweets = asyncio.run(write(settings, load_run, whole=whole, rate=rate))
-            began, ended = until_drained(meter, children, groups)
-            began = began if rate is None else writing
+            ended = until_drained(meter, children, groups)
             end = {name: usage(pid) for name, pid in pids(servers, children).items()}
+            behind = trainer_lag(settings) if whole else 0
     finally:
         failures = children.stop()
     if failures:
         raise failures[0]
-    return Run(tweets, ended - began, _spent(start, end), {name: used.resident_mb for name, used in end.items()})
+    resident_mb = {name: used.resident_mb for name, used in end.items()}
+    return Run(tweets, ended - began, _spent(start, end), resident_mb, behind)
 
 
 def pids(servers: LocalServers, children: Children) -> dict[str, int]:
@@ -155,6 +166,8 @@ def show(run: Run, arguments: argparse.Namespace) -> None:
             name, f"{cpu_s:.1f}", f"{per_thousand:.1f}", f"{cpu_s / run.seconds:.2f}", f"{run.resident_mb[name]:,.0f}"
         )
     Console().print(table)
+    if arguments.path == "whole":
+        print(f"records of examples that no published model has learned from yet: {run.unlearned}")
 
 
 def main() -> None:
