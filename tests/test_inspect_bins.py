@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.records import BinsVersion
+from contracts.settings import Settings
 from driftline.cli.bins import plot
+from driftline.inspect import bins
 from driftline.inspect.bins import distance
 
 EDGES = st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=20, unique=True).map(sorted)
@@ -41,3 +44,12 @@ def test_a_plot_has_its_width_and_marks_the_outermost_edges(edges: list[float]) 
 
 def test_no_edges_are_said_in_words() -> None:
     assert plot([]) == "(no edges: one bin)"
+
+
+def test_the_first_edges_count_from_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = [(1, []), (2, [1.0, 2.0, 3.0]), (3, [1.1, 2.1, 3.1])]
+    records = [(None, BinsVersion(base_version=0, version=v, sequence=v, edges={"a": edges})) for v, edges in log]
+    monkeypatch.setattr(bins, "read_records", lambda *_: iter(records))
+    summary = bins.summarize(Settings())[0]
+    assert (summary.first.version, summary.newest.version, summary.versions) == (2, 3, 3)
+    assert summary.moved == pytest.approx(0.1 / 4)

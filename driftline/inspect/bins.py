@@ -30,7 +30,10 @@ class BinsAt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BinsSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature's bins over the whole log. `moved` is the distance from the first version to the newest."""
+    """One feature's bins over the whole log. `moved` is the distance from the first edges to the newest.
+
+    `first` is the first version that has edges: before there are values enough, a feature is one bin.
+    """
 
     feature: str
     versions: int
@@ -73,7 +76,8 @@ def summarize(settings: Settings) -> list[BinsSummary]:
     newest: dict[str, BinsAt] = {}
     versions: dict[str, int] = {}
     for change in read_history(settings):
-        first.setdefault(change.feature, change)
+        if change.feature not in first or not first[change.feature].edges:
+            first[change.feature] = change
         newest[change.feature] = change
         versions[change.feature] = versions.get(change.feature, 0) + 1
     return [
