@@ -1,5 +1,7 @@
 """vocab-counts -> vocab-deltas: the single writer of a partition's virtual shards, and of their view in Redis."""
 
+from collections.abc import Mapping
+
 from redis.asyncio import Redis
 
 from contracts.codec import encode
@@ -33,13 +35,22 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         )
         self._redis = redis
 
+    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Take up the newest state, and show it: Redis may have been wiped, and the next window be long in coming."""
+        again = await super().resume(committed)
+        await self._show()
+        return again
+
     async def decide(self) -> list[Output]:
         """Deltas; the queryable view follows in absolute values, so a batch that is repeated changes nothing."""
         deltas = self.owner.close_windows()
         if deltas:
-            with unavailable_as_such(self.settings):
-                await write_view(self._redis, self.settings, view_updates(self.owner))
+            await self._show()
         return [
             Output(VOCAB_DELTAS.name, encode(delta), key=key_of(delta.shard), partition=self.partition)
             for delta in deltas
         ]
+
+    async def _show(self) -> None:
+        with unavailable_as_such(self.settings):
+            await write_view(self._redis, self.settings, view_updates(self.owner))
