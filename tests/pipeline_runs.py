@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, encode
 from contracts.examples import decode_examples
@@ -53,7 +54,7 @@ HOPS = {  # in the order of the flow: what is drained stays so once all before i
     "bins": [BIN_COUNTS],
     "features": [FEATURE_UPDATES],
 }
-READY = "[^Worker]: Ready"
+READY = "[^---Recovery]: Worker ready"
 WORDS = [f"word{i}" for i in range(400)]
 
 _counts_of = Codec(VocabCounts).decode
@@ -224,6 +225,14 @@ def done(settings: Settings) -> int:
 def read_all(settings: Settings, topic: Topic) -> list[LogRecord]:
     """Every committed record, in offset order within a partition."""
     return list(read_log(settings, topic))
+
+
+def record_of(topic: Topic, offset: int, value: bytes) -> ConsumerRecord:
+    """A record as a processor gets it, without a broker: of partition 0, its key `1`."""
+    return ConsumerRecord(
+        topic=topic.name, partition=0, offset=offset, timestamp=0, timestamp_type=0, key=b"1", value=value,
+        checksum=None, serialized_key_size=1, serialized_value_size=len(value), headers=(),
+    )  # fmt: skip
 
 
 def counted_tokens(settings: Settings) -> collections.Counter[tuple[int, int]]:

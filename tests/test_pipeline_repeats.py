@@ -11,6 +11,7 @@ from contracts.records import Action, DeadLetter, Engagement
 from contracts.settings import FeatureSettings, Settings, TimeSettings
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from streams.engagements import EngagementProcessor
+from tests.pipeline_runs import record_of
 from transport.processor import MAX_METADATA_BYTES
 
 START_MS = 1_760_000_000_000
@@ -26,13 +27,7 @@ def engagement(viewer: int, at_ms: int) -> bytes:
 
 
 def log_of(*values: bytes) -> list[ConsumerRecord]:
-    return [
-        ConsumerRecord(
-            topic="engagements", partition=0, offset=offset, timestamp=0, timestamp_type=0, key=b"1", value=value,
-            checksum=None, serialized_key_size=1, serialized_value_size=len(value), headers=(),
-        )
-        for offset, value in enumerate(values)
-    ]  # fmt: skip
+    return [record_of(ENGAGEMENTS, offset, value) for offset, value in enumerate(values)]
 
 
 def random_log(rng: random.Random) -> list[ConsumerRecord]:

@@ -6,18 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from contracts.codec import encode
 from contracts.partitioning import key_of
 from contracts.records import Tweet
 from contracts.settings import Settings
-from contracts.topics import TWEETS
+from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_STATE
 from driftline.servers.local import running, start_redis
-from tests.pipeline_runs import END_MS, INPUTS, drained, make_served, make_tweets, worker, write_run
+from streams import owner_processor
+from streams.owner_state import state_outputs
+from streams.vocabulary import VocabularyProcessor
+from tests.pipeline_runs import END_MS, INPUTS, drained, make_served, make_tweets, record_of, worker, write_run
 from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
-from transport.redis_connection import connect_blocking
+from transport.redis_connection import connect, connect_blocking
+from vocab.counting import SourceCounter
+from vocab.tokenizer import Tokenizer
 
 REQUESTS = 100
 BUCKETS = 1_024
@@ -82,3 +88,35 @@ def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
     with worker(alone, tmp_path / "second.log") as second:
         second.wait_until(lambda: second.ready() and dump(alone) == after)
         second.terminate()
+
+
+@pytest.mark.services
+async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypatch):
+    """Its state may stand right behind the last window that closed: no record then makes it write the view."""
+    tweets = make_tweets(500, random.Random(1))
+    tokenizer = Tokenizer()
+    batch = tokenizer.tokenize(tweets)
+    frames = []
+    for source in range(TWEETS.partitions):
+        counter = SourceCounter(TWEETS.name, source, VOCAB_COUNTS.partitions)
+        counts = counter.count(batch, np.full(len(tweets), 1, np.int64), tokenizer, 1)
+        frames += [frame for owner, frame in [*counts, *counter.markers(1)] if owner == 0]
+    redis = connect(settings)
+    former = VocabularyProcessor(settings, 0, redis)
+    await former.process([record_of(VOCAB_COUNTS, offset, encode(frame)) for offset, frame in enumerate(frames)])
+    with connect_blocking(settings) as view:
+        keys = list(view.scan_iter(settings.prefix + "*"))
+        values = view.mget(keys)
+        view.delete(*keys)
+
+        async def read_latest(*_: object) -> dict[bytes, bytes]:
+            return {
+                part.key: part.value for part in state_outputs(VOCAB_STATE, 0, len(frames), former.owner.to_bytes())
+            }
+
+        monkeypatch.setattr(owner_processor, "read_latest", read_latest)
+        heir = VocabularyProcessor(settings, 0, redis)
+        assert await heir.resume({VOCAB_COUNTS.name: (len(frames), "")}) == {VOCAB_COUNTS.name: len(frames)}
+        assert view.mget(keys) == values
+        assert len(keys) == BUCKETS // VOCAB_COUNTS.partitions + 1
+    await redis.aclose()
