@@ -196,4 +196,5 @@ def test_the_liveliest_bins_are_those_that_moved_furthest() -> None:
     still = bins("a", [1.0, 2.0], [1.0, 2.0])
     moved = bins("b", [1.0, 2.0, 3.0], [7.0, 8.0, 9.0])
     some = bins("c", [1.0, 2.0, 3.0], [1.5, 2.5, 3.5])
-    assert [summary.feature for summary in two_liveliest([still, some, moved])] == ["b", "c"]
+    gone = bins("d", [1.0, 2.0, 3.0], [])
+    assert [summary.feature for summary in two_liveliest([still, some, gone, moved])] == ["b", "c"]

@@ -26,6 +26,7 @@ from transport.kafka_admin import topic_offsets
 
 SHOWN_TIMELINES = 3
 SHOWN_PLACES = 5
+FEWEST_EDGES = 3  # that show a distribution; a count that is nearly always zero has fewer
 _codec = Codec(RankedTimeline)
 
 
@@ -166,8 +167,10 @@ def gather(settings: Settings, run: Run) -> Report:
 
 
 def two_liveliest(summaries: Sequence[BinsSummary]) -> list[BinsSummary]:
-    """The two features whose edges moved furthest since their first version; ties by name."""
-    return sorted(summaries, key=lambda summary: (-summary.moved, summary.feature))[:2]
+    """The two features whose edges moved furthest since their first; those of next to no bins last, ties by name."""
+    return sorted(
+        summaries, key=lambda summary: (len(summary.newest.edges) < FEWEST_EDGES, -summary.moved, summary.feature)
+    )[:2]
 
 
 def without_spellings(movers: vocab.Movers) -> vocab.Movers:
