@@ -17,7 +17,7 @@ from tests.pipeline_runs import BEGIN_MS, END_MS, INPUTS, SPAN_MS, WORDS, Child,
 from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
 
-GROWTH = 1.1  # memory in the second half, at most, of that at one tenth
+GROWTH = 1.25  # memory in the second half, at most, of that at one tenth; a worker that held it all would grow by 1.6
 MIB = 1 << 20
 
 
@@ -71,7 +71,7 @@ def memory_while_draining(settings: Settings, running: Child) -> list[tuple[floa
 @pytest.mark.parametrize(
     ("count", "padding", "times_memory"),
     [
-        pytest.param(120_000, 1_000, 0.5, id="many"),
+        pytest.param(60_000, 2_000, 0.6, id="many"),
         pytest.param(
             100_000, 30_000, 10, id="ten-times-memory", marks=[pytest.mark.soak, pytest.mark.timeout(3_600)]
         ),
