@@ -134,7 +134,7 @@ BAD_ENGAGEMENTS = [
 
 
 def mixed(good: Sequence[Sent], bad: Sequence[Sent]) -> list[Sent]:
-    """The good ones in their order, and at least one bad one behind each of them."""
+    """The good ones in their order, the bad ones spread behind them."""
     share = -(-len(bad) // len(good))
     return [sent for i, each in enumerate(good) for sent in (each, *bad[i * share : (i + 1) * share])]
 
