@@ -30,6 +30,14 @@ class TimeSettings(Section, frozen=True, kw_only=True):
     jump_authors: int = 3  # ...by so many distinct authors before it moves event time
 
 
+class HopSettings(Section, frozen=True, kw_only=True):
+    """The stream workers' exactly-once hops."""
+
+    batch_records: int = 5_000  # of one transaction at most: larger is cheaper, smaller is sooner
+    linger_ms: int = 20  # how long a batch waits for more records after its first ones
+    session_timeout_ms: int = 10_000  # a killed worker's partitions move after this
+
+
 class VocabSettings(Section, frozen=True, kw_only=True):
     """The drifting vocabulary."""
 
@@ -104,6 +112,7 @@ class Settings(Section, frozen=True, kw_only=True):
     data_dir: str = ".driftline"
     metrics_port: int = 0  # 0: no Prometheus endpoint
     time: TimeSettings = TimeSettings()
+    hop: HopSettings = HopSettings()
     vocab: VocabSettings = VocabSettings()
     bins: BinSettings = BinSettings()
     features: FeatureSettings = FeatureSettings()

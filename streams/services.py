@@ -1,5 +1,6 @@
 """Faust services: each hosts one exactly-once hop for the life of a worker."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mode import Service
@@ -12,6 +13,7 @@ from contracts.topics import (
     FEATURE_UPDATES,
     TWEETS,
     VOCAB_COUNTS,
+    Topic,
 )
 from streams.bins import BinProcessor
 from streams.engagements import EngagementProcessor
@@ -19,7 +21,7 @@ from streams.features import FeatureProcessor
 from streams.ingest import IngestProcessor
 from streams.join import JoinProcessor
 from streams.vocabulary import VocabularyProcessor
-from transport.hop import ExactlyOnceHop
+from transport.hop import ExactlyOnceHop, Processor
 from transport.redis_connection import connect
 
 
@@ -59,11 +61,23 @@ class StreamServices(Service):
 def make_hops(settings: Settings) -> list[ExactlyOnceHop]:
     """One of each hop; Kafka's group protocol spreads their partitions over the workers."""
     redis = connect(settings)
+
+    def hop(name: str, topics: Sequence[Topic], make_processor: Callable[[int], Processor]) -> ExactlyOnceHop:
+        return ExactlyOnceHop(
+            settings,
+            name,
+            topics,
+            make_processor,
+            max_records=settings.hop.batch_records,
+            linger_ms=settings.hop.linger_ms,
+            session_timeout_ms=settings.hop.session_timeout_ms,
+        )
+
     return [
-        ExactlyOnceHop(settings, "ingest", [TWEETS], lambda p: IngestProcessor(settings, p, redis)),
-        ExactlyOnceHop(settings, "engagements", [ENGAGEMENTS], lambda p: EngagementProcessor(settings, p)),
-        ExactlyOnceHop(settings, "join", [CANDIDATES_SERVED, ENGAGEMENTS], lambda p: JoinProcessor(settings, p)),
-        ExactlyOnceHop(settings, "vocabulary", [VOCAB_COUNTS], lambda p: VocabularyProcessor(settings, p, redis)),
-        ExactlyOnceHop(settings, "bins", [BIN_COUNTS], lambda p: BinProcessor(settings, p)),
-        ExactlyOnceHop(settings, "features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, p, redis)),
+        hop("ingest", [TWEETS], lambda p: IngestProcessor(settings, p, redis)),
+        hop("engagements", [ENGAGEMENTS], lambda p: EngagementProcessor(settings, p)),
+        hop("join", [CANDIDATES_SERVED, ENGAGEMENTS], lambda p: JoinProcessor(settings, p)),
+        hop("vocabulary", [VOCAB_COUNTS], lambda p: VocabularyProcessor(settings, p, redis)),
+        hop("bins", [BIN_COUNTS], lambda p: BinProcessor(settings, p)),
+        hop("features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, p, redis)),
     ]

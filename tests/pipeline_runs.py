@@ -168,8 +168,12 @@ class Child:
         return READY in self.said()
 
     def drain(self, settings: Settings) -> None:
-        """Until nothing that the topics hold is left to do."""
-        self.wait_until(lambda: self.ready() and drained(settings))
+        """Until nothing that the topics hold is left to do; a failure says what is left."""
+        try:
+            self.wait_until(lambda: self.ready() and drained(settings))
+        except AssertionError as error:
+            left = {hop: kafka_admin.group_lag(settings, hop) for hop in HOPS}
+            raise AssertionError(f"ready: {self.ready()}, left to do: {left}\n{error}") from error
 
     def terminate(self) -> None:
         """SIGTERM; the process must end in good order."""
@@ -213,13 +217,18 @@ def drained(settings: Settings) -> bool:
     return all(kafka_admin.remaining(settings, hop, topics) == 0 for hop, topics in HOPS.items())
 
 
+def left(settings: Settings) -> int:
+    """Offsets of the input topics that their hops have still to commit."""
+    ingest = kafka_admin.remaining(settings, "ingest", [TWEETS])
+    return ingest + kafka_admin.remaining(settings, "join", [ENGAGEMENTS, CANDIDATES_SERVED])
+
+
 def done(settings: Settings) -> int:
     """Offsets of the input topics that are committed as processed."""
     held = sum(
         offsets.count for by in kafka_admin.topic_offsets(settings, INPUTS).values() for offsets in by.values()
     )
-    left = kafka_admin.remaining(settings, "ingest", [TWEETS])
-    return held - left - kafka_admin.remaining(settings, "join", [ENGAGEMENTS, CANDIDATES_SERVED])
+    return held - left(settings)
 
 
 def read_all(settings: Settings, topic: Topic) -> list[LogRecord]:

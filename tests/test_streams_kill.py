@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.codec import Codec
 from contracts.frames import VocabDelta
@@ -16,9 +17,9 @@ from tests.pipeline_runs import (
     SPAN_MS,
     counted_tokens,
     done,
-    drained,
     impressions,
     impressions_of,
+    left,
     make_served,
     make_tweets,
     read_all,
@@ -30,24 +31,31 @@ from transport import kafka_admin
 from vocab.tokenizer import Tokenizer
 from vocab.vocabulary import Vocabulary
 
-TWEET_COUNT = 12_000
-REQUEST_COUNT = 300
+TWEETS_A_KILL = 6_000
+REQUESTS_A_KILL = 150
+BATCH_RECORDS = 400  # so that a kill falls among many transactions
+SESSION_TIMEOUT_MS = 6_000  # the least that a broker allows
 
 
 def run_with_kills(settings: Settings, kills: int, rng: random.Random, folder: Path) -> None:
+    """Kills spread over the stream: number k falls in the k-th of equal parts of it, or soon after."""
+    total = done(settings) + left(settings)
     for kill in range(kills):
         with worker(settings, folder / f"killed-{kill}.log") as killed:
-            goal = done(settings) + rng.randrange(1, 6_000)
-            killed.wait_until(lambda goal=goal: done(settings) >= goal or drained(settings))
+            goal = int(total * (kill + rng.random()) / (kills + 1))
+            killed.wait_until(lambda goal=goal: done(settings) > goal)
     run_worker(settings, folder / "last.log")
 
 
 @pytest.mark.services
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(1_800)])])
 def test_killed_workers_count_every_tweet_and_impression_once(settings, tmp_path, kills):
+    settings = replace(
+        settings, hop=replace(settings.hop, batch_records=BATCH_RECORDS, session_timeout_ms=SESSION_TIMEOUT_MS)
+    )
     rng = random.Random(kills)
-    tweets = make_tweets(TWEET_COUNT, rng)
-    requests = [make_served(i, REQUEST_COUNT) for i in range(REQUEST_COUNT)]
+    tweets = make_tweets(kills * TWEETS_A_KILL, rng)
+    requests = [make_served(i, kills * REQUESTS_A_KILL) for i in range(kills * REQUESTS_A_KILL)]
     kafka_admin.apply(settings)
     asyncio.run(write_run(settings, tweets, requests))
 

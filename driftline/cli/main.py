@@ -23,6 +23,7 @@ from driftline.cli import (
     vocab,
     worker,
 )
+from transport.client_logs import OncePerInterval
 
 app = typer.Typer(
     name="driftline",
@@ -46,6 +47,8 @@ for name, group in {
 def main() -> None:
     """Run the command line; an error of ours is one message and status 1, never a stack trace."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(OncePerInterval())
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # kafka-python logs what it raises, once a retry
     try:
         app()

@@ -1,5 +1,6 @@
 """`driftline worker`: one stream worker."""
 
+import logging
 import os
 from typing import Annotated, Literal
 
@@ -26,4 +27,5 @@ def worker(
 
     from streams.app import app
 
-    faust.Worker(app, loglevel=log_level, redirect_stdouts=False).execute_from_commandline()
+    logging.getLogger().setLevel(log_level.upper())
+    faust.Worker(app, override_logging=False, redirect_stdouts=False).execute_from_commandline()
