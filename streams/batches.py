@@ -90,7 +90,13 @@ def observe_times(
     places = np.array([index for index, _ in batch.ticks], np.int64)
     tick_ms = np.array([at for _, at in batch.ticks], np.int64)
     is_tick = np.insert(np.zeros(len(at_ms), np.bool_), places, True)
-    seen = watermark.observe(np.insert(at_ms, places, tick_ms), np.insert(people, places, np.uint64(0)), is_tick)
+    append_ms = np.array([record.timestamp for record in batch.records], np.int64)
+    seen = watermark.observe(
+        np.insert(at_ms, places, tick_ms),
+        np.insert(people, places, np.uint64(0)),
+        is_tick,
+        np.insert(append_ms, places, 0),
+    )
     believed = seen.believed[~is_tick]
     if not believed.all():
         for i in np.flatnonzero(~believed).tolist():

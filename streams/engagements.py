@@ -71,5 +71,5 @@ def _times_of(events: Sequence[Engagement]) -> tuple[NDArray[np.int64], NDArray[
 
 
 def _identities_of(batch: EventBatch[Engagement]) -> list[int]:
-    """A producer's retry repeats the record's bytes; the same action done twice differs in its time."""
-    return [xxhash.xxh3_64_intdigest(record.value or b"") for record in batch.records]
+    """All that an event says, however its producer spelled it; the same action done twice differs in its time."""
+    return [xxhash.xxh3_64_intdigest(encode(event)) for event in batch.events]

@@ -6,6 +6,8 @@ A function of that partition's log alone, so every replay closes the same window
 * Window w is closed once the watermark passes its end. A late event counts in the oldest window still open.
 * An event further ahead than `jump_ms` is not believed. When `jump_authors` distinct authors stand ahead within
   `jump_ms` of the newest of them, time has really moved (an outage, a gap in the data), and jumps to that one.
+* The first event of a partition has none to be compared with: it is not believed if it is further ahead than
+  `jump_ms` of the broker's clock when it was appended, which is in the log too.
 * A tick is believed as it stands: it comes from a producer that owns the clock, not from an author.
 """
 
@@ -58,12 +60,14 @@ class Watermark:
         at_ms: NDArray[np.int64],
         authors: NDArray[np.uint64],
         ticks: NDArray[np.bool_],
+        append_ms: NDArray[np.int64],
     ) -> Observed:
-        """Take in a batch: times int64[n], authors uint64[n], and whether each row is a tick, bool[n]."""
+        """Take in a batch: times int64[n], authors uint64[n], whether each row is a tick, bool[n], and the records'
+        timestamps int64[n]."""
         before = self._newest_before_each(at_ms)
-        ahead = ~ticks & (before >= 0) & (at_ms > before + self._settings.jump_ms)
+        ahead = ~ticks & (at_ms > np.where(before < 0, append_ms, before) + self._settings.jump_ms)
         if ahead.any():
-            before, believed = self._observe_one_by_one(at_ms, authors, ticks)
+            before, believed = self._observe_one_by_one(at_ms, authors, ticks, append_ms)
         else:
             believed = np.ones(len(at_ms), np.bool_)
             if len(at_ms):
@@ -79,14 +83,20 @@ class Watermark:
         return before
 
     def _observe_one_by_one(
-        self, at_ms: NDArray[np.int64], authors: NDArray[np.uint64], ticks: NDArray[np.bool_]
+        self,
+        at_ms: NDArray[np.int64],
+        authors: NDArray[np.uint64],
+        ticks: NDArray[np.bool_],
+        append_ms: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The rule itself, an event at a time; only batches with a doubtful clock come here."""
         before = np.empty(len(at_ms), np.int64)
         believed = np.ones(len(at_ms), np.bool_)
-        for i, (at, author, tick) in enumerate(zip(at_ms.tolist(), authors.tolist(), ticks.tolist(), strict=True)):
+        rows = zip(at_ms.tolist(), authors.tolist(), ticks.tolist(), append_ms.tolist(), strict=True)
+        for i, (at, author, tick, appended) in enumerate(rows):
             before[i] = self.newest_ms
-            if tick or self.newest_ms < 0 or at <= self.newest_ms + self._settings.jump_ms:
+            reference = appended if self.newest_ms < 0 else self.newest_ms
+            if tick or at <= reference + self._settings.jump_ms:
                 self.newest_ms = max(self.newest_ms, at)
             else:
                 believed[i] = self._confirm(author, at)

@@ -85,6 +85,7 @@ BAD_TWEETS = [
     bad(b"\x00\x01"),
     bad(b"[]"),
     bad(b"[" * 100_000),
+    bad(b"{}", key=TICK_KEY),
     bad(b'{"hello": 1}', "not_a_tweet"),
     bad(altered(tweet(20, 0), text=None)),
     bad(altered(tweet(20, 0), id="abc")),

@@ -8,6 +8,7 @@ from contracts.settings import TimeSettings
 from streams.watermark import Watermark
 
 SETTINGS = TimeSettings(window_ms=100, lateness_ms=150, jump_ms=1_000, jump_authors=3)
+APPENDED_MS = 15_000
 
 events = st.lists(
     st.tuples(st.integers(10_000, 20_000), st.integers(1, 5), st.booleans() | st.just(False)), max_size=60
@@ -18,7 +19,7 @@ def observe(watermark: Watermark, batch: list[tuple[int, int, bool]]) -> list[tu
     at_ms = np.array([at for at, _, _ in batch], np.int64)
     authors = np.array([author for _, author, _ in batch], np.uint64)
     ticks = np.array([tick for _, _, tick in batch], np.bool_)
-    seen = watermark.observe(at_ms, authors, ticks)
+    seen = watermark.observe(at_ms, authors, ticks, np.full(len(batch), APPENDED_MS, np.int64))
     return list(zip(seen.windows.tolist(), seen.believed.tolist(), seen.late.tolist(), strict=True))
 
 
@@ -52,6 +53,13 @@ def test_one_wrong_clock_does_not_move_time():
     observe(watermark, [(10_000, 1, False)])
     [(_, believed, _)] = observe(watermark, [(900_000, 2, False)])
     assert not believed
+    assert watermark.newest_ms == 10_000
+
+
+def test_the_first_clock_is_not_believed_far_ahead_of_the_brokers():
+    watermark = Watermark(SETTINGS)
+    verdicts = observe(watermark, [(APPENDED_MS + 1_001, 1, False), (10_000, 2, False)])
+    assert [believed for _, believed, _ in verdicts] == [False, True]
     assert watermark.newest_ms == 10_000
 
 

@@ -16,8 +16,8 @@ from aiokafka.structs import OffsetAndMetadata
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from contracts.errors import ServerUnavailable
-from contracts.settings import Settings
+from contracts.errors import DriftlineError, ServerUnavailable
+from contracts.settings import Settings, masked
 from transport import metrics
 from transport.backoff import pauses
 from transport.hop_input import HopInput, Stopped
@@ -70,13 +70,20 @@ class HopPartition:
                     pause = next(self._pauses)
                     metrics.HOP_ABORTS.labels(self._name).inc()
                     log.warning(
-                        "hop %s, partition %d: %r (Kafka at %s, setting DRIFTLINE_KAFKA); resuming from what was "
-                        "committed in %.1f s",
-                        self._name, self.number, error, self._settings.kafka, pause,
+                        "hop %s, partition %d: %s; resuming from what was committed in %.1f s",
+                        self._name, self.number, self._described(error), pause,
                     )  # fmt: skip
                     await self._input.pause(pause)
         except Stopped:
             return
+
+    def _described(self, error: BaseException) -> str:
+        """With an address: errors of ours have one already."""
+        if isinstance(error, DriftlineError):
+            return str(error)
+        if isinstance(error, RedisConnectionError | RedisTimeoutError):
+            return f"{error!r} (Redis at {masked(self._settings.redis)}, setting DRIFTLINE_REDIS)"
+        return f"{error!r} (Kafka at {self._settings.kafka}, setting DRIFTLINE_KAFKA)"
 
     async def _live(self) -> None:
         group = self._settings.prefix + self._name

@@ -35,7 +35,10 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay sent, by source topic and reason, and what it could not: rows of a file never had a record."""
+    """What a replay sent, by source topic and reason, and how many it could not.
+
+    Rows of a file never had a record; a record with neither key nor value is nothing that a client would send.
+    """
 
     sent: dict[str, int]
     not_replayable: int
@@ -52,7 +55,7 @@ def source_named(name: str) -> Topic:
 def read_letters(settings: Settings, *, reason: str | None = None, topic: str | None = None) -> Iterator[Letter]:
     """Dead letters of all source topics or of `topic`, of every reason or of `reason`; by topic, in log order."""
     for source in [source_named(topic)] if topic else WITH_DEAD_LETTERS:
-        for record, letter in read_records(settings, dead_letters(source), _codec):
+        for record, letter in read_records(settings, dead_letters(source), _codec, ticks=True):  # broken ones
             if reason is None or letter.reason == reason:
                 yield _placed(dead_letters(source), record, letter)
 
@@ -81,7 +84,7 @@ def replay(
         for found in read_letters(settings, reason=reason, topic=topic):
             letter = found.letter
             source = SOURCES.get(letter.topic)
-            if source is None:
+            if source is None or (letter.key is None and letter.value is None):
                 not_replayable += 1
                 continue
             sent[f"{letter.topic}: {letter.reason}"] += 1

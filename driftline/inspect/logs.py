@@ -62,11 +62,12 @@ def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogReco
 
 
 def read_records(
-    settings: Settings, topic: Topic, codec: Codec[RecordT], *, newest: int | None = None
+    settings: Settings, topic: Topic, codec: Codec[RecordT], *, newest: int | None = None, ticks: bool = False
 ) -> Iterator[tuple[LogRecord, RecordT]]:
-    """`read_log` with each value decoded; ticks and tombstones are left out. Raises `BadRecord` as the codec does."""
+    """`read_log` with each value decoded; tombstones are left out, and so are ticks unless `ticks` says that records
+    with their key are of this type too. Raises `BadRecord` as the codec does."""
     for record in read_log(settings, topic, newest=newest):
-        if record.key != TICK_KEY and record.value is not None:
+        if (ticks or record.key != TICK_KEY) and record.value is not None:
             yield record, codec.decode(record.value)
 
 
