@@ -7,7 +7,7 @@ The topics are loaded before the clock starts. First come the tweets that reques
 mix, after which there is a model; then every process is suspended (SIGSTOP) while the measured load is written. The
 clock runs from when they go on until the last group has none of it left. Kafka, Redis and all processes share the
 machine's cores. With `--rate` the load is written while the pipeline runs, at so many tweets a second, and the clock
-runs from the first tweet written. What the trainer has yet to learn at the end is said beneath the table.
+runs from the first tweet written.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.freshness import ReadableMeter, served_freshness
 from benchmarks.processes import Usage, usage
 from contracts.settings import Settings, load
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS
@@ -45,13 +46,13 @@ INGEST_GROUPS = ("ingest", "vocabulary", "bins", "features")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured run: seconds, CPU seconds and resident MB by process, records that no model has learned from."""
+    """One measured run: seconds, CPU seconds and resident MB by process, and what else was seen."""
 
     tweets: int
     seconds: float
     cpu_s: dict[str, float]
     resident_mb: dict[str, float]
-    unlearned: int
+    notes: list[str]
 
 
 def settle_ms(settings: Settings) -> int:
@@ -59,8 +60,15 @@ def settle_ms(settings: Settings) -> int:
     return settings.join.label_window_ms + settings.time.lateness_ms + 2 * settings.time.window_ms
 
 
-async def write(settings: Settings, chunks: Iterable[Chunk], *, whole: bool, rate: float | None = None) -> int:
-    """Writes chunks and the ticks that close them; returns how many tweets."""
+async def write(
+    settings: Settings,
+    chunks: Iterable[Chunk],
+    *,
+    whole: bool,
+    rate: float | None = None,
+    sent: Callable[[int], None] | None = None,
+) -> int:
+    """Writes chunks and the ticks that close them; returns how many tweets. `sent` is told the last of each chunk."""
     began, written, end_ms = time.monotonic(), 0, 0
     async with KafkaWriter(settings) as writer:
         for chunk in chunks:
@@ -72,6 +80,8 @@ async def write(settings: Settings, chunks: Iterable[Chunk], *, whole: bool, rat
                     await writer.send(topic, key, value)
             written += len(chunk.tweets[0])
             end_ms = chunk.end_ms
+            if sent is not None:
+                sent(int(chunk.tweets[0][-1]))
             if rate is not None:
                 await asyncio.sleep(max(0.0, began + written / rate - time.monotonic()))
         ticked = [TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS] if whole else [TWEETS, CANDIDATES_SERVED]
@@ -92,6 +102,14 @@ def until_drained(meter: LagMeter, children: Children, groups: Iterable[str]) ->
         else:
             idle += 1
     return ended
+
+
+async def write_at_rate(settings: Settings, chunks: Iterable[Chunk], *, whole: bool, rate: float) -> tuple[int, str]:
+    """Writes while the pipeline runs; returns how many tweets, and how soon the store had them."""
+    async with ReadableMeter.watching(settings) as meter:
+        tweets = await write(settings, chunks, whole=whole, rate=rate, sent=meter.sent)
+    median, late = meter.milliseconds()
+    return tweets, f"tweet sent to readable in the store: {median:.0f} ms in the median, {late:.0f} ms for 90%"
 
 
 @contextlib.contextmanager
@@ -130,18 +148,28 @@ def measure(servers: LocalServers, folder: Path, arguments: argparse.Namespace) 
                 with suspended(children):
                     tweets = asyncio.run(write(settings, load_run, whole=whole))
             start = {name: usage(pid) for name, pid in pids(servers, children).items()}
-            began = time.monotonic()
+            began, since_ms = time.monotonic(), int(time.time() * 1_000)
+            notes = []
             if rate is not None:
-                tweets = asyncio.run(write(settings, load_run, whole=whole, rate=rate))
+                tweets, readable = asyncio.run(write_at_rate(settings, load_run, whole=whole, rate=rate))
+                notes.append(readable)
             ended = until_drained(meter, children, groups)
             end = {name: usage(pid) for name, pid in pids(servers, children).items()}
-            behind = trainer_lag(settings) if whole else 0
+            if whole:
+                notes.append(f"records of examples that no published model has learned from: {trainer_lag(settings)}")
+            if whole and rate is not None:
+                fresh = served_freshness(settings, since_ms)
+                notes.append(
+                    f"engagement appended to first score served that learned from it: {fresh.median_ms} ms in the "
+                    f"median, {fresh.p90_ms} ms for 90% ({settings.join.label_window_ms / 1_000:.0f} s of event time "
+                    f"to wait for labels; event time runs at {rate / EVENT_RATE:.1f} times the clock)"
+                )
     finally:
         failures = children.stop()
     if failures:
         raise failures[0]
     resident_mb = {name: used.resident_mb for name, used in end.items()}
-    return Run(tweets, ended - began, _spent(start, end), resident_mb, behind)
+    return Run(tweets, ended - began, _spent(start, end), resident_mb, notes)
 
 
 def pids(servers: LocalServers, children: Children) -> dict[str, int]:
@@ -166,8 +194,8 @@ def show(run: Run, arguments: argparse.Namespace) -> None:
             name, f"{cpu_s:.1f}", f"{per_thousand:.1f}", f"{cpu_s / run.seconds:.2f}", f"{run.resident_mb[name]:,.0f}"
         )
     Console().print(table)
-    if arguments.path == "whole":
-        print(f"records of examples that no published model has learned from yet: {run.unlearned}")
+    for note in run.notes:
+        print(note)
 
 
 def main() -> None:

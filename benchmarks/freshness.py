@@ -1,0 +1,70 @@
+"""How fresh things are while the pipeline runs: events in the feature store, engagements in served scores."""
+
+import asyncio
+import contextlib
+import statistics
+import time
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from contracts.codec import Codec
+from contracts.records import RankedTimeline
+from contracts.settings import Settings
+from contracts.topics import TIMELINES_RANKED
+from driftline.demo.freshness import Freshness, FreshnessMeter
+from driftline.inspect.examples import read_examples
+from driftline.inspect.logs import read_records
+from driftline.inspect.models import read_models
+from featurestore.store_reader import FeatureReader
+from transport.redis_connection import connect
+
+POLL_S = 0.005
+
+
+class ReadableMeter:
+    """From the sending of a tweet until the store can be asked for it, by this process's clock."""
+
+    def __init__(self, reader: FeatureReader) -> None:
+        self._reader = reader
+        self._watching: list[asyncio.Task[float]] = []
+
+    @staticmethod
+    @contextlib.asynccontextmanager
+    async def watching(settings: Settings) -> AsyncIterator["ReadableMeter"]:
+        """A meter on the store of `settings`; at the end of the block everything sent has become readable."""
+        redis = connect(settings)
+        meter = ReadableMeter(FeatureReader(redis, settings))
+        try:
+            yield meter
+            await asyncio.gather(*meter._watching)
+        finally:
+            await redis.aclose()
+
+    def sent(self, tweet_id: int) -> None:
+        """A tweet was sent just now."""
+        self._watching.append(asyncio.create_task(self._until_readable(tweet_id, time.perf_counter())))
+
+    async def _until_readable(self, tweet_id: int, sent_s: float) -> float:
+        while tweet_id not in await self._reader.read_tweets([tweet_id]):
+            await asyncio.sleep(POLL_S)
+        return time.perf_counter() - sent_s
+
+    def milliseconds(self) -> tuple[float, float]:
+        """(median, 90th percentile) of what was sent."""
+        times = [watched.result() * 1e3 for watched in self._watching]
+        return statistics.median(times), statistics.quantiles(times, n=10)[-1]
+
+
+def served_freshness(settings: Settings, since_ms: int) -> Freshness:
+    """From engagements appended since `since_ms` (the broker's clock) to served scores that learned from them."""
+    first_served_ms: dict[int, int] = {}
+    for record, timeline in read_records(settings, TIMELINES_RANKED, Codec(RankedTimeline)):
+        if timeline.model_version is not None:
+            first_served_ms.setdefault(timeline.model_version, record.append_ms)
+    models = [(model.version, model.offsets) for model in read_models(settings, settings.trainer.name)]
+    meter = FreshnessMeter(models, first_served_ms)
+    for record, examples in read_examples(settings):
+        appended = examples.engaged_append_ms
+        meter.observe(record.partition, record.offset, np.where(appended >= since_ms, appended, 0))
+    return meter.result()
