@@ -1,0 +1,73 @@
+"""The vocabulary against a world whose hashtags are known: what trends is admitted in the window that shows it."""
+
+import collections
+
+import numpy as np
+
+from contracts.records import Tweet
+from contracts.settings import VocabSettings
+from simulation.config import WorldConfig
+from simulation.world import World
+from vocab.counting import SourceCounter
+from vocab.keys import SHARDS, key_of
+from vocab.namespaces import Namespace
+from vocab.owner import VocabularyOwner
+from vocab.tokenizer import Tokenizer
+
+WINDOW_MS = 60_000
+HOURS = 2
+SETTINGS = VocabSettings(admit_at=5.0, capacity=1 << 15, half_life_windows=120.0)
+
+
+def admissions(tweets: list[Tweet], first: int, last: int) -> dict[int, int]:
+    """Key -> the window at which it first got a slot."""
+    owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
+    counter, tokenizer = SourceCounter("tweets", 0, 1), Tokenizer()
+    windows = np.array([tweet.created_ms // WINDOW_MS for tweet in tweets], np.int64)
+    admitted: dict[int, int] = {}
+    for window in range(first, last):
+        here = np.flatnonzero(windows == window)
+        batch = tokenizer.tokenize([tweets[i] for i in here.tolist()])
+        for _, frame in counter.count(batch, windows[here], tokenizer, window) + counter.markers(window):
+            owner.observe(frame)
+        for delta in owner.close_windows():
+            for key in delta.admitted_keys.tolist():
+                admitted.setdefault(key, window)
+    return admitted
+
+
+def crossings(tweets: list[Tweet], first: int, last: int) -> dict[str, int]:
+    """Hashtag -> the window at whose end its count, fading as the settings say, first reaches the threshold.
+
+    The truth: an unbounded counter in floating point.
+    """
+    fresh: dict[int, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for tweet in tweets:
+        fresh[tweet.created_ms // WINDOW_MS].update({word[1:] for word in tweet.text.split() if word[0] == "#"})
+    fade = 2.0 ** (-1 / SETTINGS.half_life_windows)
+    counts: dict[str, float] = {}
+    crossed: dict[str, int] = {}
+    for window in range(first, last):
+        counts = {tag: count * fade for tag, count in counts.items()}
+        for tag, count in fresh[window].items():
+            counts[tag] = counts.get(tag, 0.0) + count
+            if counts[tag] >= SETTINGS.admit_at:
+                crossed.setdefault(tag, window)
+    return crossed
+
+
+def test_true_trends_are_admitted_in_the_window_that_shows_them_and_nothing_else_is():
+    world = World(WorldConfig(tweets_per_hour=9_000.0, births_per_hour=40.0), seed=3)
+    begin, end = world.begin_ms // WINDOW_MS, (world.begin_ms + HOURS * 3_600_000) // WINDOW_MS
+    tweets = world.tweets(end * WINDOW_MS)
+    admitted, crossed = admissions(tweets, begin, end), crossings(tweets, begin, end)
+
+    born = {trend.tag for trend in world.trends if trend.bursts and trend.born_ms > world.begin_ms}
+    trending = {tag: window for tag, window in crossed.items() if tag in born}
+    assert len(trending) > 20, "a world without trends would prove nothing"
+    waits = {tag: admitted.get(key_of(Namespace.HASHTAG, tag), end) - window for tag, window in trending.items()}
+    assert set(waits.values()) == {0}, "the window that crosses the threshold is the one that admits"
+
+    rare = born - crossed.keys()
+    assert rare
+    assert not [tag for tag in rare if key_of(Namespace.HASHTAG, tag) in admitted], "false admissions"
