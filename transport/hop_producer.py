@@ -65,6 +65,7 @@ class HopProducer:
             raise
         finally:
             await close(self._producer)
+            self._died_of()  # or asyncio reports it, with its stack trace, as never retrieved
 
     async def commit(self, outputs: Sequence[Output], offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """Send `outputs` and commit `offsets` in one transaction, or neither."""
@@ -97,11 +98,12 @@ class HopProducer:
 
     def _was_fenced(self, error: Exception) -> bool:
         """The sender may have died of it while we were between two calls, which then fail of something else."""
+        return any(isinstance(cause, ProducerFenced | InvalidProducerEpoch) for cause in (error, self._died_of()))
+
+    def _died_of(self) -> BaseException | None:
+        """What ended the client's sending task, if anything did."""
         sender = self._producer._sender.sender_task
-        causes: list[BaseException | None] = [error]
-        if sender is not None and sender.done() and not sender.cancelled():
-            causes.append(sender.exception())
-        return any(isinstance(cause, ProducerFenced | InvalidProducerEpoch) for cause in causes)
+        return None if sender is None or not sender.done() or sender.cancelled() else sender.exception()
 
 
 def _retrieve(delivery: "asyncio.Future[object]") -> None:
