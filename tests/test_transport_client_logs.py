@@ -2,6 +2,8 @@
 
 import logging
 
+from aiokafka.errors import KafkaError
+
 from transport.client_logs import INTERVAL_S, OncePerInterval
 
 
@@ -29,3 +31,14 @@ def test_a_stack_trace_of_a_client_is_left_out() -> None:
 def test_our_own_lines_always_pass() -> None:
     passes = OncePerInterval().filter
     assert all(passes(record("transport.hop", 1000.0)) for _ in range(3))
+
+
+def test_what_a_client_forgot_is_left_out_and_what_we_forgot_is_not() -> None:
+    passes = OncePerInterval().filter
+    theirs, ours = record("asyncio", 1000.0), record("asyncio", 1000.0)
+    theirs.exc_info = (KafkaError, KafkaError("gone"), None)
+    ours.exc_info = (ValueError, ValueError("x"), None)
+    assert passes(theirs)
+    assert theirs.exc_info is None
+    assert all(passes(ours) for _ in range(3))
+    assert ours.exc_info is not None

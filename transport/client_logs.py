@@ -2,6 +2,7 @@
 
 Entry points add `OncePerInterval` to their handlers. What a process waits for it says itself, in
 `transport/waiting.py`, and what failed in `transport/hop_partition.py`, so the clients' stack traces are left out.
+So are those that asyncio writes of the clients' own futures, which they fail and then forget when a broker goes away.
 """
 
 import logging
@@ -20,7 +21,7 @@ class OncePerInterval(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Called by `logging`; goes by the record's own time and by its text before arguments are filled in."""
-        if record.name.partition(".")[0] not in CLIENTS:
+        if record.name.partition(".")[0] not in CLIENTS and not _forgotten_by_client(record):
             return True
         key = (record.name, str(record.msg))
         if record.created - self._passed_at.get(key, float("-inf")) < INTERVAL_S:
@@ -30,3 +31,9 @@ class OncePerInterval(logging.Filter):
         self._passed_at[key] = record.created
         record.exc_info = record.exc_text = None
         return True
+
+
+def _forgotten_by_client(record: logging.LogRecord) -> bool:
+    """Whether asyncio reports an error of a client's that nobody looked at."""
+    error = record.exc_info[1] if record.name == "asyncio" and record.exc_info else None
+    return error is not None and type(error).__module__.partition(".")[0] in CLIENTS
