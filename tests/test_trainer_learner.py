@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from featurestore.encoding import encode
 from model.evaluation import log_loss
 from model.folder import digest
 from model.fresh import RARE_DOMAIN, fresh_region, fresh_rows
-from tests.trainer_world import WINDOWS, World, entropy, small_settings, trained, versions_of
+from tests.trainer_world import PLACES, WINDOWS, World, entropy, small_settings, trained, versions_of
 from trainer.learner import ENGAGED_BITS, Learner
 from vocab.vocabulary import VocabularyView
 
@@ -41,6 +42,21 @@ def test_log_loss_approaches_the_entropy_of_the_truth() -> None:
     assert base - entropy(truth) > 0.1
     best = log_loss(truth, labels, ones)  # of the same labels, so that their noise is in both
     assert loss - best < 0.02
+
+
+def test_timelines_come_close_to_the_best_possible_order() -> None:
+    """By the true probability of the first three places, between any order (0) and the best possible one (1)."""
+    world, settings = World(), small_settings("", learning_rate=0.05)
+    learner = trained(world, settings, 3_000)
+    examples, truth = world.examples(500)
+    logits = learner.predict(encode(examples.features, learner.vocabulary, learner.bins))
+    by_request = truth.reshape(-1, PLACES)
+
+    def top(scores: NDArray[np.floating]) -> float:
+        order = np.argsort(-scores.reshape(-1, PLACES), axis=1)[:, :3]
+        return float(np.take_along_axis(by_request, order, axis=1).mean())
+
+    assert (top(logits) - truth.mean()) / (top(truth) - truth.mean()) > 0.9
 
 
 def test_position_bias_is_learned_as_the_place_and_not_served() -> None:
