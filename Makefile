@@ -21,7 +21,7 @@ test: setup lint ## what CI runs: lint, types, and every test but the long ones,
 	REQUIRE_SERVICES=1 $(BIN)/pytest
 
 test-fast: $(VENV)/.python ## the tests without servers: between edits
-	$(BIN)/pytest -q -m 'not services and not soak'
+	$(BIN)/pytest -q -n 2 -m 'not services and not soak'
 
 soak: setup ## the long proofs that `make test` runs short
 	REQUIRE_SERVICES=1 $(BIN)/pytest -m soak --timeout 3600
