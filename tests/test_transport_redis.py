@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
 from transport import redis_connection
-from transport.redis_scripts import ensure_epoch, set_if_newer
+from transport.redis_scripts import set_if_newer
 
 VERSIONS = st.one_of(st.integers(0, 5), st.integers(2**53 - 2, 2**53 + 2), st.integers(2**63 - 2, 2**64 - 1))
 LOCALE_TRAPS = (b"", b"\x00", b"\xff", b"\xc3\xa9", b"z")
@@ -94,14 +94,6 @@ async def test_a_value_without_a_version_is_refused(redis: Redis) -> None:
         await set_if_newer(redis, [b"key"], [b"short"], 60, None)
     with pytest.raises(ValueError, match="1 keys, but 2 values"):
         await set_if_newer(redis, [b"key"], [value_of(1)] * 2, 60, None)
-
-
-@pytest.mark.services
-async def test_a_wiped_redis_is_noticed_once(redis: Redis, settings: Settings) -> None:
-    assert not await ensure_epoch(redis, settings.prefix)
-    assert await ensure_epoch(redis, settings.prefix)
-    await redis.delete(f"{settings.prefix}epoch")
-    assert not await ensure_epoch(redis, settings.prefix)
 
 
 async def test_a_redis_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,9 @@
-"""Waiting for a server that is not there: doubling pauses, and a log line for each, never a stack trace."""
+"""Waiting for a server that is not there: doubling pauses."""
 
-import logging
-import time
-from collections.abc import Callable, Iterator
-from typing import TypeVar
-
-from contracts.errors import ServerUnavailable
-
-log = logging.getLogger(__name__)
+from collections.abc import Iterator
 
 FIRST_S = 0.1
 LONGEST_S = 5.0  # a server that comes back is noticed this much later at worst
-
-ResultT = TypeVar("ResultT")
 
 
 def pauses(first_s: float = FIRST_S, longest_s: float = LONGEST_S) -> Iterator[float]:
@@ -21,14 +12,3 @@ def pauses(first_s: float = FIRST_S, longest_s: float = LONGEST_S) -> Iterator[f
     while True:
         yield pause
         pause = min(2 * pause, longest_s)
-
-
-def patiently(connect: Callable[[], ResultT], sleep: Callable[[float], None] = time.sleep) -> ResultT:
-    """What `connect` returns, once it no longer raises `ServerUnavailable`. For processes that are to wait."""
-    for pause in pauses():
-        try:
-            return connect()
-        except ServerUnavailable as error:
-            log.warning("%s; trying again in %.1f s", error, pause)
-        sleep(pause)
-    raise AssertionError("pauses() never ends")

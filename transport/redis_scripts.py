@@ -75,12 +75,3 @@ async def set_if_newer(
     except NoScriptError:
         written = await redis.eval(_SET_IF_NEWER, count, *arguments)
     return int(written)
-
-
-async def ensure_epoch(redis: Redis, prefix: str) -> bool:
-    """Whether the epoch key of `prefix` is there; if not, Redis is new or was wiped, and the key is set.
-
-    Only the first caller of a prefix is told, so each owner of a part of the view uses a prefix of its own.
-    """
-    was_absent = await redis.set(f"{prefix}epoch", b"1", nx=True)
-    return not was_absent

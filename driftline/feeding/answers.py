@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 
 from kafka import KafkaConsumer
@@ -12,6 +13,8 @@ from contracts.records import TICK_KEY, RankedTimeline
 from contracts.settings import Settings
 from contracts.topics import TIMELINES_RANKED
 from transport.kafka_clients import consumer, translated
+
+log = logging.getLogger(__name__)
 
 _POLL_MS = 100
 _POLL_RECORDS = 500
@@ -42,11 +45,10 @@ def _at_the_end(settings: Settings) -> KafkaConsumer:
 
 
 class Answers:
-    """`take()` waits a moment for timelines. What does not decode is no answer: it is counted in `undecodable`."""
+    """`take()` waits a moment for timelines. What does not decode is no answer; the log says so."""
 
     def __init__(self, client: KafkaConsumer) -> None:
         self._client = client
-        self.undecodable = 0
 
     async def take(self) -> list[RankedTimeline]:
         """Timelines that arrived, of whatever requests; perhaps none."""
@@ -58,6 +60,6 @@ class Answers:
                     continue
                 try:
                     found.append(_codec.decode(record.value))
-                except BadRecord:
-                    self.undecodable += 1
+                except BadRecord as error:
+                    log.warning("%s[%d]@%d: %s", record.topic, record.partition, record.offset, error)
         return found
