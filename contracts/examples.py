@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns, Ragged
 from contracts.errors import BadRecord, UnknownVersion
+from contracts.records import Provenance
 
-VERSION = 1
+VERSION = 2  # 1 had no provenances
+PROVENANCES = tuple(Provenance)
+_UNKNOWN = PROVENANCES.index(Provenance.UNKNOWN)
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -28,6 +31,7 @@ class Examples:
     rate. probabilities: float32[n] as served, NaN under a fallback order. engaged_append_ms: int64[n], broker
     clock of the engagement that made it positive, 0 if none (for measuring freshness, never a feature).
     at_ms: int64[n], event time of the request. model_versions: int64[n], 0 under a fallback.
+    provenances: uint8[n], index of `PROVENANCES`: where the request came from (in Arrow, its name).
     """
 
     feature_set: str
@@ -44,6 +48,7 @@ class Examples:
     vocab_versions: NDArray[np.int64]
     bins_versions: NDArray[np.int64]
     engaged_append_ms: NDArray[np.int64]
+    provenances: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.tweet_ids)
@@ -62,6 +67,7 @@ def encode_examples(examples: Examples) -> bytes:
     arrays: dict[str, pa.Array] = {"request_ids": pa.array(examples.request_ids, pa.string())}
     for name in _FLAT:
         arrays[name] = pa.array(_of_dtype(name, getattr(examples, name)))
+    arrays["provenances"] = _named(examples.provenances)
     arrays["viewer_dense"] = _dense_array(features.viewer_dense[rows])
     arrays["candidate_dense"] = _dense_array(features.candidate_dense)
     for split, bags in features.viewer_keys.items():
@@ -104,6 +110,7 @@ def decode_examples(value: bytes) -> Examples:
                 candidate_keys=_bags(table, "candidate_keys."),
             ),
             request_ids=request_ids,
+            provenances=_numbered(table) if version > 1 else np.full(len(table), _UNKNOWN, np.uint8),
             **flat,
         )
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # a truncated body is an OSError
@@ -115,6 +122,19 @@ def _runs(request_ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int
     begins = [i == 0 or request_ids[i] != request_ids[i - 1] for i in range(len(request_ids))]
     starts = np.array(begins, bool)
     return np.flatnonzero(starts), (np.cumsum(starts) - 1).astype(np.int32)
+
+
+def _named(provenances: NDArray[np.uint8]) -> pa.Array:
+    if provenances.dtype != np.uint8:
+        raise ValueError(f"column provenances is of {provenances.dtype}, expected uint8")
+    return pa.DictionaryArray.from_arrays(pa.array(provenances), pa.array(PROVENANCES, pa.string()))
+
+
+def _numbered(table: pa.Table) -> NDArray[np.uint8]:
+    """Raises `ValueError` for a provenance that is none of ours."""
+    array = _one_chunk(table["provenances"])
+    number = np.array([PROVENANCES.index(Provenance(name)) for name in array.dictionary.to_pylist()], np.uint8)
+    return np.asarray(number[array.indices.to_numpy()])
 
 
 def _of_dtype(name: str, values: NDArray[Any]) -> NDArray[Any]:
@@ -138,6 +158,8 @@ def _fits(name: str, found: pa.DataType) -> bool:
         return bool(found == pa.from_numpy_dtype(_FLAT[name]))
     if name == "request_ids":
         return bool(found == pa.string())
+    if name == "provenances":
+        return pa.types.is_dictionary(found) and bool(found.value_type == pa.string())
     if name in ("viewer_dense", "candidate_dense"):
         return pa.types.is_fixed_size_list(found) and bool(found.value_type == pa.float32())
     if name.startswith(("viewer_keys.", "candidate_keys.")):

@@ -32,6 +32,7 @@ class Provenance(StrEnum):
     REAL = "real"
     SIMULATED_VIEWERS = "simulated-viewers"
     SIMULATED_WORLD = "simulated-world"
+    UNKNOWN = "unknown"  # of records of a version that did not carry it yet; appended last: places are stored
 
 
 class Action(StrEnum):
@@ -185,7 +186,10 @@ class BinsVersion(Record, frozen=True, kw_only=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Progressive (predict, then learn) figures over the examples since the last version."""
+    """Progressive (predict, then learn) figures over the examples since the last version.
+
+    `provenance`: how many of the examples were of each; empty in `ModelPublished` version 1.
+    """
 
     examples: int
     base_rate: float
@@ -193,15 +197,17 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     rce: float
     pr_auc: float
     calibration_error: float
+    provenance: dict[Provenance, int] = {}
 
 
 class ModelPublished(Record, frozen=True, kw_only=True):
     """A snapshot that scorers may swap in. Topic `models`, keyed by `name`.
 
     `offsets[p]` is the first offset of `examples` partition p that the snapshot has *not* learned from.
-    `published_ms` is wall clock.
+    `published_ms` is wall clock. Version 2 says of what provenance the evaluated examples were.
     """
 
+    v: int = 2
     name: Name
     version: int
     epoch: int

@@ -9,7 +9,7 @@ from xxhash import xxh3_64_intdigest
 
 from contracts.columns import FeatureColumns
 from contracts.errors import BadRecord
-from contracts.examples import Examples
+from contracts.examples import PROVENANCES, Examples
 from contracts.frames import CandidatesServed
 from contracts.records import ACTIONS, ENGAGED
 from contracts.served import served_features
@@ -122,6 +122,7 @@ def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Examples:
         vocab_versions=each([piece.record.vocab_version for piece in pieces]),
         bins_versions=each([piece.record.bins_version for piece in pieces]),
         engaged_append_ms=np.concatenate([piece.engaged_append_ms for piece in pieces]),
+        provenances=each([PROVENANCES.index(piece.record.provenance) for piece in pieces]).astype(np.uint8),
     )
 
 

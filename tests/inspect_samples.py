@@ -5,7 +5,7 @@ import redis
 
 from contracts.codec import Record, encode
 from contracts.columns import FeatureColumns, Ragged
-from contracts.examples import Examples, encode_examples
+from contracts.examples import PROVENANCES, Examples, encode_examples
 from contracts.frames import COUNTERS, VocabCounts, VocabDelta
 from contracts.records import (
     TICK_KEY,
@@ -79,8 +79,9 @@ def timeline(number: int, version: int | None = 3) -> RankedTimeline:
 
 def model(version: int) -> ModelPublished:
     figures = Evaluation(
-        examples=100, base_rate=0.1, log_loss=0.5 / version, rce=version, pr_auc=0.3, calibration_error=0.01
-    )
+        examples=100, base_rate=0.1, log_loss=0.5 / version, rce=version, pr_auc=0.3, calibration_error=0.01,
+        provenance={Provenance.SIMULATED_WORLD: 100},
+    )  # fmt: skip
     return ModelPublished(
         name="timeline", version=version, epoch=1, path=f"/models/{version}", vocab_version=WINDOW,
         bins_version=WINDOW, examples_seen=100 * version, offsets={0: version}, published_ms=AT_MS,
@@ -113,6 +114,7 @@ def examples(n: int = 3) -> Examples:
         vocab_versions=WINDOW * ones,
         bins_versions=WINDOW * ones,
         engaged_append_ms=np.array([AT_MS, *[0] * (n - 1)], np.int64),
+        provenances=np.full(n, PROVENANCES.index(Provenance.SIMULATED_WORLD), np.uint8),
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from contracts.codec import Codec, encode
 from contracts.columns import FeatureColumns, Ragged
 from contracts.errors import BadRecord
-from contracts.examples import Examples, decode_examples, encode_examples
+from contracts.examples import PROVENANCES, Examples, decode_examples, encode_examples
 from contracts.frames import CandidatesServed
 from contracts.records import Provenance
 from contracts.served import pack_keys, served_features, unpack_keys
@@ -168,6 +168,7 @@ def examples(draw):
         positions=draw(column[np.uint16]), labels=draw(column[np.uint16]), weights=draw(floats),
         probabilities=draw(floats), model_versions=draw(column[np.int64]), vocab_versions=draw(column[np.int64]),
         bins_versions=draw(column[np.int64]), engaged_append_ms=draw(column[np.int64]),
+        provenances=draw(arrays(np.uint8, n, elements=st.integers(0, len(PROVENANCES) - 1))),
     )  # fmt: skip
 
 
@@ -177,7 +178,7 @@ def test_examples_round_trip_bit_for_bit(sample):
     found = decode_examples(encode_examples(sample))
     assert_same_features(found.features, sample.features)
     assert list(found.request_ids) == list(sample.request_ids)
-    for name in ("viewer_ids", "positions", "labels", "weights", "probabilities", "engaged_append_ms"):
+    for name in ("viewer_ids", "positions", "labels", "weights", "probabilities", "engaged_append_ms", "provenances"):
         assert_same_bits(getattr(found, name), getattr(sample, name))
 
 
@@ -199,6 +200,8 @@ def _arrow() -> pa.Table:
         ("tweet_ids", pa.array([1, None, 3], pa.uint64()), "column tweet_ids has nulls"),
         ("request_ids", pa.array([1, 2, 3]), "column request_ids may not be of int64"),
         ("viewer_dense", pa.array([1.0, 2.0, 3.0]), "column viewer_dense may not be of double"),
+        ("provenances", pa.array([0, 1, 2]), "column provenances may not be of int64"),
+        ("provenances", pa.array(["real", "real", "dream"]).dictionary_encode(), "'dream' is not a valid Provenance"),
         ("candidate_keys.text", pa.array([[1], [], []], pa.list_(pa.int32())), "column candidate_keys.text may not"),
     ],
 )

@@ -46,7 +46,7 @@ def test_every_column_of_examples_is_documented():
     for name, dtype in _FLAT.items():
         assert documented.pop(name) == dtype.__name__
     assert set(documented) == {
-        "request_ids", "viewer_dense", "candidate_dense", "viewer_keys.*", "candidate_keys.*",
+        "request_ids", "provenances", "viewer_dense", "candidate_dense", "viewer_keys.*", "candidate_keys.*",
     }  # fmt: skip
 
 

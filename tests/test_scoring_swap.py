@@ -116,10 +116,10 @@ async def test_announcements_of_other_models_and_of_a_newer_layout_are_passed_ov
     await announce(
         follower,
         msgspec.structs.replace(published, name="another", version=5),
-        msgspec.structs.replace(published, v=2, version=6),
+        msgspec.structs.replace(published, v=3, version=6),
     )
     assert follower.current is None
-    assert "ModelPublished version 2 is newer" in caplog.text
+    assert "ModelPublished version 3 is newer" in caplog.text
     await announce(follower, published)
     assert version_of(follower) == 1
 

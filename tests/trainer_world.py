@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns, Ragged
-from contracts.examples import Examples
+from contracts.examples import PROVENANCES, Examples
 from contracts.frames import VocabDelta
-from contracts.records import ACTIONS, Action, BinsVersion
+from contracts.records import ACTIONS, Action, BinsVersion, Provenance
 from contracts.settings import Settings, TimeSettings, TrainerSettings, VocabSettings
 from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, VIEWER_DENSE
 from model.snapshot import Manifest, Snapshot
@@ -108,6 +108,7 @@ class World:
             vocab_versions=np.zeros(n, np.int64),
             bins_versions=np.zeros(n, np.int64),
             engaged_append_ms=np.zeros(n, np.int64),
+            provenances=np.full(n, PROVENANCES.index(Provenance.SIMULATED_WORLD), np.uint8),
         )
         return examples, truth
 

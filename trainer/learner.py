@@ -6,7 +6,7 @@ number of threads, build and instruction set; a checkpoint records those.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,13 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What n candidates are learned towards: labels float32[n] in {0, 1}, weights float32[n], positions uint16[n]."""
+    """What n candidates are learned towards: labels float32[n] in {0, 1}, weights float32[n], positions uint16[n],
+    provenances uint8[n] (index of `PROVENANCES`)."""
 
     labels: NDArray[np.float32]
     weights: NDArray[np.float32]
     positions: NDArray[np.uint16]
+    provenances: NDArray[np.uint8]
 
     @staticmethod
     def of(parts: Sequence[Examples]) -> "Targets":
@@ -53,11 +55,12 @@ class Targets:
             labels=(labels & ENGAGED_BITS != 0).astype(np.float32),
             weights=np.concatenate([part.weights for part in parts]),
             positions=np.concatenate([part.positions for part in parts]),
+            provenances=np.concatenate([part.provenances for part in parts]),
         )
 
     def cut(self, begin: int, end: int) -> "Targets":
         """The candidates begin..end."""
-        return Targets(self.labels[begin:end], self.weights[begin:end], self.positions[begin:end])
+        return Targets(*(getattr(self, field.name)[begin:end] for field in fields(self)))
 
 
 class Learner:
@@ -125,7 +128,7 @@ class Learner:
     def _step(self, part: Slice, targets: Targets) -> None:
         pooled, leaves = self._pool(part)
         served = self._network(pooled, _tensor(part.viewer_row))
-        self.progress.observe(served.detach().numpy().copy(), targets.labels, targets.weights)
+        self.progress.observe(served.detach().numpy().copy(), targets.labels, targets.weights, targets.provenances)
         shown = served + self._network.place_offset(targets.positions)
         loss = binary_cross_entropy_with_logits(
             shown, _tensor(targets.labels), weight=_tensor(targets.weights), reduction="sum"

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.records import Evaluation
+from contracts.examples import PROVENANCES
+from contracts.records import Evaluation, Provenance
 from model.calibration import Calibrator, fit
 from model.evaluation import evaluate
 
@@ -24,10 +26,15 @@ class Progress:
         self.calibrator = Calibrator.identity()
         self._recent: list[tuple[F32, F32, F32]] = []  # (logits, labels, weights) a batch
         self._recent_size = 0
+        self._provenances = np.zeros(len(PROVENANCES), np.int64)  # examples of the stretch, by provenance
         self._stretch: list[tuple[NDArray[np.float64], F32, F32]] = []  # (probabilities, labels, weights) a batch
 
-    def observe(self, logits: F32, labels: F32, weights: F32) -> None:
-        """One batch's served logits [n], as they were before the batch was learned, and what happened."""
+    def observe(self, logits: F32, labels: F32, weights: F32, provenances: NDArray[np.uint8]) -> None:
+        """One batch's served logits [n], as they were before the batch was learned, and what happened.
+
+        provenances: uint8[n], index of `PROVENANCES`.
+        """
+        self._provenances += np.bincount(provenances, minlength=len(PROVENANCES))
         self._stretch.append((self.calibrator.apply(logits), labels, weights))
         self._recent.append((logits, labels, weights))
         self._recent_size += len(logits)
@@ -42,7 +49,10 @@ class Progress:
     def close(self) -> Evaluation | None:
         """End the stretch: its figures, and from here on a calibrator fitted on the newest predictions."""
         figures = evaluate(*_joined(self._stretch)) if self._stretch else None
+        if figures is not None:
+            figures = msgspec.structs.replace(figures, provenance=self._by_provenance())
         self._stretch = []
+        self._provenances[:] = 0
         if self._recent:
             self.calibrator = fit(*self._newest())
         return figures
@@ -58,6 +68,10 @@ class Progress:
         self._recent_size = len(arrays["logits"])
         if self._recent_size:
             self._recent = [(arrays["logits"], arrays["labels"], arrays["weights"])]
+
+    def _by_provenance(self) -> dict[Provenance, int]:
+        counts = zip(PROVENANCES, self._provenances.tolist(), strict=True)
+        return {provenance: count for provenance, count in counts if count}
 
     def _newest(self) -> tuple[F32, F32, F32]:
         logits, labels, weights = _joined(self._recent)

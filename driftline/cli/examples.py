@@ -27,10 +27,10 @@ def tail(count: Count = 20, as_json: AsJson = False) -> None:
         return
     print_table(
         "newest examples",
-        ["shown at", "#viewer", "#tweet", "#place", "#probability", "#model", "actions"],
+        ["shown at", "#viewer", "#tweet", "#place", "#probability", "#model", "actions", "provenance"],
         [
             (when(e.at_ms), e.viewer_id, e.tweet_id, e.position, number(e.probability), e.model_version or "-",
-             ", ".join(e.actions) or "-")
+             ", ".join(e.actions) or "-", e.provenance)
             for e in found
         ],
     )  # fmt: skip
@@ -65,5 +65,6 @@ def stats(as_json: AsJson = False) -> None:
             ("batches", f"{found.batches:,}"),
             ("bytes", f"{found.bytes:,}"),
             *((f"action: {action}", f"{count:,}") for action, count in found.actions.items()),
+            *((f"provenance: {name}", f"{count:,}") for name, count in found.provenance.items()),
         ],
     )

@@ -32,11 +32,12 @@ def list_models(as_json: AsJson = False) -> None:
     print_table(
         "published models",
         ["model", "#version", "published", "#examples", "#vocabulary", "#bins", "#log-loss", "#RCE", "#PR-AUC",
-         "#calibration"],
+         "#calibration", "provenance"],
         [
             (m.name, m.version, when(m.published_ms), f"{m.examples_seen:,}", m.vocab_version, m.bins_version,
              *((number(m.evaluation.log_loss), number(m.evaluation.rce, 2), number(m.evaluation.pr_auc),
-                number(m.evaluation.calibration_error)) if m.evaluation else ("-",) * 4))
+                number(m.evaluation.calibration_error), ", ".join(m.evaluation.provenance) or "-")
+               if m.evaluation else ("-",) * 5))
             for m in found
         ],
     )  # fmt: skip
@@ -73,4 +74,5 @@ def show(
     if found.evaluation:
         figures = ("examples", "base_rate", "log_loss", "rce", "pr_auc", "calibration_error")
         rows += [(f"evaluation: {figure}", getattr(found.evaluation, figure)) for figure in figures]
+        rows += [(f"evaluated on: {name}", f"{count:,}") for name, count in found.evaluation.provenance.items()]
     print_table("model", ["", "value"], rows)

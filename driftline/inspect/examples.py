@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from contracts.examples import Examples, decode_examples
-from contracts.records import ACTIONS, ENGAGED
+from contracts.examples import PROVENANCES, Examples, decode_examples
+from contracts.records import ACTIONS, ENGAGED, Provenance
 from contracts.settings import Settings
 from contracts.topics import EXAMPLES
 from driftline.inspect.logs import LogRecord, newest_records, read_log
@@ -32,6 +32,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     model_version: int | None
     vocab_version: int
     bins_version: int
+    provenance: Provenance
 
 
 class ExampleStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +49,7 @@ class ExampleStats(msgspec.Struct, frozen=True, kw_only=True):
     first_ms: int | None
     last_ms: int | None
     bytes: int
+    provenance: dict[Provenance, int]
 
 
 def read_examples(settings: Settings) -> Iterator[tuple[LogRecord, Examples]]:
@@ -73,6 +75,7 @@ def stats(settings: Settings) -> ExampleStats:
     first_ms, last_ms = math.inf, -math.inf
     actions: Counter[str] = Counter()
     versions: set[int] = set()
+    provenances = np.zeros(len(PROVENANCES), np.int64)
     for record, examples in read_examples(settings):
         batches += 1
         rows += len(examples)
@@ -83,6 +86,7 @@ def stats(settings: Settings) -> ExampleStats:
         engaged_weight += float(examples.weights[positive].sum())
         fallback += int((examples.model_versions == 0).sum())
         versions.update(np.unique(examples.model_versions).tolist())
+        provenances += np.bincount(examples.provenances, minlength=len(PROVENANCES))
         for bit, action in enumerate(ACTIONS):
             actions[action] += int((examples.labels >> bit & 1).sum())
         if len(examples):
@@ -100,6 +104,7 @@ def stats(settings: Settings) -> ExampleStats:
         first_ms=int(first_ms) if rows else None,
         last_ms=int(last_ms) if rows else None,
         bytes=size,
+        provenance={name: count for name, count in zip(PROVENANCES, provenances.tolist(), strict=True) if count},
     )
 
 
@@ -121,4 +126,5 @@ def _rows(record: LogRecord, examples: Examples) -> Iterator[Example]:
             model_version=int(examples.model_versions[i]) or None,
             vocab_version=int(examples.vocab_versions[i]),
             bins_version=int(examples.bins_versions[i]),
+            provenance=PROVENANCES[examples.provenances[i]],
         )

@@ -1,6 +1,9 @@
 """One record of every kind, each field set to something that can be told apart."""
 
+from dataclasses import replace
+
 import numpy as np
+from msgspec.structs import replace as replaced
 
 from contracts.codec import Record
 from contracts.columns import FeatureColumns, Ragged
@@ -65,7 +68,8 @@ RECORDS: dict[str, Record] = {
         name="timeline", version=3, epoch=2, path="models/timeline/2-3", vocab_version=6, bins_version=5,
         examples_seen=20_000, offsets={0: 11, 1: 0}, published_ms=AT_MS + 5,
         evaluation=Evaluation(
-            examples=1_000, base_rate=0.125, log_loss=0.25, rce=12.5, pr_auc=0.375, calibration_error=0.0625
+            examples=1_000, base_rate=0.125, log_loss=0.25, rce=12.5, pr_auc=0.375, calibration_error=0.0625,
+            provenance={Provenance.REAL: 750, Provenance.SIMULATED_WORLD: 250},
         ),
     ),
     "DeadLetter": DeadLetter(
@@ -127,4 +131,13 @@ EXAMPLES = Examples(
     vocab_versions=np.array([6, 6, 0]),
     bins_versions=np.array([5, 5, 0]),
     engaged_append_ms=np.array([0, AT_MS + 9, 0]),
+    provenances=np.array([0, 0, 2], np.uint8),
 )
+
+# What today's code makes of the records that only former versions wrote: file -> record.
+FORMER: dict[str, Record] = {
+    "ModelPublished.v1.json": replaced(
+        RECORDS["ModelPublished"], v=1, evaluation=replaced(RECORDS["ModelPublished"].evaluation, provenance={})
+    ),
+}
+FORMER_EXAMPLES = replace(EXAMPLES, provenances=np.full(3, 3, np.uint8))  # unknown
