@@ -10,6 +10,7 @@ A *window* is `event time // window_ms`, an absolute number; it is also the vers
 
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,10 +36,13 @@ ENTITY_KINDS = ("tweet", "author", "viewer", "pair")
 class VocabCounts(Frame, frozen=True, kw_only=True):
     """How often each key occurred in one window, as one source read it. Topic `vocab-counts`.
 
-    Counts of several frames of one window add up. `token_keys`/`tokens` spell keys of this frame that may
-    be new to the owner; a source spells each key at least once a window.
+    Row i: `counts[i]` times `keys[i]` in tweets of language `languages[i]` (`vocab/languages.py`). Rows add up, in
+    one frame and over the frames of a window. Version 1 had no languages: the column is empty, and none is known.
+    `token_keys`/`tokens` spell keys of this frame that may be new to the owner; a source spells each key at least
+    once a window.
     """
 
+    v: int = 2
     source_topic: str
     source_partition: int
     closed_through: int
@@ -48,6 +52,7 @@ class VocabCounts(Frame, frozen=True, kw_only=True):
     counts: U32
     token_keys: U64
     tokens: list[str]
+    languages: U16 = msgspec.field(default_factory=lambda: empty(np.uint16))
 
 
 class VocabDelta(Frame, frozen=True, kw_only=True):

@@ -123,13 +123,13 @@ def test_a_strided_column_travels_as_its_values():
     assert back.column.tolist() == [0, 3, 6, 9]
 
 
-@pytest.mark.parametrize("name", ["keys", "namespaces", "counts"])
+@pytest.mark.parametrize("name", ["keys", "namespaces", "counts", "languages"])
 def test_a_column_of_another_dtype_is_refused_by_writer_and_reader(name):
     sample = RECORDS["VocabCounts"]
     wrong = msgspec.structs.replace(sample, **{name: getattr(sample, name).astype(np.float64)})
     with pytest.raises(ValueError, match=rf"Expected a column of `uint\d+`, got `float64` - at `\$.{name}`"):
         encode(wrong)
-    codes = {"uint64": 3, "uint8": 0, "uint32": 2, "float64": 7}
+    codes = {"uint64": 3, "uint8": 0, "uint16": 1, "uint32": 2, "float64": 7}
     foreign = msgspec.msgpack.encode(
         {field: getattr(wrong, field) for field in wrong.__struct_fields__},
         enc_hook=lambda column: msgspec.msgpack.Ext(codes[column.dtype.name], column.tobytes()),

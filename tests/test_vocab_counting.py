@@ -14,6 +14,7 @@ from contracts.records import Tweet
 from contracts.settings import VocabSettings
 from vocab.counting import SourceCounter
 from vocab.keys import SHARDS, key_of, shard_of
+from vocab.languages import ALL, UND, language_code, language_tag
 from vocab.namespaces import SPELLED, Namespace
 from vocab.owner import VocabularyOwner
 from vocab.tokenizer import Tokenizer
@@ -21,8 +22,8 @@ from vocab.tokenizer import Tokenizer
 PARTITIONS = 4
 
 
-def tweet(text: str, author_id: int = 7) -> Tweet:
-    return Tweet(id=1, created_ms=1_400_000_000_000, author_id=author_id, author="a", text=text, lang="en")
+def tweet(text: str, author_id: int = 7, lang: str = "en") -> Tweet:
+    return Tweet(id=1, created_ms=1_400_000_000_000, author_id=author_id, author="a", text=text, lang=lang)
 
 
 def count(counter: SourceCounter, made: Tokenizer, texts: list[str], windows: list[int], closed: int):
@@ -41,6 +42,7 @@ def test_every_owner_partition_hears_of_every_window_with_its_own_keys():
         assert (frame.source_topic, frame.source_partition, frame.closed_through) == ("tweets", 2, 3)
         assert (shard_of(frame.keys) % PARTITIONS == partition).all()
         assert (frame.keys[1:] > frame.keys[:-1]).all()
+        assert set(frame.languages.tolist()) <= {language_code("en")}
         assert Codec(VocabCounts).decode(encode(frame)).tokens == frame.tokens
         total[frame.window].update(dict(zip(frame.keys.tolist(), frame.counts.tolist(), strict=True)))
     words = {word: key_of(Namespace.WORD, word) for word in "abd"}
@@ -59,6 +61,44 @@ def test_a_key_is_spelled_once_a_window():
     assert again.tokens == ["c"]
     ((_, next_window),) = count(counter, made, ["a"], [6], 5)
     assert sorted(next_window.tokens) == ["7", "a", "en"]
+
+
+SPOKEN = st.lists(st.tuples(st.text("abcd ", max_size=9), st.sampled_from(["en", "EN-gb", "pt-BR", "x", "", "haw"])))
+
+
+@given(SPOKEN)
+def test_a_row_counts_one_key_in_one_language(tweets):
+    made = Tokenizer()
+    spoken = [tweet(text, i, lang) for i, (text, lang) in enumerate(tweets)]
+    expected: Counter[tuple[int, str]] = Counter()
+    for each in spoken:
+        keys = made.tokenize([each]).keys.tolist()
+        primary = each.lang.lower().split("-")[0]
+        expected.update((key, primary if len(primary) > 1 else "und") for key in keys)
+    batch = made.tokenize(spoken)
+    frames = SourceCounter("tweets", 0, 2).count(batch, np.full(len(spoken), 5), made, 4)
+    rows = [
+        ((key, language_tag(language)), count)
+        for _, frame in frames
+        for key, language, count in zip(
+            frame.keys.tolist(), frame.languages.tolist(), frame.counts.tolist(), strict=True
+        )
+    ]
+    assert sorted(rows) == sorted(expected.items())
+    assert all(len(frame.token_keys) == len(set(frame.token_keys.tolist())) for _, frame in frames)
+
+
+def test_a_language_is_a_number_and_back():
+    assert [language_tag(language_code(tag)) for tag in ("en", "pt-br", "zz", "zzz", "und")] == [
+        "en",
+        "pt",
+        "zz",
+        "zzz",
+        "und",
+    ]
+    assert {language_code(tag) for tag in ("", "e", "engl", "e1", "日本")} == {UND}
+    assert language_tag(ALL) == "all"
+    assert language_code("zzz") < 1 << 15  # the bits of a key that are mixed with it
 
 
 def test_counts_of_a_window_that_the_batch_closes_come_before_its_marker():

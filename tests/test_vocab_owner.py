@@ -13,6 +13,7 @@ from contracts.errors import BadRecord, SettingsError, SnapshotInvalid
 from contracts.frames import VocabCounts, VocabDelta, empty
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
+from vocab.languages import UND, language_code
 from vocab.owner import VocabularyOwner
 from vocab.reference import ReferenceOwner
 
@@ -171,6 +172,33 @@ def test_memory_is_bounded_by_the_settings(log):
     per_shard = np.bincount((owner.tracked.keys >> np.uint64(58)).astype(int), minlength=SHARDS)
     assert per_shard.max() <= owner.rules.per_shard + owner.rules.kept
     assert set(owner.spellings) == set(owner.tracked.keys.tolist())
+
+
+def test_decisions_do_not_depend_on_languages_and_rows_without_one_are_undetermined():
+    one, other = (VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)})) for _ in range(2))
+    known, unknown = frame(("tweets", 0), 100, {KEYS[0]: 5}, 99), frame(("tweets", 0), 100, {KEYS[0]: 5}, 99)
+    parts = [(KEYS[0], "en", 2), (KEYS[0], "und", 1), (KEYS[0], "en", 1), (KEYS[0], "de", 1)]
+    one.observe(
+        msgspec.structs.replace(
+            known,
+            keys=np.array([key for key, _, _ in parts], np.uint64),
+            namespaces=np.repeat(known.namespaces, len(parts)),
+            languages=np.array([language_code(tag) for _, tag, _ in parts], np.uint16),
+            counts=np.array([count for _, _, count in parts], np.uint32),
+        )
+    )
+    other.observe(unknown)
+    rows = [tuple(column.tolist() for column in owner.pending[100].by_language()[1:]) for owner in (one, other)]
+    namespace = KEYS[0] % 3
+    assert rows == [
+        ([language_code(tag) for tag in ("de", "en", "und")], [namespace] * 3, [1, 3, 1]),
+        ([UND], [namespace], [5]),
+    ]
+    restored = VocabularyOwner.from_bytes(SETTINGS, one.to_bytes())
+    assert restored.to_bytes() == one.to_bytes()
+    for owner in (restored, other):
+        owner.observe(frame(("tweets", 0), 100, {}, 100))
+    assert by_shard(restored.close_windows()) == by_shard(other.close_windows())
 
 
 def test_empty_windows_get_decisions_ever_more_rarely():

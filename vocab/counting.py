@@ -11,12 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.frames import U8, U32, U64, VocabCounts, empty
+from contracts.frames import U8, U16, U32, U64, VocabCounts, empty
 from vocab.keys import SHARD_SHIFT
-from vocab.namespaces import SPELLED
+from vocab.languages import language_code
+from vocab.namespaces import SPELLED, Namespace
 from vocab.tokenizer import TokenBatch, Tokenizer
 
+Columns = tuple[U64, U8, U16, U32]  # keys, namespaces, languages, counts
+
 _SPELLED = np.isin(np.arange(256), SPELLED)
+_NO_ROWS: Columns = (empty(np.uint64), empty(np.uint8), empty(np.uint16), empty(np.uint32))
 
 
 class SourceCounter:
@@ -43,11 +47,13 @@ class SourceCounter:
                 f"{self._topic}[{self._partition}]: window {windows.min()} was closed at {self._closed_through}; "
                 "late events count in the next open window"
             )
-        window_of_token = np.repeat(windows, np.diff(batch.offsets))
+        tokens_of_tweet = np.diff(batch.offsets)
+        window_of_token = np.repeat(windows, tokens_of_tweet)
+        language_of_token = np.repeat(_languages(batch, tokenizer), tokens_of_tweet)
         frames = []
         for window in np.unique(windows).tolist():
             here = window_of_token == window
-            columns = _sum_by_key(batch.keys[here], batch.namespaces[here])
+            columns = _sum_rows(batch.keys[here], batch.namespaces[here], language_of_token[here])
             frames += self._frames(window, min(closed_through, window - 1), columns, tokenizer)
         self._close(closed_through)
         return frames
@@ -55,7 +61,7 @@ class SourceCounter:
     def markers(self, closed_through: int) -> list[tuple[int, VocabCounts]]:
         """(owner partition, frame) that close all windows up to `closed_through`, for every owner partition."""
         self._close(closed_through)
-        marker = self._frame(closed_through, closed_through, empty(np.uint64), empty(np.uint8), empty(np.uint32))
+        marker = self._frame(closed_through, closed_through, _NO_ROWS, empty(np.uint64), [])
         return [(partition, marker) for partition in range(self._partitions)]
 
     def _close(self, closed_through: int) -> None:
@@ -64,36 +70,32 @@ class SourceCounter:
             del self._spelled[window]
 
     def _frames(
-        self, window: int, closed_through: int, columns: tuple[U64, U8, U32], tokenizer: Tokenizer
+        self, window: int, closed_through: int, columns: Columns, tokenizer: Tokenizer
     ) -> list[tuple[int, VocabCounts]]:
         owners = (columns[0] >> np.uint64(SHARD_SHIFT)) % np.uint64(self._partitions)
         frames = []
         for partition in range(self._partitions):
-            keys, namespaces, counts = (column[owners == partition] for column in columns)
+            here = owners == partition
+            keys, namespaces, languages, counts = (column[here] for column in columns)
             token_keys, tokens = self._spell(window, keys[_SPELLED[namespaces]], tokenizer)
-            frame = self._frame(window, closed_through, keys, namespaces, counts, token_keys, tokens)
-            frames.append((partition, frame))
+            rows = (keys, namespaces, languages, counts)
+            frames.append((partition, self._frame(window, closed_through, rows, token_keys, tokens)))
         return frames
 
     def _spell(self, window: int, keys: U64, tokenizer: Tokenizer) -> tuple[U64, list[str]]:
         """Those of `keys` that this window has not spelled yet, and their tokens."""
         spelled = self._spelled.setdefault(window, set())
-        fresh = np.array([key for key in keys.tolist() if key not in spelled], np.uint64)
+        distinct = dict.fromkeys(keys.tolist())  # a key has a row for each of its languages
+        fresh = np.array([key for key in distinct if key not in spelled], np.uint64)
         tokens = tokenizer.spell(fresh)
         known = np.array([token != "" for token in tokens], bool)
         spelled.update(fresh[known].tolist())
         return fresh[known], [token for token in tokens if token]
 
     def _frame(
-        self,
-        window: int,
-        closed_through: int,
-        keys: U64,
-        namespaces: U8,
-        counts: U32,
-        token_keys: U64 | None = None,
-        tokens: Sequence[str] = (),
+        self, window: int, closed_through: int, rows: Columns, token_keys: U64, tokens: Sequence[str]
     ) -> VocabCounts:
+        keys, namespaces, languages, counts = rows
         return VocabCounts(
             source_topic=self._topic,
             source_partition=self._partition,
@@ -102,17 +104,31 @@ class SourceCounter:
             keys=keys,
             namespaces=namespaces,
             counts=counts,
-            token_keys=empty(np.uint64) if token_keys is None else token_keys,
+            token_keys=token_keys,
             tokens=list(tokens),
+            languages=languages,
         )
 
 
-def _sum_by_key(keys: U64, namespaces: U8) -> tuple[U64, U8, U32]:
-    """Each key once, ascending, with its namespace and how often it stood there."""
-    order = np.argsort(keys)
-    ordered = keys[order]
+def _languages(batch: TokenBatch, tokenizer: Tokenizer) -> U16:
+    """The language of every tweet, by the one LANG token that each has."""
+    keys, tweets = np.unique(batch.keys[batch.namespaces == Namespace.LANG], return_inverse=True)
+    codes = np.array([language_code(tag) for tag in tokenizer.spell(keys)], np.uint16)
+    return codes[tweets]
+
+
+def _sum_rows(keys: U64, namespaces: U8, languages: U16) -> Columns:
+    """Each (key, language) once, with its namespace and how often it stood there; rows of a key stand together.
+
+    One sort: of the keys, with the language mixed into their lowest bits, of which 2^49 others are left to tell keys
+    apart. Two keys that these do not tell apart may mingle, and a row come twice: rows add up all the same.
+    """
+    mixed = keys ^ languages
+    order = np.argsort(mixed)
+    ordered, languages = mixed[order], languages[order]
     first = np.ones(len(keys), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    first[1:] |= languages[1:] != languages[:-1]
     starts = np.flatnonzero(first)
     counts = np.diff(starts, append=len(keys)).astype(np.uint32)
-    return ordered[starts], namespaces[order[starts]], counts
+    return ordered[starts] ^ languages[starts], namespaces[order[starts]], languages[starts], counts

@@ -15,6 +15,7 @@ from contracts.frames import VocabCounts, VocabDelta, empty
 from contracts.settings import VocabSettings
 from vocab import decay, owner_state
 from vocab.keys import SHARDS, shard_of
+from vocab.languages import UND
 from vocab.pending import PendingWindow, remember
 from vocab.schedule import decision_windows
 from vocab.shard import NO_CHANGE, NO_SLOT, Decision, Rules, decide, forgotten
@@ -75,7 +76,8 @@ class VocabularyOwner:
         self._check(source, frame)
         if len(frame.keys) or frame.window > frame.closed_through:
             window = self.pending.setdefault(frame.window, PendingWindow())
-            window.add(frame.keys, frame.namespaces, frame.counts)
+            languages = frame.languages if len(frame.languages) else np.full(len(frame.keys), UND, np.uint16)
+            window.add(frame.keys, languages, frame.namespaces, frame.counts)
             window.spell(frame.token_keys.tolist(), frame.tokens)
         self.closed[source] = max(self.closed[source], frame.closed_through)
 
@@ -102,7 +104,7 @@ class VocabularyOwner:
     def _check(self, source: Source, frame: VocabCounts) -> None:
         if source not in self.closed:
             raise BadRecord("unknown_source", f"counts of {source[0]}[{source[1]}], which is no source of this owner")
-        rows = {len(frame.keys), len(frame.namespaces), len(frame.counts)}
+        rows = {len(frame.keys), len(frame.namespaces), len(frame.counts), len(frame.languages) or len(frame.keys)}
         if len(rows) > 1 or len(frame.token_keys) != len(frame.tokens):
             raise BadRecord("malformed", "VocabCounts: columns of unlike lengths")
         if frame.window <= self.closed[source] and len(frame.keys):

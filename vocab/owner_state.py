@@ -6,13 +6,15 @@ rows by window, then key.
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.codec import Codec, Frame, encode
 from contracts.errors import BadRecord, SnapshotInvalid
-from contracts.frames import I32, I64, U8, U32, U64
+from contracts.frames import I32, I64, U8, U16, U32, U64, empty
 from contracts.settings import VocabSettings
+from vocab.languages import UND
 from vocab.pending import PendingWindow
 from vocab.tracked import TrackedKeys
 
@@ -26,8 +28,10 @@ class OwnerState(Frame, frozen=True, kw_only=True):
     `source_*`: row i is a source and the newest window that it closed. `keys` to `slots`: columns of `TrackedKeys`,
     with the `tokens` of the keys ("" = not spelled). `generations`: shards x per_shard. `waiting`: windows counted in
     and not decided yet; row i of `open_*` is a key's sum in one of them, row j of `spelled_*` a spelling.
+    Version 1 had no `open_languages`: it is empty, and none is known.
     """
 
+    v: int = 2
     vocabulary: str
     capacity: int
     rare_slots: int
@@ -56,6 +60,7 @@ class OwnerState(Frame, frozen=True, kw_only=True):
     spelled_windows: list[int]
     spelled_keys: list[int]
     spelled_tokens: list[str]
+    open_languages: U16 = msgspec.field(default_factory=lambda: empty(np.uint16))
 
 
 _CODEC = Codec(OwnerState)
@@ -65,7 +70,7 @@ _TRACKED = ("keys", "namespaces", "counts", "recent", "first_seen", "last_seen",
 def pack(owner: "VocabularyOwner") -> bytes:
     """The state of an owner."""
     waiting = sorted(owner.pending)
-    open_columns = [owner.pending[window].columns() for window in waiting]
+    open_columns = [owner.pending[window].by_language() for window in waiting]
     spelled = [
         (window, key, token) for window in waiting for key, token in sorted(owner.pending[window].spellings.items())
     ]
@@ -86,10 +91,11 @@ def pack(owner: "VocabularyOwner") -> bytes:
         tokens=[owner.spellings.get(key, "") for key in tracked["keys"].tolist()],
         generations=owner.generations.reshape(-1),
         waiting=waiting,
-        open_windows=np.repeat(np.array(waiting, np.int64), [len(keys) for keys, _, _ in open_columns]),
-        open_keys=_flat([keys for keys, _, _ in open_columns], np.uint64),
-        open_namespaces=_flat([namespaces for _, namespaces, _ in open_columns], np.uint8),
-        open_counts=_flat([counts for _, _, counts in open_columns], np.uint64),
+        open_windows=np.repeat(np.array(waiting, np.int64), [len(columns[0]) for columns in open_columns]),
+        open_keys=_flat([columns[0] for columns in open_columns], np.uint64),
+        open_languages=_flat([columns[1] for columns in open_columns], np.uint16),
+        open_namespaces=_flat([columns[2] for columns in open_columns], np.uint8),
+        open_counts=_flat([columns[3] for columns in open_columns], np.uint64),
         spelled_windows=[window for window, _, _ in spelled],
         spelled_keys=[key for _, key, _ in spelled],
         spelled_tokens=[token for _, _, token in spelled],
@@ -128,9 +134,11 @@ def restore(owner: "VocabularyOwner", state: OwnerState) -> None:
     owner.generations = state.generations.reshape(owner.generations.shape).copy()
     owner.spellings = {key: token for key, token in zip(state.keys.tolist(), state.tokens, strict=True) if token}
     owner.pending = {window: PendingWindow() for window in state.waiting}
+    languages = state.open_languages if state.v > 1 else np.full(len(state.open_keys), UND, np.uint16)
+    columns = (state.open_keys, languages, state.open_namespaces, state.open_counts)
     for window, pending in owner.pending.items():
         rows = state.open_windows == window
-        pending.add(state.open_keys[rows], state.open_namespaces[rows], state.open_counts[rows])
+        pending.add(*(column[rows] for column in columns))
     for window, key, token in zip(state.spelled_windows, state.spelled_keys, state.spelled_tokens, strict=True):
         owner.pending[window].spell([key], [token])
 

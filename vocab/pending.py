@@ -6,43 +6,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 U64 = NDArray[np.uint64]
+U16 = NDArray[np.uint16]
 U8 = NDArray[np.uint8]
 
 _SLACK_ROWS = 1 << 16  # rows held before they are summed again
 
 
 class PendingWindow:
-    """One open window's sums by key, and the spellings that came with them."""
+    """One open window's sums by key and language, and the spellings that came with them."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[U64, U8, U64]] = []
+        self._parts: list[tuple[U64, U16, U8, U64]] = []
         self._rows = 0
         self._summed_rows = 0
         self.spellings: dict[int, str] = {}
 
-    def add(self, keys: U64, namespaces: U8, counts: NDArray[np.unsignedinteger]) -> None:
-        """Adds counts[i] to keys[i]. At most twice the distinct keys (and a little) are held."""
-        self._parts.append((keys, namespaces, counts.astype(np.uint64)))
+    def add(self, keys: U64, languages: U16, namespaces: U8, counts: NDArray[np.unsignedinteger]) -> None:
+        """Adds counts[i] to (keys[i], languages[i]). At most twice the distinct ones (and a little) are held."""
+        self._parts.append((keys, languages, namespaces, counts.astype(np.uint64)))
         self._rows += len(keys)
         if self._rows > 2 * self._summed_rows + _SLACK_ROWS:
-            self.columns()
+            self.by_language()
 
     def spell(self, keys: Iterable[int], tokens: Iterable[str]) -> None:
         """Remembers spellings."""
         remember(self.spellings, zip(keys, tokens, strict=True))
 
-    def columns(self) -> tuple[U64, U8, U64]:
-        """(keys ascending and distinct, namespaces, sums)."""
+    def by_language(self) -> tuple[U64, U16, U8, U64]:
+        """(keys, languages, namespaces, sums): each (key, language) once, by key, then language."""
         if not self._parts:
-            return np.empty(0, np.uint64), np.empty(0, np.uint8), np.empty(0, np.uint64)
-        keys, namespaces, counts = (np.concatenate(column) for column in zip(*self._parts, strict=True))
-        order = np.argsort(keys, kind="stable")
-        ordered = keys[order]
-        first = np.ones(len(keys), bool)
-        np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-        starts = np.flatnonzero(first)
+            return np.empty(0, np.uint64), np.empty(0, np.uint16), np.empty(0, np.uint8), np.empty(0, np.uint64)
+        keys, languages, namespaces, counts = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        order = np.lexsort((languages, keys))
+        keys, languages = keys[order], languages[order]
+        starts = _starts(keys, languages)
         summed = (
-            ordered[starts],
+            keys[starts],
+            languages[starts],
             # Two namespaces of one key mean a collision of 64-bit hashes: then the lower, in any order.
             np.minimum.reduceat(namespaces[order], starts) if len(starts) else namespaces,
             np.add.reduceat(counts[order], starts) if len(starts) else counts,
@@ -50,6 +50,23 @@ class PendingWindow:
         self._parts = [summed]
         self._rows = self._summed_rows = len(starts)
         return summed
+
+    def columns(self) -> tuple[U64, U8, U64]:
+        """(keys ascending and distinct, namespaces, sums), of all languages together."""
+        keys, _, namespaces, counts = self.by_language()
+        starts = _starts(keys)
+        if not len(starts):
+            return keys, namespaces, counts
+        return keys[starts], np.minimum.reduceat(namespaces, starts), np.add.reduceat(counts, starts)
+
+
+def _starts(*columns: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+    """The rows of sorted columns that are not as the row before."""
+    first = np.ones(len(columns[0]), bool)
+    first[1:] = False
+    for column in columns:
+        first[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(first)
 
 
 def remember(spellings: dict[int, str], more: Iterable[tuple[int, str]]) -> None:

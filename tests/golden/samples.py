@@ -79,7 +79,7 @@ RECORDS: dict[str, Record] = {
     "VocabCounts": VocabCounts(
         source_topic="tweets", source_partition=2, closed_through=22, window=23, keys=u64(2**64 - 1, 5),
         namespaces=np.array([2, 0], np.uint8), counts=np.array([1, 2**32 - 1], np.uint32), token_keys=u64(5),
-        tokens=["東京"],
+        tokens=["東京"], languages=np.array([149, 282], np.uint16),
     ),
     "VocabDelta": VocabDelta(
         vocabulary="default", shard=63, base_version=20, version=23, sequence=4, admitted_keys=u64(2**64 - 1),
@@ -139,5 +139,6 @@ FORMER: dict[str, Record] = {
     "ModelPublished.v1.json": replaced(
         RECORDS["ModelPublished"], v=1, evaluation=replaced(RECORDS["ModelPublished"].evaluation, provenance={})
     ),
+    "VocabCounts.v1.hex": replaced(RECORDS["VocabCounts"], v=1, languages=np.empty(0, np.uint16)),
 }
 FORMER_EXAMPLES = replace(EXAMPLES, provenances=np.full(3, 3, np.uint8))  # unknown
