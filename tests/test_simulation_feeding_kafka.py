@@ -76,7 +76,9 @@ async def test_simulated_world_on_kafka_is_answered_and_reacts(settings: Setting
     await asyncio.to_thread(kafka_admin.apply, settings)
     world = World(SMALL, seed=1)
     config = FeedConfig(end_ms=world.begin_ms + HOUR_MS // 2)
-    progress = await feed_with_scorer(settings, feed(settings, world, config, lambda _: None, asyncio.Event()))
+    async with KafkaWriter(settings) as writer:
+        feeding = feed(settings, writer, world, config, lambda _: None, asyncio.Event())
+        progress = await feed_with_scorer(settings, feeding)
     assert isinstance(progress, Progress)
     assert (progress.given_up, progress.answered) == (0, progress.requests)
     for topic, count in (

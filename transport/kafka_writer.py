@@ -1,4 +1,4 @@
-"""Records into Kafka at firehose rates, outside of transactions: for generators, replay and simulation.
+"""Records into Kafka at firehose rates, outside of transactions: for generators and simulation.
 
 The producer's own `send` costs some 25 us a record (a future each, size estimates, metadata look-ups). Here records
 go straight into the batch of their partition (3.5 us, compression included); a full batch, or one that has lingered,
@@ -8,29 +8,21 @@ is handed to the producer whole.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from contracts.codec import encode
-from contracts.errors import DriftlineError
-from contracts.records import TICK_KEY, Tick
 from contracts.settings import Settings
 from contracts.topics import Topic
 from transport.kafka_clients import COMPRESSION, MAX_REQUEST_BYTES, unavailable
 from transport.metrics import WRITER_RECORDS
-from transport.partitioner import partition_of
+from transport.record_writer import RecordWriter, WriteFailed
 from transport.waiting import announcing, close, pace, start
 
 BATCH_BYTES = 256 * 1024  # of records before compression; a partition holds at most three such batches in memory
 LINGER_S = 0.02
-
-
-class WriteFailed(DriftlineError):
-    """The broker refused records for good; of those not yet confirmed by `flush`, some may be missing."""
 
 
 class _Partition:
@@ -43,21 +35,20 @@ class _Partition:
         self.lock = asyncio.Lock()
 
 
-class KafkaWriter:
-    """An idempotent producer (acks=all) of many small records; an asynchronous context manager.
+class KafkaWriter(RecordWriter):
+    """A `RecordWriter` on aiokafka; an asynchronous context manager. Leaving the block flushes.
 
-    Records of one partition keep their order and are written once, whatever the connection does meanwhile.
-    Memory is bounded: `send` waits while its partition's batches are on their way. Leaving the block flushes.
-    Not for concurrent use of one partition by several tasks that mind their order.
+    `send` waits while its partition's batches are on their way. Not for concurrent use of one partition by several
+    tasks that mind their order.
     """
 
     def __init__(self, settings: Settings, *, linger_s: float = LINGER_S) -> None:
+        super().__init__()
         self._settings = settings
         self._linger_s = linger_s
         self._partitions: dict[tuple[str, int], _Partition] = defaultdict(_Partition)
         self._in_flight: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
-        self._keyless = 0
 
     async def __aenter__(self) -> "KafkaWriter":
         """Raises `ServerUnavailable`."""
@@ -92,30 +83,13 @@ class KafkaWriter:
                 await self._linger_task
             await close(self._producer)
 
-    async def send(self, topic: Topic, key: bytes | None, value: bytes, partition: int | None = None) -> None:
-        """Buffer one record. Its partition: as given, else the key's, else each in turn.
-
-        Raises `WriteFailed` if records sent before were refused.
-        """
-        if partition is None:
-            if key is None:
-                self._keyless += 1
-                partition = self._keyless % topic.partitions
-            else:
-                partition = partition_of(key, topic.partitions)
+    async def _append(self, topic: Topic, partition: int, key: bytes | None, value: bytes) -> None:
         place = self._partitions[topic.name, partition]
         while place.batch is None or place.batch.append(timestamp=None, key=key, value=value) is None:
             if place.batch is not None:
                 await self._hand_over(topic.name, partition)
             if place.batch is None:
                 place.batch = self._producer.create_batch()
-
-    async def send_tick(self, topics: Sequence[Topic], tick_ms: int) -> None:
-        """Tell every partition of `topics` that event time has reached `tick_ms`."""
-        tick = encode(Tick(tick_ms=tick_ms))
-        for topic in topics:
-            for partition in range(topic.partitions):
-                await self.send(topic, TICK_KEY, tick, partition)
 
     async def flush(self) -> None:
         """Until all that was sent is acknowledged by the broker. Raises `WriteFailed`."""

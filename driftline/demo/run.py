@@ -33,6 +33,8 @@ from driftline.inspect.lags import LagMeter
 from driftline.inspect.vocab import Movers, movers
 from driftline.servers.local import local_servers
 from transport import kafka_admin
+from transport.kafka_publisher import KafkaPublisher
+from transport.kafka_writer import KafkaWriter
 
 _CLOCK_SKEW_MS = 86_400_000  # a tweet may be this far ahead of this machine's clock
 MOVERS = 10  # hashtags that are shown to rise, and to fall
@@ -172,10 +174,11 @@ class _Demo:
         if source is None:
             return simulated_world(options.seconds, options.seed)
         self._display.say(f"reading {source.name}")
-        reading = await read_into(
-            sorter, source, self._settings, limit=None, stopping=stopping,
-            on_reading=lambda reading: self._display.reading(reading.rows),
-        )  # fmt: skip
+        async with KafkaPublisher(self._settings) as writer:
+            reading = await read_into(
+                sorter, source, writer, limit=None, stopping=stopping,
+                on_reading=lambda reading: self._display.reading(reading.rows),
+            )  # fmt: skip
         return recorded(source.name, sorter, reading.counts or {}, options.seconds, options.seed)
 
     async def _with_children(self, material: Material, meter: LagMeter, stopping: asyncio.Event) -> dict[str, int]:
@@ -208,7 +211,7 @@ class _Demo:
         rate = material.tweets / self._options.seconds
         config = FeedConfig(tweets_per_s=rate, end_ms=material.end_ms, hold=self._ingest_is_behind)
         enough = asyncio.Event()
-        feeding = asyncio.create_task(feed(self._settings, material.world, config, self._on_fed, enough))
+        feeding = asyncio.create_task(self._publish(material, config, enough))
         watching = asyncio.create_task(self._watch(watch, stopping, enough))
         try:
             await asyncio.wait({feeding, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -219,6 +222,12 @@ class _Demo:
             watching.cancel()
             feeding.cancel()
             await asyncio.gather(feeding, watching, return_exceptions=True)
+
+    async def _publish(self, material: Material, config: FeedConfig, enough: asyncio.Event) -> None:
+        """A world goes out as a firehose, a file as `driftline replay` sends it."""
+        writer_of = KafkaWriter if self._source is None else KafkaPublisher
+        async with writer_of(self._settings) as writer:
+            await feed(self._settings, writer, material.world, config, self._on_fed, enough)
 
     async def _watch(self, watch: Watch, stopping: asyncio.Event, enough: asyncio.Event) -> None:
         """Show lags, and end the feed when asked to or when it takes too long. Raises if a child dies."""

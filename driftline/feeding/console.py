@@ -16,6 +16,7 @@ from driftline.feeding.loop import FeedConfig, feed
 from driftline.feeding.loop import Progress as Fed
 from driftline.feeding.replay import Reading, replay
 from simulation.world import World
+from transport.kafka_writer import KafkaWriter
 
 _MEANING = {
     Provenance.REAL: "real tweets, no viewers",
@@ -79,7 +80,8 @@ async def run_world(world: World, settings: Settings, config: FeedConfig) -> str
     """Feed a simulated world to its `config.end_ms`; returns a line about it."""
     with stop_on_signals() as stopping, FeedBar(world.provenance) as bar:
         bar.span(world.begin_ms, config.end_ms or world.begin_ms)
-        fed = await feed(settings, world, config, bar.fed, stopping)
+        async with KafkaWriter(settings) as writer:
+            fed = await feed(settings, writer, world, config, bar.fed, stopping)
     return _summary(fed, world.provenance, interrupted=stopping.is_set())
 
 

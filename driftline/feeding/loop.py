@@ -23,7 +23,7 @@ from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS, Topic
 from driftline.feeding.answers import Answers, open_answers
 from driftline.feeding.pace import Pace, events_of_step
-from transport.kafka_writer import KafkaWriter
+from transport.record_writer import RecordWriter
 
 _REQUEST_COST = 20  # a request is as much work as so many tweets, so steps at full speed hold few of them
 _IDLE_S = 0.01  # how long to wait where it is too early for the next step
@@ -72,16 +72,17 @@ class Progress:
 
 async def feed(
     settings: Settings,
+    writer: RecordWriter,
     world: Feedable,
     config: FeedConfig,
     on_progress: Callable[[Progress], None],
     stopping: asyncio.Event,
 ) -> Progress:
-    """Feed until the source ends, `end_ms` or `stopping`; then wait for answers, flush, and close the windows.
+    """Feed through `writer` until the source ends, `end_ms` or `stopping`; then wait for answers and close the windows.
 
     Raises `ServerUnavailable` where Kafka cannot be reached.
     """
-    async with KafkaWriter(settings) as writer, open_answers(settings) as answers:
+    async with open_answers(settings) as answers:
         loop = FeedLoop(settings, world, config, writer, time.monotonic)
         reading = asyncio.create_task(loop.read(answers))
         running = asyncio.create_task(loop.run(on_progress, stopping))
@@ -104,7 +105,7 @@ class FeedLoop:
         settings: Settings,
         world: Feedable,
         config: FeedConfig,
-        writer: KafkaWriter,
+        writer: RecordWriter,
         wall_s: Callable[[], float],
     ) -> None:
         self._settings, self._world, self._config = settings, world, config

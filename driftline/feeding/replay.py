@@ -12,7 +12,8 @@ from driftline.demo.plan import window_length_ms
 from driftline.feeding.loop import FeedConfig, Progress, feed
 from driftline.feeding.sorting import TweetSorter
 from simulation.viewers import RecordedWorld, ViewersConfig
-from transport.kafka_writer import KafkaWriter
+from transport.kafka_publisher import KafkaPublisher
+from transport.record_writer import RecordWriter
 
 _ROWS_BETWEEN_REPORTS = 2_000
 
@@ -31,7 +32,7 @@ class Reading:
 async def read_into(
     sorter: TweetSorter,
     source: Source,
-    settings: Settings,
+    writer: RecordWriter,
     *,
     limit: int | None,
     on_reading: Callable[[Reading], None],
@@ -39,22 +40,21 @@ async def read_into(
 ) -> Reading:
     """Read the file (its first `limit` tweets) into `sorter`; what is rejected goes to `tweets-dead-letters`.
 
-    Raises `BadSource` for a damaged file and `ServerUnavailable` where Kafka cannot be reached.
+    Raises `BadSource` for a damaged file.
     """
     reading = Reading()
-    async with KafkaWriter(settings) as writer:
-        for found in source:
-            reading.rows += 1
-            if isinstance(found, Rejected):
-                await writer.send(dead_letters(TWEETS), None, encode(found.dead_letter()))
-            else:
-                sorter.add(found)
-            if reading.rows % _ROWS_BETWEEN_REPORTS == 0:
-                _report(reading, sorter, source, on_reading)
-                await asyncio.sleep(0)
-            if stopping.is_set() or sorter.count == limit:
-                break
-        await writer.flush()
+    for found in source:
+        reading.rows += 1
+        if isinstance(found, Rejected):
+            await writer.send(dead_letters(TWEETS), None, encode(found.dead_letter()))
+        else:
+            sorter.add(found)
+        if reading.rows % _ROWS_BETWEEN_REPORTS == 0:
+            _report(reading, sorter, source, on_reading)
+            await asyncio.sleep(0)
+        if stopping.is_set() or sorter.count == limit:
+            break
+    await writer.flush()
     reading.done = True
     _report(reading, sorter, source, on_reading)
     return reading
@@ -84,13 +84,12 @@ async def replay(
     that were set up for that span, or as in the settings where those are longer.
     """
     with TweetSorter() as sorter:
-        reading = await read_into(
-            sorter, source, settings, limit=limit, on_reading=on_reading, stopping=stopping
-        )  # fmt: skip
-        if sorter.count == 0:
-            return reading, Progress()
-        if config.window_ms is None and sorter.first_ms is not None and sorter.last_ms is not None:
-            fitting = window_length_ms(sorter.last_ms - sorter.first_ms)
-            config = replace(config, window_ms=max(fitting, settings.time.window_ms))
-        world = RecordedWorld(sorter.sorted_tweets(), ViewersConfig(viewers=viewers), seed)
-        return reading, await feed(settings, world, config, on_progress, stopping)
+        async with KafkaPublisher(settings) as writer:
+            reading = await read_into(sorter, source, writer, limit=limit, on_reading=on_reading, stopping=stopping)
+            if sorter.count == 0:
+                return reading, Progress()
+            if config.window_ms is None and sorter.first_ms is not None and sorter.last_ms is not None:
+                fitting = window_length_ms(sorter.last_ms - sorter.first_ms)
+                config = replace(config, window_ms=max(fitting, settings.time.window_ms))
+            world = RecordedWorld(sorter.sorted_tweets(), ViewersConfig(viewers=viewers), seed)
+            return reading, await feed(settings, writer, world, config, on_progress, stopping)

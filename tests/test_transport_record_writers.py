@@ -1,4 +1,4 @@
-"""The writer: Kafka's own partitioner, order within a partition, ticks everywhere, failures that surface."""
+"""Both writers of single records: Kafka's partitioner, order within a partition, ticks, failures that surface."""
 
 import random
 
@@ -14,7 +14,12 @@ from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, PARTITIONS, TWEETS
 from tests.transport_hops import read_visible
 from transport import kafka_admin, kafka_clients, partitioner
-from transport.kafka_writer import KafkaWriter, WriteFailed
+from transport.kafka_publisher import KafkaPublisher
+from transport.kafka_writer import KafkaWriter
+from transport.record_writer import WriteFailed
+
+Writer = KafkaWriter | KafkaPublisher
+WRITERS = pytest.mark.parametrize("writer_type", [KafkaWriter, KafkaPublisher])
 
 
 @given(st.binary(max_size=300), st.integers(1, 64))
@@ -24,10 +29,13 @@ def test_the_fast_partitioner_agrees_with_the_contract(key: bytes, partitions: i
 
 
 @pytest.mark.services
-async def test_keys_land_where_other_clients_send_them_and_keep_their_order(settings: Settings) -> None:
+@WRITERS
+async def test_keys_land_where_other_clients_send_them_and_keep_their_order(
+    settings: Settings, writer_type: type[Writer]
+) -> None:
     kafka_admin.apply(settings, [TWEETS, ENGAGEMENTS])
     keys = [b"%d" % (number * 7919) for number in range(500)]
-    async with KafkaWriter(settings) as writer:
+    async with writer_type(settings) as writer:
         for key in keys:
             await writer.send(TWEETS, key, key)
     producer = kafka_clients.producer(settings)
@@ -42,10 +50,13 @@ async def test_keys_land_where_other_clients_send_them_and_keep_their_order(sett
 
 
 @pytest.mark.services
-async def test_batches_larger_than_one_request_arrive_whole_and_in_order(settings: Settings) -> None:
+@WRITERS
+async def test_batches_larger_than_one_request_arrive_whole_and_in_order(
+    settings: Settings, writer_type: type[Writer]
+) -> None:
     kafka_admin.apply(settings, [TWEETS])
     values = [b"%08d" % number * 40 for number in range(6_000)]
-    async with KafkaWriter(settings) as writer:
+    async with writer_type(settings) as writer:
         for value in values:
             await writer.send(TWEETS, None, value, partition=2)
         await writer.flush()
@@ -53,9 +64,12 @@ async def test_batches_larger_than_one_request_arrive_whole_and_in_order(setting
 
 
 @pytest.mark.services
-async def test_records_without_a_key_spread_and_linger_only_shortly(settings: Settings) -> None:
+@WRITERS
+async def test_records_without_a_key_spread_and_linger_only_shortly(
+    settings: Settings, writer_type: type[Writer]
+) -> None:
     kafka_admin.apply(settings, [TWEETS])
-    async with KafkaWriter(settings) as writer:
+    async with writer_type(settings) as writer:
         for _ in range(8):
             await writer.send(TWEETS, None, b"x")
         while sum(map(len, (await read_visible(settings, TWEETS)).values())) < 8:
@@ -64,9 +78,10 @@ async def test_records_without_a_key_spread_and_linger_only_shortly(settings: Se
 
 
 @pytest.mark.services
-async def test_a_tick_reaches_every_partition(settings: Settings) -> None:
+@WRITERS
+async def test_a_tick_reaches_every_partition(settings: Settings, writer_type: type[Writer]) -> None:
     kafka_admin.apply(settings, [TWEETS, ENGAGEMENTS])
-    async with KafkaWriter(settings) as writer:
+    async with writer_type(settings) as writer:
         await writer.send_tick([TWEETS, ENGAGEMENTS], 1_700_000_000_000)
     for topic in (TWEETS, ENGAGEMENTS):
         for records in (await read_visible(settings, topic)).values():
@@ -76,14 +91,18 @@ async def test_a_tick_reaches_every_partition(settings: Settings) -> None:
 
 
 @pytest.mark.services
-async def test_a_record_that_the_broker_refuses_is_reported_at_the_latest_at_the_end(settings: Settings) -> None:
+@WRITERS
+async def test_a_record_that_the_broker_refuses_is_reported_at_the_latest_at_the_end(
+    settings: Settings, writer_type: type[Writer]
+) -> None:
     kafka_admin.apply(settings, [TWEETS])
     with pytest.raises(WriteFailed, match="MessageSizeTooLarge"):
-        async with KafkaWriter(settings) as writer:
+        async with writer_type(settings) as writer:
             await writer.send(TWEETS, b"1", random.Random(1).randbytes(2 * TWEETS.max_message_bytes))
 
 
-async def test_a_broker_that_is_not_there_is_named() -> None:
+@WRITERS
+async def test_a_broker_that_is_not_there_is_named(writer_type: type[Writer]) -> None:
     with pytest.raises(ServerUnavailable, match=r"127\.0\.0\.1:1 \(setting DRIFTLINE_KAFKA\)"):
-        async with KafkaWriter(Settings(kafka="127.0.0.1:1")):
+        async with writer_type(Settings(kafka="127.0.0.1:1")):
             pass
