@@ -78,7 +78,7 @@ async def feed(
     on_progress: Callable[[Progress], None],
     stopping: asyncio.Event,
 ) -> Progress:
-    """Feed through `writer` until the source ends, `end_ms` or `stopping`; then wait for answers and close the windows.
+    """Feed through `writer` until the source ends, `end_ms` or `stopping`; then await answers and close the windows.
 
     Raises `ServerUnavailable` where Kafka cannot be reached.
     """
