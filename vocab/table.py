@@ -1,6 +1,7 @@
 """The vocabulary at one version: an immutable table of key -> slot, and the arrays that it is saved as."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,13 @@ from numpy.typing import NDArray
 from contracts.errors import SnapshotInvalid
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
+from vocab.sorted_keys import NO_ROW, KeyIndex, read_only, slots_into
 
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
 I32 = NDArray[np.int32]
 
 FORMAT = 1  # of `to_arrays`
-_RARE_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_RARE_SHIFT = np.uint64(32)
 
 
 class VocabularyView:
@@ -25,6 +25,7 @@ class VocabularyView:
     keys: uint64[n], ascending, the admitted keys. slots: int32[n], `rare_slots <= slot < num_slots`, each once.
     generations: uint32[n], how often the slot was given away, this key's turn included: 1 for a slot's first key.
     sequence: deltas that each shard has emitted up to `version`; where a replica started from this view goes on.
+    A key takes 16 bytes, and 1.4 to 2.8 of `index`. Views of the same keys share them: `of_version`.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class VocabularyView:
         self.rare_slots = rare_slots
         self.capacity = capacity
         self.keys, self.slots, self.generations = (_frozen(column) for column in (keys, slots, generations))
+        self.index = KeyIndex(self.keys)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -54,25 +56,21 @@ class VocabularyView:
 
     def lookup(self, keys: U64) -> I32:
         """The slot of every key: its own, or one of the rare ones by hash. uint64[n] -> int32[n]."""
-        rows, admitted = self._find(keys)
-        mixed = (keys * _RARE_MULTIPLIER) >> _RARE_SHIFT  # xor-free and one-way enough: keys are hashes already
-        slots = (mixed % np.uint64(self.rare_slots)).astype(np.int32)
-        if len(self.keys):
-            np.copyto(slots, self.slots[rows], where=admitted)
-        return slots
+        index, wanted = self.index, read_only(keys)
+        found = np.empty(len(wanted), np.int32)
+        slots_into(index.keys, index.starts, index.shift, self.slots, wanted, np.uint64(self.rare_slots), found)
+        return found
 
     def is_admitted(self, keys: U64) -> NDArray[np.bool_]:
         """Whether a key has a slot of its own. uint64[n] -> bool[n]."""
-        return self._find(keys)[1]
+        admitted: NDArray[np.bool_] = self.index.rows(keys) != NO_ROW
+        return admitted
 
-    def _find(self, keys: U64) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """(row of each key where it is admitted, whether it is)."""
-        if not len(self.keys):
-            return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
-        rows = np.searchsorted(self.keys, keys)
-        np.minimum(rows, len(self.keys) - 1, out=rows)
-        found: NDArray[np.bool_] = self.keys[rows] == keys
-        return rows, found
+    def of_version(self, version: int, sequence: int) -> "VocabularyView":
+        """The same table at another version, at which nothing is different; it shares this one's memory."""
+        view = copy(self)
+        view.version, view.sequence = version, sequence
+        return view
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """`header` int64[5] (format, version, sequence, rare_slots, capacity), `keys`, `slots`, `generations`."""
@@ -133,7 +131,8 @@ def changed_slots(old: VocabularyView, new: VocabularyView) -> tuple[I32, U64, U
     """(slots int32[c], keys uint64[c], generations uint32[c]), by slot: those that `new` gives to another (key,
     generation) than `old` did. Slots that came free and stay free are not among them. Either may be the older one.
     """
-    rows, held = old._find(new.keys)
+    rows = old.index.rows(new.keys)
+    held = rows != NO_ROW
     same = held.copy()
     at = rows[held]
     same[held] = (old.slots[at] == new.slots[held]) & (old.generations[at] == new.generations[held])

@@ -1,8 +1,8 @@
 """A replica of the vocabulary, from its log of deltas: any retained version, answered for ever alike.
 
 It holds one full table, of the newest complete version, and what changed at each of the last `RETAINED` versions;
-an older table is the newest with the changes since taken back. Deltas of shards that are ahead of others wait,
-as deltas, until all 64 have come as far.
+an older table is the newest with the changes since taken back: 16 bytes a change. Deltas of shards that are ahead
+of others wait, as deltas, until all 64 have come as far.
 """
 
 from collections import OrderedDict, deque
@@ -16,12 +16,13 @@ from contracts.frames import VocabDelta
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS, shard_of
 from vocab.shard import Rules
+from vocab.sorted_keys import NO_ROW, read_only, replace
 from vocab.table import VocabularyView, changed_slots
 
 __all__ = ["RETAINED", "Vocabulary", "VocabularyView", "changed_slots"]
 
 RETAINED = 64  # versions that can be looked at, the newest included
-_CACHED_VIEWS = 8  # tables of older versions kept at hand: 16 bytes an admitted key each
+_CACHED_VIEWS = 2  # tables of older versions kept at hand: 17.4 to 18.8 bytes an admitted key each
 
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
@@ -150,18 +151,17 @@ class Vocabulary:
         evicted_keys = np.concatenate([delta.evicted_keys for delta in deltas])
         evicted_slots = np.concatenate([delta.evicted_slots for delta in deltas])
         head = self._head
-        rows, held = head._find(evicted_keys)
-        if not held.all() or not (head.slots[rows] == evicted_slots).all():
+        rows = head.index.rows(evicted_keys)
+        if (rows == NO_ROW).any() or not (head.slots[rows] == evicted_slots).all():
             raise ChainBroken(f"vocabulary {self._name}, version {version}: evicts a key that holds no such slot")
         evicted = (evicted_keys, evicted_slots, head.generations[rows])
-        table = _replace(head, evicted_keys, admitted)
-        holders = np.bincount(table[1] - head.rare_slots, minlength=1)
-        if holders.max() > 1 or not (table[0][1:] > table[0][:-1]).all():
+        moved = _moved(head, version, head.sequence + 1, evicted_keys, admitted)
+        if len(admitted[0]) and not _each_once(moved):
             raise ChainBroken(f"vocabulary {self._name}, version {version}: gives away a slot or key that is taken")
         for waiting in self._waiting:
             if waiting and waiting[0].version == version:
                 waiting.popleft()
-        self._head = _view(head, version, head.sequence + 1, table)
+        self._head = moved
         self._changes.append(_Change(version, head.version, admitted, evicted))
         for retired in [cached for cached in self._views if cached < self.retained_from]:
             del self._views[retired]
@@ -173,37 +173,32 @@ class Vocabulary:
         keys, slots, generations = (np.concatenate(column) for column in zip(*steps, strict=True))
         touched, first = np.unique(keys, return_index=True)
         first = first[was_held[first]]
-        table = _replace(self._head, touched, (keys[first], slots[first], generations[first]))
-        return _view(self._head, undone[0].base_version, self._head.sequence - len(undone), table)
+        held = (keys[first], slots[first], generations[first])
+        return _moved(self._head, undone[0].base_version, self._head.sequence - len(undone), touched, held)
 
 
-def _replace(view: VocabularyView, without: U64, added: tuple[U64, I32, U32]) -> tuple[U64, I32, U32]:
-    """A view's columns less the keys `without`, plus rows in ascending order of key."""
-    keys, slots, generations = view.keys, view.slots, view.generations
-    rows, held = view._find(without)
-    if held.any():
-        stays = np.ones(len(keys), bool)
-        stays[rows[held]] = False
-        keys, slots, generations = keys[stays], slots[stays], generations[stays]
-    if len(added[0]):
-        at = np.searchsorted(keys, added[0])
-        keys, slots, generations = (
-            np.insert(keys, at, added[0]),
-            np.insert(slots, at, added[1]),
-            np.insert(generations, at, added[2]),
-        )
-    return keys, slots, generations
-
-
-def _view(like: VocabularyView, version: int, sequence: int, table: tuple[U64, I32, U32]) -> VocabularyView:
-    for column in table:
-        column.flags.writeable = False
+def _moved(
+    view: VocabularyView, version: int, sequence: int, without: U64, added: tuple[U64, I32, U32]
+) -> VocabularyView:
+    """A view less the keys `without`, plus rows in ascending order of key."""
+    if not len(without) and not len(added[0]):
+        return view.of_version(version, sequence)
+    keys, slots, generations = (
+        read_only(column) for column in replace(view.index, view.slots, view.generations, without, added)
+    )
     return VocabularyView(
         version=version,
         sequence=sequence,
-        rare_slots=like.rare_slots,
-        capacity=like.capacity,
-        keys=table[0],
-        slots=table[1],
-        generations=table[2],
+        rare_slots=view.rare_slots,
+        capacity=view.capacity,
+        keys=keys,
+        slots=slots,
+        generations=generations,
     )
+
+
+def _each_once(view: VocabularyView) -> bool:
+    """Whether keys ascend and no slot is held twice."""
+    held = np.zeros(view.capacity, bool)
+    held[view.slots - view.rare_slots] = True
+    return np.count_nonzero(held) == len(view) and bool((view.keys[1:] > view.keys[:-1]).all())

@@ -1,0 +1,157 @@
+"""Finding 64-bit keys in a sorted column of them, and making the next version of it.
+
+Keys are hashes, so their own high bits say where they stand: `starts[b]` is the first row whose key's top bits are at
+least b, and rows `starts[b]` to `starts[b + 1]` hold two keys on average. A lookup reads two neighbouring starts and
+the few keys between them: at most two cache lines that are not at hand, however long the column, and the keys of one
+call do not wait for each other. The starts cost 1.4 to 2.8 bytes a key. Keys that are no hashes all share one
+bucket, which is then halved until it is short: right too, and as slow as a binary search.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+U64 = NDArray[np.uint64]
+U32 = NDArray[np.uint32]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+
+KEY_BITS = 64
+NO_ROW = -1
+_KEYS_PER_BUCKET = 2.83  # at most, 1.41 at least: 4 bytes a bucket; four keys are a third slower where memory limits
+_RARE_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_RARE_SHIFT = np.uint64(32)
+_SCANNED = 16  # keys of a bucket at most that are read one by one
+
+
+class KeyIndex:
+    """Rows of a column of keys: uint64[n], ascending, each once. The column must not change."""
+
+    __slots__ = ("keys", "shift", "starts")
+
+    def __init__(self, keys: U64) -> None:
+        bits = max(1, int(len(keys) / _KEYS_PER_BUCKET).bit_length())
+        self.keys = keys
+        self.shift = np.uint64(KEY_BITS - bits)
+        self.starts: U32 = np.empty((1 << bits) + 1, np.uint32)
+        _fill_starts(keys, self.shift, self.starts)
+
+    def rows(self, wanted: U64) -> I64:
+        """The row of every key, -1 for one that is not in the column. uint64[n] -> int64[n]."""
+        rows = np.empty(len(wanted), np.int64)
+        _find_rows(self.keys, self.starts, self.shift, read_only(wanted), rows)
+        return rows
+
+
+def read_only(column: NDArray[Any]) -> NDArray[Any]:
+    """The same array, contiguous, that cannot be written through: kernels are compiled for one kind of argument."""
+    column = np.ascontiguousarray(column).view()
+    column.flags.writeable = False
+    return column
+
+
+def replace(
+    index: KeyIndex, slots: I32, generations: U32, without: U64, added: tuple[U64, I32, U32]
+) -> tuple[U64, I32, U32]:
+    """Columns less the rows of the keys `without` (of those that there are), plus the rows `added`; in order of key.
+
+    The keys added ascend, and none of them stays among the rest.
+    """
+    rows = index.rows(without)
+    gone = np.unique(rows[rows != NO_ROW])
+    size = len(index.keys) - len(gone) + len(added[0])
+    columns = np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.uint32)
+    new_keys, new_slots, new_generations = (read_only(column) for column in added)
+    _merge(index.keys, slots, generations, gone, new_keys, new_slots, new_generations, *columns)
+    return columns
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _fill_starts(keys: Any, shift: Any, starts: Any) -> None:
+    bucket = 0
+    for row in range(keys.size):
+        own = np.int64(keys[row] >> shift)
+        while bucket <= own:
+            starts[bucket] = row
+            bucket += 1
+    while bucket < starts.size:
+        starts[bucket] = keys.size
+        bucket += 1
+
+
+@njit(cache=True, nogil=True, boundscheck=False, inline="always")
+def _find_row(keys: Any, starts: Any, shift: Any, key: Any) -> Any:
+    """The row of one key, or -1."""
+    bucket = key >> shift
+    row = np.int64(starts[bucket])
+    end = np.int64(starts[bucket + np.uint64(1)])
+    while end - row > _SCANNED:
+        middle = (row + end) >> 1
+        if keys[middle] <= key:
+            row = middle
+        else:
+            end = middle
+    while row < end and keys[row] < key:
+        row += 1
+    if row < end and keys[row] == key:
+        return row
+    return NO_ROW
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _find_rows(keys: Any, starts: Any, shift: Any, wanted: Any, rows: Any) -> None:
+    for i in range(wanted.size):
+        rows[i] = _find_row(keys, starts, shift, wanted[i])
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def slots_into(
+    keys: Any,  # uint64[n]
+    starts: Any,  # uint32[buckets + 1]
+    shift: Any,  # uint64
+    slots: Any,  # int32[n]
+    wanted: Any,  # uint64[m]
+    rare_slots: Any,  # uint64
+    found: Any,  # int32[m], filled
+) -> None:
+    """The slot of every wanted key: its row's, or one of the `rare_slots` by hash."""
+    for i in range(wanted.size):
+        key = wanted[i]
+        row = _find_row(keys, starts, shift, key)
+        if row != NO_ROW:
+            found[i] = slots[row]
+        else:  # xor-free and one-way enough: keys are hashes already
+            found[i] = ((key * _RARE_MULTIPLIER) >> _RARE_SHIFT) % rare_slots
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _merge(
+    keys: Any,
+    slots: Any,
+    generations: Any,
+    gone: Any,  # int64[g], ascending: rows that are left out
+    new_keys: Any,
+    new_slots: Any,
+    new_generations: Any,
+    merged_keys: Any,
+    merged_slots: Any,
+    merged_generations: Any,
+) -> None:
+    """One pass over all of them."""
+    row, new, left_out = 0, 0, 0
+    for i in range(merged_keys.size):
+        while left_out < gone.size and gone[left_out] == row:
+            left_out += 1
+            row += 1
+        if new < new_keys.size and (row == keys.size or new_keys[new] < keys[row]):
+            merged_keys[i] = new_keys[new]
+            merged_slots[i] = new_slots[new]
+            merged_generations[i] = new_generations[new]
+            new += 1
+        else:
+            merged_keys[i] = keys[row]
+            merged_slots[i] = slots[row]
+            merged_generations[i] = generations[row]
+            row += 1
