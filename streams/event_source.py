@@ -19,7 +19,7 @@ from contracts.topics import Topic
 from streams.batches import EventBatch, EventT, decode_batch, observe_times
 from streams.watermark import Watermark
 from transport.duplicates import RecentIdentities
-from transport.metrics import DUPLICATES
+from transport.metrics import DUPLICATES, LATE_EVENTS
 
 
 class SourceMetadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,9 +74,9 @@ class EventSource(Generic[EventT]):
         the newest window that was closed before the batch."""
         self._begin(records[0].offset)
         closed_before = self.clock.closed_through
-        batch, windows, repeats = self._observe(records)
-        if repeats:
-            DUPLICATES.labels(topic=self._topic.name).inc(repeats)
+        batch, windows, repeats, late = self._observe(records)
+        DUPLICATES.labels(topic=self._topic.name).inc(repeats)
+        LATE_EVENTS.labels(topic=self._topic.name).inc(late)
         return batch, windows, closed_before
 
     def metadata(self) -> str:
@@ -93,13 +93,14 @@ class EventSource(Generic[EventT]):
         while len(self._marks) > 1 and offset - self._marks[1][0] >= horizon:
             del self._marks[0]
 
-    def _observe(self, records: Sequence[ConsumerRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int]:
-        """(events believed and new, their windows, how many others were repeats)."""
+    def _observe(self, records: Sequence[ConsumerRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int, int]:
+        """(events believed and new, their windows, how many others were repeats, how many of these are late)."""
         batch = decode_batch(self._topic, records, self._decode)
-        windows = observe_times(batch, self.clock, *self._times_of(batch.events)).windows
+        seen = observe_times(batch, self.clock, *self._times_of(batch.events))
+        windows, late = seen.windows, seen.late
         repeats = self._had.repeats(self._identities_of(batch), [record.offset for record in batch.records])
         if any(repeats):
             new = [not repeat for repeat in repeats]
             batch.keep(new)
-            windows = windows[new]
-        return batch, windows, sum(repeats)
+            windows, late = windows[new], late[new]
+        return batch, windows, sum(repeats), int(late.sum())
