@@ -19,7 +19,7 @@ from vocab.languages import UND
 from vocab.pending import PendingWindow, remember
 from vocab.schedule import decision_windows
 from vocab.shard import NO_CHANGE, NO_SLOT, Decision, Rules, decide, forgotten
-from vocab.tracked import TrackedKeys
+from vocab.tracked import MAX_WINDOW, TrackedKeys
 from vocab.velocity import RECENT
 
 Source = tuple[str, int]
@@ -70,7 +70,7 @@ class VocabularyOwner:
         """Takes one source's counts of one window, or its marker.
 
         Raises `BadRecord`, and takes nothing of the frame: `unknown_source`, `foreign_shard`, `malformed` for
-        columns of unlike lengths, `late_counts` for a window that the source said it had closed.
+        columns of unlike lengths or a window past 2^32, `late_counts` for a window that the source has closed.
         """
         source = (frame.source_topic, frame.source_partition)
         self._check(source, frame)
@@ -107,6 +107,8 @@ class VocabularyOwner:
         rows = {len(frame.keys), len(frame.namespaces), len(frame.counts), len(frame.languages) or len(frame.keys)}
         if len(rows) > 1 or len(frame.token_keys) != len(frame.tokens):
             raise BadRecord("malformed", "VocabCounts: columns of unlike lengths")
+        if not 0 <= frame.window <= MAX_WINDOW:
+            raise BadRecord("malformed", f"VocabCounts: window {frame.window} is not in 0..{MAX_WINDOW}")
         if frame.window <= self.closed[source] and len(frame.keys):
             raise BadRecord(
                 "late_counts",
@@ -118,7 +120,8 @@ class VocabularyOwner:
 
     def _decide(self, window: int, pending: PendingWindow | None) -> list[VocabDelta]:
         half_life, elapsed = self.settings.half_life_windows, window - self.version
-        self.tracked.fade(decay.factor(half_life, elapsed), decay.factor(half_life / RECENT, elapsed))
+        left, recent_left = decay.factor(half_life, elapsed), decay.factor(half_life / RECENT, elapsed)
+        self.tracked.fade(np.full(256, left, np.uint64), np.full(256, recent_left, np.uint64))
         if pending:
             self.tracked.add(*pending.columns(), window)
             remember(self.spellings, pending.spellings.items())

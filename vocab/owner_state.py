@@ -64,7 +64,15 @@ class OwnerState(Frame, frozen=True, kw_only=True):
 
 
 _CODEC = Codec(OwnerState)
-_TRACKED = ("keys", "namespaces", "counts", "recent", "first_seen", "last_seen", "slots")
+_TRACKED = {
+    "keys": np.uint64,
+    "namespaces": np.uint8,
+    "counts": np.uint64,
+    "recent": np.uint64,
+    "first_seen": np.int64,
+    "last_seen": np.int64,
+    "slots": np.int32,
+}
 
 
 def pack(owner: "VocabularyOwner") -> bytes:
@@ -74,7 +82,9 @@ def pack(owner: "VocabularyOwner") -> bytes:
     spelled = [
         (window, key, token) for window in waiting for key, token in sorted(owner.pending[window].spellings.items())
     ]
-    tracked = {name: getattr(owner.tracked, name) for name in _TRACKED}
+    tracked: dict[str, Any] = {
+        name: owner.tracked.column(name).astype(dtype, copy=False) for name, dtype in _TRACKED.items()
+    }
     state = OwnerState(
         vocabulary=owner.settings.name,
         capacity=owner.settings.capacity,
@@ -129,8 +139,8 @@ def restore(owner: "VocabularyOwner", state: OwnerState) -> None:
     owner.version, owner.first_window = state.version, state.first_window
     owner.counted, owner.sequence = state.counted, state.sequence
     owner.closed.update(zip(sources_of(state), state.source_closed, strict=True))
-    # Decoded columns are read-only: copies, because an owner writes into its own.
-    owner.tracked = TrackedKeys(**{name: getattr(state, name).copy() for name in _TRACKED})
+    none = TrackedKeys.none()  # decoded columns are read-only: copies, because an owner writes into its own
+    owner.tracked = TrackedKeys(**{name: getattr(state, name).astype(none.column(name).dtype) for name in _TRACKED})
     owner.generations = state.generations.reshape(owner.generations.shape).copy()
     owner.spellings = {key: token for key, token in zip(state.keys.tolist(), state.tokens, strict=True) if token}
     owner.pending = {window: PendingWindow() for window in state.waiting}

@@ -5,36 +5,49 @@ A key that is dropped starts again from zero, so a count never overstates (but f
 the key had each time it was dropped, which was no more than any key kept then had.
 """
 
-from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from vocab import decay
+from vocab.columns import SortedColumns
+from vocab.decay import FRACTION_BITS, MAX_COUNT
 from vocab.keys import SHARD_SHIFT
 from vocab.shard import NO_SLOT
 
 U64 = NDArray[np.uint64]
+U32 = NDArray[np.uint32]
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 
+MAX_WINDOW = (1 << 32) - 1  # a window of a second reaches it in 2106
+_BITS = np.uint64(FRACTION_BITS)
+_LOW = np.uint64((1 << FRACTION_BITS) - 1)
+_HALF = np.uint64(1 << (FRACTION_BITS - 1))
+_MAX = np.uint64(MAX_COUNT)
 
-@dataclass(slots=True)
-class TrackedKeys:
-    """Columns of n keys; a method that changes them replaces or writes the arrays.
 
-    counts: decayed occurrences in units of 2^-32. recent: the same at the short half-life. first_seen, last_seen:
-    windows. slots: -1 = none.
-    """
+class TrackedKeys(SortedColumns):
+    """The columns below, of n keys: 37 bytes a key. What changes them may put others in their place."""
 
-    keys: U64
-    namespaces: U8
-    counts: U64
-    recent: U64
-    first_seen: I64
-    last_seen: I64
-    slots: I32
+    __slots__ = ()
+
+    def __init__(
+        self, *, keys: U64, namespaces: U8, counts: U64, recent: U64, first_seen: U32, last_seen: U32, slots: I32
+    ) -> None:
+        super().__init__(
+            {
+                "keys": keys,
+                "namespaces": namespaces,
+                "counts": counts,
+                "recent": recent,
+                "first_seen": first_seen,
+                "last_seen": last_seen,
+                "slots": slots,
+            }
+        )
 
     @staticmethod
     def none() -> "TrackedKeys":
@@ -44,57 +57,72 @@ class TrackedKeys:
             namespaces=np.empty(0, np.uint8),
             counts=np.empty(0, np.uint64),
             recent=np.empty(0, np.uint64),
-            first_seen=np.empty(0, np.int64),
-            last_seen=np.empty(0, np.int64),
+            first_seen=np.empty(0, np.uint32),
+            last_seen=np.empty(0, np.uint32),
             slots=np.empty(0, np.int32),
         )
 
-    def __len__(self) -> int:
-        return len(self.keys)
+    @property
+    def keys(self) -> U64:
+        """uint64[n], ascending."""
+        return self.column("keys")
 
-    def fade(self, left: int, recent_left: int) -> None:
-        """Applies decay; both are a `decay.factor`."""
-        self.counts = decay.decay(self.counts, left)
-        self.recent = decay.decay(self.recent, recent_left)
+    @property
+    def namespaces(self) -> U8:
+        """uint8[n], `Namespace`."""
+        return self.column("namespaces")
+
+    @property
+    def counts(self) -> U64:
+        """uint64[n], decayed occurrences in units of 2^-32."""
+        return self.column("counts")
+
+    @property
+    def recent(self) -> U64:
+        """uint64[n], the same at the short half-life."""
+        return self.column("recent")
+
+    @property
+    def first_seen(self) -> U32:
+        """uint32[n], windows."""
+        return self.column("first_seen")
+
+    @property
+    def last_seen(self) -> U32:
+        """uint32[n], windows."""
+        return self.column("last_seen")
+
+    @property
+    def slots(self) -> I32:
+        """int32[n], -1 = none."""
+        return self.column("slots")
+
+    def fade(self, left: U64, recent_left: U64) -> None:
+        """Applies decay. Both: uint64[namespaces], what `decay.factor` gives for each namespace, by its number."""
+        _fade(self.counts, self.namespaces, left)
+        _fade(self.recent, self.namespaces, recent_left)
 
     def add(self, keys: U64, namespaces: U8, occurrences: U64, window: int) -> None:
         """Counts occurrences of a window. keys: ascending, each once."""
-        at = np.searchsorted(self.keys, keys)
-        known = np.zeros(len(keys), bool)
-        inside = at < len(self.keys)
-        known[inside] = self.keys[at[inside]] == keys[inside]
-        self._make_room(keys[~known], namespaces[~known], at[~known], window)
-        rows = np.searchsorted(self.keys, keys)
-        self.counts[rows] = decay.add(self.counts[rows], occurrences)
-        self.recent[rows] = decay.add(self.recent[rows], occurrences)
+        at, known = self.locate(keys)
+        fresh = ~known
+        zero = np.uint64(0)
+        self.insert(
+            at[fresh],
+            {
+                "keys": keys[fresh],
+                "namespaces": namespaces[fresh],
+                "counts": zero,
+                "recent": zero,
+                "first_seen": window,
+                "last_seen": window,
+                "slots": NO_SLOT,
+            },
+        )
+        rows = at + np.cumsum(fresh) - fresh  # each fresh row before it has moved a key by one
+        _add(self.counts, rows, occurrences)
+        _add(self.recent, rows, occurrences)
         self.last_seen[rows] = window
-
-    def _make_room(self, keys: U64, namespaces: U8, at: I64, window: int) -> None:
-        """Inserts keys with counts of zero before rows `at`."""
-        fresh = {
-            "keys": keys,
-            "namespaces": namespaces,
-            "counts": np.uint64(0),
-            "recent": np.uint64(0),
-            "first_seen": np.int64(window),
-            "last_seen": np.int64(window),
-            "slots": np.int32(NO_SLOT),
-        }
-        total = len(self) + len(keys)
-        places = at + np.arange(len(at))
-        former = np.ones(total, bool)
-        former[places] = False
-        for name, value in fresh.items():
-            column = getattr(self, name)
-            grown = np.empty(total, column.dtype)
-            grown[former] = column
-            grown[places] = value
-            setattr(self, name, grown)
-
-    def keep(self, mask: NDArray[np.bool_]) -> None:
-        """Forgets the keys where `mask` is false."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name)[mask])
 
     def bounds(self, shards: list[int]) -> list[tuple[int, int]]:
         """(first row, row past the last) of each shard."""
@@ -107,3 +135,20 @@ class TrackedKeys:
                 strict=True,
             )
         )
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _fade(counts: Any, namespaces: Any, left: Any) -> None:
+    """`decay.decay` of every count, in place."""
+    for row in range(counts.size):
+        count, multiplier = counts[row], left[namespaces[row]]
+        counts[row] = (count >> _BITS) * multiplier + (((count & _LOW) * multiplier + _HALF) >> _BITS)
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _add(counts: Any, rows: Any, occurrences: Any) -> None:
+    """`decay.add` to the counts of some rows, in place."""
+    for i in range(rows.size):
+        count = counts[rows[i]]
+        total = count + (min(occurrences[i], _LOW) << _BITS)
+        counts[rows[i]] = total if total >= count else _MAX

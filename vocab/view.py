@@ -120,8 +120,8 @@ def _admitted(owner: VocabularyOwner) -> Bucket:
         generations=owner.generations_of(tracked.slots[rows]),
         counts=(counts * 2.0**-32).astype(np.float32),
         velocities=velocity.astype(np.float32),
-        first_seen=tracked.first_seen[rows],
-        last_seen=tracked.last_seen[rows],
+        first_seen=tracked.first_seen[rows].astype(np.int64),
+        last_seen=tracked.last_seen[rows].astype(np.int64),
         tokens=[owner.spellings.get(key, "") for key in keys.tolist()],
     )
 

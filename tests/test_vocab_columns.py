@@ -1,0 +1,92 @@
+"""Columns that grow and shrink in place hold what dictionaries would; decay and counts are those of `decay.py`."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import BadRecord
+from contracts.settings import VocabSettings
+from tests.test_vocab_owner import frame
+from vocab import decay
+from vocab.keys import SHARDS
+from vocab.owner import VocabularyOwner
+from vocab.tracked import MAX_WINDOW, TrackedKeys
+
+Rows = dict[int, tuple[int, ...]]
+
+KEYS = st.one_of(st.integers(0, 60), st.integers(2**64 - 60, 2**64 - 1))
+WINDOWS = st.lists(st.tuples(st.dictionaries(KEYS, st.integers(1, 2**33), max_size=40), st.sets(KEYS)), max_size=6)
+LEFT = np.array([decay.factor(3.0, 1), decay.factor(50.0, 1), 0], np.uint64)
+RECENT_LEFT = np.array([1 << 32, decay.factor(0.5, 1), decay.factor(1.0, 1)], np.uint64)
+
+
+def rows_of(tracked: TrackedKeys) -> Rows:
+    names = ("namespaces", "counts", "recent", "first_seen", "last_seen", "slots")
+    columns = [tracked.column(name).tolist() for name in names]
+    return dict(zip(tracked.keys.tolist(), zip(*columns, strict=True), strict=True))
+
+
+def expected_after(rows: Rows, counts: dict[int, int], window: int) -> Rows:
+    after: Rows = {}
+    for key in rows.keys() | counts.keys():
+        kind, count, recent, first, last, slot = rows.get(key, (key % 3, 0, 0, window, window, -1))
+        count, recent = decay.decay_one(count, int(LEFT[kind])), decay.decay_one(recent, int(RECENT_LEFT[kind]))
+        if key in counts:
+            count, recent, last = decay.add_one(count, counts[key]), decay.add_one(recent, counts[key]), window
+        after[key] = (kind, count, recent, first, last, slot)
+    return after
+
+
+@given(WINDOWS)
+@settings(max_examples=100, deadline=None)
+def test_windows_leave_what_dictionaries_would_hold(log):
+    tracked = TrackedKeys.none()
+    rows: Rows = {}
+    for window, (counts, gone) in enumerate(log, start=MAX_WINDOW - 6):
+        rows = expected_after(rows, counts, window)
+        keys = np.array(sorted(counts), np.uint64)
+        occurrences = np.array([counts[key] for key in sorted(counts)], np.uint64)
+        tracked.fade(LEFT, RECENT_LEFT)
+        tracked.add(keys, (keys % 3).astype(np.uint8), occurrences, window)
+        assert rows_of(tracked) == rows
+        assert tracked.keys.tolist() == sorted(rows)
+        tracked.keep(np.array([key not in gone for key in tracked.keys.tolist()], bool))
+        rows = {key: row for key, row in rows.items() if key not in gone}
+        assert rows_of(tracked) == rows
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=50), st.sampled_from(LEFT.tolist()), st.integers(0, 2**64 - 1))
+@settings(max_examples=100, deadline=None)
+def test_decay_and_sums_are_those_of_the_columns_way(counts, left, occurrences):
+    tracked = TrackedKeys.none()
+    keys = np.arange(len(counts), dtype=np.uint64)
+    tracked.add(keys, np.zeros(len(keys), np.uint8), np.zeros(len(keys), np.uint64), 1)
+    tracked.counts[:] = np.array(counts, np.uint64)
+    tracked.fade(np.array([left], np.uint64), RECENT_LEFT)
+    faded = decay.decay(np.array(counts, np.uint64), left)
+    assert tracked.counts.tolist() == faded.tolist()
+    more = np.full(len(keys), occurrences, np.uint64)
+    tracked.add(keys, np.zeros(len(keys), np.uint8), more, 2)
+    assert tracked.counts.tolist() == decay.add(faded, more).tolist()
+
+
+def test_memory_follows_the_keys():
+    rng = np.random.default_rng(2)
+    keys = np.unique(rng.integers(0, 2**64, 50_000, dtype=np.uint64))
+    tracked = TrackedKeys.none()
+    for part in range(4):
+        some: Any = keys[part::4]
+        tracked.add(some, np.zeros(len(some), np.uint8), np.ones(len(some), np.uint64), 1)
+    bytes_a_key = 8 + 1 + 8 + 8 + 4 + 4 + 4
+    assert bytes_a_key <= tracked.nbytes / len(keys) <= bytes_a_key * 17 / 16
+    tracked.keep(np.arange(len(keys)) < 1_000)
+    assert tracked.nbytes == 1_000 * bytes_a_key
+
+
+def test_a_window_that_fits_no_column_is_refused():
+    owner = VocabularyOwner(VocabSettings(), range(SHARDS), frozenset({("tweets", 0)}))
+    with pytest.raises(BadRecord, match="window"):
+        owner.observe(frame(("tweets", 0), MAX_WINDOW + 1, {1: 1}, 0))

@@ -1,0 +1,112 @@
+"""Columns of one row a key, in ascending order of key, that grow and shrink in place.
+
+A column is a buffer with room at its end. Rows that come are opened from the end backwards, and rows that go are
+closed from the beginning on, so that every row is moved once, as far as it has to be, and nothing is copied aside:
+the cost of either is one read and one write of the rows behind the first change.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_ROOM = 16  # a buffer that is too short gets a 16th more rows than it needs
+
+
+class SortedColumns:
+    """`size` rows of named columns, one of them `keys` (uint64). Takes over the arrays that it is made of."""
+
+    __slots__ = ("_buffers", "size")
+
+    def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        self._buffers = dict(columns)
+        self.size = len(self._buffers["keys"])
+
+    def __len__(self) -> int:
+        return self.size
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the buffers, their room included."""
+        return sum(buffer.nbytes for buffer in self._buffers.values())
+
+    def column(self, name: str) -> NDArray[Any]:
+        """The rows of one column: may be written, until rows come or go."""
+        return self._buffers[name][: self.size]
+
+    def locate(self, keys: U64) -> tuple[I64, Flags]:
+        """(the first row whose key is not below, whether it is that key) of every key. keys: uint64[m], ascending."""
+        at, known = np.empty(len(keys), np.int64), np.empty(len(keys), bool)
+        _gallop(self._buffers["keys"], self.size, keys, at, known)
+        return at, known
+
+    def insert(self, at: I64, rows: Mapping[str, Any]) -> None:
+        """New rows before the rows `at`, ascending (of equal ones the first stands first). A value of a column is an
+        array, one a new row, or one value for all of them."""
+        size = self.size + len(at)
+        places = at + np.arange(len(at))
+        for name, values in rows.items():
+            buffer = self._buffers[name]
+            if size > len(buffer):
+                buffer = np.empty(size + size // _ROOM, buffer.dtype)
+                buffer[: self.size] = self._buffers[name][: self.size]
+                self._buffers[name] = buffer
+            _open(buffer, self.size, at)
+            buffer[places] = values
+        self.size = size
+
+    def keep(self, mask: Flags) -> None:
+        """Forgets the rows where `mask` is false. bool[size]"""
+        size = int(np.count_nonzero(mask))
+        if size == self.size:
+            return
+        for name, buffer in self._buffers.items():
+            _close(buffer, mask)
+            if len(buffer) > 2 * size:
+                self._buffers[name] = buffer[:size].copy()
+        self.size = size
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _gallop(keys: Any, size: Any, wanted: Any, at: Any, known: Any) -> None:
+    """Each search begins where the one before ended and doubles its step: log of the distance, in order of memory."""
+    low = 0
+    for i in range(wanted.size):
+        key = wanted[i]
+        high, step = low, 1
+        while high < size and keys[high] < key:
+            low = high + 1
+            high += step
+            step += step
+        high = min(high, size)
+        while low < high:
+            middle = (low + high) >> 1
+            if keys[middle] < key:
+                low = middle + 1
+            else:
+                high = middle
+        at[i] = low
+        known[i] = low < size and keys[low] == key
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _open(buffer: Any, size: Any, at: Any) -> None:
+    end = size
+    for i in range(at.size - 1, -1, -1):
+        for row in range(end - 1, at[i] - 1, -1):
+            buffer[row + i + 1] = buffer[row]
+        end = at[i]
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _close(buffer: Any, mask: Any) -> None:
+    to = 0
+    for row in range(mask.size):
+        buffer[to] = buffer[row]
+        to += mask[row]
