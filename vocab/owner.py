@@ -16,9 +16,10 @@ from contracts.settings import VocabSettings
 from vocab import decay, owner_state
 from vocab.keys import SHARDS, shard_of
 from vocab.languages import UND
-from vocab.pending import PendingWindow, remember
+from vocab.pending import PendingWindow
 from vocab.schedule import decision_windows
 from vocab.shard import NO_CHANGE, NO_SLOT, Decision, Rules, decide, forgotten
+from vocab.spellings import Spellings
 from vocab.tracked import MAX_WINDOW, TrackedKeys
 from vocab.velocity import RECENT
 
@@ -50,7 +51,7 @@ class VocabularyOwner:
         self.sequence = 0
         self.tracked = TrackedKeys.none()
         self.generations = np.zeros((len(self.shards), self.rules.per_shard), np.uint32)
-        self.spellings: dict[int, str] = {}
+        self.spellings = Spellings()
         self.closed: dict[Source, int] = dict.fromkeys(sorted(sources), 0)
         self.pending: dict[int, PendingWindow] = {}
         self.counted = 0  # the newest window decided that a source counted in
@@ -78,7 +79,7 @@ class VocabularyOwner:
             window = self.pending.setdefault(frame.window, PendingWindow())
             languages = frame.languages if len(frame.languages) else np.full(len(frame.keys), UND, np.uint16)
             window.add(frame.keys, languages, frame.namespaces, frame.counts)
-            window.spell(frame.token_keys.tolist(), frame.tokens)
+            window.spellings.learn(frame.token_keys, frame.tokens)
         self.closed[source] = max(self.closed[source], frame.closed_through)
 
     def close_windows(self) -> list[VocabDelta]:
@@ -124,7 +125,7 @@ class VocabularyOwner:
         self.tracked.fade(np.full(256, left, np.uint64), np.full(256, recent_left, np.uint64))
         if pending:
             self.tracked.add(*pending.columns(), window)
-            remember(self.spellings, pending.spellings.items())
+            self.spellings.merge(pending.spellings)
             self.counted = window
             self.first_window = self.first_window or window
         base, self.version = self.version, window
@@ -173,7 +174,7 @@ class VocabularyOwner:
             admitted_slots=decision.admitted_slots,
             admitted_generations=generations[places],
             admitted_namespaces=self.tracked.namespaces[begin + decision.admitted],
-            admitted_tokens=[self.spellings.get(key, "") for key in keys.tolist()],
+            admitted_tokens=self.spellings.of(keys),
             evicted_keys=self.tracked.keys[begin + decision.evicted],
             evicted_slots=decision.evicted_slots,
         )
@@ -196,6 +197,5 @@ class VocabularyOwner:
 
     def _forget(self, drop: NDArray[np.bool_]) -> None:
         if drop.any():
-            for key in self.tracked.keys[drop].tolist():
-                self.spellings.pop(key, None)
+            self.spellings.forget(self.tracked.keys[drop])
             self.tracked.keep(~drop)

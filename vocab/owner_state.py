@@ -79,9 +79,7 @@ def pack(owner: "VocabularyOwner") -> bytes:
     """The state of an owner."""
     waiting = sorted(owner.pending)
     open_columns = [owner.pending[window].by_language() for window in waiting]
-    spelled = [
-        (window, key, token) for window in waiting for key, token in sorted(owner.pending[window].spellings.items())
-    ]
+    spellings = [owner.pending[window].spellings for window in waiting]
     tracked: dict[str, Any] = {
         name: owner.tracked.column(name).astype(dtype, copy=False) for name, dtype in _TRACKED.items()
     }
@@ -98,7 +96,7 @@ def pack(owner: "VocabularyOwner") -> bytes:
         counted=owner.counted,
         sequence=owner.sequence,
         **tracked,
-        tokens=[owner.spellings.get(key, "") for key in tracked["keys"].tolist()],
+        tokens=owner.spellings.of(tracked["keys"]),
         generations=owner.generations.reshape(-1),
         waiting=waiting,
         open_windows=np.repeat(np.array(waiting, np.int64), [len(columns[0]) for columns in open_columns]),
@@ -106,9 +104,9 @@ def pack(owner: "VocabularyOwner") -> bytes:
         open_languages=_flat([columns[1] for columns in open_columns], np.uint16),
         open_namespaces=_flat([columns[2] for columns in open_columns], np.uint8),
         open_counts=_flat([columns[3] for columns in open_columns], np.uint64),
-        spelled_windows=[window for window, _, _ in spelled],
-        spelled_keys=[key for _, key, _ in spelled],
-        spelled_tokens=[token for _, _, token in spelled],
+        spelled_windows=np.repeat(np.array(waiting, np.int64), [len(spelled) for spelled in spellings]).tolist(),
+        spelled_keys=[key for spelled in spellings for key in spelled],
+        spelled_tokens=[token for spelled in spellings for token in spelled.of(spelled.keys)],
     )
     return encode(state)
 
@@ -142,15 +140,18 @@ def restore(owner: "VocabularyOwner", state: OwnerState) -> None:
     none = TrackedKeys.none()  # decoded columns are read-only: copies, because an owner writes into its own
     owner.tracked = TrackedKeys(**{name: getattr(state, name).astype(none.column(name).dtype) for name in _TRACKED})
     owner.generations = state.generations.reshape(owner.generations.shape).copy()
-    owner.spellings = {key: token for key, token in zip(state.keys.tolist(), state.tokens, strict=True) if token}
+    spelled = np.array([token != "" for token in state.tokens], bool)
+    owner.spellings.learn(state.keys[spelled], [token for token in state.tokens if token])
     owner.pending = {window: PendingWindow() for window in state.waiting}
     languages = state.open_languages if state.v > 1 else np.full(len(state.open_keys), UND, np.uint16)
     columns = (state.open_keys, languages, state.open_namespaces, state.open_counts)
     for window, pending in owner.pending.items():
         rows = state.open_windows == window
         pending.add(*(column[rows] for column in columns))
-    for window, key, token in zip(state.spelled_windows, state.spelled_keys, state.spelled_tokens, strict=True):
-        owner.pending[window].spell([key], [token])
+    spelled_windows, spelled_keys = np.array(state.spelled_windows), np.array(state.spelled_keys, np.uint64)
+    for window, pending in owner.pending.items():
+        rows = np.flatnonzero(spelled_windows == window)
+        pending.spellings.learn(spelled_keys[rows], [state.spelled_tokens[row] for row in rows.tolist()])
 
 
 def _flat(columns: list[NDArray[Any]], dtype: type) -> NDArray[Any]:

@@ -1,9 +1,9 @@
 """Counts of windows that are not closed yet, summed as they come, to the same sums in any order."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
+
+from vocab.spellings import Spellings
 
 U64 = NDArray[np.uint64]
 U16 = NDArray[np.uint16]
@@ -19,7 +19,7 @@ class PendingWindow:
         self._parts: list[tuple[U64, U16, U8, U64]] = []
         self._rows = 0
         self._summed_rows = 0
-        self.spellings: dict[int, str] = {}
+        self.spellings = Spellings()
 
     def add(self, keys: U64, languages: U16, namespaces: U8, counts: NDArray[np.unsignedinteger]) -> None:
         """Adds counts[i] to (keys[i], languages[i]). At most twice the distinct ones (and a little) are held."""
@@ -27,10 +27,6 @@ class PendingWindow:
         self._rows += len(keys)
         if self._rows > 2 * self._summed_rows + _SLACK_ROWS:
             self.by_language()
-
-    def spell(self, keys: Iterable[int], tokens: Iterable[str]) -> None:
-        """Remembers spellings."""
-        remember(self.spellings, zip(keys, tokens, strict=True))
 
     def by_language(self) -> tuple[U64, U16, U8, U64]:
         """(keys, languages, namespaces, sums): each (key, language) once, by key, then language."""
@@ -67,11 +63,3 @@ def _starts(*columns: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
     for column in columns:
         first[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(first)
-
-
-def remember(spellings: dict[int, str], more: Iterable[tuple[int, str]]) -> None:
-    """Adds (key, token) pairs. Of two spellings of one key, a collision of 64-bit hashes, the lower stays."""
-    for key, token in more:
-        known = spellings.get(key)
-        if known is None or token < known:
-            spellings[key] = token

@@ -122,7 +122,7 @@ def _admitted(owner: VocabularyOwner) -> Bucket:
         velocities=velocity.astype(np.float32),
         first_seen=tracked.first_seen[rows].astype(np.int64),
         last_seen=tracked.last_seen[rows].astype(np.int64),
-        tokens=[owner.spellings.get(key, "") for key in keys.tolist()],
+        tokens=owner.spellings.of(keys),
     )
 
 
