@@ -11,6 +11,7 @@ from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
 from featurestore.store_errors import unavailable_as_such
 from streams.owner_processor import OwnerProcessor
+from transport import metrics
 from transport.processor import Output
 from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner
@@ -30,8 +31,8 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         super().__init__(
             settings,
             partition,
-            VocabularyOwner(settings.vocab, shards, SOURCES),
-            lambda packed: VocabularyOwner.from_bytes(settings.vocab, packed),
+            VocabularyOwner(settings.vocab, shards, SOURCES, settings.time.window_ms),
+            lambda packed: VocabularyOwner.from_bytes(settings.vocab, packed, settings.time.window_ms),
         )
         self._redis = redis
 
@@ -45,11 +46,25 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         """Deltas; the queryable view follows in absolute values, so a batch that is repeated changes nothing."""
         deltas = self.owner.close_windows()
         if deltas:
+            self._measure()
             await self._show()
         return [
             Output(VOCAB_DELTAS.name, encode(delta), key=key_of(delta.shard), partition=self.partition)
             for delta in deltas
         ]
+
+    def _measure(self) -> None:
+        """How the newest window left the vocabulary; what does not exist yet is not shown."""
+        partition, measures = str(self.partition), self.owner.drift.measures(self.owner.age)
+        metrics.VOCAB_VERSION.labels(partition).set(self.owner.version)
+        metrics.VOCAB_ADMITTED.labels(partition).set(measures.admitted)
+        if measures.turnover is not None:
+            metrics.VOCAB_TURNOVER.labels(partition).set(measures.turnover)
+        for namespace, share in measures.outside_shares().items():
+            metrics.VOCAB_OUTSIDE.labels(partition, namespace.name.lower()).set(share)
+        for between, distance in (("windows", measures.window_distance), ("hours", measures.hour_distance)):
+            if distance is not None:
+                metrics.VOCAB_DISTANCE.labels(partition, between).set(distance)
 
     async def _show(self) -> None:
         with unavailable_as_such(self.settings):

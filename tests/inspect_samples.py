@@ -39,6 +39,7 @@ from transport import kafka_admin
 from transport.kafka_clients import producer
 from vocab.counting import SourceCounter
 from vocab.keys import SHARDS, key_of
+from vocab.languages import language_code
 from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
 from vocab.tokenizer import Tokenizer
@@ -119,17 +120,19 @@ def examples(n: int = 3) -> Examples:
 
 
 def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
-    """An owner of all shards after three windows: #rust rises, #old falls, `go` is a word."""
+    """An owner of all shards after three windows: #rust rises, in English, #old falls, in German, `go` is a word."""
     owner = VocabularyOwner(settings.vocab, range(SHARDS), frozenset({SOURCE}))
     for i, counts in enumerate([{"old": 40, "rust": 6}, {"old": 20, "rust": 12}, {"old": 5, "rust": 60}]):
         tokens = [(Namespace.HASHTAG, token, n) for token, n in counts.items()] + [(Namespace.WORD, "go", 9)]
         keys = np.array([key_of(namespace, token) for namespace, token, _ in tokens], np.uint64)
+        spoken = [language_code("de" if token == "old" else "en") for _, token, _ in tokens]
         owner.observe(
             VocabCounts(
                 source_topic=SOURCE[0], source_partition=SOURCE[1], closed_through=WINDOW + i - 1, window=WINDOW + i,
                 keys=keys, namespaces=np.array([n for n, _, _ in tokens], np.uint8),
                 counts=np.array([n for _, _, n in tokens], np.uint32),
                 token_keys=keys, tokens=[token for _, token, _ in tokens],
+                languages=np.array(spoken, np.uint16),
             )
         )  # fmt: skip
     for marker in SourceCounter(*SOURCE, partitions=1).markers(WINDOW + 2):

@@ -57,30 +57,68 @@ def cli(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 def test_vocabulary_lists_what_rises_and_falls(cli: Cli) -> None:
     assert [token["token"] for token in cli.json("vocab", "top")] == ["rust", "old"]
-    assert [token["token"] for token in cli.json("vocab", "top", "--kind", "word")] == ["go"]
-    assert {token["kind"] for token in cli.json("vocab", "top", "--kind", "all")} == {"hashtag", "word"}
+    assert [token["token"] for token in cli.json("vocab", "top", "--namespace", "word")] == ["go"]
+    assert {token["namespace"] for token in cli.json("vocab", "top", "--namespace", "all")} == {"hashtag", "word"}
+    assert "no namespace" in cli.error("vocab", "top", "--namespace", "nosuch")
     assert [token["token"] for token in cli.json("vocab", "rising")] == ["rust"]
     assert [token["token"] for token in cli.json("vocab", "falling")] == ["old"]
     assert len(cli.json("vocab", "top", "-n", "1")) == 1
     assert "rust" in cli.text("vocab", "rising")
 
 
+def test_vocabulary_lists_by_language_and_horizon(cli: Cli) -> None:
+    german = cli.json("vocab", "top", "--language", "de-AT", "--over", "5m")
+    assert [token["token"] for token in german] == ["old"]
+    assert [token["token"] for token in cli.json("vocab", "rising", "--language", "en", "--over", "5m")] == ["rust"]
+    assert cli.json("vocab", "top", "--language", "fr") == []  # all languages have lists: nobody spoke this one
+    week, now = (cli.json("vocab", "top", "--over", over)[0]["count"] for over in ("7d", "5m"))
+    assert week == pytest.approx(78, abs=0.1)  # of 6, 12 and 60
+    assert 60 < now < week
+    assert "language de, over 24h" in cli.text("vocab", "falling", "--language", "de", "--over", "24h")
+
+
 def test_a_token_is_found_however_it_is_written(cli: Cli) -> None:
     shown = cli.json("vocab", "show", "#Rust")
-    assert (shown["kind"], shown["version"], shown["first_seen"]) == ("hashtag", WINDOW + 2, WINDOW)
-    assert shown == cli.json("vocab", "show", "rust", "--kind", "hashtag")
+    assert (shown["namespace"], shown["version"], shown["first_seen"]) == ("hashtag", WINDOW + 2, WINDOW)
+    assert shown["counts"]["7d"] == pytest.approx(78, abs=0.1)
+    assert shown["velocities"]["5m"] > 0
+    assert "over 24h" in cli.text("vocab", "show", "#Rust")
+    assert shown == cli.json("vocab", "show", "rust", "--namespace", "hashtag")
     assert "has no slot" in cli.error("vocab", "show", "#nosuch")
-    assert "no kind" in cli.error("vocab", "show", "x", "--kind", "nosuch")
+    assert "no namespace" in cli.error("vocab", "show", "x", "--namespace", "nosuch")
     history = cli.json("vocab", "history", "#rust")
     assert [(change["version"], change["admitted"]) for change in history] == [(WINDOW, True)]
     assert history[0]["slot"] == shown["slot"]
     assert cli.json("vocab", "history", "#nosuch") == []
 
 
-def test_vocabulary_stats_count_the_log(cli: Cli) -> None:
+def test_vocabulary_stats_count_the_log_and_tell_the_drift(cli: Cli) -> None:
     stats = cli.json("vocab", "stats")
     assert (stats["admitted"], stats["version"]) == (3, WINDOW + 2)
     assert stats["namespaces"] == {"hashtag": 2, "word": 1}
+    drift = stats["drift"]
+    assert drift["version"] == WINDOW + 2
+    assert drift["turnover"] == pytest.approx(
+        20, rel=0.05
+    )  # three admissions in three minutes: 60 an hour for 3 tokens
+    assert drift["outside"] == {"word": 0.0, "hashtag": 0.0}
+    assert 0 < drift["window_distance"] < 1
+    assert drift["hour_distance"] is None
+    assert "turnover" in cli.text("vocab", "stats")
+
+
+def test_what_two_versions_differ_in_is_told_from_the_log(cli: Cli) -> None:
+    found = cli.json("vocab", "diff", "0", str(WINDOW))
+    slot = cli.json("vocab", "show", "#rust")["slot"]
+    admitted = {token["token"]: token for token in found["admitted"]}
+    assert set(admitted) == {"old", "rust", "go"}
+    assert (admitted["rust"]["before"], admitted["rust"]["after"]) == (None, [slot, 1])
+    assert found["evicted"] == found["moved"] == []
+    assert [token["token"] for token in cli.json("vocab", "diff", str(WINDOW), "0")["evicted"]] != []
+    same = cli.json("vocab", "diff", str(WINDOW), str(WINDOW + 2))
+    assert (same["admitted"], same["evicted"], same["moved"]) == ([], [], [])
+    assert "admitted from 0" in cli.text("vocab", "diff", "0", str(WINDOW))
+    assert "past the log" in cli.error("vocab", "diff", str(WINDOW), str(WINDOW + 9))
 
 
 def test_a_version_of_the_vocabulary_is_made_again_from_the_log(cli: Cli, tmp_path: Path) -> None:

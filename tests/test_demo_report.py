@@ -62,7 +62,7 @@ def quality(log_loss: float) -> Quality:
 
 
 def token(spelled: str, velocity: float) -> Token:
-    return Token(kind="hashtag", token=spelled, key="00ff", count=12.0, velocity=velocity)
+    return Token(namespace="hashtag", token=spelled, key="00ff", count=12.0, velocity=velocity, score=velocity / 2)
 
 
 def report(**changes: Any) -> Report:
@@ -123,8 +123,8 @@ def rendered(shown: Report) -> str:
         "tweets 2,800",
         "trainer 3",
         "1,234 tokens of 32,768 slots",
-        "#sunrise +3.50 12.0",
-        "#sunset -2.25 12.0",
+        "#sunrise 12.0 +3.5 +1.8",
+        "#sunset 12.0 -2.2 -1.1",
         "bins of age_s: 4 at window 20",
         "first: 1 < 2 < 4",
         "newest: 10 < 20 < 40",

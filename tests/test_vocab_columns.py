@@ -20,11 +20,10 @@ Rows = dict[int, tuple[int, ...]]
 KEYS = st.one_of(st.integers(0, 60), st.integers(2**64 - 60, 2**64 - 1))
 WINDOWS = st.lists(st.tuples(st.dictionaries(KEYS, st.integers(1, 2**33), max_size=40), st.sets(KEYS)), max_size=6)
 LEFT = np.array([decay.factor(3.0, 1), decay.factor(50.0, 1), 0], np.uint64)
-RECENT_LEFT = np.array([1 << 32, decay.factor(0.5, 1), decay.factor(1.0, 1)], np.uint64)
 
 
 def rows_of(tracked: TrackedKeys) -> Rows:
-    names = ("namespaces", "counts", "recent", "first_seen", "last_seen", "slots")
+    names = ("namespaces", "counts", "first_seen", "last_seen", "slots")
     columns = [tracked.column(name).tolist() for name in names]
     return dict(zip(tracked.keys.tolist(), zip(*columns, strict=True), strict=True))
 
@@ -32,11 +31,11 @@ def rows_of(tracked: TrackedKeys) -> Rows:
 def expected_after(rows: Rows, counts: dict[int, int], window: int) -> Rows:
     after: Rows = {}
     for key in rows.keys() | counts.keys():
-        kind, count, recent, first, last, slot = rows.get(key, (key % 3, 0, 0, window, window, -1))
-        count, recent = decay.decay_one(count, int(LEFT[kind])), decay.decay_one(recent, int(RECENT_LEFT[kind]))
+        kind, count, first, last, slot = rows.get(key, (key % 3, 0, window, window, -1))
+        count = decay.decay_one(count, int(LEFT[kind]))
         if key in counts:
-            count, recent, last = decay.add_one(count, counts[key]), decay.add_one(recent, counts[key]), window
-        after[key] = (kind, count, recent, first, last, slot)
+            count, last = decay.add_one(count, counts[key]), window
+        after[key] = (kind, count, first, last, slot)
     return after
 
 
@@ -49,7 +48,7 @@ def test_windows_leave_what_dictionaries_would_hold(log):
         rows = expected_after(rows, counts, window)
         keys = np.array(sorted(counts), np.uint64)
         occurrences = np.array([counts[key] for key in sorted(counts)], np.uint64)
-        tracked.fade(LEFT, RECENT_LEFT)
+        tracked.fade(LEFT)
         tracked.add(keys, (keys % 3).astype(np.uint8), occurrences, window)
         assert rows_of(tracked) == rows
         assert tracked.keys.tolist() == sorted(rows)
@@ -65,7 +64,7 @@ def test_decay_and_sums_are_those_of_the_columns_way(counts, left, occurrences):
     keys = np.arange(len(counts), dtype=np.uint64)
     tracked.add(keys, np.zeros(len(keys), np.uint8), np.zeros(len(keys), np.uint64), 1)
     tracked.counts[:] = np.array(counts, np.uint64)
-    tracked.fade(np.array([left], np.uint64), RECENT_LEFT)
+    tracked.fade(np.array([left], np.uint64))
     faded = decay.decay(np.array(counts, np.uint64), left)
     assert tracked.counts.tolist() == faded.tolist()
     more = np.full(len(keys), occurrences, np.uint64)
@@ -80,7 +79,7 @@ def test_memory_follows_the_keys():
     for part in range(4):
         some: Any = keys[part::4]
         tracked.add(some, np.zeros(len(some), np.uint8), np.ones(len(some), np.uint64), 1)
-    bytes_a_key = 8 + 1 + 8 + 8 + 4 + 4 + 4
+    bytes_a_key = 8 + 1 + 8 + 4 + 4 + 4
     assert bytes_a_key <= tracked.nbytes / len(keys) <= bytes_a_key * 17 / 16
     tracked.keep(np.arange(len(keys)) < 1_000)
     assert tracked.nbytes == 1_000 * bytes_a_key

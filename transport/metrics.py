@@ -1,9 +1,9 @@
-"""The names of everything that is counted, in one place: Prometheus counters, which any room may add to.
+"""The names of everything that is counted, in one place: Prometheus counters and gauges of any room.
 
 A process that sets `metrics_port` shows them; without it they cost an addition each. Times are in seconds.
 """
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 HOP_RECORDS = Counter("driftline_hop_records", "Records that a hop processed, counted at commit", ["hop"])
 HOP_REPLAYED = Counter("driftline_hop_replayed", "Records read again to rebuild a hop's state", ["hop"])
@@ -24,3 +24,18 @@ LATE_EVENTS = Counter("driftline_late_events", "Events that counted in a later w
 
 MODEL_SWAPS = Counter("driftline_model_swaps", "Snapshots that a scorer has put to use")
 MODELS_REFUSED = Counter("driftline_models_refused", "Attempts at a snapshot that did not load")
+
+# Drift, by partition of the owner that measured it: of its shards, at the newest window that it decided.
+VOCAB_VERSION = Gauge("driftline_vocab_version", "The newest window decided", ["partition"])
+VOCAB_ADMITTED = Gauge("driftline_vocab_admitted", "Tokens with a slot", ["partition"])
+VOCAB_TURNOVER = Gauge(
+    "driftline_vocab_turnover", "Admissions and evictions an hour of event time, per token with a slot", ["partition"]
+)
+VOCAB_OUTSIDE = Gauge(
+    "driftline_vocab_outside", "Share of the newest window's occurrences without a slot", ["partition", "namespace"]
+)
+VOCAB_DISTANCE = Gauge(
+    "driftline_vocab_distance",
+    "Jensen-Shannon distance, base 2, of the two newest windows' or hours' distributions of tokens",
+    ["partition", "between"],
+)

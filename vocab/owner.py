@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from contracts.errors import BadRecord
 from contracts.frames import VocabCounts, VocabDelta, empty
-from contracts.settings import VocabSettings
+from contracts.settings import TimeSettings, VocabSettings
 from vocab import decay, owner_state
+from vocab.drift import Drift
 from vocab.keys import SHARDS, shard_of
 from vocab.languages import UND
 from vocab.pending import PendingWindow
@@ -21,10 +22,11 @@ from vocab.schedule import decision_windows
 from vocab.shard import NO_CHANGE, NO_SLOT, Decision, Rules, decide, forgotten
 from vocab.spellings import Spellings
 from vocab.tracked import MAX_WINDOW, TrackedKeys
-from vocab.velocity import RECENT
+from vocab.trends import Trends
 
 Source = tuple[str, int]
 
+_WINDOW_MS = TimeSettings().window_ms
 _NO_KEYS = empty(np.uint64)
 _NO_GENERATIONS = empty(np.uint32)
 _NO_NAMESPACES = empty(np.uint8)
@@ -35,10 +37,16 @@ class VocabularyOwner:
 
     Attributes for readers (`view.py`): `version`, the newest window decided; `first_window`, the first one counted
     in; `tracked`, the counted keys; `generations` uint32[len(shards), per_shard], how often each slot was given
-    away so far; `spellings`, key -> token.
+    away so far; `spellings`, key -> token; `trends` and `drift`, of the admitted keys.
     """
 
-    def __init__(self, settings: VocabSettings, shards: Sequence[int], sources: frozenset[Source]) -> None:
+    def __init__(
+        self,
+        settings: VocabSettings,
+        shards: Sequence[int],
+        sources: frozenset[Source],
+        window_ms: int = _WINDOW_MS,
+    ) -> None:
         if not sources:
             raise ValueError("a vocabulary with no sources would never close a window")
         if sorted(set(shards)) != sorted(shards) or not all(0 <= shard < SHARDS for shard in shards):
@@ -55,12 +63,19 @@ class VocabularyOwner:
         self.closed: dict[Source, int] = dict.fromkeys(sorted(sources), 0)
         self.pending: dict[int, PendingWindow] = {}
         self.counted = 0  # the newest window decided that a source counted in
+        self.window_ms = window_ms
+        self.trends, self.drift = Trends(window_ms), Drift(window_ms)
         self._owned = np.isin(np.arange(SHARDS), self.shards)
 
     @property
     def closed_through(self) -> int:
         """The newest window that every source has closed; 0 while one has not closed any."""
         return min(self.closed.values())
+
+    @property
+    def age(self) -> int:
+        """Windows since the vocabulary began, the newest one decided included."""
+        return self.version - self.first_window + 1
 
     def generations_of(self, slots: NDArray[np.int32]) -> NDArray[np.uint32]:
         """How often each of these slots of the owner's was given away. int32[n] -> uint32[n]."""
@@ -95,10 +110,10 @@ class VocabularyOwner:
         return owner_state.pack(self)
 
     @classmethod
-    def from_bytes(cls, settings: VocabSettings, data: bytes) -> "VocabularyOwner":
+    def from_bytes(cls, settings: VocabSettings, data: bytes, window_ms: int = _WINDOW_MS) -> "VocabularyOwner":
         """The inverse of `to_bytes`. Raises `SnapshotInvalid` for bytes that are none, or of other settings."""
         state = owner_state.unpack(data, settings)
-        owner = cls(settings, state.shards, frozenset(owner_state.sources_of(state)))
+        owner = cls(settings, state.shards, frozenset(owner_state.sources_of(state)), window_ms)
         owner_state.restore(owner, state)
         return owner
 
@@ -120,9 +135,8 @@ class VocabularyOwner:
                 raise BadRecord("foreign_shard", f"keys of other shards than this owner's {self.shards}")
 
     def _decide(self, window: int, pending: PendingWindow | None) -> list[VocabDelta]:
-        half_life, elapsed = self.settings.half_life_windows, window - self.version
-        left, recent_left = decay.factor(half_life, elapsed), decay.factor(half_life / RECENT, elapsed)
-        self.tracked.fade(np.full(256, left, np.uint64), np.full(256, recent_left, np.uint64))
+        left = decay.factor(self.settings.half_life_windows, window - self.version)
+        self.tracked.fade(np.full(256, left, np.uint64))
         if pending:
             self.tracked.add(*pending.columns(), window)
             self.spellings.merge(pending.spellings)
@@ -145,7 +159,23 @@ class VocabularyOwner:
             decisions.append((shard, begin, decision))
         deltas = [self._delta(shard, base, begin, decision) for shard, begin, decision in decisions]
         self._forget(drop)
+        self._follow(window - base, pending)
         return deltas
+
+    def _follow(self, elapsed: int, pending: PendingWindow | None) -> None:
+        """What people see of the decision (`view.py`): trends and drift of the keys that hold a slot now."""
+        holds = self.tracked.slots != NO_SLOT
+        admitted, namespaces = self.tracked.keys[holds], self.tracked.namespaces[holds]
+        self.trends.fade(elapsed)
+        self.drift.pass_time(elapsed)
+        if pending:
+            self.drift.measure_outside(*pending.columns())
+        self.trends.admit(admitted)
+        self.drift.admit(admitted, namespaces)
+        if pending:
+            self.trends.add(*pending.by_language())
+            self.drift.count(self.version, *pending.columns())
+        self.trends.bound(self.settings.capacity // SHARDS)
 
     def _busy(self) -> NDArray[np.bool_]:
         """bool[64]: the shards in which a key may come, go or be forgotten. In most windows most have none."""

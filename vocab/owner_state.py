@@ -14,9 +14,11 @@ from contracts.codec import Codec, Frame, encode
 from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.frames import I32, I64, U8, U16, U32, U64, empty
 from contracts.settings import VocabSettings
+from vocab import trends_state
 from vocab.languages import UND
 from vocab.pending import PendingWindow
 from vocab.tracked import TrackedKeys
+from vocab.trends_state import TrendState
 
 if TYPE_CHECKING:
     from vocab.owner import VocabularyOwner
@@ -46,7 +48,6 @@ class OwnerState(Frame, frozen=True, kw_only=True):
     keys: U64
     namespaces: U8
     counts: U64
-    recent: U64
     first_seen: I64
     last_seen: I64
     slots: I32
@@ -61,6 +62,7 @@ class OwnerState(Frame, frozen=True, kw_only=True):
     spelled_keys: list[int]
     spelled_tokens: list[str]
     open_languages: U16 = msgspec.field(default_factory=lambda: empty(np.uint16))
+    trends: TrendState | None = None
 
 
 _CODEC = Codec(OwnerState)
@@ -68,7 +70,6 @@ _TRACKED = {
     "keys": np.uint64,
     "namespaces": np.uint8,
     "counts": np.uint64,
-    "recent": np.uint64,
     "first_seen": np.int64,
     "last_seen": np.int64,
     "slots": np.int32,
@@ -107,6 +108,7 @@ def pack(owner: "VocabularyOwner") -> bytes:
         spelled_windows=np.repeat(np.array(waiting, np.int64), [len(spelled) for spelled in spellings]).tolist(),
         spelled_keys=[key for spelled in spellings for key in spelled],
         spelled_tokens=[token for spelled in spellings for token in spelled.of(spelled.keys)],
+        trends=trends_state.pack(owner.trends, owner.drift),
     )
     return encode(state)
 
@@ -139,6 +141,10 @@ def restore(owner: "VocabularyOwner", state: OwnerState) -> None:
     owner.closed.update(zip(sources_of(state), state.source_closed, strict=True))
     none = TrackedKeys.none()  # decoded columns are read-only: copies, because an owner writes into its own
     owner.tracked = TrackedKeys(**{name: getattr(state, name).astype(none.column(name).dtype) for name in _TRACKED})
+    held = owner.tracked.slots >= 0
+    trends_state.restore(
+        owner.trends, owner.drift, state.trends, owner.tracked.keys[held], owner.tracked.namespaces[held]
+    )
     owner.generations = state.generations.reshape(owner.generations.shape).copy()
     spelled = np.array([token != "" for token in state.tokens], bool)
     owner.spellings.learn(state.keys[spelled], [token for token in state.tokens if token])

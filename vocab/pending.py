@@ -32,6 +32,8 @@ class PendingWindow:
         """(keys, languages, namespaces, sums): each (key, language) once, by key, then language."""
         if not self._parts:
             return np.empty(0, np.uint64), np.empty(0, np.uint16), np.empty(0, np.uint8), np.empty(0, np.uint64)
+        if len(self._parts) == 1 and self._rows == self._summed_rows:
+            return self._parts[0]
         keys, languages, namespaces, counts = (np.concatenate(column) for column in zip(*self._parts, strict=True))
         order = np.lexsort((languages, keys))
         keys, languages = keys[order], languages[order]

@@ -30,19 +30,18 @@ _MAX = np.uint64(MAX_COUNT)
 
 
 class TrackedKeys(SortedColumns):
-    """The columns below, of n keys: 37 bytes a key. What changes them may put others in their place."""
+    """The columns below, of n keys: 29 bytes a key. What changes them may put others in their place."""
 
     __slots__ = ()
 
     def __init__(
-        self, *, keys: U64, namespaces: U8, counts: U64, recent: U64, first_seen: U32, last_seen: U32, slots: I32
+        self, *, keys: U64, namespaces: U8, counts: U64, first_seen: U32, last_seen: U32, slots: I32
     ) -> None:
         super().__init__(
             {
                 "keys": keys,
                 "namespaces": namespaces,
                 "counts": counts,
-                "recent": recent,
                 "first_seen": first_seen,
                 "last_seen": last_seen,
                 "slots": slots,
@@ -56,7 +55,6 @@ class TrackedKeys(SortedColumns):
             keys=np.empty(0, np.uint64),
             namespaces=np.empty(0, np.uint8),
             counts=np.empty(0, np.uint64),
-            recent=np.empty(0, np.uint64),
             first_seen=np.empty(0, np.uint32),
             last_seen=np.empty(0, np.uint32),
             slots=np.empty(0, np.int32),
@@ -78,11 +76,6 @@ class TrackedKeys(SortedColumns):
         return self.column("counts")
 
     @property
-    def recent(self) -> U64:
-        """uint64[n], the same at the short half-life."""
-        return self.column("recent")
-
-    @property
     def first_seen(self) -> U32:
         """uint32[n], windows."""
         return self.column("first_seen")
@@ -97,23 +90,20 @@ class TrackedKeys(SortedColumns):
         """int32[n], -1 = none."""
         return self.column("slots")
 
-    def fade(self, left: U64, recent_left: U64) -> None:
-        """Applies decay. Both: uint64[namespaces], what `decay.factor` gives for each namespace, by its number."""
+    def fade(self, left: U64) -> None:
+        """Applies decay. left: uint64[namespaces], what `decay.factor` gives for each namespace, by its number."""
         _fade(self.counts, self.namespaces, left)
-        _fade(self.recent, self.namespaces, recent_left)
 
     def add(self, keys: U64, namespaces: U8, occurrences: U64, window: int) -> None:
         """Counts occurrences of a window. keys: ascending, each once."""
         at, known = self.locate(keys)
         fresh = ~known
-        zero = np.uint64(0)
         self.insert(
             at[fresh],
             {
                 "keys": keys[fresh],
                 "namespaces": namespaces[fresh],
-                "counts": zero,
-                "recent": zero,
+                "counts": np.uint64(0),
                 "first_seen": window,
                 "last_seen": window,
                 "slots": NO_SLOT,
@@ -121,7 +111,6 @@ class TrackedKeys(SortedColumns):
         )
         rows = at + np.cumsum(fresh) - fresh  # each fresh row before it has moved a key by one
         _add(self.counts, rows, occurrences)
-        _add(self.recent, rows, occurrences)
         self.last_seen[rows] = window
 
     def bounds(self, shards: list[int]) -> list[tuple[int, int]]:

@@ -1,37 +1,57 @@
-"""How fast a key rises or falls: its rate lately against its rate over the long run, in occurrences a window.
+"""How fast a token rises or falls: what it did over a horizon against what it does over the next longer one.
 
-A key seen r times in every window has a decayed count that tends to r / (1 - d), where d is what a window leaves of a
-count; after n windows it is at (1 - d^n) of that. Hence, with n the windows since the vocabulary began,
+A count *over a horizon H* is the sum of all occurrences, each weighted by exp(-age / H): a steady token has as many
+as in the last H, and what is older fades instead of dropping out. A window leaves d = exp(-window length / H) of it
+(fixed point, `decay.py`, half-life H ln 2), so horizons are lengths of event time, whatever the windows' length.
+After n windows a count remembers (1 - d^n) / (1 - d) windows, its *reach*: less than H while the vocabulary is
+younger. Hence, with x the count over the horizon and y the one over the next longer,
 
-    rate(count, d) = count * (1 - d) / (1 - d^n)
-    velocity       = rate(recent count, d of the short half-life) - rate(count, d of the half-life)
+    expected  m = y * reach of the horizon / reach of the longer
+    velocity    = (x - m) / reach                    occurrences more (or fewer) than expected, here an hour
+    score       = (x - m) / sqrt(m + DAMPING)        what lists are ordered by
 
-Both counts are fixed-point integers that do not depend on the order of anything, and so is what is made of them here.
-A steady key has velocity 0, a new one its whole rate; one that stopped tends to minus its long-run rate, then to 0.
+The score is the distance in units of a Poisson count's standard deviation: ten times the usual of a rare token beats
+a tenth more of a common one. DAMPING occurrences are granted to every token, so one that was seen twice and never
+before scores 1. The longest horizon is compared with `LONG_RUN_MS`. A steady
+token has 0 in both. Rounding of the factors of decay leaves velocities within 2^-16 of the rate.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vocab.decay import ONE, factor
 
-RECENT = 24  # the short half-life is the half-life divided by this: an hour beside the default day
-_ROUNDING = 2.0**-16  # a change within this share of the rate may be decay's rounding: it is none
+_MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
+
+HORIZONS = {"5m": 5 * _MINUTE_MS, "1h": _HOUR_MS, "24h": _DAY_MS, "7d": 7 * _DAY_MS}
+LONG_RUN_MS = 28 * _DAY_MS
+SPANS_MS = (*HORIZONS.values(), LONG_RUN_MS)  # the rows of a table of counts; append nothing: saved states have them
+DAMPING = 4.0  # occurrences
+LEAST_SCORE = 0.01  # a smaller one may be decay's rounding: no list has it
 
 U64 = NDArray[np.uint64]
 F64 = NDArray[np.float64]
 
 
-def rates(counts: U64, half_life_windows: float, windows: int) -> F64:
-    """Occurrences a window, from decayed counts of a vocabulary that began `windows` (at least 1) ago."""
-    fresh = ONE - factor(half_life_windows, 1)
-    reached = ONE - factor(half_life_windows, windows)
-    return counts.astype(np.float64) * (fresh / reached / ONE)
+def half_life(span_ms: int, window_ms: int) -> float:
+    """Windows in which a count over `span_ms` halves."""
+    return span_ms / window_ms * math.log(2)
 
 
-def velocities(counts: U64, recent: U64, half_life_windows: float, windows: int) -> F64:
-    """Occurrences a window more (or fewer) lately than over the long run. uint64[n], uint64[n] -> float64[n]."""
-    long_run = rates(counts, half_life_windows, windows)
-    change = rates(recent, half_life_windows / RECENT, windows) - long_run
-    change[np.abs(change) <= _ROUNDING * long_run] = 0.0
-    return change
+def reach(span_ms: int, window_ms: int, windows: int) -> float:
+    """How many windows a count over `span_ms` remembers, when the vocabulary began `windows` (at least 1) ago."""
+    halving = half_life(span_ms, window_ms)
+    return (ONE - factor(halving, windows)) / (ONE - factor(halving, 1))
+
+
+def movements(counts: U64, horizon: int, window_ms: int, windows: int) -> tuple[F64, F64]:
+    """(velocities in occurrences an hour, scores), float64[n] each, at the horizon of that index of `HORIZONS`.
+
+    counts: uint64[5, n], a row for each of `SPANS_MS`. windows: since the vocabulary began, the present one included.
+    """
+    here, longer = (reach(SPANS_MS[row], window_ms, windows) for row in (horizon, horizon + 1))
+    expected = counts[horizon + 1] * (2.0**-32 * here / longer)
+    change = counts[horizon] * 2.0**-32 - expected
+    return change * (_HOUR_MS / window_ms / here), change / np.sqrt(expected + DAMPING)

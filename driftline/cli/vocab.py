@@ -1,7 +1,7 @@
 """`driftline vocab`: the drifting vocabulary."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,7 +10,7 @@ from driftline.cli.options import AsJson, Count
 from driftline.cli.show import number, print_table, when
 
 if TYPE_CHECKING:
-    from driftline.inspect.vocab import Token
+    from vocab.view_lists import Kind
 
 app = typer.Typer(
     name="vocab",
@@ -18,72 +18,93 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Kind = Annotated[
+NamespaceName = Annotated[
     str,
     typer.Option(help="word, hashtag, mention, cashtag, domain, emoji, author, lang, or all."),
 ]
+Language = Annotated[
+    str, typer.Option(help="all, or the tag of one of the commonest languages, such as en; regions do not count.")
+]
+Over = Annotated[Literal["5m", "1h", "24h", "7d"], typer.Option(help="The horizon, in event time.")]
 TokenText = Annotated[
     str, typer.Argument(help="A token as it is written: '#tag', @name, '$CASH', word, 'two words'.")
 ]
-TokenKind = Annotated[
-    str | None, typer.Option("--kind", help="Take the token as one of this kind, such as author or domain.")
+TokenNamespace = Annotated[
+    str | None, typer.Option("--namespace", help="Take the token as one of this, such as author or domain.")
 ]
 
 
 @app.command()
-def top(kind: Kind = "hashtag", count: Count = 20, as_json: AsJson = False) -> None:
-    """List the most frequent tokens: `count` is in occurrences that fade with event time.
+def top(
+    namespace: NamespaceName = "hashtag",
+    language: Language = "all",
+    over: Over = "1h",
+    count: Count = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the most frequent tokens: `count` is in occurrences over the horizon, older ones fading out.
 
-    Example: driftline vocab top --kind word -n 50
+    Example: driftline vocab top --namespace word --language en --over 24h -n 50
     """
-    from driftline.inspect import vocab
-
-    _show(f"most frequent: {kind}", vocab.top(current_settings(), kind, count), as_json)
+    _show("top", namespace, language, over, count, as_json)
 
 
 @app.command()
-def rising(kind: Kind = "hashtag", count: Count = 20, as_json: AsJson = False) -> None:
-    """List the tokens whose frequency rises fastest: `velocity` is in occurrences a window.
+def rising(
+    namespace: NamespaceName = "hashtag",
+    language: Language = "all",
+    over: Over = "1h",
+    count: Count = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the tokens that rise fastest: more frequent over the horizon than over the next longer one.
 
-    Example: driftline vocab rising --kind mention
+    `velocity` is the difference in occurrences an hour; `score` measures it against what is usual for the token.
+
+    Example: driftline vocab rising --namespace mention --over 5m
     """
-    from driftline.inspect import vocab
-
-    _show(f"rising: {kind}", vocab.rising(current_settings(), kind, count), as_json)
+    _show("rising", namespace, language, over, count, as_json)
 
 
 @app.command()
-def falling(kind: Kind = "hashtag", count: Count = 20, as_json: AsJson = False) -> None:
-    """List the tokens whose frequency falls fastest.
+def falling(
+    namespace: NamespaceName = "hashtag",
+    language: Language = "all",
+    over: Over = "1h",
+    count: Count = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the tokens that fall fastest: less frequent over the horizon than over the next longer one.
 
-    Example: driftline vocab falling --json
+    Example: driftline vocab falling --over 24h --json
     """
-    from driftline.inspect import vocab
-
-    _show(f"falling: {kind}", vocab.falling(current_settings(), kind, count), as_json)
+    _show("falling", namespace, language, over, count, as_json)
 
 
 @app.command()
-def show(token: TokenText, kind: TokenKind = None, as_json: AsJson = False) -> None:
-    """Show an admitted token: its key, its slot and the slot's generation, its count and when it was seen.
+def show(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson = False) -> None:
+    """Show an admitted token: its key, its slot and the slot's generation, its counts and when it was seen.
 
     Example: driftline vocab show '#kafka'
     """
     from driftline.inspect import vocab, vocab_log
 
-    found = vocab.find(current_settings(), *vocab_log.parse_token(token, kind))
+    found = vocab.find(current_settings(), *vocab_log.parse_token(token, namespace))
     if as_json:
         print_json(found)
         return
     print_table(
-        f"{found.kind} {found.token}",
+        f"{found.namespace} {found.token}",
         ["", "value"],
         [
             ("key", found.key),
             ("slot", found.slot),
             ("generation", found.generation),
             ("decayed count", number(found.count, 2)),
-            ("velocity, occurrences a window", f"{found.velocity:+.3f}"),
+            *(
+                (f"over {over}", f"{count:,.2f} occurrences, {found.velocities[over]:+.2f} an hour")
+                for over, count in found.counts.items()
+            ),
             ("first seen", f"window {found.first_seen}, {when(found.first_seen_ms)}"),
             ("last seen", f"window {found.last_seen}, {when(found.last_seen_ms)}"),
             ("as of", f"window {found.version}"),
@@ -92,20 +113,20 @@ def show(token: TokenText, kind: TokenKind = None, as_json: AsJson = False) -> N
 
 
 @app.command()
-def history(token: TokenText, kind: TokenKind = None, as_json: AsJson = False) -> None:
+def history(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson = False) -> None:
     """Show when a token was admitted to the vocabulary and when it was evicted, out of the log of deltas.
 
     Example: driftline vocab history '#worldcup'
     """
     from driftline.inspect import vocab_log
 
-    namespace, spelled = vocab_log.parse_token(token, kind)
-    found = vocab_log.history(current_settings(), namespace, spelled)
+    kind, spelled = vocab_log.parse_token(token, namespace)
+    found = vocab_log.history(current_settings(), kind, spelled)
     if as_json:
         print_json(found)
         return
     print_table(
-        f"{namespace.name.lower()} {spelled}: {len(found)} changes",
+        f"{kind.name.lower()} {spelled}: {len(found)} changes",
         ["#window", "closed at", "what", "#slot", "#generation"],
         [
             (c.version, when(c.at_ms), "admitted" if c.admitted else "evicted", c.slot, c.generation or "-")
@@ -115,16 +136,49 @@ def history(token: TokenText, kind: TokenKind = None, as_json: AsJson = False) -
 
 
 @app.command()
-def stats(as_json: AsJson = False) -> None:
-    """Show the vocabulary's size by kind of token, and how many came and went since its log began.
+def diff(
+    base_version: Annotated[int, typer.Argument(help="The older window.")],
+    version: Annotated[int, typer.Argument(help="The newer window.")],
+    count: Count = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was admitted, evicted and moved to another slot between two versions, however old, out of the log.
 
-    Example: driftline vocab stats
+    JSON has all of it; `--count` bounds the tables.
+
+    Example: driftline vocab diff 29454006 29454066
     """
     from driftline.inspect import vocab_log
 
-    found = vocab_log.growth(current_settings())
+    found = vocab_log.difference(current_settings(), base_version, version)
     if as_json:
         print_json(found)
+        return
+    for what, tokens in (("admitted", found.admitted), ("evicted", found.evicted), ("moved", found.moved)):
+        print_table(
+            f"{what} from {base_version} to {version}: {len(tokens):,}",
+            ["namespace", "token", "slot, generation before", "after", "key"],
+            [(t.namespace, t.token, _place(t.before), _place(t.after), t.key) for t in tokens[:count]],
+        )
+
+
+@app.command()
+def stats(as_json: AsJson = False) -> None:
+    """Show the vocabulary's size by namespace, how many came and went since its log began, and how fast it drifts.
+
+    Drift is of the newest window in Redis: admissions and evictions an hour per token with a slot; the share of
+    occurrences whose token had none; how far the distribution of tokens moved (Jensen-Shannon distance, 0 to 1).
+
+    Example: driftline vocab stats
+    """
+    from msgspec.structs import asdict
+
+    from driftline.inspect import vocab, vocab_log
+
+    settings = current_settings()
+    found, drift = vocab_log.growth(settings), vocab.drift(settings)
+    if as_json:
+        print_json({**asdict(found), "drift": drift})
         return
     print_table(
         "vocabulary",
@@ -136,15 +190,29 @@ def stats(as_json: AsJson = False) -> None:
             ("admissions ever", f"{found.admissions:,}"),
             ("evictions ever", f"{found.evictions:,}"),
             ("deltas", f"{found.deltas:,}"),
-            *((f"kind: {kind}", f"{count:,}") for kind, count in found.namespaces.items()),
+            *((f"namespace: {name}", f"{count:,}") for name, count in found.namespaces.items()),
         ],
     )
+    if drift is not None:
+        print_table(
+            f"drift at window {drift.version}",
+            ["figure", "#value"],
+            [
+                ("turnover an hour", number(drift.turnover)),
+                ("distance between the two newest windows", number(drift.window_distance)),
+                ("distance between the two newest hours", number(drift.hour_distance)),
+                *((f"outside: {name}", number(share)) for name, share in drift.outside.items()),
+            ],
+        )
 
 
 @app.command()
 def rebuild(
     version: Annotated[int, typer.Argument(help="The window: a version of the vocabulary.")],
-    out: Annotated[Path, typer.Option(help="Where to write it, as safetensors.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to write it, as safetensors; by default vocabulary-VERSION.safetensors."),
+    ] = None,
 ) -> None:
     """Make a version that is no longer kept again out of the log of deltas, and write its keys and slots to a file.
 
@@ -155,16 +223,24 @@ def rebuild(
     from driftline.inspect import vocab_log
 
     view = vocab_log.rebuild(current_settings(), version)
-    save_file(view.to_arrays(), out)
-    typer.echo(f"{len(view.keys):,} admitted keys at version {view.version}, in {out}")
+    path = out or Path(f"vocabulary-{version}.safetensors")
+    save_file(view.to_arrays(), path)
+    typer.echo(f"{len(view.keys):,} admitted keys at version {view.version}, in {path}")
 
 
-def _show(title: str, tokens: list["Token"], as_json: bool) -> None:
+def _show(kind: "Kind", namespace: str, language: str, over: str, count: int, as_json: bool) -> None:
+    from driftline.inspect import vocab
+
+    tokens = vocab.ranked(current_settings(), kind, namespace, count, language=language, over=over)
     if as_json:
         print_json(tokens)
         return
     print_table(
-        title,
-        ["kind", "token", "#count", "#velocity", "key"],
-        [(t.kind, t.token, number(t.count, 1), f"{t.velocity:+.2f}", t.key) for t in tokens],
+        f"{kind}: {namespace}, language {language}, over {over}",
+        ["namespace", "token", "#count", "#an hour", "#score", "key"],
+        [(t.namespace, t.token, number(t.count, 1), f"{t.velocity:+.2f}", f"{t.score:+.2f}", t.key) for t in tokens],
     )
+
+
+def _place(slot: tuple[int, int] | None) -> str:
+    return "-" if slot is None else f"{slot[0]}, {slot[1]}"

@@ -81,9 +81,12 @@ def _movers(report: Report) -> Iterable[RenderableType]:
         return
     for title, tokens in (("rising", report.movers.rising), ("falling", report.movers.falling)):
         yield table(
-            f"fastest {title} hashtags at {when(report.movers_ms)} (velocity in tweets a window)",
-            ["hashtag", "#velocity", "#count"],
-            [(f"#{t.token}" if t.token else t.key, f"{t.velocity:+.2f}", number(t.count, 1)) for t in tokens],
+            f"fastest {title} hashtags at {when(report.movers_ms)} (tweets in an hour, and how many an hour more)",
+            ["hashtag", "#tweets", "#an hour", "#score"],
+            [
+                (f"#{t.token}" if t.token else t.key, number(t.count, 1), f"{t.velocity:+.1f}", f"{t.score:+.1f}")
+                for t in tokens
+            ],
         )
 
 

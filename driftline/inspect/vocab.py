@@ -1,10 +1,9 @@
 """The vocabulary as it is now, out of its view in Redis (`vocab/view.py` has the layout)."""
 
-import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from typing import cast
 
 import msgspec
-import numpy as np
 
 from contracts.settings import Settings
 from driftline.inspect.vocab_log import NoSuchToken
@@ -12,30 +11,37 @@ from featurestore.store_errors import unavailable_as_such
 from transport.redis_connection import connect_blocking
 from vocab.keys import SHARDS, key_of
 from vocab.namespaces import Namespace
-from vocab.view import BUCKET_SHIFT, KINDS, VERSION_BYTES, Lists, bucket_codec, bucket_key, lists_codec, lists_key
+from vocab.view import BUCKET_SHIFT, bucket_key
+from vocab.view_lists import Kind, lists_key, merged, merged_drift, newest_version
+from vocab.view_store import token_in
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One place of a list. `count`: decayed, in occurrences. `velocity`: in occurrences a window."""
+    """One place of a list. `count`: over its horizon. `velocity`: in occurrences an hour. `score`: `velocity.py`."""
 
-    kind: str
+    namespace: str
     token: str
     key: str
     count: float
     velocity: float
+    score: float
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """An admitted token; `version`, `first_seen` and `last_seen` are windows, the times when those began."""
+    """An admitted token; `version`, `first_seen` and `last_seen` are windows, the times when those began.
 
-    kind: str
+    `count` decides over its slot. `counts` and `velocities` are by horizon, velocities in occurrences an hour.
+    """
+
+    namespace: str
     token: str
     key: str
     version: int
     slot: int
     generation: int
     count: float
-    velocity: float
+    counts: dict[str, float]
+    velocities: dict[str, float]
     first_seen: int
     first_seen_ms: int
     last_seen: int
@@ -50,37 +56,53 @@ class Movers(msgspec.Struct, frozen=True, kw_only=True):
     falling: list[Token]
 
 
-_SCORE: dict[str, Callable[[Token], float]] = {  # the least is the best
-    "top": lambda token: -token.count,
-    "rising": lambda token: -token.velocity,
-    "falling": lambda token: token.velocity,
-}
+class DriftNow(msgspec.Struct, frozen=True, kw_only=True):
+    """Drift as of one window (`vocab/drift.py` defines each figure); None where there is none yet.
+
+    `turnover`: admissions and evictions an hour, per admitted token. `outside`: by namespace, the share of
+    occurrences in the newest window whose token had no slot.
+    """
+
+    version: int
+    turnover: float | None
+    outside: dict[str, float]
+    window_distance: float | None
+    hour_distance: float | None
 
 
-def top(settings: Settings, kind: str, count: int) -> list[Token]:
-    """The most frequent admitted tokens of one kind (a namespace's name), or of every kind for `all`."""
-    return _list(settings, "top", kind, count)
+def ranked(
+    settings: Settings, kind: Kind, namespace: str, count: int, *, language: str = "all", over: str = "1h"
+) -> list[Token]:
+    """The best of a list, of one namespace or of `all`. Raises `NoSuchList`, `NoSuchToken` for no namespace."""
+    return _ranked(_lists(settings), kind, namespace, count, language, over)
 
 
-def rising(settings: Settings, kind: str, count: int) -> list[Token]:
-    """Those whose frequency rises fastest."""
-    return _list(settings, "rising", kind, count)
-
-
-def falling(settings: Settings, kind: str, count: int) -> list[Token]:
-    """Those whose frequency falls fastest."""
-    return _list(settings, "falling", kind, count)
-
-
-def movers(settings: Settings, kind: str, count: int) -> Movers | None:
-    """What rises and falls fastest as of the newest window in the view; None before there is one."""
-    lists = _current_lists(settings)
-    if not lists:
+def movers(settings: Settings, namespace: str, count: int) -> Movers | None:
+    """What rises and falls fastest over an hour, as of the newest window in the view; None before there is one."""
+    values = _lists(settings)
+    version = newest_version(values)
+    if version is None:
         return None
     return Movers(
-        version=max(version for version, _ in lists),
-        rising=_best(lists, "rising", kind, count),
-        falling=_best(lists, "falling", kind, count),
+        version=version,
+        rising=_ranked(values, "rising", namespace, count, "all", "1h"),
+        falling=_ranked(values, "falling", namespace, count, "all", "1h"),
+    )
+
+
+def drift(settings: Settings) -> DriftNow | None:
+    """How the vocabulary drifts, as of the newest window in the view; None before there is one."""
+    values = _lists(settings)
+    version = newest_version(values)
+    if version is None:
+        return None
+    measures = merged_drift(values)
+    return DriftNow(
+        version=version,
+        turnover=measures.turnover,
+        outside={namespace.name.lower(): share for namespace, share in measures.outside_shares().items()},
+        window_distance=measures.window_distance,
+        hour_distance=measures.hour_distance,
     )
 
 
@@ -93,75 +115,51 @@ def find(settings: Settings, namespace: Namespace, token: str) -> Admitted:
             f"vocabulary {settings.vocab.name!r} has no view in Redis (prefix {settings.prefix!r}): "
             "no window has been decided yet, or Redis was wiped and no window has been decided since"
         )
-    bucket = bucket_codec.decode(value[VERSION_BYTES:])
-    version = int.from_bytes(value[:VERSION_BYTES], "big")
-    places = np.flatnonzero(bucket.keys == np.uint64(key))
-    if not len(places):
+    version, shown = token_in(value, namespace, token)
+    if shown is None:
         raise NoSuchToken(
             f"{namespace.name.lower()} {token!r} has no slot at window {version}; "
             "`driftline vocab history` shows whether it had one"
         )
-    place = int(places[0])
-    first, last = int(bucket.first_seen[place]), int(bucket.last_seen[place])
     return Admitted(
-        kind=namespace.name.lower(),
+        namespace=namespace.name.lower(),
         token=token,
         key=f"{key:016x}",
         version=version,
-        slot=int(bucket.slots[place]),
-        generation=int(bucket.generations[place]),
-        count=float(bucket.counts[place]),
-        velocity=float(bucket.velocities[place]),
-        first_seen=first,
-        first_seen_ms=first * settings.time.window_ms,
-        last_seen=last,
-        last_seen_ms=last * settings.time.window_ms,
+        slot=shown.slot,
+        generation=shown.generation,
+        count=shown.count,
+        counts=shown.counts,
+        velocities=shown.velocities,
+        first_seen=shown.first_seen,
+        first_seen_ms=shown.first_seen * settings.time.window_ms,
+        last_seen=shown.last_seen,
+        last_seen_ms=shown.last_seen * settings.time.window_ms,
     )
 
 
-def _list(settings: Settings, which: str, kind: str, count: int) -> list[Token]:
-    """Merged from all owners' lists, best first; ties by key."""
-    if kind != "all" and kind.upper() not in Namespace.__members__:
+def _ranked(
+    values: Sequence[bytes | None], kind: Kind, namespace: str, count: int, language: str, over: str
+) -> list[Token]:
+    if namespace != "all" and namespace.upper() not in Namespace.__members__:
         names = ", ".join(member.name.lower() for member in Namespace)
-        raise NoSuchToken(f"no kind {kind!r} of tokens; there are all, {names}")
-    return _best(_current_lists(settings), which, kind, count)
+        raise NoSuchToken(f"no namespace {namespace!r}; there are all, {names}")
+    only = None if namespace == "all" else Namespace[namespace.upper()]
+    return [
+        Token(
+            namespace=token.namespace.name.lower(),
+            token=token.token,
+            key=f"{token.key:016x}",
+            count=token.count,
+            velocity=token.velocity,
+            score=token.score,
+        )
+        for token in merged(values, kind, only, language, over, count)
+    ]
 
 
-def _best(lists: Sequence[tuple[int, Lists]], which: str, kind: str, count: int) -> list[Token]:
-    tokens = (token for _, each in lists for token in _tokens(each, KINDS.index(which), kind))
-    return heapq.nsmallest(count, tokens, key=lambda token: (_SCORE[which](token), token.key))
-
-
-def _tokens(lists: Lists, which: int, kind: str) -> Iterator[Token]:
-    for place in np.flatnonzero(lists.kinds == which).tolist():
-        name = Namespace(lists.namespaces[place]).name.lower()
-        if kind in ("all", name):
-            yield Token(
-                kind=name,
-                token=lists.tokens[place],
-                key=f"{int(lists.keys[place]):016x}",
-                count=float(lists.counts[place]),
-                velocity=float(lists.velocities[place]),
-            )
-
-
-def _current_lists(settings: Settings) -> list[tuple[int, Lists]]:
-    """(version, lists), one for every shard: where two name a shard (the work was divided anew), the newer."""
-    values = _get(settings, [lists_key(settings.vocab.name, owner) for owner in range(SHARDS)])
-    taken: set[int] = set()
-    current = []
-    for value in sorted((value for value in values if value is not None), key=_version, reverse=True):
-        lists = lists_codec.decode(value[VERSION_BYTES:])
-        shards = set(lists.shards.tolist())
-        if not shards & taken:
-            taken |= shards
-            current.append((int.from_bytes(_version(value), "big"), lists))
-    return current
-
-
-def _version(value: bytes) -> bytes:
-    """Big-endian: bytes sort as the numbers do."""
-    return value[:VERSION_BYTES]
+def _lists(settings: Settings) -> list[bytes | None]:
+    return _get(settings, [lists_key(settings.vocab.name, owner) for owner in range(SHARDS)])
 
 
 def _get(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -173,5 +171,4 @@ def _get(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:
     ):
         for key in keys:
             each.get(settings.prefix.encode() + key)
-        values: list[bytes | None] = each.execute()
-    return values
+        return cast("list[bytes | None]", each.execute())

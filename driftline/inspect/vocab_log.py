@@ -1,10 +1,11 @@
 """The log of vocabulary deltas: what one token's slot has been through, and how the vocabulary grew."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.codec import Codec
 from contracts.errors import DriftlineError, VersionNotReached
@@ -34,6 +35,26 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     generation: int | None
 
 
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """A token with a slot at either of two versions: its (slot, generation) at each, None for none."""
+
+    namespace: str
+    token: str
+    key: str
+    before: tuple[int, int] | None
+    after: tuple[int, int] | None
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What two versions differ in, each part by key. `moved`: slot or generation is another."""
+
+    base_version: int
+    version: int
+    admitted: list[Moved]
+    evicted: list[Moved]
+    moved: list[Moved]
+
+
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
     """The vocabulary as its whole log tells it. `namespaces`: admitted keys by kind."""
 
@@ -46,15 +67,16 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: dict[str, int]
 
 
-def parse_token(text: str, kind: str | None = None) -> tuple[Namespace, str]:
-    """A token as people write it (`#tag`, `@name`, `$CASH`, `word`, `two words`), or of the named kind.
+def parse_token(text: str, named: str | None = None) -> tuple[Namespace, str]:
+    """A token as people write it (`#tag`, `@name`, `$CASH`, `word`, `two words`), or of the named namespace.
 
     Raises `NoSuchToken` for what the tokenizer would drop.
     """
-    if kind is not None:
-        if kind.upper() not in Namespace.__members__:
-            raise NoSuchToken(f"no kind {kind!r}; there are {', '.join(member.name.lower() for member in Namespace)}")
-        namespace = Namespace[kind.upper()]
+    if named is not None:
+        if named.upper() not in Namespace.__members__:
+            names = ", ".join(member.name.lower() for member in Namespace)
+            raise NoSuchToken(f"no namespace {named!r}; there are {names}")
+        namespace = Namespace[named.upper()]
         meaning = namespace, patterns.canonical(namespace, text)
     elif " " in text.strip():
         meaning = Namespace.BIGRAM, patterns.canonical(Namespace.BIGRAM, text)
@@ -67,17 +89,32 @@ def parse_token(text: str, kind: str | None = None) -> tuple[Namespace, str]:
 
 def rebuild(settings: Settings, version: int) -> VocabularyView:
     """The vocabulary at `version`, however old, out of the log. Raises `VersionNotReached` past the log's end."""
-    vocabulary, reached = Vocabulary(settings.vocab), dict.fromkeys(range(SHARDS), 0)
-    for delta in _deltas(settings):
-        reached[delta.shard] = delta.version
-        if delta.version <= version:
-            vocabulary.apply(delta)
-    if min(reached.values()) < version:
-        raise VersionNotReached(
-            f"vocabulary {settings.vocab.name}: version {version} is past the log, which ends at "
-            f"{min(reached.values())}"
+    return _rebuild(settings, [version])[0]
+
+
+def difference(settings: Settings, base_version: int, version: int) -> Difference:
+    """What was admitted, evicted and moved between two logged versions, in two passes over the log.
+
+    Raises `VersionNotReached` past the log's end.
+    """
+    before, after = _rebuild(settings, [base_version, version])
+    keys = np.union1d(before.keys, after.keys)
+    slots = [_slots_of(view, keys) for view in (before, after)]
+    changed = (slots[0] != slots[1]).any(axis=0)
+    names = _names(settings, set(keys[changed].tolist()))
+    rows = [
+        Moved(namespace=names[key][0], token=names[key][1], key=f"{key:016x}", before=_pair(was), after=_pair(now))
+        for key, was, now in zip(
+            keys[changed].tolist(), slots[0][:, changed].T.tolist(), slots[1][:, changed].T.tolist(), strict=True
         )
-    return vocabulary.at(vocabulary.complete_through)
+    ]
+    return Difference(
+        base_version=base_version,
+        version=version,
+        admitted=[row for row in rows if row.before is None],
+        evicted=[row for row in rows if row.after is None],
+        moved=[row for row in rows if row.before and row.after],
+    )
 
 
 def history(settings: Settings, namespace: Namespace, token: str) -> list[Change]:
@@ -120,6 +157,46 @@ def growth(settings: Settings) -> Growth:
         evictions=evictions,
         namespaces=dict(by_kind.most_common()),
     )
+
+
+def _rebuild(settings: Settings, versions: Sequence[int]) -> list[VocabularyView]:
+    """The vocabulary at each of some versions, in one pass over the log."""
+    replicas = [(version, Vocabulary(settings.vocab)) for version in versions]
+    reached = dict.fromkeys(range(SHARDS), 0)
+    for delta in _deltas(settings):
+        reached[delta.shard] = delta.version
+        for version, vocabulary in replicas:
+            if delta.version <= version:
+                vocabulary.apply(delta)
+    if min(reached.values()) < max(versions):
+        raise VersionNotReached(
+            f"vocabulary {settings.vocab.name}: version {max(versions)} is past the log, which ends at "
+            f"{min(reached.values())}"
+        )
+    return [vocabulary.at(vocabulary.complete_through) for _, vocabulary in replicas]
+
+
+def _slots_of(view: VocabularyView, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """int64[2, n]: slot and generation of each key, -1 for none."""
+    result = np.full((2, len(keys)), -1, np.int64)
+    rows = np.searchsorted(keys, view.keys)
+    result[0, rows], result[1, rows] = view.slots, view.generations
+    return result
+
+
+def _pair(slot: list[int]) -> tuple[int, int] | None:
+    return None if slot[0] < 0 else (slot[0], slot[1])
+
+
+def _names(settings: Settings, keys: set[int]) -> dict[int, tuple[str, str]]:
+    """(namespace, token) of keys that were ever admitted; bigrams are not spelled."""
+    names = {}
+    for delta in _deltas(settings):
+        columns = (delta.admitted_keys.tolist(), delta.admitted_namespaces.tolist(), delta.admitted_tokens)
+        for key, namespace, token in zip(*columns, strict=True):
+            if key in keys:
+                names[key] = (Namespace(namespace).name.lower(), token)
+    return names
 
 
 def _deltas(settings: Settings) -> Iterator[VocabDelta]:

@@ -1,0 +1,171 @@
+"""Drift as numbers: how fast the vocabulary turns over, what it misses, and how far what is said moves.
+
+Each owner measures its own shards, a random share of all keys, out of integers that are functions of the sources'
+logs:
+
+* *turnover*: admissions and evictions an hour, over the last hour (a decayed count, `velocity.py`), per admitted key;
+* *outside*: occurrences in the newest counted window, and those of them whose key held no slot before that window was
+  decided: what a model of that moment could not tell apart;
+* *distance*: Jensen-Shannon between two distributions of occurrences over the admitted keys, and one rest for each
+  namespace: of the two newest counted windows, and of the two newest hours of event time that are over. A key that
+  was admitted since has its earlier occurrences in the rest; one that was evicted has all of them there.
+
+The distance is the square root of the divergence of J. Lin, "Divergence measures based on the Shannon entropy"
+(1991), with logarithms of base 2: a metric (Endres and Schindelin, 2003), 0 for equal and 1 for disjoint
+distributions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vocab import decay
+from vocab.namespaces import Namespace
+from vocab.velocity import HORIZONS, half_life, reach
+
+U64 = NDArray[np.uint64]
+U8 = NDArray[np.uint8]
+
+NAMESPACES = 256  # as many as the wire has room for
+THIS, LAST, HOUR, FORMER_HOUR, HOUR_BEFORE = range(5)  # rows of counts; HOUR is being counted, the others are over
+_HOUR_MS = HORIZONS["1h"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Drift of one owner's keys. A distance is None before there are two distributions.
+
+    changes_an_hour: admissions and evictions. occurrences, outside: uint64[256], by namespace, of the newest window.
+    """
+
+    admitted: int
+    changes_an_hour: float
+    occurrences: U64
+    outside: U64
+    window_distance: float | None
+    hour_distance: float | None
+
+    @property
+    def turnover(self) -> float | None:
+        """Admissions and evictions an hour, per admitted key."""
+        return self.changes_an_hour / self.admitted if self.admitted else None
+
+    def outside_shares(self) -> dict[Namespace, float]:
+        """The share of occurrences outside the vocabulary, of the namespaces that occurred."""
+        return {
+            namespace: float(self.outside[namespace] / self.occurrences[namespace])
+            for namespace in Namespace
+            if self.occurrences[namespace]
+        }
+
+
+class Drift:
+    """Counts of n admitted keys, uint64[5, n], and of the rest of each namespace, uint64[5, 256]."""
+
+    def __init__(self, window_ms: int) -> None:
+        self._window_ms = window_ms
+        self._half_life = half_life(_HOUR_MS, window_ms)
+        self.keys: U64 = np.empty(0, np.uint64)
+        self.namespaces: U8 = np.empty(0, np.uint8)
+        self.counts: U64 = np.zeros((5, 0), np.uint64)
+        self.rest: U64 = np.zeros((5, NAMESPACES), np.uint64)
+        self.hour = 0  # event time in hours
+        self.changes = 0  # decayed, in units of 2^-32
+        self.occurrences: U64 = np.zeros(NAMESPACES, np.uint64)
+        self.outside: U64 = np.zeros(NAMESPACES, np.uint64)
+
+    def pass_time(self, windows: int) -> None:
+        """Applies so many windows of decay."""
+        self.changes = decay.decay_one(self.changes, decay.factor(self._half_life, windows))
+
+    def measure_outside(self, keys: U64, namespaces: U8, occurrences: U64) -> None:
+        """A window's counts, each key once, against the keys that held a slot before its decision."""
+        outside = ~np.isin(keys, self.keys)
+        self.occurrences = _by_namespace(namespaces, occurrences)
+        self.outside = _by_namespace(namespaces[outside], occurrences[outside])
+
+    def admit(self, admitted: U64, namespaces: U8) -> None:
+        """Takes the keys that hold a slot now, ascending; what evicted ones had goes to the rest."""
+        stays = np.isin(self.keys, admitted, assume_unique=True)
+        known = np.isin(admitted, self.keys, assume_unique=True)
+        came_or_went = int(np.count_nonzero(~stays) + np.count_nonzero(~known))
+        if not came_or_went:
+            return
+        self.changes = decay.add_one(self.changes, came_or_went)
+        for rest, counts in zip(self.rest, self.counts, strict=True):
+            rest += _by_namespace(self.namespaces[~stays], counts[~stays])
+        former, self.counts = self.counts, np.zeros((5, len(admitted)), np.uint64)
+        self.counts[:, known] = former[:, stays]
+        self.keys, self.namespaces = admitted, namespaces
+
+    def count(self, window: int, keys: U64, namespaces: U8, occurrences: U64) -> None:
+        """A window's counts, each key once, after its decision."""
+        hour = window * self._window_ms // _HOUR_MS
+        for table in (self.counts, self.rest):
+            if hour != self.hour:
+                table[HOUR_BEFORE], table[FORMER_HOUR], table[HOUR] = table[FORMER_HOUR], table[HOUR], 0
+            table[LAST] = table[THIS]
+        self.hour = hour
+        held = np.isin(keys, self.keys)
+        self.counts[THIS] = 0
+        self.counts[THIS, np.searchsorted(self.keys, keys[held])] = occurrences[held]
+        self.rest[THIS] = _by_namespace(namespaces[~held], occurrences[~held])
+        self.counts[HOUR] += self.counts[THIS]
+        self.rest[HOUR] += self.rest[THIS]
+
+    def measures(self, windows: int) -> Measures:
+        """What there is to say, in a vocabulary that began `windows` ago, the present one included."""
+        hours = reach(_HOUR_MS, self._window_ms, windows) * self._window_ms / _HOUR_MS
+        return Measures(
+            admitted=len(self.keys),
+            changes_an_hour=self.changes / decay.ONE / hours,
+            occurrences=self.occurrences,
+            outside=self.outside,
+            window_distance=self._distance(LAST, THIS),
+            hour_distance=self._distance(HOUR_BEFORE, FORMER_HOUR),
+        )
+
+    def _distance(self, before: int, after: int) -> float | None:
+        one, other = (np.concatenate([self.counts[row], self.rest[row]]) for row in (before, after))
+        return jensen_shannon(one, other) if one.any() and other.any() else None
+
+
+def together(measures: Sequence[Measures]) -> Measures:
+    """Of several owners: sums, and the mean of their distances, weighted by occurrences."""
+    weights = [float(each.occurrences.sum()) for each in measures]
+    return Measures(
+        admitted=sum(each.admitted for each in measures),
+        changes_an_hour=sum(each.changes_an_hour for each in measures),
+        occurrences=np.sum([each.occurrences for each in measures], axis=0, dtype=np.uint64),
+        outside=np.sum([each.outside for each in measures], axis=0, dtype=np.uint64),
+        window_distance=_mean([each.window_distance for each in measures], weights),
+        hour_distance=_mean([each.hour_distance for each in measures], weights),
+    )
+
+
+def _mean(figures: Sequence[float | None], weights: Sequence[float]) -> float | None:
+    known = [(figure, weight) for figure, weight in zip(figures, weights, strict=True) if figure is not None]
+    total = sum(weight for _, weight in known)
+    return sum(figure * weight for figure, weight in known) / total if total else None
+
+
+def jensen_shannon(one: NDArray[np.integer], other: NDArray[np.integer]) -> float:
+    """The Jensen-Shannon distance, base 2, of two distributions given as counts [n], neither of them all zeros."""
+    p, q = one / one.sum(), other / other.sum()
+    middle = (p + q) / 2
+    divergence = (_divergence(p, middle) + _divergence(q, middle)) / 2
+    return float(np.sqrt(np.clip(divergence, 0.0, 1.0)))
+
+
+def _divergence(p: NDArray[np.float64], middle: NDArray[np.float64]) -> float:
+    """Kullback-Leibler, base 2; `middle` is above 0 wherever p is."""
+    some = p > 0
+    return float(np.sum(p[some] * np.log2(p[some] / middle[some])))
+
+
+def _by_namespace(namespaces: U8, occurrences: U64) -> U64:
+    sums = np.zeros(NAMESPACES, np.uint64)
+    np.add.at(sums, namespaces, occurrences)
+    return sums

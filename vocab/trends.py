@@ -1,0 +1,133 @@
+"""How often each admitted key occurred over each horizon, in all languages together and in each.
+
+A table of decayed counts (`velocity.py` says over what), by key, then language. An admitted key has one row for all
+languages together, `languages.ALL`, and one for each language that it occurred in since it was admitted, if its
+namespace is one that people read. A key that gives up its slot loses its rows; admitted again, it starts from zero.
+
+**Memory.** A shard keeps at most `LANGUAGE_ROWS_PER_SLOT` rows of single languages for each of its slots: those of
+the highest counts over the longest horizon, then the lowest key, then the lowest language. A row is 50 bytes, so a
+slot takes 150 at most. A dropped row starts again from zero; sums over all languages stay exact.
+
+Every count is a function of the sources' logs alone, as the owner's decisions are: integers, decayed at each
+decision. `trends_reference.py` is the same in plain dictionaries.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vocab import decay
+from vocab.keys import SHARDS, shard_of
+from vocab.languages import ALL
+from vocab.namespaces import SPELLED
+from vocab.velocity import HORIZONS, SPANS_MS, half_life
+
+U64 = NDArray[np.uint64]
+U16 = NDArray[np.uint16]
+U8 = NDArray[np.uint8]
+I64 = NDArray[np.int64]
+
+LANGUAGE_ROWS_PER_SLOT = 2
+_LONGEST = len(HORIZONS) - 1
+_SPELLED = np.isin(np.arange(256), SPELLED)
+
+
+class Trends:
+    """Columns of n rows: keys uint64, languages uint16, counts uint64[5, n] in units of 2^-32 occurrences."""
+
+    def __init__(self, window_ms: int) -> None:
+        self._half_lives = [half_life(span_ms, window_ms) for span_ms in SPANS_MS]
+        self.keys: U64 = np.empty(0, np.uint64)
+        self.languages: U16 = np.empty(0, np.uint16)
+        self.counts: U64 = np.empty((len(SPANS_MS), 0), np.uint64)
+
+    def totals(self) -> U64:
+        """Counts in all languages together, uint64[5, admitted keys], keys ascending."""
+        return self.counts[:, self.languages == ALL]
+
+    def fade(self, windows: int) -> None:
+        """Applies so many windows of decay."""
+        for row, half in enumerate(self._half_lives):
+            self.counts[row] = decay.decay(self.counts[row], decay.factor(half, windows))
+
+    def admit(self, admitted: U64) -> None:
+        """Takes the keys that hold a slot now, ascending: drops the rows of others, adds one for each new one."""
+        heads = np.flatnonzero(self.languages == ALL)
+        former = self.keys[heads]
+        if np.array_equal(former, admitted):
+            return
+        stays = np.repeat(np.isin(former, admitted, assume_unique=True), np.diff(heads, append=len(self.keys)))
+        self._keep(stays)
+        fresh = admitted[np.isin(admitted, former, assume_unique=True, invert=True)]
+        self._insert(np.searchsorted(self.keys, fresh), fresh, np.full(len(fresh), ALL, np.uint16))
+
+    def add(self, keys: U64, languages: U16, namespaces: U8, occurrences: U64) -> None:
+        """Counts a window's occurrences of admitted keys: each (key, language) once, by key, then language."""
+        heads = np.flatnonzero(self.languages == ALL)
+        admitted = self.keys[heads]
+        if not len(admitted):
+            return
+        rank = np.minimum(np.searchsorted(admitted, keys), len(admitted) - 1)
+        held = admitted[rank] == keys
+        rank, languages, namespaces, occurrences = (
+            column[held] for column in (rank, languages, namespaces, occurrences)
+        )
+        of_key = np.bincount(rank, minlength=len(admitted))
+        starts = (np.cumsum(of_key) - of_key)[of_key > 0]
+        if len(starts):
+            self._count(heads[of_key > 0], np.add.reduceat(occurrences, starts))
+        spelled = _SPELLED[namespaces]
+        self._add_languages(rank[spelled], languages[spelled], occurrences[spelled])
+
+    def bound(self, per_shard: int) -> None:
+        """Drops single languages' rows of the shards, of `per_shard` slots each, that have more than the bound."""
+        most = LANGUAGE_ROWS_PER_SLOT * per_shard
+        single = np.flatnonzero(self.languages != ALL)
+        shards = shard_of(self.keys[single])
+        keep = np.ones(len(self.keys), bool)
+        for shard in np.flatnonzero(np.bincount(shards, minlength=SHARDS) > most).tolist():
+            rows = single[shards == shard]  # by key, then language: a stable sort breaks ties so
+            order = np.argsort(~self.counts[_LONGEST, rows], kind="stable")
+            keep[rows[order[most:]]] = False
+        if not keep.all():
+            self._keep(keep)
+
+    def _add_languages(self, rank: I64, languages: U16, occurrences: U64) -> None:
+        present = self._rank() << 16 | self.languages
+        wanted = rank << 16 | languages
+        at = np.searchsorted(present, wanted)
+        known = np.append(present, -1)[at] == wanted
+        keys = self.keys[self.languages == ALL]
+        self._insert(at[~known], keys[rank[~known]], languages[~known])
+        self._count(np.searchsorted(self._rank() << 16 | self.languages, wanted), occurrences)
+
+    def _rank(self) -> I64:
+        """The place of every row's key among the admitted ones: each begins with its row of all languages."""
+        ranks: I64 = np.cumsum(self.languages == ALL) - 1
+        return ranks
+
+    def _count(self, rows: I64, occurrences: U64) -> None:
+        for row in range(len(SPANS_MS)):
+            self.counts[row, rows] = decay.add(self.counts[row, rows], occurrences)
+
+    def _keep(self, mask: NDArray[np.bool_]) -> None:
+        self.keys, self.languages, self.counts = self.keys[mask], self.languages[mask], self.counts[:, mask]
+
+    def _insert(self, at: I64, keys: U64, languages: U16) -> None:
+        """Rows of zeros before rows `at`."""
+        if len(keys):
+            self.keys = np.insert(self.keys, at, keys)
+            self.languages = np.insert(self.languages, at, languages)
+            self.counts = np.insert(self.counts, at, 0, axis=1)
+
+
+def commonest_languages(trends: Trends, count: int) -> tuple[Sequence[int], bool]:
+    """(the `count` languages of the highest counts over the longest horizon, then number; whether these are all)."""
+    codes, places = np.unique(trends.languages, return_inverse=True)
+    # Whole occurrences: sums of integers, which no order can change.
+    sums = np.zeros(len(codes), np.uint64)
+    np.add.at(sums, places, trends.counts[_LONGEST] >> np.uint64(decay.FRACTION_BITS))
+    single = np.flatnonzero(codes != ALL)
+    best = single[np.argsort(~sums[single], kind="stable")]
+    return codes[best[:count]].tolist(), len(best) <= count
