@@ -20,6 +20,7 @@ from contracts.errors import SettingsError
 from contracts.settings import VocabSettings
 from vocab.decay import fixed
 from vocab.keys import SHARDS
+from vocab.selection import kth_smallest
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -120,7 +121,7 @@ def forgotten(counts: U64, slots: I32, kept: int) -> NDArray[np.bool_]:
     if kept == 0:
         drop[rows] = True
         return drop
-    threshold = np.partition(waiting_counts, excess)[excess]  # the lowest count that stays
+    threshold = kth_smallest(waiting_counts, excess)  # the lowest count that stays
     drop[rows[waiting_counts < threshold]] = True
     level = rows[waiting_counts == threshold]
     drop[level[kept - np.count_nonzero(waiting_counts > threshold) :]] = True

@@ -81,7 +81,7 @@ def _fill_starts(keys: Any, shift: Any, starts: Any) -> None:
         bucket += 1
 
 
-@njit(cache=True, nogil=True, boundscheck=False, inline="always")
+@njit(cache=True, nogil=True, boundscheck=False)
 def _find_row(keys: Any, starts: Any, shift: Any, key: Any) -> Any:
     """The row of one key, or -1."""
     bucket = key >> shift
