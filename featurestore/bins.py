@@ -1,11 +1,6 @@
-"""The bins as of a version: which bin of its feature each value falls into.
+"""The bins as of a version: the edges of every feature, and the tables by which `encode()` discretizes values.
 
-Bins of a feature, in this order; every float32 falls into exactly one:
-
-    0 missing (NaN)   1 minus infinity   2 zero, also -0.0   3 infinity   4+k ordinary: edges[k-1] <= x < edges[k]
-
-Each feature owns BIN_STRIDE rows of the bin table, so the row of (feature, bin) is known from the feature set alone
-and does not move when `bins.bins` is set anew.
+`edge_table.py` says which bin a value falls into, and which row of the bin table stands for it.
 """
 
 from collections import deque
@@ -18,17 +13,14 @@ from numpy.typing import NDArray
 
 from contracts.errors import ChainBroken, SettingsError, SnapshotInvalid, VersionNotReached, VersionRetired
 from contracts.records import BinsVersion
-from featurestore.bin_sketch import ordered_bits
-from featurestore.features import CONTINUOUS, NUMBER
+from featurestore.edge_table import BIN_STRIDE, MAX_BINS, EdgeTable
+from featurestore.features import CONTINUOUS, NUMBER, VIEWER_DENSE
 
 F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
 
-MISSING, MINUS_INFINITY, ZERO, INFINITY, ORDINARY = range(5)
-BIN_STRIDE = 64  # rows of the bin table that each feature owns
 BIN_ROWS = BIN_STRIDE * len(CONTINUOUS)
-MAX_BINS = BIN_STRIDE - ORDINARY
 RETAINED = 1_000  # records whose versions can be asked for; those without a change share their tables
+_NO_EDGES = np.empty(0, np.float32)
 
 
 def check_bins(bins: int) -> None:
@@ -41,6 +33,7 @@ class BinsView:
     """The edges of every feature at one version. Immutable.
 
     edges: feature number -> ascending finite float32 edges, none of them twice; absent = not known yet: one bin.
+    viewer, candidate: the same edges as the tables of VIEWER_DENSE's and of CANDIDATE_DENSE's columns.
     sequence: that of the record that made the version, so that a reader can go on after it.
     """
 
@@ -52,31 +45,14 @@ class BinsView:
             ascending = np.isfinite(of_feature).all() and (np.diff(of_feature) > 0).all()
             if not ascending or len(of_feature) >= MAX_BINS:
                 raise ValueError(f"edges of {CONTINUOUS[number].name}: not at most {MAX_BINS - 1} ascending numbers")
-        # All features' edges in one sorted table, (feature, ordered bits of the edge) as one integer: one search
-        # then bins the values of all features.
-        self._table = np.concatenate(
-            [np.empty(0, np.uint64)]
-            + [_coded(np.uint64(number), of_feature) for number, of_feature in self.edges.items()]
-        )
-        self._begin = np.searchsorted(self._table, np.arange(len(CONTINUOUS), dtype=np.uint64) << np.uint64(32))
+        columns = [self.edges.get(number, _NO_EDGES) for number in range(len(CONTINUOUS))]
+        self.viewer = EdgeTable(columns[: len(VIEWER_DENSE)])
+        self.candidate = EdgeTable(columns[len(VIEWER_DENSE) :], first=len(VIEWER_DENSE))
 
     @staticmethod
     def empty() -> "BinsView":
         """Version 0: no edges."""
         return BinsView(0, {})
-
-    def assign(self, numbers: NDArray[np.integer[Any]], values: F32) -> I32:
-        """int32[n, d] bins of `values` (float32[n, d]), whose columns are the features `numbers` ([d])."""
-        coded = _coded(numbers.astype(np.uint64), values)
-        below = np.searchsorted(self._table, coded, side="right") - self._begin[numbers]
-        bins: I32 = (below + ORDINARY).astype(np.int32)
-        bins[values == 0] = ZERO
-        odd = ~np.isfinite(values)
-        if odd.any():
-            bins[np.isnan(values)] = MISSING
-            bins[values == -np.inf] = MINUS_INFINITY
-            bins[values == np.inf] = INFINITY
-        return bins
 
     def renewed(self, version: int, sequence: int) -> "BinsView":
         """The same edges at a later version; shares the tables."""
@@ -109,10 +85,6 @@ class BinsView:
             return BinsView(int(arrays["version"][0]), edges, int(arrays["sequence"][0]))
         except (KeyError, IndexError, ValueError) as error:
             raise SnapshotInvalid(f"the arrays are no bins: {error}") from error
-
-
-def _coded(numbers: NDArray[np.uint64] | np.uint64, values: F32) -> NDArray[np.uint64]:
-    return np.asarray((numbers << np.uint64(32)) | ordered_bits(values).astype(np.uint64), np.uint64)
 
 
 class Bins:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns, Ragged
-from featurestore.bins import BIN_ROWS, BIN_STRIDE, BinsView
-from featurestore.features import CONTINUOUS, VIEWER_DENSE
+from featurestore.bins import BIN_ROWS, BinsView
 
 if TYPE_CHECKING:
     from vocab.vocabulary import VocabularyView
@@ -19,9 +18,6 @@ I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 __all__ = ["BIN_ROWS", "ModelInputs", "Slots", "encode"]
-
-_VIEWER = np.arange(len(VIEWER_DENSE))
-_CANDIDATE = np.arange(len(VIEWER_DENSE), len(CONTINUOUS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +53,22 @@ def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsVie
     """Pure; one look-up for the keys of all splits, two searches for the bins."""
     bags = [*features.viewer_keys.values(), *features.candidate_keys.values()]
     slots = vocabulary.lookup(np.concatenate([bag.keys for bag in bags]))
-    ends = np.cumsum([len(bag.keys) for bag in bags]).tolist()
-    parts = [slots[end - len(bag.keys) : end] for bag, end in zip(bags, ends, strict=True)]
-    viewers = len(features.viewer_keys)
+    viewer_slots, end = _bags(features.viewer_keys, slots, 0)
+    candidate_slots, end = _bags(features.candidate_keys, slots, end)
     return ModelInputs(
         viewer_row=features.viewer_row,
-        viewer_bins=bins.assign(_VIEWER, features.viewer_dense) + (_VIEWER * BIN_STRIDE).astype(np.int32),
-        candidate_bins=bins.assign(_CANDIDATE, features.candidate_dense) + (_CANDIDATE * BIN_STRIDE).astype(np.int32),
-        viewer_slots=_bags(features.viewer_keys, parts[:viewers]),
-        candidate_slots=_bags(features.candidate_keys, parts[viewers:]),
+        viewer_bins=bins.viewer.discretize(features.viewer_dense),
+        candidate_bins=bins.candidate.discretize(features.candidate_dense),
+        viewer_slots=viewer_slots,
+        candidate_slots=candidate_slots,
     )
 
 
-def _bags(keys: Mapping[str, Ragged], slots: list[I32]) -> dict[str, Slots]:
-    return {split: Slots(bags.offsets, part) for (split, bags), part in zip(keys.items(), slots, strict=True)}
+def _bags(keys: Mapping[str, Ragged], slots: I32, begin: int) -> tuple[dict[str, Slots], int]:
+    """Every split's own part of `slots`, from `begin` on, as views; and where the last one ends."""
+    found = {}
+    for split, bags in keys.items():
+        end = begin + bags.keys.size
+        found[split] = Slots(bags.offsets, slots[begin:end])
+        begin = end
+    return found, begin

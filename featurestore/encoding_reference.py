@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns, Ragged
-from featurestore.bins import BIN_STRIDE, INFINITY, MINUS_INFINITY, MISSING, ORDINARY, ZERO, BinsView
+from featurestore.bins import BinsView
+from featurestore.edge_table import BIN_STRIDE, INFINITY, MINUS_INFINITY, MISSING, ORDINARY, ZERO
 from featurestore.encoding import ModelInputs, Slots
 from featurestore.features import CANDIDATE_DENSE, NUMBER, VIEWER_DENSE, Continuous
 

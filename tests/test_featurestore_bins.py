@@ -12,8 +12,8 @@ from contracts.records import BinsVersion
 from featurestore import bins as bins_module
 from featurestore.bin_edges import Sketch, equal_mass_edges, ks_distance
 from featurestore.bin_sketch import BUCKET_BITS, ZERO, bucket_of, smallest_in
-from featurestore.bins import BIN_STRIDE, MAX_BINS, ORDINARY, Bins, BinsView, check_bins
-from featurestore.encoding_reference import bin_of
+from featurestore.bins import Bins, BinsView, check_bins
+from featurestore.edge_table import MAX_BINS
 from featurestore.features import CONTINUOUS, NUMBER
 
 floats = st.floats(width=32)
@@ -45,25 +45,6 @@ def test_a_bucket_is_at_most_a_fifth_of_a_percent_wide():
     values = np.geomspace(1e-30, 1e30, 10_000).astype(np.float32)
     begins, ends = smallest_in(bucket_of(values)), smallest_in(bucket_of(values) + 1)
     assert (ends / begins - 1 < 0.002).all()
-
-
-@settings(deadline=None)
-@given(floats, edge_lists)
-def test_every_float32_falls_into_exactly_the_bin_that_the_reference_says(value, edges):
-    numbers = np.arange(len(CONTINUOUS))
-    view = BinsView(5, {3: np.array(edges, np.float32), 9: np.array([1.0], np.float32)})
-    assigned = view.assign(numbers, np.full((1, len(numbers)), value, np.float32))[0]
-    for number in numbers:
-        own = {3: [float(e) for e in edges], 9: [1.0]}.get(int(number), [])
-        assert assigned[number] == bin_of(value, own)
-    assert (assigned >= 0).all()
-    assert (assigned < BIN_STRIDE).all()
-
-
-def test_a_value_on_an_edge_belongs_to_the_bin_above():
-    view = BinsView(1, {0: np.array([1.0, 2.0], np.float32)})
-    values = np.array([[0.5], [1.0], [1.5], [2.0], [3.0], [-1.0]], np.float32)
-    assert (view.assign(np.array([0]), values)[:, 0] - ORDINARY).tolist() == [0, 1, 1, 2, 2, 0]
 
 
 STREAMS = {

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from featurestore.bins import BIN_STRIDE, ORDINARY, BinsView
+from featurestore.bins import BinsView
+from featurestore.edge_table import BIN_STRIDE, ORDINARY
 from tests.trainer_world import World, small_settings, trained
 from trainer.bin_rows import overlaps, rank_mixtures
 

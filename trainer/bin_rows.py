@@ -16,7 +16,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from featurestore.bins import BIN_STRIDE, ORDINARY, BinsView
+from featurestore.bins import BinsView
+from featurestore.edge_table import BIN_STRIDE, ORDINARY
 from featurestore.features import CONTINUOUS
 
 
