@@ -1,0 +1,172 @@
+"""The study of drift, window by window: what happened, what each vocabulary made of it, and what is left to tell."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.vocab_drift_exact import Column, ExactCounter, Observed
+from benchmarks.vocab_drift_method import Method
+from benchmarks.vocab_drift_rows import Hashing, TwoHashes
+from benchmarks.vocab_drift_tags import NewHashtags
+from benchmarks.vocab_drift_vocabularies import Driftline, FirstMonth, Unbounded
+from contracts.frames import VocabCounts
+from contracts.records import Tweet
+from contracts.settings import TimeSettings, VocabSettings
+from vocab.counting import SourceCounter
+from vocab.namespaces import Namespace
+from vocab.tokenizer import TokenBatch, Tokenizer
+
+I64 = NDArray[np.int64]
+
+DAY_MS = 86_400_000
+SOURCE = ("tweets", 0)
+
+
+def scaled(capacity: int, window_ms: int) -> VocabSettings:
+    """The default settings at another capacity, with the rare slots in proportion and the half-life in time kept."""
+    default = VocabSettings()
+    return msgspec.structs.replace(
+        default,
+        capacity=capacity,
+        rare_slots=max(1, default.rare_slots * capacity // default.capacity),
+        half_life_windows=default.half_life_windows * TimeSettings().window_ms / window_ms,
+    )
+
+
+@dataclass(slots=True)
+class Tally:
+    """How token occurrences stood in their table: `Sharing`, summed with occurrences as weights."""
+
+    occurrences: float = 0
+    own: float = 0
+    alone: float = 0
+    each_alone: float = 0
+    others: float = 0
+    clean: float = 0
+
+    def add(self, method: Method, keys: I64, occurrences: I64) -> None:
+        """Adds a window's keys, as they stand now."""
+        sharing = method.sharing(keys)
+        self.occurrences += float(occurrences.sum())
+        self.own += float(occurrences @ sharing.own)
+        self.alone += float(occurrences @ sharing.alone)
+        self.each_alone += float(occurrences @ sharing.each_alone)
+        self.others += float(occurrences @ sharing.others)
+        self.clean += float(occurrences @ sharing.clean)
+
+
+class Study:
+    """Feed it tweets in order of time, in batches that end where a window ends; then `finish`.
+
+    The first month with at least `build_tweets` tweets makes the fixed vocabulary; the months after it are measured.
+    Months are numbered from 1970 on. All that is kept by method is by its place in `methods`.
+    """
+
+    def __init__(self, capacities: Sequence[int], window_ms: int, build_tweets: int) -> None:
+        settings = [scaled(capacity, window_ms) for capacity in capacities]
+        day = DAY_MS // window_ms
+        self.settings, self.window_ms = settings, window_ms
+        self.exact = ExactCounter(settings[0].admit_at, settings[0].evict_below, settings[0].half_life_windows)
+        self.tags = NewHashtags(self.exact)
+        self.unbounded = Unbounded(self.exact, day)
+        self.driftlines = [Driftline(each, SOURCE, self.exact, day) for each in settings]
+        self.first_months = [FirstMonth(each, self.exact) for each in settings]
+        hashed: list[Method] = [kind(each) for kind in (Hashing, TwoHashes) for each in settings]
+        self.methods: list[Method] = [*self.driftlines, self.unbounded, *self.first_months, *hashed]
+        self.months: list[int] = []  # those measured
+        self.built_in = -1  # the month that made the fixed vocabulary
+        self.tweets = self.windows = 0
+        self.tallies: list[dict[int, Tally]] = [defaultdict(Tally) for _ in self.methods]
+        self.tags_stood: list[dict[int, list[bool]]] = [{} for _ in self.methods]  # key -> alone, each_alone, clean
+        self.memory = [(0, 0)] * len(self.methods)  # the most held at the end of a month: counting, table
+        self._build_tweets = build_tweets
+        self._month = self._window = -1
+        self._month_tweets = 0
+        self._month_counts = Column(np.int64)
+        self._crossed = np.empty(0, np.int64)  # new hashtags that reached the threshold in the window before
+        self._tokenizer, self._counter = Tokenizer(), SourceCounter(*SOURCE, 1)
+
+    def feed(self, tweets: Sequence[Tweet]) -> None:
+        """Takes the next batch: not empty, and no tweet of its last window comes after it."""
+        times = np.array([tweet.created_ms for tweet in tweets], np.int64)
+        windows = times // self.window_ms
+        tokens = self._tokenizer.tokenize(tweets)
+        frames = self._counter.count(tokens, windows, self._tokenizer, int(windows[-1]))
+        begins = np.flatnonzero(np.diff(windows, prepend=-1))
+        for (_, frame), begin, end in zip(frames, begins, [*begins[1:], len(tweets)], strict=True):
+            self._observe(frame, tokens, times[begin:end], int(begin))
+
+    def finish(self) -> None:
+        """Closes the last window."""
+        for _, marker in self._counter.markers(self._window):
+            self._decide(marker)
+        self._end_month()
+
+    def _observe(self, frame: VocabCounts, tokens: TokenBatch, times: I64, begin: int) -> None:
+        """One window: tweets `begin` and following of the batch. A key has what the windows before gave it."""
+        self._decide(frame)
+        month = int(np.datetime64(int(times[0]), "ms").astype("datetime64[M]").astype(int))
+        if month != self._month:
+            self._end_month()
+            self._month = month
+        self._window = frame.window
+        self.windows += 1
+        self.tweets += len(times)
+        self._month_tweets += len(times)
+        offsets = tokens.offsets[begin : begin + len(times) + 1]
+        token_keys = tokens.keys[offsets[0] : offsets[-1]]
+        keys, at, occurrences = np.unique(token_keys, return_index=True, return_counts=True)
+        known = len(self.exact.keys)
+        observed = self.exact.observe(frame.window, keys, occurrences)
+        new = observed.rows >= known
+        self._add_keys(keys[new], tokens.namespaces[offsets[0] : offsets[-1]][at[new]] == Namespace.HASHTAG)
+        for method in self.methods:
+            method.update(observed)
+        self._tally(observed)
+        rows = self.exact.keys.number(token_keys)
+        token_times = np.repeat(times, np.diff(offsets))
+        self._crossed = self.tags.observe(observed, frame.window, month, rows, token_times)
+        self.unbounded.admit(self.exact.admit(observed), frame.window)
+
+    def _decide(self, frame: VocabCounts) -> None:
+        """The product's decisions of the windows before the frame's; then how the hashtags stand that had crossed."""
+        for driftline in self.driftlines:
+            driftline.observe(frame)
+        for method, stood in zip(self.methods, self.tags_stood, strict=True):
+            sharing = method.sharing(self._crossed)
+            flags = np.stack([sharing.alone, sharing.each_alone, sharing.clean], axis=1)
+            stood.update(zip(self._crossed.tolist(), flags.tolist(), strict=True))
+
+    def _add_keys(self, keys: NDArray[np.uint64], hashtags: NDArray[np.bool_]) -> None:
+        """Makes the keys known that were numbered last, in that order."""
+        self.tags.add_keys(hashtags, self._month)
+        for method in self.methods:
+            method.add_keys(keys)
+            if method.admissions is not None:
+                method.admissions.add_keys(hashtags)
+
+    def _tally(self, observed: Observed) -> None:
+        if self.built_in >= 0:
+            for method, tallies in zip(self.methods, self.tallies, strict=True):
+                tallies[self._month].add(method, observed.rows, observed.occurrences)
+        else:
+            self._month_counts.fill_to(len(self.exact.keys), 0)
+            self._month_counts.values[observed.rows] += observed.occurrences
+
+    def _end_month(self) -> None:
+        if self.built_in >= 0:
+            self.months.append(self._month)
+            for place, method in enumerate(self.methods):
+                held, now = self.memory[place], method.memory()
+                self.memory[place] = (max(held[0], now[0]), max(held[1], now[1]))
+        elif self._month_tweets >= self._build_tweets:
+            self.built_in = self._month
+            occurred = np.flatnonzero(self._month_counts.values)
+            for first_month in self.first_months:
+                first_month.build(self.exact.keys.keys[occurred], self._month_counts.values[occurred])
+        self._month_counts.values[:] = 0
+        self._month_tweets = 0

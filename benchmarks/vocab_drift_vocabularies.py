@@ -1,0 +1,181 @@
+"""The vocabularies of the study: Driftline's, the exact one, and the one that stays as its first month made it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.vocab_drift_exact import Column, ExactCounter, Observed
+from benchmarks.vocab_drift_memory import bytes_of
+from benchmarks.vocab_drift_method import Admissions, Method, Sharing
+from benchmarks.vocab_drift_rows import Rows
+from contracts.frames import VocabCounts, VocabDelta
+from contracts.settings import VocabSettings
+from vocab.keys import SHARDS
+from vocab.owner import VocabularyOwner
+from vocab.table import VocabularyView
+
+U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+TOLERANCE = 2.0**-20  # within which fixed-point counts are held to exact ones
+
+
+class Driftline(Method):
+    """The product's owner, all 64 shards in one; its deltas say who has which slot."""
+
+    def __init__(
+        self, settings: VocabSettings, source: tuple[str, int], exact: ExactCounter, brief_windows: int
+    ) -> None:
+        self.name, self.capacity, self.rows = "Driftline", settings.capacity, settings.rare_slots + settings.capacity
+        self.settings = settings
+        self._exact = exact
+        self.owner = VocabularyOwner(settings, range(SHARDS), frozenset({source}))
+        self.admissions = Admissions(brief_windows)
+        self.most_admitted = 0
+        self._rare = VocabularyView.empty(settings)
+        self._rows = Rows()
+        self._held = Column(np.bool_)
+        self._slots = Column(np.int32)
+        self._held_now = 0
+
+    def add_keys(self, keys: U64) -> None:
+        """New keys, in the order of their numbers."""
+        slots = self._rare.lookup(keys)
+        self._rows.add_keys(slots.astype(np.int64))
+        self._slots.extend(slots)
+        self._held.fill_to(len(self._slots.values), 0)
+
+    def observe(self, frame: VocabCounts) -> None:
+        """Takes a frame, and the decisions that it makes due: those of windows before its own."""
+        self.owner.observe(frame)
+        for delta in self.owner.close_windows():
+            if len(delta.evicted_keys) or len(delta.admitted_keys):
+                self._apply(delta)
+
+    def update(self, observed: Observed) -> None:
+        """Who is live now."""
+        self._rows.update(observed)
+
+    def sharing(self, keys: I64) -> Sharing:
+        """Of live keys."""
+        others = self._rows.others(keys)
+        held = self._held.values[keys]
+        clean = held | self._rows.unused_by_others(keys)
+        return Sharing(held, others == 0, others == 0, others.astype(np.float64), clean)
+
+    def memory(self) -> tuple[int, int]:
+        """(bytes of the owner's state, bytes of the table that readers look keys up in)."""
+        held = np.flatnonzero(self._held.values)
+        return bytes_of(self.owner), bytes_of(
+            _view(self.settings, self._exact.keys.keys[held], self._slots.values[held])
+        )
+
+    def _apply(self, delta: VocabDelta) -> None:
+        exact = self._exact
+        gone, new = exact.keys.number(delta.evicted_keys), exact.keys.number(delta.admitted_keys)
+        self._held.values[gone] = False
+        self._give(gone, self._rare.lookup(delta.evicted_keys))
+        self.admissions.evict(gone, delta.version)
+        early = exact.counts_at(new, delta.version) < exact.admit_at * (1 - TOLERANCE)
+        self._held.values[new] = True
+        self._give(new, delta.admitted_slots)
+        self.admissions.admit(new, delta.version, early)
+        self._held_now += len(new) - len(gone)
+        self.most_admitted = max(self.most_admitted, self._held_now)
+
+    def _give(self, keys: I64, slots: NDArray[np.int32]) -> None:
+        self._slots.values[keys] = slots
+        self._rows.move(keys, slots.astype(np.int64), self._exact.live)
+
+
+class Unbounded(Method):
+    """The exact counter as a vocabulary: a row for whoever reaches the threshold, as many as it takes."""
+
+    def __init__(self, exact: ExactCounter, brief_windows: int) -> None:
+        self.name, self.capacity, self.rows = "exact", None, 0
+        self.admissions = Admissions(brief_windows)
+        self.most_admitted = 0
+        self._exact = exact
+        self._held_now = 0
+
+    def add_keys(self, keys: U64) -> None:
+        """Nothing: the exact counter has numbered them."""
+
+    def update(self, observed: Observed) -> None:
+        """Who left since the last window."""
+        self.admissions.evict(observed.evicted, observed.evicted_at)
+        self._held_now -= len(observed.evicted)
+
+    def admit(self, keys: I64, window: int) -> None:
+        """Who came at the close of a window."""
+        self.admissions.admit(keys, window, np.zeros(len(keys), bool))
+        self._held_now += len(keys)
+        self.rows = self.most_admitted = max(self.most_admitted, self._held_now)
+
+    def sharing(self, keys: I64) -> Sharing:
+        """Of live keys: it has rows for the admitted ones only, and nobody shares them."""
+        held = self._exact.admitted[keys]
+        return Sharing(held, held, held, np.zeros(len(keys)), held)
+
+    def memory(self) -> tuple[int, int]:
+        """Its table of keys serves both."""
+        return self._exact.nbytes, 0
+
+
+class FirstMonth(Method):
+    """The keys of highest count of one month, lowest key first of equals, each with a row; others share the rare."""
+
+    def __init__(self, settings: VocabSettings, exact: ExactCounter) -> None:
+        self.name, self.capacity, self.rows = (
+            "first month",
+            settings.capacity,
+            settings.rare_slots + settings.capacity,
+        )
+        self.settings = settings
+        self.admissions, self.most_admitted = None, 0
+        self._exact = exact
+        self._rows = Rows()
+        self._view = VocabularyView.empty(settings)
+
+    def add_keys(self, keys: U64) -> None:
+        """New keys, in the order of their numbers."""
+        self._rows.add_keys(self._view.lookup(keys).astype(np.int64))
+
+    def build(self, keys: U64, counts: I64) -> None:
+        """Fixes the vocabulary by a month's counts; keys are distinct."""
+        best = np.lexsort((keys, -counts))[: self._view.capacity]
+        chosen = np.sort(keys[best])
+        slots = self.settings.rare_slots + np.arange(len(chosen), dtype=np.int32)
+        self._view = _view(self.settings, chosen, slots)
+        self.most_admitted = len(chosen)
+        everyone = self._exact.keys.keys
+        self._rows.move(np.arange(len(everyone)), self._view.lookup(everyone).astype(np.int64), self._exact.live)
+
+    def update(self, observed: Observed) -> None:
+        """Who is live now."""
+        self._rows.update(observed)
+
+    def sharing(self, keys: I64) -> Sharing:
+        """Of live keys."""
+        others = self._rows.others(keys)
+        held = self._view.is_admitted(self._exact.keys.keys[keys])
+        clean = held | self._rows.unused_by_others(keys)
+        return Sharing(held, others == 0, others == 0, others.astype(np.float64), clean)
+
+    def memory(self) -> tuple[int, int]:
+        """It counts nothing any more."""
+        return 0, bytes_of(self._view)
+
+
+def _view(settings: VocabSettings, keys: U64, slots: NDArray[np.int32]) -> VocabularyView:
+    """A table of these keys, as readers hold it."""
+    order = np.argsort(keys)
+    return VocabularyView(
+        version=1,
+        sequence=1,
+        rare_slots=settings.rare_slots,
+        capacity=settings.capacity,
+        keys=keys[order],
+        slots=slots[order],
+        generations=np.ones(len(keys), np.uint32),
+    )
