@@ -1,9 +1,12 @@
 """The vocabulary against a world whose hashtags are known: what trends is admitted in the window that shows it."""
 
 import collections
+from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 
+from contracts.frames import VocabDelta
 from contracts.records import Tweet
 from contracts.settings import VocabSettings
 from simulation.config import WorldConfig
@@ -13,24 +16,32 @@ from vocab.keys import SHARDS, key_of
 from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
 from vocab.tokenizer import Tokenizer
+from vocab.view import view_updates
+from vocab.view_lists import merged
 
 WINDOW_MS = 60_000
 HOURS = 2
 SETTINGS = VocabSettings(admit_at=5.0, capacity=1 << 15, half_life_windows=120.0)
 
 
-def admissions(tweets: list[Tweet], first: int, last: int) -> dict[int, int]:
-    """Key -> the window at which it first got a slot."""
+def decided(tweets: list[Tweet], first: int, last: int) -> Iterator[tuple[int, VocabularyOwner, list[VocabDelta]]]:
+    """(window, owner, what it decided) of each window, as it closes."""
     owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
     counter, tokenizer = SourceCounter("tweets", 0, 1), Tokenizer()
     windows = np.array([tweet.created_ms // WINDOW_MS for tweet in tweets], np.int64)
-    admitted: dict[int, int] = {}
     for window in range(first, last):
         here = np.flatnonzero(windows == window)
         batch = tokenizer.tokenize([tweets[i] for i in here.tolist()])
         for _, frame in counter.count(batch, windows[here], tokenizer, window) + counter.markers(window):
             owner.observe(frame)
-        for delta in owner.close_windows():
+        yield window, owner, owner.close_windows()
+
+
+def admissions(tweets: list[Tweet], first: int, last: int) -> dict[int, int]:
+    """Key -> the window at which it first got a slot."""
+    admitted: dict[int, int] = {}
+    for window, _, deltas in decided(tweets, first, last):
+        for delta in deltas:
             for key in delta.admitted_keys.tolist():
                 admitted.setdefault(key, window)
     return admitted
@@ -71,3 +82,37 @@ def test_true_trends_are_admitted_in_the_window_that_shows_them_and_nothing_else
     rare = born - crossed.keys()
     assert rare
     assert not [tag for tag in rare if key_of(Namespace.HASHTAG, tag) in admitted], "false admissions"
+
+
+def test_bursts_top_what_rises_while_they_last_and_what_falls_has_none():
+    world = World(WorldConfig(tweets_per_hour=9_000.0, births_per_hour=40.0), seed=3)
+    begin = world.begin_ms // WINDOW_MS
+    end = begin + HOURS * 60
+    tweets = world.tweets(end * WINDOW_MS)
+    bursts = [(burst.at_ms // WINDOW_MS, trend.tag) for trend in world.trends for burst in trend.bursts]
+    large = {
+        (burst.at_ms // WINDOW_MS, trend.tag)
+        for trend in world.trends
+        for burst in trend.bursts
+        if burst.tweets_per_block >= 2.0
+    }
+    found = Counter[str]()
+    for window, owner, _ in decided(tweets, begin, end):
+        if window < begin + 60:
+            continue
+        values = [view_updates(owner).values[-1]]
+        rising, falling = (
+            [token.token for token in merged(values, kind, Namespace.HASHTAG, "all", "5m", 10)]
+            for kind in ("rising", "falling")
+        )
+        since = {tag: window - at for at, tag in bursts if at <= window}  # minutes since a hashtag's newest burst
+        found["best"] += 5
+        found["best of lately"] += sum(since.get(tag, HOURS * 60) <= 25 for tag in rising[:5])
+        found["fallen in a burst"] += sum(since.get(tag, HOURS * 60) <= 3 for tag in falling)
+        lately = {tag for at, tag in large if window - 6 <= at <= window - 3}
+        found["large"] += len(lately)
+        found["large and found"] += len(lately & set(rising))
+    assert found["large"] > 20, "a world without bursts would prove nothing"
+    assert found["large and found"] >= 0.75 * found["large"]
+    assert found["best of lately"] >= 0.75 * found["best"]
+    assert found["fallen in a burst"] == 0

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.codec import encode
+from contracts.codec import Codec, encode
 from contracts.errors import BadRecord, SettingsError, SnapshotInvalid
 from contracts.frames import VocabCounts, VocabDelta, empty
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
 from vocab.languages import UND, language_code
 from vocab.owner import VocabularyOwner
+from vocab.owner_state import OwnerState
 from vocab.reference import ReferenceOwner
 
 SETTINGS = VocabSettings(
@@ -42,6 +43,7 @@ def frame(source: tuple[str, int], window: int, counts: dict[int, int], closed: 
         counts=np.array([counts[key] for key in keys], np.uint32),
         token_keys=np.array(keys, np.uint64),
         tokens=[f"t{key}" for key in keys],
+        languages=np.array([language_code(("en", "de", "fr")[(key + window) % 3]) for key in keys], np.uint16),
     )
 
 
@@ -53,6 +55,7 @@ def only(counted: VocabCounts, shards: Sequence[int]) -> VocabCounts:
         keys=counted.keys[mine],
         namespaces=counted.namespaces[mine],
         counts=counted.counts[mine],
+        languages=counted.languages[mine],
         token_keys=counted.token_keys[mine],
         tokens=[token for token, here in zip(counted.tokens, mine.tolist(), strict=True) if here],
     )
@@ -106,6 +109,12 @@ def run(
     return deltas + owner.close_windows()
 
 
+def trend_rows(owner: VocabularyOwner) -> list[tuple[int, int, list[int]]]:
+    """(key, language, counts) of an owner's trends."""
+    trends = owner.trends
+    return list(zip(trends.keys.tolist(), trends.languages.tolist(), trends.counts.T.tolist(), strict=True))
+
+
 ORDER = st.lists(st.booleans(), max_size=20)
 
 
@@ -123,13 +132,16 @@ def test_owner_equals_reference_whatever_the_order_and_the_time_of_closing(log, 
 @settings(max_examples=12, deadline=None)
 def test_four_owners_decide_as_one(log, order, close):
     frames = interleaved(log, order)
-    one = run(VocabularyOwner(SETTINGS, range(SHARDS), SOURCES), interleaved(log, []), [])
-    four = []
+    whole = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    one = run(whole, interleaved(log, []), [])
+    four, trends = [], []
     for partition in range(4):
         shards = range(partition, SHARDS, 4)
         owner = VocabularyOwner(SETTINGS, shards, SOURCES)
         four += run(owner, [only(each, shards) for each in frames], close)
+        trends += trend_rows(owner)
     assert by_shard(four) == by_shard(one)
+    assert sorted(trends) == trend_rows(whole)
 
 
 @given(logs(), ORDER, st.integers(0, 15))
@@ -176,7 +188,8 @@ def test_memory_is_bounded_by_the_settings(log):
 
 def test_decisions_do_not_depend_on_languages_and_rows_without_one_are_undetermined():
     one, other = (VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)})) for _ in range(2))
-    known, unknown = frame(("tweets", 0), 100, {KEYS[0]: 5}, 99), frame(("tweets", 0), 100, {KEYS[0]: 5}, 99)
+    known = frame(("tweets", 0), 100, {KEYS[0]: 5}, 99)
+    unknown = msgspec.structs.replace(known, v=1, languages=empty(np.uint16))
     parts = [(KEYS[0], "en", 2), (KEYS[0], "und", 1), (KEYS[0], "en", 1), (KEYS[0], "de", 1)]
     one.observe(
         msgspec.structs.replace(
@@ -199,6 +212,23 @@ def test_decisions_do_not_depend_on_languages_and_rows_without_one_are_undetermi
     for owner in (restored, other):
         owner.observe(frame(("tweets", 0), 100, {}, 100))
     assert by_shard(restored.close_windows()) == by_shard(other.close_windows())
+
+
+def test_a_state_of_before_trends_goes_on_and_they_begin_anew():
+    owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
+    deltas = run(
+        owner, [frame(("tweets", 0), 100, {KEYS[0]: 5, KEYS[1]: 4}, 99), frame(("tweets", 0), 100, {}, 100)], []
+    )
+    former = msgspec.structs.replace(
+        Codec(OwnerState).decode(owner.to_bytes()), v=1, open_languages=empty(np.uint16), trends=None
+    )
+    heir = VocabularyOwner.from_bytes(SETTINGS, encode(former))
+    assert len(heir.trends.keys) == 0
+    more = [frame(("tweets", 0), 101, {KEYS[0]: 2}, 100), frame(("tweets", 0), 101, {}, 101)]
+    assert by_shard(run(heir, more, [])) == by_shard(run(owner, more, []))
+    assert (heir.trends.totals()[1] >> np.uint64(32)).tolist() == [2, 0]
+    assert heir.drift.changes == 0
+    assert deltas
 
 
 def test_empty_windows_get_decisions_ever_more_rarely():
