@@ -32,7 +32,8 @@ def plot(found: StudyFigures, file: Path) -> None:
             panel.set_ylim(0, 103)
             panel.grid(alpha=0.3)
             panel.legend(fontsize=7, ncols=2, loc="lower left")
-        clean.set_xticks(range(0, len(found.months), 3), found.months[::3], rotation=30)
+        step = 1 + len(found.months) // 12
+        clean.set_xticks(range(0, len(found.months), step), found.months[::step], rotation=30)
         figure.savefig(file, format="svg", metadata={"Date": None})
         plt.close(figure)
 
