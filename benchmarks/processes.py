@@ -1,5 +1,6 @@
 """CPU time and memory of running processes, as the kernel counts them."""
 
+import ctypes
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,3 +23,9 @@ def usage(pid: int) -> Usage:
     fields = (process / "stat").read_text().rpartition(")")[2].split()
     pages = int((process / "statm").read_text().split()[1])
     return Usage((int(fields[11]) + int(fields[12])) / _TICKS_PER_S, pages * _PAGE_BYTES / 1e6)
+
+
+def own_resident_bytes() -> int:
+    """Memory of this process now, without what its allocator keeps of memory that was freed."""
+    ctypes.CDLL(None).malloc_trim(0)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES

@@ -1,34 +1,45 @@
-"""What the vocabulary costs of one core (CPU time, one thread): `python -m benchmarks.vocab FILE [--tweets N]`.
+"""What the vocabulary costs of one core (CPU time, one thread).
 
-FILE is anything that `contracts.sources` reads; none of its text is shown. Stages are timed apart, over all batches:
-tokenize (cold, from an empty table of surfaces, and warm, once more), tokenize and count (one source, a window every
-`WINDOW` batches), decide (observe and close, all 64 shards in one owner), apply (a replica), look up (all keys of all
-tweets at the newest version), view (everything that is written to Redis after one close).
+    python -m benchmarks.vocab [FILE] [--tweets N] [--live N ...] [--rounds N] [--torchrec-python PYTHON]
+
+With a FILE (anything that `contracts.sources` reads; none of its text is shown), its first tweets go through every
+stage, timed apart over all batches: tokenize (cold, from an empty table of surfaces, and warm, once more), tokenize
+and count (one source, a window every `WINDOW` batches), decide (observe and close, all 64 shards in one owner), apply
+(a replica), look up (all keys of all tweets at the newest version), view (what is written to Redis after each close).
+What that is to Redis, a real one counts, which is started here.
+
+Then, at each number of live keys: tokens/s counted and decided, keys/s looked up and bytes a key, beside others
+(`vocab_contestants.py`). `--live 0` leaves them out. PYTHON runs TorchRec, where this one cannot load it.
 """
 
 import argparse
 import itertools
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from time import process_time
 
 import numpy as np
 
-from contracts.frames import VocabDelta
+from benchmarks import vocab_redis, vocab_sizes
+from contracts.frames import VocabCounts, VocabDelta
 from contracts.records import Tweet
 from contracts.settings import VocabSettings
 from contracts.sources import open_source
 from vocab.counting import SourceCounter
 from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner
-from vocab.tokenizer import Tokenizer
-from vocab.view import view_updates
+from vocab.tokenizer import TokenBatch, Tokenizer
+from vocab.view import ViewUpdates, view_updates
 from vocab.vocabulary import Vocabulary
 
 BATCH = 5_000  # tweets a call, as the hop reads them
 WINDOW = 4  # batches a window
 PARTITIONS = 4
+SIZES = [10_000, 100_000, 1_000_000, 10_000_000]
 
 
 @contextmanager
@@ -36,58 +47,107 @@ def stage(name: str, amount: int, unit: str) -> Iterator[None]:
     """Prints the rate at which the block gets through `amount`."""
     begin = process_time()
     yield
-    seconds = process_time() - begin
+    show(name, amount, unit, process_time() - begin)
+
+
+def show(name: str, amount: int, unit: str, seconds: float) -> None:
+    """Prints a rate."""
     print(f"{name:<16} {amount / seconds:>14,.0f} {unit}/s {seconds / amount * 1e6:>10.2f} us each")
 
 
 def main() -> None:
-    """Runs every stage on the first tweets of a file."""
+    """Runs every stage on the first tweets of a file, then every size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--tweets", type=int, default=200_000)
+    parser.add_argument("--live", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--torchrec-python", default=sys.executable)
     arguments = parser.parse_args()
-    found = (row for row in open_source(arguments.file) if isinstance(row, Tweet))
-    tweets = list(itertools.islice(found, arguments.tweets))
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core, for the children too
+    if arguments.file:
+        run_stages(arguments.file, arguments.tweets)
+    sizes = [live for live in arguments.live if live]
+    if sizes:
+        vocab_sizes.compare(sizes, arguments.rounds, arguments.seed, arguments.torchrec_python)
+
+
+def run_stages(file: Path, wanted: int) -> None:
+    """Every stage on the first tweets of a file."""
+    tweets = list(itertools.islice((row for row in open_source(file) if isinstance(row, Tweet)), wanted))
     batches = [tweets[i : i + BATCH] for i in range(0, len(tweets), BATCH)]
     ascii_share = sum(tweet.text.isascii() for tweet in tweets) / len(tweets)
+    with redirect_stdout(StringIO()):
+        measure(batches[: 2 * WINDOW])  # compiles
     print(f"{len(tweets):,} tweets, {ascii_share:.0%} of them ASCII, in batches of {BATCH:,}")
+    writes = measure(batches)
+    vocab_redis.measure(writes, len(tweets))
 
-    tokenizer, counter = Tokenizer(), SourceCounter("tweets", 0, PARTITIONS)
-    frames = []
-    with stage("tokenize, cold", len(tweets), "tweets"):
-        tokens = [tokenizer.tokenize(batch) for batch in batches]
-    with stage("tokenize, warm", len(tweets), "tweets"):
-        for batch in batches:
-            tokenizer.tokenize(batch)
-    with stage("and count", len(tweets), "tweets"):
-        for i, batch in enumerate(batches):
-            window = 1 + i // WINDOW
-            windows = np.full(len(batch), window)
-            frames += counter.count(tokenizer.tokenize(batch), windows, tokenizer, window - 1)
-            frames += counter.markers(window if (i + 1) % WINDOW == 0 else window - 1)
-    keys = np.concatenate([batch.keys for batch in tokens])
-    print(f"{len(keys) / len(tweets):.1f} keys a tweet, {len(np.unique(keys)):,} distinct")
 
-    settings = VocabSettings()
-    owner = VocabularyOwner(settings, range(SHARDS), frozenset({("tweets", 0)}))
-    deltas: list[VocabDelta] = []
-    with stage("decide", len(keys), "tokens"):
-        for _, frame in frames:
-            owner.observe(frame)
-            deltas += owner.close_windows()
-    vocabulary = Vocabulary(settings)
+def measure(batches: list[list[Tweet]]) -> list[ViewUpdates]:
+    """Every stage on these batches. What there was to show after each close."""
+    keys, frames = tokenize(batches, sum(map(len, batches)))
+    owner, deltas, writes = decide(frames, len(keys))
+    vocabulary = Vocabulary(owner.settings)
     with stage("apply", len(deltas), "deltas"):
         for delta in deltas:
             vocabulary.apply(delta)
     view = vocabulary.at(vocabulary.complete_through)
     with stage("look up", len(keys), "keys"):
         view.lookup(keys)
-    with stage("view", 1, "writes"):
-        updates = view_updates(owner)
     print(
-        f"{len(view):,} keys admitted at version {view.version}, {len(owner.tracked):,} counted; "
-        f"state {len(owner.to_bytes()) / 2**20:.1f} MiB, view {sum(map(len, updates.values)) / 2**20:.1f} MiB"
+        f"{len(view):,} keys admitted at version {view.version}, {len(owner.tracked):,} counted in "
+        f"{owner.tracked.nbytes / len(owner.tracked):.1f} bytes each, {len(owner.spellings):,} of them spelled in "
+        f"{owner.spellings.nbytes / len(owner.spellings):.1f}; state {len(owner.to_bytes()) / 2**20:.1f} MiB"
     )
+    return writes
+
+
+def tokenize(batches: list[list[Tweet]], tweets: int) -> tuple[np.ndarray, list[VocabCounts]]:
+    """(all keys, what a source sends of them)."""
+    tokenizer, counter = Tokenizer(), SourceCounter("tweets", 0, PARTITIONS)
+    frames: list[VocabCounts] = []
+    with stage("tokenize, cold", tweets, "tweets"):
+        tokens = [tokenizer.tokenize(batch) for batch in batches]
+    with stage("tokenize, warm", tweets, "tweets"):
+        for batch in batches:
+            tokenizer.tokenize(batch)
+    with stage("and count", tweets, "tweets"):
+        for i, batch in enumerate(batches):
+            frames += count(counter, tokenizer, tokenizer.tokenize(batch), i)
+    keys = np.concatenate([batch.keys for batch in tokens])
+    print(f"{len(keys) / tweets:.1f} keys a tweet, {len(np.unique(keys)):,} distinct")
+    return keys, frames
+
+
+def count(counter: SourceCounter, tokenizer: Tokenizer, tokens: TokenBatch, i: int) -> list[VocabCounts]:
+    """The frames of batch i, and the markers after it."""
+    window = 1 + i // WINDOW
+    frames = counter.count(tokens, np.full(len(tokens), window), tokenizer, window - 1)
+    frames += counter.markers(window if (i + 1) % WINDOW == 0 else window - 1)
+    return [frame for _, frame in frames]
+
+
+def decide(frames: list[VocabCounts], tokens: int) -> tuple[VocabularyOwner, list[VocabDelta], list[ViewUpdates]]:
+    """(the owner after all frames, its deltas, what it had to show after each close)."""
+    owner = VocabularyOwner(VocabSettings(), range(SHARDS), frozenset({("tweets", 0)}))
+    deltas: list[VocabDelta] = []
+    writes: list[ViewUpdates] = []
+    deciding = viewing = 0.0
+    for frame in frames:
+        begin = process_time()
+        owner.observe(frame)
+        decided = owner.close_windows()
+        deciding += process_time() - begin
+        deltas += decided
+        if decided:
+            begin = process_time()
+            writes.append(view_updates(owner))
+            viewing += process_time() - begin
+    show("decide", tokens, "tokens", deciding)
+    show("view", len(writes), "writes", viewing)
+    return owner, deltas, writes
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_memory_follows_what_is_spelled():
     for part in range(4):
         spellings.learn(keys[part::4], tokens[part::4])
     text = sum(len(token) + 1 for token in tokens)
-    assert spellings.nbytes <= (12 * len(keys) + text) * 17 / 16 + 64
+    assert spellings.nbytes <= (12 * len(keys) + text) * 65 / 64 + 64
     for part in range(3):
         spellings.forget(keys[part::4])
     assert spellings.nbytes <= 2 * (12 * len(keys) + text) / 4 + 64

@@ -16,7 +16,7 @@ U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-_ROOM = 16  # a buffer that is too short gets a 16th more rows than it needs
+ROOM = 64  # a buffer that is too short gets a 64th more rows than it needs
 
 
 class SortedColumns:
@@ -54,7 +54,7 @@ class SortedColumns:
         for name, values in rows.items():
             buffer = self._buffers[name]
             if size > len(buffer):
-                buffer = np.empty(size + size // _ROOM, buffer.dtype)
+                buffer = np.empty(size + size // ROOM, buffer.dtype)
                 buffer[: self.size] = self._buffers[name][: self.size]
                 self._buffers[name] = buffer
             _open(buffer, self.size, at)

@@ -3,7 +3,7 @@
     keys    uint64[n], ascending          begins   uint32[n], where in `text` a key's token begins
     text    tokens in UTF-8, each ended by the byte 0xFF, which is no part of UTF-8
 
-12 bytes a key and one more than its token has, where a dictionary of strings takes some 200. Bytes of tokens that are
+12 bytes a key and one more than its token has, where a dictionary of strings takes some 150. Bytes of tokens that are
 forgotten stay until they are half of the text; then it is written anew, in order of key.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from vocab.columns import Flags, SortedColumns
+from vocab.columns import ROOM, Flags, SortedColumns
 
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
@@ -118,7 +118,7 @@ class Spellings(SortedColumns):
         if used > _MOST_TEXT:
             raise OverflowError(f"{used} bytes of tokens, {_MOST_TEXT} at most: lower vocab.candidates_per_slot")
         if used > len(self._text):
-            grown = np.empty(used + used // 16, np.uint8)
+            grown = np.empty(used + used // ROOM, np.uint8)
             grown[: self._used] = self._text[: self._used]
             self._text = grown
         moved = np.empty(len(begins), np.uint32)

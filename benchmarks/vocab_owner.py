@@ -1,0 +1,60 @@
+"""A vocabulary of a given size: an owner that tracks so many keys, and a replica that has admitted as many."""
+
+import numpy as np
+
+from benchmarks.vocab_draws import U64
+from contracts.frames import VocabCounts, empty
+from contracts.settings import VocabSettings
+from vocab.keys import SHARDS
+from vocab.owner import VocabularyOwner
+from vocab.table import VocabularyView
+
+SOURCE = ("tweets", 0)
+CANDIDATES_PER_SLOT = 4  # the default: a fifth of the tracked keys hold a slot
+RARE_SLOTS = 1 << 13
+
+
+def filled_owner(live: U64) -> VocabularyOwner:
+    """An owner of all shards with room for these keys and no more, after a window that had each of them once."""
+    per_shard = -(-len(live) // (SHARDS * (1 + CANDIDATES_PER_SLOT)))
+    settings = VocabSettings(capacity=SHARDS * per_shard, candidates_per_slot=CANDIDATES_PER_SLOT)
+    owner = VocabularyOwner(settings, range(SHARDS), frozenset({SOURCE}))
+    count_window(owner, live)
+    return owner
+
+
+def count_window(owner: VocabularyOwner, tokens: U64) -> None:
+    """Sums the next window's tokens, as a source does, observes them and decides."""
+    keys, counts = np.unique(tokens, return_counts=True)
+    window = owner.version + 1
+    owner.observe(_frame(window, window - 1, keys, counts.astype(np.uint32)))
+    owner.observe(_frame(window, window, empty(np.uint64), empty(np.uint32)))
+    owner.close_windows()
+
+
+def view_of(live: U64) -> VocabularyView:
+    """A replica's table in which all of these keys hold slots."""
+    slots = np.random.default_rng(1).permutation(len(live)) + RARE_SLOTS
+    return VocabularyView(
+        version=1,
+        sequence=1,
+        rare_slots=RARE_SLOTS,
+        capacity=len(live),
+        keys=live,
+        slots=slots.astype(np.int32),
+        generations=np.ones(len(live), np.uint32),
+    )
+
+
+def _frame(window: int, closed_through: int, keys: U64, counts: np.ndarray) -> VocabCounts:
+    return VocabCounts(
+        source_topic=SOURCE[0],
+        source_partition=SOURCE[1],
+        closed_through=closed_through,
+        window=window,
+        keys=keys,
+        namespaces=np.zeros(len(keys), np.uint8),
+        counts=counts,
+        token_keys=empty(np.uint64),
+        tokens=[],
+    )
