@@ -147,6 +147,8 @@ class Study:
         """The product's decisions of the windows before the frame's; then how the hashtags stand that had crossed."""
         for driftline in self.driftlines:
             driftline.observe(frame)
+        if not len(self._crossed):
+            return
         for method, stood in zip(self.methods, self.tags_stood, strict=True):
             sharing = method.sharing(self._crossed)
             flags = np.stack([sharing.alone, sharing.each_alone, sharing.clean], axis=1)
