@@ -10,7 +10,6 @@ from benchmarks.vocab_drift_rows import Rows
 from contracts.frames import VocabCounts, VocabDelta
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
-from vocab.layout import Layout
 from vocab.owner import VocabularyOwner
 from vocab.table import VocabularyView
 
@@ -27,8 +26,7 @@ class Driftline(Method):
     def __init__(
         self, settings: VocabSettings, source: tuple[str, int], exact: ExactCounter, brief_windows: int
     ) -> None:
-        layout = Layout.of(settings)
-        self.name, self.capacity, self.rows = "Driftline", layout.capacity, layout.num_slots
+        self.name, self.capacity, self.rows = "Driftline", settings.capacity, settings.rare_slots + settings.capacity
         self.settings = settings
         self._exact = exact
         self.owner = VocabularyOwner(settings, range(SHARDS), frozenset({source}))
@@ -130,8 +128,8 @@ class FirstMonth(Method):
     def __init__(self, settings: VocabSettings, exact: ExactCounter) -> None:
         self.name, self.capacity, self.rows = (
             "first month",
-            Layout.of(settings).capacity,
-            Layout.of(settings).num_slots,
+            settings.capacity,
+            settings.rare_slots + settings.capacity,
         )
         self.settings = settings
         self.admissions, self.most_admitted = None, 0
@@ -145,9 +143,9 @@ class FirstMonth(Method):
 
     def build(self, keys: U64, counts: I64) -> None:
         """Fixes the vocabulary by a month's counts; keys are distinct."""
-        best = np.lexsort((keys, -counts))[: self._view.layout.capacity]
+        best = np.lexsort((keys, -counts))[: self._view.capacity]
         chosen = np.sort(keys[best])
-        slots = len(self._view.layout.rare_rows) + np.arange(len(chosen), dtype=np.int32)
+        slots = self.settings.rare_slots + np.arange(len(chosen), dtype=np.int32)
         self._view = _view(self.settings, chosen, slots)
         self.most_admitted = len(chosen)
         everyone = self._exact.keys.keys
@@ -175,7 +173,8 @@ def _view(settings: VocabSettings, keys: U64, slots: NDArray[np.int32]) -> Vocab
     return VocabularyView(
         version=1,
         sequence=1,
-        layout=Layout.of(settings),
+        rare_slots=settings.rare_slots,
+        capacity=settings.capacity,
         keys=keys[order],
         slots=slots[order],
         generations=np.ones(len(keys), np.uint32),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.codec import Frame
-from contracts.records import Provenance, VocabConfigured
+from contracts.records import Provenance
 
 U8 = NDArray[np.uint8]
 U16 = NDArray[np.uint16]
@@ -60,11 +60,8 @@ class VocabDelta(Frame, frozen=True, kw_only=True):
 
     `version` is the window; `sequence` counts this shard's deltas from 1; the empty vocabulary is version 0.
     Admitted and evicted are disjoint; eviction comes first, so a slot may be freed and given away in one delta.
-    `settings`: those that took effect with this version, alike in all shards; the first delta of a shard has them.
-    Version 1 had none.
     """
 
-    v: int = 2
     vocabulary: str
     shard: int
     base_version: int
@@ -77,15 +74,17 @@ class VocabDelta(Frame, frozen=True, kw_only=True):
     admitted_tokens: list[str]
     evicted_keys: U64
     evicted_slots: I32
-    settings: VocabConfigured | None = None
 
 
 class BinCounts(Frame, frozen=True, kw_only=True):
     """Values of continuous features in one window, counted in log-spaced buckets. Topic `bin-counts`.
 
-    Row i: `counts[i]` values of feature `features[i]` (its index in the feature set) in bucket `buckets[i]`.
+    Row i: `counts[i]` values of feature `features[i]` (its index in the feature set) in bucket `buckets[i]`; of
+    labelled values, `positives[i]` are of examples that were engaged with. Of values without labels the column is
+    empty, as it is in version 1, which had none.
     """
 
+    v: int = 2
     source_topic: str
     source_partition: int
     closed_through: int
@@ -94,6 +93,7 @@ class BinCounts(Frame, frozen=True, kw_only=True):
     features: U16
     buckets: I32
     counts: U32
+    positives: U32 = msgspec.field(default_factory=lambda: empty(np.uint32))
 
 
 class FeatureUpdates(Frame, frozen=True, kw_only=True):

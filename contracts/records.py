@@ -24,7 +24,6 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(max_length=100)]
 
 TICK_KEY = b"tick"  # the key of a tick record, on whichever topic
-SETTINGS_KEY = b"vocab-settings"  # the key of a VocabConfigured, on `tweets` and on `vocab-counts`
 
 
 class Provenance(StrEnum):
@@ -178,12 +177,17 @@ class BinsVersion(Record, frozen=True, kw_only=True):
     """The bin edges that changed when a window closed. Topic `bins`; version = window number.
 
     `edges[feature]` are ascending float32 values: bin k holds x with edges[k-1] <= x < edges[k].
+    `cells[feature]`, where given, says how many values of the window lie in each of the cells that former and new
+    edges together cut the line into; whoever keeps something for each bin mixes it by them. Where it is not given,
+    bins keep their rank. Version 1 had none.
     """
 
+    v: int = 2
     base_version: int
     version: int
     sequence: int
     edges: dict[str, list[float]]
+    cells: dict[str, list[int]] = {}
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,32 +223,6 @@ class ModelPublished(Record, frozen=True, kw_only=True):
     offsets: dict[int, int]
     published_ms: int
     evaluation: Evaluation | None = None
-
-
-class KindConfigured(msgspec.Struct, frozen=True, kw_only=True):
-    """`contracts.settings.KindSettings` on the wire."""
-
-    capacity: Count
-    rare_slots: Count
-    admit_at: float
-    evict_below: float
-    hysteresis: float
-    half_life_windows: float
-    idle_windows: Count
-
-
-class VocabConfigured(Record, frozen=True, kw_only=True):
-    """The settings that a vocabulary goes by, from window `from_window` on. Key `vocab-settings`.
-
-    On `tweets`, partition 0, as an operator asked for it; on `vocab-counts`, to every owner, with the window that the
-    source gave it; in the deltas of the version in which it took effect. `kinds`: by lower-case name of namespace; a
-    kind that is not named has no slots.
-    """
-
-    vocabulary: Name
-    from_window: Count
-    candidates_per_slot: float
-    kinds: dict[Name, KindConfigured]
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):

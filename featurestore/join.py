@@ -23,11 +23,10 @@ from heapq import heappop, heappush
 
 import msgspec
 
-from contracts.examples import Examples
 from contracts.frames import CandidatesServed
 from contracts.records import ACTIONS, ENGAGED, Engagement
 from contracts.settings import JoinSettings
-from featurestore.join_examples import Labelled, check_served, examples_of
+from featurestore.join_examples import Closed, Labelled, check_served, examples_of
 
 NOT_YET = -1  # a watermark before the first event
 
@@ -212,7 +211,16 @@ class Joiner:
         """The watermark of `engagements` is now here; never back."""
         self._engagements_ms = max(self._engagements_ms, watermark_ms)
 
-    def close(self) -> list[Examples]:
+    @property
+    def closed_ms(self) -> int:
+        """Up to this event time all labels are final: no later `close()` gives a `counted_ms` below it.
+
+        An example counts when its label window ends; that of a request which came late, by its partition's watermark,
+        ends as if the request had been made at that watermark. So it is a function of the two logs alone.
+        """
+        return min(self._engagements_ms, self._served_ms + self._settings.label_window_ms)
+
+    def close(self) -> list[Closed]:
         """Examples of the requests that are due, ordered by (T, request id), cut into records of bounded size."""
         closed = []
         while self._closing and self._closing[0][0] <= self._engagements_ms:
@@ -222,12 +230,13 @@ class Joiner:
                 raise AssertionError(f"the request at offset {offset} closed twice")
             self._forget(record.request_id, request)
             if request.labels and not request.emitted:
-                closed.append((record.at_ms, record.request_id, offset, record, request.labels))
+                counted_ms = max(request.closes_ms, request.watermark_ms + self._settings.label_window_ms)
+                closed.append((record.at_ms, record.request_id, offset, record, request.labels, counted_ms))
             request.labels, request.places = {}, {}
         self._closed_ms = max(self._closed_ms, self._engagements_ms)
         self._expire()
         closed.sort(key=lambda entry: entry[:3])
-        return examples_of([(record, labels) for _, _, _, record, labels in closed], self._settings.negative_keep)
+        return examples_of([entry[3:] for entry in closed], self._settings.negative_keep)
 
     def _forget(self, request_id: str, request: _Request) -> None:
         requests = self._requests[request_id]

@@ -21,6 +21,11 @@ MAX_ROWS = 2_048  # of one batch of examples, unless one request has more: some 
 _POSITIVE = np.uint16(sum(1 << bit for bit, action in enumerate(ACTIONS) if action in ENGAGED))
 
 
+def engaged(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """bool[n]: whether a positive action is among those of each example."""
+    return np.asarray(labels & _POSITIVE != 0)
+
+
 @dataclass(slots=True)
 class Labelled:
     """What happened to one impression. bits: as `Examples.labels`. engaged_append_ms: 0 = no positive action."""
@@ -30,10 +35,19 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """Examples whose labels are final, and when: counted_ms int64[n], event time, see `Joiner.closed_ms`."""
+
+    examples: Examples
+    counted_ms: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class _Piece:
     """The kept rows of one request."""
 
     record: CandidatesServed
+    counted_ms: int
     rows: NDArray[np.int64]
     labels: NDArray[np.uint16]
     engaged_append_ms: NDArray[np.int64]
@@ -60,17 +74,17 @@ def check_served(record: CandidatesServed) -> None:
 
 
 def examples_of(
-    closed: Sequence[tuple[CandidatesServed, Mapping[int, Labelled]]], negative_keep: float
-) -> list[Examples]:
-    """Examples of requests and the labels of their places, in their order, about MAX_ROWS a batch at most.
+    closed: Sequence[tuple[CandidatesServed, Mapping[int, Labelled], int]], negative_keep: float
+) -> list[Closed]:
+    """Examples of (request, labels of its places, counted_ms), in their order, about MAX_ROWS a batch at most.
 
     A request id that was served twice never stands beside itself in a batch: readers take neighbouring rows of one
     request id for one request.
     """
     batches: list[list[_Piece]] = []
     rows = 0
-    for record, labels in closed:
-        piece = _sampled(record, labels, negative_keep)
+    for record, labels, counted_ms in closed:
+        piece = _sampled(record, labels, counted_ms, negative_keep)
         if len(piece.rows) == 0:
             continue
         repeated = bool(batches) and batches[-1][-1].record.request_id == record.request_id
@@ -82,14 +96,16 @@ def examples_of(
     return [_batch(pieces, negative_keep) for pieces in batches]
 
 
-def _sampled(record: CandidatesServed, labels: Mapping[int, Labelled], negative_keep: float) -> _Piece:
+def _sampled(
+    record: CandidatesServed, labels: Mapping[int, Labelled], counted_ms: int, negative_keep: float
+) -> _Piece:
     places = sorted(labels)
     rows = np.array(places, np.int64)
     bits = np.array([labels[place].bits for place in places], np.uint16)
     appended = np.array([labels[place].engaged_append_ms for place in places], np.int64)
     kept = bits & _POSITIVE != 0
     kept |= _drawn(record.request_id, record.tweet_ids[rows]) < negative_keep
-    return _Piece(record, rows[kept], bits[kept], appended[kept])
+    return _Piece(record, counted_ms, rows[kept], bits[kept], appended[kept])
 
 
 def _drawn(request_id: str, tweet_ids: NDArray[np.uint64]) -> NDArray[np.float64]:
@@ -98,14 +114,14 @@ def _drawn(request_id: str, tweet_ids: NDArray[np.uint64]) -> NDArray[np.float64
     return np.asarray((mix64(mix64(tweet_ids) ^ seed) >> np.uint64(11)) * 2.0**-53, np.float64)
 
 
-def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Examples:
+def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Closed:
     labels = np.concatenate([piece.labels for piece in pieces])
     lengths = [len(piece.rows) for piece in pieces]
 
     def each(values: Sequence[int]) -> NDArray[np.int64]:
         return np.repeat(np.array(values, np.int64), lengths)
 
-    return Examples(
+    examples = Examples(
         feature_set=FEATURE_SET,
         features=FeatureColumns.concatenate(
             [served_features(piece.record, VIEWER_SPLITS, CANDIDATE_SPLITS).take(piece.rows) for piece in pieces]
@@ -124,6 +140,7 @@ def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Examples:
         engaged_append_ms=np.concatenate([piece.engaged_append_ms for piece in pieces]),
         provenances=each([PROVENANCES.index(piece.record.provenance) for piece in pieces]).astype(np.uint8),
     )
+    return Closed(examples, each([piece.counted_ms for piece in pieces]))
 
 
 def _weights(labels: NDArray[np.uint16], negative_keep: float) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from contracts.codec import encode
 from contracts.records import Tweet
 from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, FEATURE_UPDATES, TWEETS, VOCAB_COUNTS
-from featurestore.bin_sketch import BinCounter
+from featurestore.bin_counter import BinCounter
 from featurestore.counters import aggregate_posts, route
 from featurestore.store_writer import write_tweets
 from featurestore.tweet_records import tweet_dense

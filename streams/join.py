@@ -1,4 +1,4 @@
-"""candidates-served + engagements -> examples, and the bin counts of what was served.
+"""candidates-served + engagements -> examples, and the bin counts of what was served and how it was labelled.
 
 The join itself is pure (`featurestore/join.py`). This hop keeps the clocks of both partitions, and commits with its
 offsets where a rebuild must begin to read. The clocks of a rebuild are exact because a jump of event time
@@ -22,10 +22,11 @@ from contracts.records import Engagement
 from contracts.served import served_features
 from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES
-from featurestore.bin_sketch import BinCounter
+from featurestore.bin_counter import BinCounter
+from featurestore.bin_settings import supervised_numbers
 from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
 from featurestore.join import Joiner, JoinPosition
-from featurestore.join_examples import check_served
+from featurestore.join_examples import Closed, check_served, engaged
 from streams.batches import decode_batch, observe_times
 from streams.watermark import Watermark
 from transport.dead_letters import dead_letter
@@ -61,6 +62,8 @@ class JoinProcessor:
         self._engagements_clock = Watermark(settings.time)
         self._joiner = Joiner(settings.join)
         self._bin_counter = BinCounter(CANDIDATES_SERVED.name, partition)
+        self._label_counter = BinCounter(EXAMPLES.name, partition)
+        self._supervised = supervised_numbers(settings.bins)
         self._at_commit: JoinMetadata | None = None
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
@@ -95,12 +98,35 @@ class JoinProcessor:
             self._served_clock.restore(self._at_commit.served)
             self._engagements_clock.restore(self._at_commit.engagements)
             self._at_commit = None
+        closed_before = self._labels_closed_through()
         outputs = self._observe(records)
+        closed = self._joiner.close()
         outputs += [
-            Output(EXAMPLES.name, encode_examples(examples), partition=self._partition)
-            for examples in self._joiner.close()
+            Output(EXAMPLES.name, encode_examples(each.examples), partition=self._partition) for each in closed
         ]
-        return outputs + self._unjoined()
+        return outputs + self._count_labelled(closed, closed_before) + self._unjoined()
+
+    def _labels_closed_through(self) -> int:
+        """The newest window in which no more labels will count; -1 before the first."""
+        return max(-1, self._joiner.closed_ms // self._settings.time.window_ms - 1)
+
+    def _count_labelled(self, closed: Sequence[Closed], closed_before: int) -> list[Output]:
+        """Counts of what decision trees take their edges from, and the windows that are through with it."""
+        if not len(self._supervised):
+            return []
+        frames = []
+        for each in closed:
+            frames += self._label_counter.count_labelled(
+                each.examples.features,
+                engaged(each.examples.labels),
+                each.counted_ms // self._settings.time.window_ms,
+                self._supervised,
+                closed_before,
+            )
+        closed_through = self._labels_closed_through()
+        if closed_through > closed_before:
+            frames.append(self._label_counter.marker(closed_through))
+        return [Output(BIN_COUNTS.name, encode(frame), partition=0) for frame in frames]
 
     def metadata(self) -> str:
         """Where to re-read from, and both clocks."""

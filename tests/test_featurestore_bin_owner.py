@@ -1,44 +1,29 @@
 """The owner of the bins: the same records at the same windows, however its input was batched or interrupted."""
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, Frame, encode
 from contracts.errors import BadRecord
 from contracts.frames import BinCounts
 from contracts.settings import BinSettings
 from featurestore.bin_owner import BinOwner
-from featurestore.bin_sketch import BinCounter
+from featurestore.bin_state import unpack
 from featurestore.bins import Bins
-from featurestore.features import NUMBER, TWEET_COUNTED
+from featurestore.features import FEATURE_SET, NUMBER
+from tests.bin_samples import COUNTERS, SOURCES, counted, frames_of
 
-SOURCES = {
-    "tweets": frozenset({("tweets", 0), ("tweets", 1)}),
-    "served": frozenset({("candidates-served", 0)}),
-}
 SETTINGS = BinSettings(bins=4, rolling_windows=8, minimum_values=10, moved=0.2)
-COUNTERS = {source: BinCounter(*source) for sources in SOURCES.values() for source in sources}
-LENGTH = TWEET_COUNTED.index("text_length")
 
 # A log: for each tweets partition, (window, values of text_length) ascending by window.
 logs = st.tuples(*[
     st.lists(st.tuples(st.integers(1, 60), st.lists(st.integers(1, 300), max_size=12)), max_size=8).map(sorted)
     for _ in range(2)
 ])  # fmt: skip
-
-
-def frames_of(source, log, through) -> list[BinCounts]:
-    """A source's frames: each window counted once or in two parts, markers between, the last closing all."""
-    frames = []
-    for window, values in log:
-        dense = np.full((len(values), len(TWEET_COUNTED)), np.nan, np.float32)
-        dense[:, LENGTH] = values
-        windows = np.full(len(values), window, np.int64)
-        for part in (slice(0, len(values) // 2), slice(len(values) // 2, None)):
-            frames += COUNTERS[source].count_tweets(dense[part], windows[part], window - 1)
-    return [*frames, COUNTERS[source].marker(through)]
 
 
 def run(owner, frames, closings):
@@ -85,31 +70,14 @@ def test_an_owner_that_was_killed_goes_on_as_if_it_had_not_been(log, at):
     assert second.to_bytes() == through.to_bytes()
 
 
-def counted(values_by_window, through=None) -> tuple[BinOwner, list]:
-    owner = BinOwner(SETTINGS, SOURCES)
-    through = max(values_by_window) if through is None else through
-    frames = frames_of(("tweets", 0), sorted(values_by_window.items()), through)
-    frames += [COUNTERS["tweets", 1].marker(through), COUNTERS["candidates-served", 0].marker(through)]
-    return owner, run(owner, frames, set())
-
-
-def test_edges_come_with_enough_values_and_again_when_the_distribution_moves():
-    low, high = list(range(1, 9)), list(range(101, 109))
-    _, records = counted({1: low, 2: low, 3: low, 4: high, 5: high, 6: high})
-    changed = {record.version: record.edges["text_length"] for record in records if record.edges}
-    assert list(changed) == [2, 4, 6]  # 8 values are too few, 16 enough; a share of 1/4 moved; then of 1/2 - 1/4
-    assert changed[2] == [3.0, 5.0, 7.0]
-    assert [record.version for record in records] == [1, 2, 3, 4, 5, 6]
-
-
 def test_values_leave_with_the_rolling_window():
     low, high = list(range(1, 9)) * 4, list(range(101, 109)) * 4
-    _, records = counted({1: low, 20: high})
+    _, records = counted(SETTINGS, {1: low, 20: high})
     assert records[-1].edges["text_length"] == [103.0, 105.0, 107.0]
 
 
 def test_time_passes_where_nothing_happens_at_a_falling_rate():
-    _, records = counted({10: [1.0]}, through=200)
+    _, records = counted(SETTINGS, {10: [1.0]}, through=200)
     versions = [record.version for record in records]
     assert versions == [*range(10, 27), 10 + 32, 10 + 64, 10 + 128]
     assert [record.sequence for record in records] == list(range(1, len(records) + 1))
@@ -137,6 +105,8 @@ def test_a_window_closes_only_when_every_source_has_closed_it():
         ({"features": np.array([NUMBER["age_s"]] * 2, np.uint16)}, "foreign_feature"),
         ({"features": np.array([999] * 2, np.uint16)}, "foreign_feature"),
         ({"window": 3, "closed_through": 2}, "closed_window"),
+        ({"buckets": np.array([1], np.int32)}, "malformed"),
+        ({"positives": np.array([1, 1], np.uint32)}, "malformed"),
     ],
 )
 def test_a_frame_that_cannot_be_right_is_refused(change, reason):
@@ -154,3 +124,36 @@ def test_a_frame_that_cannot_be_right_is_refused(change, reason):
 def test_bytes_that_are_no_state_are_refused():
     with pytest.raises(BadRecord):
         BinOwner.from_bytes(SETTINGS, SOURCES, b"nonsense")
+
+
+class FormerState(Frame, frozen=True, kw_only=True):
+    """Version 1 of an owner's state, as it was written."""
+
+    v: int = 1
+    feature_set: str
+    closed: list[tuple[str, int, int]]
+    decided: int
+    counted: int
+    sequence: int
+    pending: list[tuple[int, np.ndarray, np.ndarray]]
+    panes: list[tuple[int, np.ndarray, np.ndarray]]
+    published: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]
+
+
+def test_state_of_the_former_version_goes_on_without_a_roll_that_changes_nothing():
+    owner, records = counted(SETTINGS, {1: list(range(1, 9)) * 4})
+    state = unpack(owner.to_bytes())
+    former = FormerState(
+        feature_set=FEATURE_SET, closed=[(*source, window) for source, window in sorted(state.closed.items())],
+        decided=1, counted=1, sequence=1, pending=[],
+        panes=[(pane, tally.codes, tally.counts) for pane, tally in state.panes.items()],
+        published=[(n, p.values.every.buckets, p.values.every.counts, p.edges) for n, p in state.published.items()],
+    )  # fmt: skip
+    resumed = BinOwner.from_bytes(SETTINGS, SOURCES, zlib.compress(encode(former)))
+    assert resumed.edges() == owner.edges()
+    for frame in frames_of(("tweets", 0), [(2, list(range(1, 9)))], 2):
+        resumed.observe(frame)
+    for source in (("tweets", 1), ("candidates-served", 0)):
+        resumed.observe(COUNTERS[source].marker(2))
+    (record,) = resumed.close_windows()
+    assert (record.version, record.sequence, record.edges) == (2, records[-1].sequence + 1, {})

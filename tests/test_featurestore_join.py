@@ -60,7 +60,7 @@ class Run:
         self.engagements, self.engagements_end = with_watermarks(engagement_log)
         self.next_served = self.next_engagement = 0
         self.joiner = Joiner(config)
-        self.examples, self.unjoined = [], []
+        self.examples, self.unjoined, self.counted, self.closed_ms = [], [], [], NOT_YET
 
     def step(self, which: int, amount: int) -> None:
         for _ in range(amount):
@@ -87,8 +87,11 @@ class Run:
 
     def commit(self) -> tuple[JoinPosition, int, int]:
         """What is ready goes out together with the position."""
-        for piece in self.joiner.close():
-            self.examples += rows_of(piece)
+        for closed in self.joiner.close():
+            self.examples += rows_of(closed.examples)
+            assert (closed.counted_ms >= self.closed_ms).all()  # what was called final stays so
+            self.counted += zip(rows_of(closed.examples), closed.counted_ms.tolist(), strict=True)
+        self.closed_ms = self.joiner.closed_ms
         self.unjoined += [(u.offset, u.reason) for u in self.joiner.take_unjoined()]
         return self.joiner.needed(), self.next_served, self.next_engagement
 
@@ -195,7 +198,9 @@ def test_any_interleaving_and_any_crash_gives_the_examples_of_the_rule(seed):
         if then.endswith("crash"):
             run.crash(committed)
     examples, unjoined = run.finish()
-    assert examples == Run(served_log, engagement_log).finish()[0]
+    straight = Run(served_log, engagement_log)
+    assert examples == straight.finish()[0]
+    assert sorted(run.counted) == sorted(straight.counted)
     expected, expected_unjoined = plain_join(served_log, engagement_log)
     assert sorted((request, tweet, bits) for request, tweet, _, _, bits, *_ in examples) == expected
     assert unjoined == expected_unjoined
@@ -282,7 +287,7 @@ def test_many_requests_that_close_together_are_cut_into_bounded_batches():
     run.step(0, len(requests))
     run.step(1, len(log))
     run.joiner.advance_engagements(BEGIN + 400)
-    pieces = run.joiner.close()
+    pieces = [closed.examples for closed in run.joiner.close()]
     assert sum(map(len, pieces)) == 200 * 40
     assert max(map(len, pieces)) <= 2_048
     order = [(int(p.at_ms[i]), p.request_ids[i]) for p in pieces for i in range(len(p))]

@@ -86,10 +86,10 @@ def test_only_touched_rows_change() -> None:
     learner = trained(world, settings, 100)
     before = {name: array.copy() for name, array in {**learner.weights(), **learner.optimizer()}.items()}
     examples, _ = world.examples(3)
-    inputs = encode(examples.features, learner.vocabulary, learner.bins)
-    touched = np.unique(
-        np.concatenate([bags.slots for bags in (*inputs.viewer_slots.values(), *inputs.candidate_slots.values())])
+    keys = np.concatenate(
+        [bags.keys for bags in (*examples.features.viewer_keys.values(), *examples.features.candidate_keys.values())]
     )
+    touched = np.unique(learner.vocabulary.lookup(keys))
     learner.learn([examples])
     after = {**learner.weights(), **learner.optimizer()}
     for name in ("embedding", "linear", "embedding_moment", "linear_moment"):
@@ -101,14 +101,14 @@ def test_only_touched_rows_change() -> None:
 def test_rare_rows_are_fresh_from_the_start_and_admitted_rows_when_admitted() -> None:
     settings = small_settings("")
     learner = Learner(settings)
-    rare = len(learner.vocabulary.layout.rare_rows)
+    rare = settings.vocab.rare_slots
     embedding = learner.weights()["embedding"]
     np.testing.assert_array_equal(embedding[:rare], fresh_region(rare, RARE_DOMAIN, 8, learner.config.init_scale))
     assert not embedding[rare:].any()
     versions = versions_of(World(), settings, learner)
     assert versions.reach(NEWEST)
-    view, bins = versions.at(NEWEST)
-    learner.move_to(view, bins)
+    view, bins, rolls = versions.at(NEWEST)
+    learner.move_to(view, bins, rolls)
     expected = fresh_rows(view.keys, view.generations, 8, learner.config.init_scale)
     np.testing.assert_array_equal(embedding[view.slots], expected)
 
@@ -123,11 +123,11 @@ def test_a_slot_given_away_inherits_nothing() -> None:
     generations[200] = 2  # the same key again, after it had lost its slot
     order = np.argsort(keys)
     newer = VocabularyView(
-        version=view.version + 1, sequence=view.sequence + 1, layout=view.layout,
+        version=view.version + 1, sequence=view.sequence + 1, rare_slots=view.rare_slots, capacity=view.capacity,
         keys=keys[order], slots=view.slots[order], generations=generations[order],
     )  # fmt: skip
     before = {name: array.copy() for name, array in {**learner.weights(), **learner.optimizer()}.items()}
-    learner.move_to(newer, learner.bins)
+    learner.move_to(newer, learner.bins, [])
     after = {**learner.weights(), **learner.optimizer()}
     given = view.slots[[100, 200]]
     expected = fresh_rows(keys[[100, 200]], generations[[100, 200]], 8, learner.config.init_scale)

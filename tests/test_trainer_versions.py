@@ -41,7 +41,7 @@ def test_a_version_between_two_that_were_emitted_is_that_of_the_earlier() -> Non
     for version in world.bins_log(range(FIRST, FIRST + 20, 10)):
         versions.feed_bins(version)
     assert versions.reach(FIRST + 5)
-    vocabulary, bins = versions.at(FIRST + 5)
+    vocabulary, bins, _ = versions.at(FIRST + 5)
     assert (vocabulary.version, bins.version) == (FIRST, FIRST)
 
 
@@ -62,7 +62,7 @@ def test_one_log_alone_does_not_reach_a_version() -> None:
 def test_offsets_name_what_a_restarted_replica_still_needs() -> None:
     world, versions = World(), _fed()
     assert versions.reach(SECOND)
-    view, _ = versions.at(SECOND)
+    view, _, _ = versions.at(SECOND)
     offsets = versions.offsets_after(view.version)
     assert offsets == {0: 128}
     again = Versions(SETTINGS, view, offsets)

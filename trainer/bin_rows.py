@@ -1,46 +1,90 @@
-"""What becomes of the bins' rows when edges roll: ranks keep their rows.
+"""What becomes of the bins' rows when edges roll: ranks keep their rows, and ties keep their values.
 
-Bins are equal-mass, so row k of a feature with n ordinary bins means "the k-th n-th of what is seen now", and edges
-that move move with the data: the row keeps its meaning and its weights. Only where the *number* of bins changes (a
-feature gets its first edges, or ties collapse some) do rows change their share; a new row is then the mixture of
-the old ones by overlap of their shares of rank,
+Bins are *rank bins*: row k of a feature with n equal-mass bins means "the k-th n-th of what is seen now", and edges
+that move move with the data, so the row keeps its meaning and its weights. If the number of bins is another than
+before, a new row starts as the mixture of the old ones by overlap of their shares of rank,
 
     new row j = sum over i of |[j/n', (j+1)/n') intersected with [i/n, (i+1)/n)| * n' * old row i
 
-optimizer moments too. It is exact under equal mass: the mean of a feature's rows, weighted by mass, stays what it
-was. Rows of missing, zero and the infinities never change their meaning.
+Where bins do not hold equal shares, rank says nothing: values are tied (a count that is mostly 1), or a tree chose
+the edges. `BinsVersion.cells` is given there, and a new row is the mixture by mass of the values themselves,
+
+    new row j = sum over i of mass(new bin j intersected with old bin i) / mass(new bin j) * old row i
+
+under the rolling window at the roll. So a mass point keeps the row that its value had, whatever bins appear beside
+it, and a feature can pass from one rule to the other. Both keep the mean of a feature's rows, weighted by mass, what
+it was, and optimizer moments go the same way. Rows of missing, zero and the infinities never change their meaning.
+
+Rolls are applied one by one, in order: a mixture is between two neighbouring versions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featurestore.bins import BinsView
+from contracts.errors import ChainBroken
+from contracts.records import BinsVersion
 from featurestore.edge_table import BIN_STRIDE, ORDINARY
-from featurestore.features import CONTINUOUS
+from featurestore.features import NUMBER
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
 
-def rank_mixtures(old: BinsView, new: BinsView) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Per feature whose number of bins changes: (rows int64[r] of the bin table, shares float64[r, r])."""
-    for number in range(len(CONTINUOUS)):
-        before, after = _ordinary(old, number), _ordinary(new, number)
-        if before != after:
-            size = max(before, after)
-            shares = np.eye(size)
-            shares[:after] = 0
-            shares[:after, :before] = overlaps(before, after)
-            yield number * BIN_STRIDE + ORDINARY + np.arange(size), shares
+def row_mixtures(edges: Mapping[int, F32], roll: BinsVersion) -> Iterator[tuple[NDArray[np.int64], F64]]:
+    """Per feature whose rows change: (rows int64[r] of the bin table, shares float64[r, r]).
+
+    edges: feature number -> its edges before the roll. Raises `ChainBroken` where the roll's cells do not fit them.
+    """
+    for name, after in roll.edges.items():
+        number = NUMBER[name]
+        shares = _shares(
+            edges.get(number, np.empty(0, np.float32)), np.array(after, np.float32), roll.cells.get(name)
+        )
+        bins, before = shares.shape
+        if bins == before and (shares == np.eye(bins)).all():
+            continue
+        size = max(bins, before)
+        whole = np.eye(size)
+        whole[:bins] = 0
+        whole[:bins, :before] = shares
+        yield number * BIN_STRIDE + ORDINARY + np.arange(size), whole
 
 
-def overlaps(before: int, after: int) -> NDArray[np.float64]:
+def _shares(before: F32, after: F32, cells: Sequence[int] | None) -> F64:
+    if cells is None:
+        return rank_overlaps(len(before) + 1, len(after) + 1)
+    return mass_overlaps(before, after, np.array(cells, np.int64))
+
+
+def rank_overlaps(before: int, after: int) -> F64:
     """float64[after, before]: how much of each of `after` equal parts lies in each of `before`; rows sum to 1."""
     begin_new, begin_old = np.arange(after)[:, None] / after, np.arange(before)[None, :] / before
     inside = np.minimum(begin_new + 1 / after, begin_old + 1 / before) - np.maximum(begin_new, begin_old)
     shares = np.clip(inside, 0, None)
+    return np.eye(before) if before == after else np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def mass_overlaps(before: F32, after: F32, cells: NDArray[np.int64]) -> F64:
+    """float64[new bins, old bins]: the share of each new bin's values that each old bin held; rows sum to 1.
+
+    cells: values in each of the intervals into which the different edges of both cut the line. A new bin without
+    values takes the old ones that it overlaps alike. Raises `ChainBroken` for another number of cells.
+    """
+    cuts = np.union1d(before, after)
+    if len(cells) != len(cuts) + 1 or (cells < 0).any():
+        raise ChainBroken(f"a roll of the bins counts {len(cells)} cells where its edges make {len(cuts) + 1}")
+    begins = np.concatenate([[-np.inf], cuts])
+    old, new = (np.searchsorted(edges, begins, side="right") for edges in (before, after))
+    shares = np.zeros((len(after) + 1, len(before) + 1))
+    np.add.at(shares, (new, old), cells)
+    bare = shares.sum(axis=1) == 0
+    np.add.at(shares, (new, old), bare[new].astype(np.float64))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
-def _ordinary(view: BinsView, number: int) -> int:
-    edges = view.edges.get(number)
-    return 1 if edges is None else len(edges) + 1
+def same_edges(one: Mapping[int, F32], other: Mapping[int, F32]) -> bool:
+    """Whether both cut every feature alike; a feature without edges is one bin, named or not."""
+    cut = [{number: of.tolist() for number, of in edges.items() if len(of)} for edges in (one, other)]
+    return cut[0] == cut[1]

@@ -31,6 +31,8 @@ class Versions:
         self._shards: dict[int, int] = {}  # shard -> newest version applied
         self._deltas: dict[int, deque[VocabDelta]] = defaultdict(deque)  # partition -> not applied yet
         self._edges: deque[BinsVersion] = deque()
+        self._rolls: list[BinsVersion] = []  # applied, with edges, after the version that was asked for last
+        self._asked = 0
         self._ahead: dict[int, deque[tuple[int, int]]] = defaultdict(deque)  # partition -> (version, offset) of each
         self._next = dict(offsets)
 
@@ -62,7 +64,10 @@ class Versions:
                 self._vocabulary.apply(delta)
                 self._shards[delta.shard] = delta.version
         while self._edges and self._bins.complete_through < version:
-            self._bins.apply(self._edges.popleft())
+            record = self._edges.popleft()
+            self._bins.apply(record)
+            if record.edges:
+                self._rolls.append(record)
         return min(self.complete_through) >= version
 
     @property
@@ -70,9 +75,15 @@ class Versions:
         """(vocabulary, bins): the newest version that each has been asked for and has reached."""
         return self._vocabulary.complete_through, self._bins.complete_through
 
-    def at(self, version: int) -> tuple[VocabularyView, BinsView]:
-        """Both at a version that `reach` said is reached."""
-        return self._vocabulary.at(version), self._bins.at(version)
+    def at(self, version: int) -> tuple[VocabularyView, BinsView, list[BinsVersion]]:
+        """Both at a version that `reach` said is reached, and the rolls of the bins since the one asked for before.
+
+        Versions are asked for in ascending order; the same one may be asked for again.
+        """
+        if version > self._asked:
+            self._rolls = [roll for roll in self._rolls if roll.version > self._asked]
+            self._asked = version
+        return self._vocabulary.at(version), self._bins.at(version), self._rolls
 
     def offsets_after(self, version: int) -> Mapping[int, int]:
         """Partition of `vocab-deltas` -> the offset after its last delta up to `version`: where a replica that begins

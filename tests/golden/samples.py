@@ -16,7 +16,6 @@ from contracts.records import (
     Engagement,
     Entities,
     Evaluation,
-    KindConfigured,
     ModelPublished,
     Provenance,
     PublicCounts,
@@ -27,7 +26,6 @@ from contracts.records import (
     TimelineRequest,
     Timings,
     Tweet,
-    VocabConfigured,
 )
 
 AT_MS = 1_393_632_000_123
@@ -64,7 +62,8 @@ RECORDS: dict[str, Record] = {
         timings=Timings(fetch_us=900, encode_us=50, score_us=200),
     ),
     "BinsVersion": BinsVersion(
-        base_version=4, version=6, sequence=2, edges={"tweet_age_s": [1.5, float(np.float32(0.1)) + 2], "likes": []}
+        base_version=4, version=6, sequence=2, edges={"tweet_age_s": [1.5, float(np.float32(0.1)) + 2], "likes": []},
+        cells={"likes": [7, 0, 2**40]},
     ),
     "ModelPublished": ModelPublished(
         name="timeline", version=3, epoch=2, path="models/timeline/2-3", vocab_version=6, bins_version=5,
@@ -88,29 +87,11 @@ RECORDS: dict[str, Record] = {
         admitted_slots=np.array([8_200], np.int32), admitted_generations=np.array([2], np.uint32),
         admitted_namespaces=np.array([2], np.uint8), admitted_tokens=["#ducks"], evicted_keys=u64(2**63, 2**63 + 1),
         evicted_slots=np.array([8_200, 8_201], np.int32),
-        settings=VocabConfigured(
-            vocabulary="default", from_window=22, candidates_per_slot=4.0,
-            kinds={
-                "hashtag": KindConfigured(
-                    capacity=640, rare_slots=7, admit_at=5.0, evict_below=0.5, hysteresis=0.25,
-                    half_life_windows=720.0, idle_windows=4_320,
-                )
-            },
-        ),
-    ),
-    "VocabConfigured": VocabConfigured(
-        vocabulary="default", from_window=0, candidates_per_slot=0.5,
-        kinds={
-            "word": KindConfigured(
-                capacity=64, rare_slots=1, admit_at=5.0, evict_below=1.0, hysteresis=0.0, half_life_windows=1.5,
-                idle_windows=1,
-            )
-        },
     ),
     "BinCounts": BinCounts(
         source_topic="candidates-served", source_partition=1, closed_through=22, window=23, feature_set="fs-1",
         features=np.array([0, 65_535], np.uint16), buckets=np.array([-(2**31), 7], np.int32),
-        counts=np.array([3, 4], np.uint32),
+        counts=np.array([3, 4], np.uint32), positives=np.array([0, 4], np.uint32),
     ),
     "FeatureUpdates": FeatureUpdates(
         kinds=np.array([0, 2], np.uint8), entities=u64(9, 7), panes=np.array([387_120, 387_121], np.uint32),
@@ -156,7 +137,8 @@ EXAMPLES = Examples(
 
 # What today's code makes of the records that only former versions wrote: file -> record.
 FORMER: dict[str, Record] = {
-    "VocabDelta.v1.hex": replaced(RECORDS["VocabDelta"], v=1, settings=None),
+    "BinCounts.v1.hex": replaced(RECORDS["BinCounts"], v=1, positives=np.empty(0, np.uint32)),
+    "BinsVersion.v1.json": replaced(RECORDS["BinsVersion"], v=1, cells={}),
     "ModelPublished.v1.json": replaced(
         RECORDS["ModelPublished"], v=1, evaluation=replaced(RECORDS["ModelPublished"].evaluation, provenance={})
     ),
