@@ -82,15 +82,15 @@ class StudyFigures(msgspec.Struct, frozen=True, kw_only=True):
 def figures(study: Study) -> StudyFigures:
     """Of a finished study."""
     tops = [study.tags.top(month) for month in study.months]
-    settings = study.settings[0]
+    rules = study.settings[0].word
     crossed = [top[study.tags.crossed_in[top] >= 0] for top in tops]
     return StudyFigures(
         tweets=study.tweets,
         windows=study.windows,
         window_minutes=study.window_ms / 60_000,
-        half_life_hours=settings.half_life_windows * study.window_ms / 3_600_000,
-        admit_at=settings.admit_at,
-        evict_below=settings.evict_below,
+        half_life_hours=rules.half_life_windows * study.window_ms / 3_600_000,
+        admit_at=rules.admit_at,
+        evict_below=rules.evict_below,
         built_in=_month_name(study.built_in),
         months=[_month_name(month) for month in study.months],
         keys=len(study.exact.keys),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.vocab_drift_exact import Column, KeyTable, Observed
 from benchmarks.vocab_drift_method import Method, Sharing
 from contracts.settings import VocabSettings
+from vocab.layout import Layout
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -65,7 +66,8 @@ class Hashing(Method):
     """A key's row is its hash modulo the number of rows."""
 
     def __init__(self, settings: VocabSettings) -> None:
-        self.name, self.capacity, self.rows = "hash", settings.capacity, settings.rare_slots + settings.capacity
+        layout = Layout.of(settings)
+        self.name, self.capacity, self.rows = "hash", layout.capacity, layout.num_slots
         self.admissions, self.most_admitted = None, 0
         self._num_rows = np.uint64(self.rows)
         self._rows = Rows()
@@ -93,7 +95,8 @@ class TwoHashes(Method):
     """A key is the sum of two distinct rows of one table, each by a hash of its own."""
 
     def __init__(self, settings: VocabSettings) -> None:
-        self.name, self.capacity, self.rows = "two hashes", settings.capacity, settings.rare_slots + settings.capacity
+        layout = Layout.of(settings)
+        self.name, self.capacity, self.rows = "two hashes", layout.capacity, layout.num_slots
         self.admissions, self.most_admitted = None, 0
         self._rows = Rows(places=2)
         self._pairs = Rows()

@@ -15,8 +15,9 @@ from benchmarks.vocab_drift_tags import NewHashtags
 from benchmarks.vocab_drift_vocabularies import Driftline, FirstMonth, Unbounded
 from contracts.frames import VocabCounts
 from contracts.records import Tweet
-from contracts.settings import TimeSettings, VocabSettings
+from contracts.settings import KindSettings, TimeSettings, VocabSettings
 from vocab.counting import SourceCounter
+from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
 from vocab.tokenizer import TokenBatch, Tokenizer
 
@@ -26,15 +27,25 @@ DAY_MS = 86_400_000
 SOURCE = ("tweets", 0)
 
 
+RULES = KindSettings(capacity=0, rare_slots=0)  # one rule for every kind: the exact truth has one
+
+
 def scaled(capacity: int, window_ms: int) -> VocabSettings:
-    """The default settings at another capacity, with the rare slots in proportion and the half-life in time kept."""
-    default = VocabSettings()
-    return msgspec.structs.replace(
-        default,
-        capacity=capacity,
-        rare_slots=max(1, default.rare_slots * capacity // default.capacity),
-        half_life_windows=default.half_life_windows * TimeSettings().window_ms / window_ms,
-    )
+    """About `capacity` slots, divided among kinds as they are by default, and the rare slots in proportion; the same
+    rules for every kind, with half-life and idle time kept in time."""
+    default, pace = VocabSettings(), TimeSettings().window_ms / window_ms
+    share = capacity / sum(kind.capacity for kind in default.kinds.values())
+    kinds = {
+        name: msgspec.structs.replace(
+            RULES,
+            capacity=max(SHARDS, round(kind.capacity * share / SHARDS) * SHARDS) if kind.capacity else 0,
+            rare_slots=max(1, int(kind.rare_slots * share)),
+            half_life_windows=RULES.half_life_windows * pace,
+            idle_windows=max(1, round(RULES.idle_windows * pace)),
+        )
+        for name, kind in default.kinds.items()
+    }
+    return msgspec.structs.replace(default, **kinds)
 
 
 @dataclass(slots=True)
@@ -68,9 +79,9 @@ class Study:
 
     def __init__(self, capacities: Sequence[int], window_ms: int, build_tweets: int) -> None:
         settings = [scaled(capacity, window_ms) for capacity in capacities]
-        day = DAY_MS // window_ms
+        day, rules = DAY_MS // window_ms, settings[0].word
         self.settings, self.window_ms = settings, window_ms
-        self.exact = ExactCounter(settings[0].admit_at, settings[0].evict_below, settings[0].half_life_windows)
+        self.exact = ExactCounter(rules.admit_at, rules.evict_below, rules.half_life_windows)
         self.tags = NewHashtags(self.exact)
         self.unbounded = Unbounded(self.exact, day)
         self.driftlines = [Driftline(each, SOURCE, self.exact, day) for each in settings]
@@ -136,6 +147,8 @@ class Study:
         """The product's decisions of the windows before the frame's; then how the hashtags stand that had crossed."""
         for driftline in self.driftlines:
             driftline.observe(frame)
+        if not len(self._crossed):
+            return
         for method, stood in zip(self.methods, self.tags_stood, strict=True):
             sharing = method.sharing(self._crossed)
             flags = np.stack([sharing.alone, sharing.each_alone, sharing.clean], axis=1)

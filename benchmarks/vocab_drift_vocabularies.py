@@ -10,6 +10,7 @@ from benchmarks.vocab_drift_rows import Rows
 from contracts.frames import VocabCounts, VocabDelta
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
+from vocab.layout import Layout
 from vocab.owner import VocabularyOwner
 from vocab.table import VocabularyView
 
@@ -26,7 +27,8 @@ class Driftline(Method):
     def __init__(
         self, settings: VocabSettings, source: tuple[str, int], exact: ExactCounter, brief_windows: int
     ) -> None:
-        self.name, self.capacity, self.rows = "Driftline", settings.capacity, settings.rare_slots + settings.capacity
+        layout = Layout.of(settings)
+        self.name, self.capacity, self.rows = "Driftline", layout.capacity, layout.num_slots
         self.settings = settings
         self._exact = exact
         self.owner = VocabularyOwner(settings, range(SHARDS), frozenset({source}))
@@ -128,8 +130,8 @@ class FirstMonth(Method):
     def __init__(self, settings: VocabSettings, exact: ExactCounter) -> None:
         self.name, self.capacity, self.rows = (
             "first month",
-            settings.capacity,
-            settings.rare_slots + settings.capacity,
+            Layout.of(settings).capacity,
+            Layout.of(settings).num_slots,
         )
         self.settings = settings
         self.admissions, self.most_admitted = None, 0
@@ -143,9 +145,9 @@ class FirstMonth(Method):
 
     def build(self, keys: U64, counts: I64) -> None:
         """Fixes the vocabulary by a month's counts; keys are distinct."""
-        best = np.lexsort((keys, -counts))[: self._view.capacity]
+        best = np.lexsort((keys, -counts))[: self._view.layout.capacity]
         chosen = np.sort(keys[best])
-        slots = self.settings.rare_slots + np.arange(len(chosen), dtype=np.int32)
+        slots = len(self._view.layout.rare_rows) + np.arange(len(chosen), dtype=np.int32)
         self._view = _view(self.settings, chosen, slots)
         self.most_admitted = len(chosen)
         everyone = self._exact.keys.keys
@@ -173,8 +175,7 @@ def _view(settings: VocabSettings, keys: U64, slots: NDArray[np.int32]) -> Vocab
     return VocabularyView(
         version=1,
         sequence=1,
-        rare_slots=settings.rare_slots,
-        capacity=settings.capacity,
+        layout=Layout.of(settings),
         keys=keys[order],
         slots=slots[order],
         generations=np.ones(len(keys), np.uint32),

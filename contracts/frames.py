@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.codec import Frame
-from contracts.records import Provenance
+from contracts.records import Provenance, VocabConfigured
 
 U8 = NDArray[np.uint8]
 U16 = NDArray[np.uint16]
@@ -60,8 +60,11 @@ class VocabDelta(Frame, frozen=True, kw_only=True):
 
     `version` is the window; `sequence` counts this shard's deltas from 1; the empty vocabulary is version 0.
     Admitted and evicted are disjoint; eviction comes first, so a slot may be freed and given away in one delta.
+    `settings`: those that took effect with this version, alike in all shards; the first delta of a shard has them.
+    Version 1 had none.
     """
 
+    v: int = 2
     vocabulary: str
     shard: int
     base_version: int
@@ -74,6 +77,7 @@ class VocabDelta(Frame, frozen=True, kw_only=True):
     admitted_tokens: list[str]
     evicted_keys: U64
     evicted_slots: I32
+    settings: VocabConfigured | None = None
 
 
 class BinCounts(Frame, frozen=True, kw_only=True):

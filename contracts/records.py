@@ -24,6 +24,7 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(max_length=100)]
 
 TICK_KEY = b"tick"  # the key of a tick record, on whichever topic
+SETTINGS_KEY = b"vocab-settings"  # the key of a VocabConfigured, on `tweets` and on `vocab-counts`
 
 
 class Provenance(StrEnum):
@@ -223,6 +224,32 @@ class ModelPublished(Record, frozen=True, kw_only=True):
     offsets: dict[int, int]
     published_ms: int
     evaluation: Evaluation | None = None
+
+
+class KindConfigured(msgspec.Struct, frozen=True, kw_only=True):
+    """`contracts.settings.KindSettings` on the wire."""
+
+    capacity: Count
+    rare_slots: Count
+    admit_at: float
+    evict_below: float
+    hysteresis: float
+    half_life_windows: float
+    idle_windows: Count
+
+
+class VocabConfigured(Record, frozen=True, kw_only=True):
+    """The settings that a vocabulary goes by, from window `from_window` on. Key `vocab-settings`.
+
+    On `tweets`, partition 0, as an operator asked for it; on `vocab-counts`, to every owner, with the window that the
+    source gave it; in the deltas of the version in which it took effect. `kinds`: by lower-case name of namespace; a
+    kind that is not named has no slots.
+    """
+
+    vocabulary: Name
+    from_window: Count
+    candidates_per_slot: float
+    kinds: dict[Name, KindConfigured]
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):

@@ -1,13 +1,13 @@
 """Every setting, its default and its unit, as frozen records; read once, at the edge of a process.
 
 Order of precedence: environment, then the TOML file that `DRIFTLINE_CONFIG` names (or `./driftline.toml`), then the
-defaults here. `[vocab] capacity` in the file is `DRIFTLINE_VOCAB_CAPACITY` in the environment; the two addresses
-have short names, `DRIFTLINE_KAFKA` and `DRIFTLINE_REDIS`.
+defaults here. `[trainer] seed` in the file is `DRIFTLINE_TRAINER_SEED` in the environment, `[vocab.hashtag] capacity`
+is `DRIFTLINE_VOCAB_HASHTAG_CAPACITY`; the two addresses have short names, `DRIFTLINE_KAFKA` and `DRIFTLINE_REDIS`.
 """
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,16 +38,57 @@ class HopSettings(Section, frozen=True, kw_only=True):
     session_timeout_ms: int = 10_000  # a killed worker's partitions move after this
 
 
-class VocabSettings(Section, frozen=True, kw_only=True):
-    """The drifting vocabulary."""
+class KindSettings(Section, frozen=True, kw_only=True):
+    """What holds for one kind of tokens. Kinds differ in how many there are and in how fast they come and go."""
 
-    name: str = "default"
-    capacity: int = 1 << 17  # slots of admitted keys over all virtual shards
-    rare_slots: int = 1 << 13  # slots that all other keys share, by hash
+    capacity: int  # slots of admitted keys: the same number in each of the 64 virtual shards
+    rare_slots: int  # rows for all other keys, by hash; shared with the kinds that travel beside this one
     admit_at: float = 5.0  # decayed count at which a key gets its own slot
     evict_below: float = 1.0  # decayed count under which an admitted key loses it: well under admit_at
+    hysteresis: float = 0.25  # by how much of the weakest key's count another must exceed it to take its slot, 0 to 1
     half_life_windows: float = 1440.0  # windows in which an unseen key's count halves
-    candidates_per_slot: float = 4.0  # keys counted but not admitted, as a multiple of the capacity
+    idle_windows: int = 10_080  # an admitted key that was not seen in so many windows loses its slot
+
+
+class VocabSettings(Section, frozen=True, kw_only=True):
+    """The drifting vocabulary: one table a kind of tokens (`vocab/namespaces.py`).
+
+    These are what a new vocabulary begins with, and what `driftline vocab configure` writes into the log; a running
+    vocabulary goes by its log.
+    """
+
+    name: str = "default"
+    candidates_per_slot: float = 4.0  # keys counted but not admitted, as a multiple of a kind's capacity
+    word: KindSettings = KindSettings(
+        capacity=1 << 15, rare_slots=2048, half_life_windows=2880.0, idle_windows=20_160
+    )
+    bigram: KindSettings = KindSettings(capacity=1 << 15, rare_slots=2048, admit_at=10.0, evict_below=2.0)
+    hashtag: KindSettings = KindSettings(
+        capacity=1 << 14, rare_slots=1024, half_life_windows=720.0, idle_windows=4_320
+    )
+    mention: KindSettings = KindSettings(capacity=1 << 14, rare_slots=1024)
+    cashtag: KindSettings = KindSettings(capacity=1 << 11, rare_slots=128)
+    domain: KindSettings = KindSettings(capacity=1 << 13, rare_slots=512, half_life_windows=2880.0)
+    emoji: KindSettings = KindSettings(capacity=1 << 12, rare_slots=128, half_life_windows=2880.0)
+    author: KindSettings = KindSettings(
+        capacity=1 << 14, rare_slots=2048, half_life_windows=2880.0, idle_windows=20_160
+    )
+    viewer: KindSettings = KindSettings(capacity=0, rare_slots=4096)  # not counted from tweets: never admitted
+    lang: KindSettings = KindSettings(capacity=1 << 10, rare_slots=64, half_life_windows=2880.0, idle_windows=40_320)
+
+    @staticmethod
+    def uniform(name: str = "default", candidates_per_slot: float = 4.0, **of_every_kind: Any) -> "VocabSettings":
+        """The same `KindSettings` for every kind, those that are never admitted included."""
+        kind = KindSettings(**of_every_kind)
+        return VocabSettings(name=name, candidates_per_slot=candidates_per_slot, **dict.fromkeys(KINDS, kind))
+
+    @property
+    def kinds(self) -> dict[str, KindSettings]:
+        """The settings of each kind by its name, in the order of `vocab.namespaces.Namespace`."""
+        return {kind: getattr(self, kind) for kind in KINDS}
+
+
+KINDS = tuple(field for field in VocabSettings.__struct_fields__ if field not in ("name", "candidates_per_slot"))
 
 
 class BinSettings(Section, frozen=True, kw_only=True):
@@ -117,13 +158,6 @@ class Settings(Section, frozen=True, kw_only=True):
     scorer: ScorerSettings = ScorerSettings()
 
 
-SECTIONS = {
-    field: type(default)
-    for field, default in zip(Settings.__struct_fields__, Settings.__struct_defaults__, strict=True)
-    if isinstance(default, Section)
-}
-
-
 def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> Settings:
     """The settings of this process.
 
@@ -132,12 +166,14 @@ def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> 
     environ = os.environ if environ is None else environ
     named = path or (Path(environ["DRIFTLINE_CONFIG"]) if environ.get("DRIFTLINE_CONFIG") else None)
     values = _read_file(named or Path("driftline.toml"), required=named is not None)
-    for variable, (section, field) in _variables().items():
+    for variable, (*sections, field) in _variables().items():
         if variable in environ:
-            table = values.setdefault(section, {}) if section else values
+            table = values
+            for section in sections:
+                table = table.setdefault(section, {})
             table[field] = environ[variable]
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        return msgspec.convert(_over(msgspec.to_builtins(Settings()), values), Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings ({named or 'environment'}): {error}") from error
 
@@ -145,9 +181,11 @@ def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> 
 def to_environ(settings: Settings) -> dict[str, str]:
     """The environment that gives a child process these settings."""
     result = {}
-    for variable, (section, field) in _variables().items():
-        holder = getattr(settings, section) if section else settings
-        result[variable] = str(getattr(holder, field))
+    for variable, path in _variables().items():
+        value: Any = settings
+        for field in path:
+            value = getattr(value, field)
+        result[variable] = str(value)
     return result
 
 
@@ -157,14 +195,27 @@ def masked(address: str) -> str:
     return address.replace(f":{password}@", ":***@") if password else address
 
 
-def _variables() -> dict[str, tuple[str, str]]:
-    """Environment variable -> (section or '', field)."""
-    plain = [field for field in Settings.__struct_fields__ if field not in SECTIONS]
-    found = {f"DRIFTLINE_{field.upper()}": ("", field) for field in plain}
-    for section, section_type in SECTIONS.items():
-        for field in section_type.__struct_fields__:
-            found[f"DRIFTLINE_{section.upper()}_{field.upper()}"] = (section, field)
-    return found
+def _variables() -> dict[str, tuple[str, ...]]:
+    """Environment variable -> path of the field: sections, then its name."""
+    return {"_".join(["DRIFTLINE", *path]).upper(): path for path in _paths(Settings())}
+
+
+def _paths(section: Section) -> Iterator[tuple[str, ...]]:
+    for field in section.__struct_fields__:
+        value = getattr(section, field)
+        if isinstance(value, Section):
+            yield from ((field, *path) for path in _paths(value))
+        else:
+            yield (field,)
+
+
+def _over(defaults: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` laid over defaults, table by table: a table that names one field keeps the defaults of its others."""
+    merged = dict(defaults)
+    for name, value in values.items():
+        default = defaults.get(name)
+        merged[name] = _over(default, value) if isinstance(default, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _read_file(path: Path, *, required: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns, Ragged
 from featurestore.bins import BIN_ROWS, BinsView
+from vocab.layout import Region
 
 if TYPE_CHECKING:
     from vocab.vocabulary import VocabularyView
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
-__all__ = ["BIN_ROWS", "ModelInputs", "Slots", "encode"]
+__all__ = ["BIN_ROWS", "REGIONS", "ModelInputs", "Slots", "encode"]
+
+
+# Where the rare keys of a split share rows: `layout.REGION_OF` the namespaces that it may hold.
+REGIONS = {
+    "viewer": Region.VIEWER,
+    "history": Region.NAMES,
+    "text": Region.TEXT,
+    "tags": Region.NAMES,
+    "author": Region.NAMES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,11 @@ class ModelInputs:
 def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
     """Pure; one look-up for the keys of all splits, two searches for the bins."""
     bags = [*features.viewer_keys.values(), *features.candidate_keys.values()]
-    slots = vocabulary.lookup(np.concatenate([bag.keys for bag in bags]))
+    regions = [REGIONS[split] for split in (*features.viewer_keys, *features.candidate_keys)]
+    slots = vocabulary.lookup(
+        np.concatenate([bag.keys for bag in bags]),
+        np.repeat(np.array(regions, np.uint8), [len(bag.keys) for bag in bags]),
+    )
     viewer_slots, end = _bags(features.viewer_keys, slots, 0)
     candidate_slots, end = _bags(features.candidate_keys, slots, end)
     return ModelInputs(

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from contracts.columns import FeatureColumns, Ragged
 from featurestore.bins import BinsView
 from featurestore.edge_table import BIN_STRIDE, INFINITY, MINUS_INFINITY, MISSING, ORDINARY, ZERO
-from featurestore.encoding import ModelInputs, Slots
+from featurestore.encoding import REGIONS, ModelInputs, Slots
 from featurestore.features import CANDIDATE_DENSE, NUMBER, VIEWER_DENSE, Continuous
+from vocab.layout import Region
 
 if TYPE_CHECKING:
     from vocab.vocabulary import VocabularyView
@@ -53,7 +54,11 @@ def _slots(keys: Mapping[str, Ragged], vocabulary: "VocabularyView") -> dict[str
     return {
         split: Slots(
             bags.offsets,
-            np.array([vocabulary.lookup(np.array([key]))[0] for key in bags.keys], np.int32),
+            np.array([_slot(key, REGIONS[split], vocabulary) for key in bags.keys], np.int32),
         )
         for split, bags in keys.items()
     }
+
+
+def _slot(key: np.uint64, region: Region, vocabulary: "VocabularyView") -> int:
+    return int(vocabulary.lookup(np.array([key]), np.array([region], np.uint8))[0])

@@ -56,14 +56,27 @@ def drifting_rows(tweets: int, seed: int) -> list[Row]:
         now = BEGIN_MS + i * WINDOWS * WINDOW_MS // tweets
         if now >= ticked + WINDOW_MS:
             ticked += WINDOW_MS
-            rows += _ticks((ENGAGEMENTS, CANDIDATES_SERVED), ticked)  # idle topics hold bins back otherwise
+            rows += ticks((ENGAGEMENTS, CANDIDATES_SERVED), ticked)  # idle topics hold bins back otherwise
         row = _tweet(i, now, rng)
         if rng.random() < 0.005:
             rows.append((*row[:3], b"not a tweet"))
         if rng.random() < 0.02:
             again.setdefault(i + rng.randrange(LAST_REPEAT), []).append(row)
         rows += [row, *again.pop(i, [])]
-    return rows + list(_ticks((TWEETS, ENGAGEMENTS, CANDIDATES_SERVED), END_MS))
+    return rows + list(ticks((TWEETS, ENGAGEMENTS, CANDIDATES_SERVED), END_MS))
+
+
+def row_of(tweet: Tweet) -> Row:
+    """A tweet as a producer writes it."""
+    key = key_of(tweet.id)
+    return TWEETS, partition_of(key, TWEETS.partitions), key, encode(tweet)
+
+
+def ticks(topics: tuple[Topic, ...], at_ms: int) -> Iterator[Row]:
+    """One for each partition of these topics."""
+    for topic in topics:
+        for partition in range(topic.partitions):
+            yield topic, partition, TICK_KEY, encode(Tick(tick_ms=at_ms))
 
 
 def _tweet(i: int, now: int, rng: random.Random) -> Row:
@@ -79,8 +92,7 @@ def _tweet(i: int, now: int, rng: random.Random) -> Row:
     )
     if rng.random() < 0.005:
         tweet = replace(tweet, created_ms=now + DAY_MS, author_id=WRONG_CLOCK)
-    key = key_of(tweet.id)
-    return TWEETS, partition_of(key, TWEETS.partitions), key, encode(tweet)
+    return row_of(tweet)
 
 
 def _text(now: int, rng: random.Random) -> str:
@@ -89,9 +101,3 @@ def _text(now: int, rng: random.Random) -> str:
     numbers = [(first + int(WORDS ** rng.random())) % WORDS for _ in range(6)]
     words = [f"{SCRIPTS[number % len(SCRIPTS)]}{number}" for number in numbers]
     return " ".join(words) + f" #Tag{(first + rng.randrange(40)) // 10}"
-
-
-def _ticks(topics: tuple[Topic, ...], at_ms: int) -> Iterator[Row]:
-    for topic in topics:
-        for partition in range(topic.partitions):
-            yield topic, partition, TICK_KEY, encode(Tick(tick_ms=at_ms))

@@ -15,6 +15,7 @@ from model import snapshot as snapshots
 from model.calibration import Calibrator
 from model.config import ModelConfig
 from model.snapshot import Manifest, Snapshot
+from vocab.keys import SHARDS
 from vocab.vocabulary import VocabularyView
 
 BEGIN_MS = 1_760_000_000_000
@@ -26,9 +27,10 @@ def make_snapshot(settings: Settings, version: int, epoch: int = 1, keys: int = 
     rng = np.random.default_rng(version)
     empty = VocabularyView.empty(settings.vocab)
     vocabulary = VocabularyView(
-        version=1_000 + version, sequence=1, rare_slots=empty.rare_slots, capacity=empty.capacity,
+        version=1_000 + version, sequence=1, layout=empty.layout,
         keys=np.arange(1, keys + 1, dtype=np.uint64),
-        slots=(empty.rare_slots + rng.permutation(keys)).astype(np.int32), generations=np.ones(keys, np.uint32),
+        slots=rng.permutation(np.concatenate([empty.layout.slots_of(0, shard) for shard in range(SHARDS)])[:keys]),
+        generations=np.ones(keys, np.uint32),
     )  # fmt: skip
     bins = BinsView(2_000 + version, {NUMBER["age_s"]: np.array([10, 100, 1_000], np.float32)})
     config = ModelConfig(num_slots=vocabulary.num_slots, bin_rows=BIN_ROWS, dim=settings.trainer.embedding_dim)

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts.errors import SettingsError
-from contracts.settings import SECTIONS, Settings, load, masked, to_environ
+from contracts.settings import KINDS, Settings, VocabSettings, load, masked, to_environ
+from vocab.namespaces import Namespace
 
 
 @pytest.fixture(autouse=True)
@@ -19,10 +21,13 @@ def test_defaults_stand_without_environment_and_file() -> None:
 
 def test_environment_goes_before_the_file_and_the_file_before_defaults(tmp_path: Path) -> None:
     file = tmp_path / "some.toml"
-    file.write_text('kafka = "file:1"\nredis = "redis://file"\n[vocab]\ncapacity = 640\nrare_slots = 64\n')
-    settings = load({"DRIFTLINE_CONFIG": str(file), "DRIFTLINE_KAFKA": "env:2", "DRIFTLINE_VOCAB_CAPACITY": "128"})
+    file.write_text('kafka = "file:1"\nredis = "redis://file"\n[vocab.word]\ncapacity = 640\nrare_slots = 64\n')
+    variables = {"DRIFTLINE_KAFKA": "env:2", "DRIFTLINE_VOCAB_WORD_CAPACITY": "128"}
+    settings = load({"DRIFTLINE_CONFIG": str(file), **variables})
     assert (settings.kafka, settings.redis) == ("env:2", "redis://file")
-    assert (settings.vocab.capacity, settings.vocab.rare_slots) == (128, 64)
+    assert (settings.vocab.word.capacity, settings.vocab.word.rare_slots) == (128, 64)
+    assert settings.vocab.word.half_life_windows == Settings().vocab.word.half_life_windows
+    assert settings.vocab.hashtag == Settings().vocab.hashtag
     assert settings.trainer == Settings().trainer
 
 
@@ -37,23 +42,39 @@ def test_the_folder_s_own_file_is_read_unless_another_is_named(tmp_path: Path) -
 
 def test_environment_round_trips() -> None:
     settings = load(
-        {"DRIFTLINE_VOCAB_ADMIT_AT": "7.25", "DRIFTLINE_JOIN_NEGATIVE_KEEP": "0.1", "DRIFTLINE_PREFIX": "a-"}
+        {"DRIFTLINE_VOCAB_HASHTAG_ADMIT_AT": "7.25", "DRIFTLINE_JOIN_NEGATIVE_KEEP": "0.1", "DRIFTLINE_PREFIX": "a-"}
     )
-    assert settings.vocab.admit_at == 7.25
+    assert settings.vocab.hashtag.admit_at == 7.25
     assert load(to_environ(settings)) == settings
 
 
 def test_every_field_has_one_variable() -> None:
-    fields = sum(len(section.__struct_fields__) for section in SECTIONS.values())
-    assert len(to_environ(Settings())) == fields + len(Settings.__struct_fields__) - len(SECTIONS)
+    def fields(value: object) -> int:
+        return sum(map(fields, value.values())) if isinstance(value, dict) else 1
+
+    assert len(to_environ(Settings())) == fields(msgspec.to_builtins(Settings()))
+
+
+def test_every_kind_of_tokens_has_a_table_of_settings_in_the_order_of_namespaces() -> None:
+    assert [namespace.name.lower() for namespace in Namespace] == list(KINDS)
+    assert list(VocabSettings.uniform(capacity=64, rare_slots=1).kinds) == list(KINDS)
 
 
 def test_wrong_type_names_the_field() -> None:
-    with pytest.raises(SettingsError, match=r"(?s)environment.*\$\.vocab\.capacity"):
-        load({"DRIFTLINE_VOCAB_CAPACITY": "many"})
+    with pytest.raises(SettingsError, match=r"(?s)environment.*\$\.vocab\.word\.capacity"):
+        load({"DRIFTLINE_VOCAB_WORD_CAPACITY": "many"})
 
 
-@pytest.mark.parametrize("text", ["speed = 1", "[vocab]\ncapcity = 1", "[vocabulary]\ncapacity = 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "speed = 1",
+        "[vocab.word]\ncapcity = 1",
+        "[vocab]\ncapacity = 1",
+        "[vocab]\nword = 1",
+        "[vocabulary]\ncapacity = 1",
+    ],
+)
 def test_unknown_name_in_the_file_is_refused_with_the_file(tmp_path: Path, text: str) -> None:
     file = tmp_path / "wrong.toml"
     file.write_text(text)

@@ -5,6 +5,8 @@ import pytest
 
 from contracts.settings import Settings, load, to_environ
 from driftline.demo import plan
+from vocab.layout import Layout
+from vocab.rules import rules_of
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -54,7 +56,8 @@ def test_derived_settings_fit_each_other_and_survive_the_environment() -> None:
     assert settings.time.jump_ms >= 2 * settings.time.window_ms
     assert settings.join.label_window_ms == plan.REACTION_MS
     assert settings.features.pane_ms % settings.time.window_ms == 0
-    assert settings.vocab.capacity % 64 == 0
+    rules_of(settings.vocab)  # raises for settings that contradict each other
+    assert Layout.of(settings.vocab).num_slots < Layout.of(Settings().vocab).num_slots / 3
     assert plan.VERSIONS_WANTED <= 6_000 * plan.SEEN_PER_REQUEST / settings.trainer.publish_every_examples < 20
     assert load(to_environ(settings)) == settings
 

@@ -12,10 +12,10 @@ from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, CONTINUOUS,
 
 
 class FakeVocabulary:
-    """Any pure function of keys is a vocabulary, as far as the encoding is concerned."""
+    """Any pure function of keys and regions is a vocabulary, as far as the encoding is concerned."""
 
-    def lookup(self, keys):
-        return (keys % np.uint64(1_000)).astype(np.int32)
+    def lookup(self, keys, regions):
+        return (keys % np.uint64(1_000)).astype(np.int32) + 1_000 * regions.astype(np.int32)
 
 
 @st.composite

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from contracts.codec import encode
 from contracts.errors import VersionRetired
 from contracts.frames import VocabCounts, VocabDelta
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings, VocabSettings, to_environ
 from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, prefixed
 from driftline.cli.main import app
 from driftline.inspect.vocab_log import difference, rebuild
@@ -57,8 +57,8 @@ def drifted(settings: Settings) -> tuple[Settings, list[VocabDelta]]:
     """A small vocabulary with its log on Kafka, of more versions than a replica retains."""
     settings = msgspec.structs.replace(
         settings,
-        vocab=msgspec.structs.replace(
-            settings.vocab, capacity=SHARDS, rare_slots=16, admit_at=3.0, evict_below=1.0, half_life_windows=4.0
+        vocab=VocabSettings.uniform(
+            capacity=SHARDS, rare_slots=16, admit_at=3.0, evict_below=1.0, half_life_windows=4.0
         ),
     )
     owner = VocabularyOwner(settings.vocab, range(SHARDS), frozenset({SOURCE}))

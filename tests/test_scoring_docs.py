@@ -66,7 +66,7 @@ def test_the_consumer_of_ten_lines_prints_timelines(settings):
 
 
 def test_what_was_logged_scores_the_same_bits_again(tmp_path):
-    settings = Settings(vocab=VocabSettings(capacity=128, rare_slots=64), data_dir=str(tmp_path))
+    settings = Settings(vocab=VocabSettings.uniform(capacity=128, rare_slots=64), data_dir=str(tmp_path))
     published = save_snapshot(settings, 1)
     ((_, served),) = rank([make_request(1)], make_read([9]), Predictor.load(published.path), 0, lambda: 0)
     names: dict = {}

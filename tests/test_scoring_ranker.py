@@ -21,7 +21,7 @@ from tests.scoring_samples import make_read, make_request, make_snapshot
 from tests.unhurried import unhurried
 from vocab.tokenizer import TOKENIZER_VERSION
 
-SETTINGS = Settings(vocab=VocabSettings(capacity=128, rare_slots=64))
+SETTINGS = Settings(vocab=VocabSettings.uniform(capacity=128, rare_slots=64))
 
 
 class Scripted:

@@ -39,7 +39,7 @@ from vocab.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.services
 
-SMALL = VocabSettings(capacity=128, rare_slots=64)
+SMALL = VocabSettings.uniform(capacity=128, rare_slots=64)
 DECODE = {
     TIMELINES_RANKED.name: Codec(RankedTimeline).decode,
     CANDIDATES_SERVED.name: Codec(CandidatesServed).decode,

@@ -16,7 +16,7 @@ from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
 from transport.metrics import MODELS_REFUSED
 
-SMALL = VocabSettings(capacity=128, rare_slots=64)
+SMALL = VocabSettings.uniform(capacity=128, rare_slots=64)
 
 
 @pytest.fixture

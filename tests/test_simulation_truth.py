@@ -21,7 +21,7 @@ from vocab.view_lists import merged
 
 WINDOW_MS = 60_000
 HOURS = 2
-SETTINGS = VocabSettings(admit_at=5.0, capacity=1 << 15, half_life_windows=120.0)
+SETTINGS = VocabSettings.uniform(admit_at=5.0, capacity=1 << 15, rare_slots=64, half_life_windows=120.0)
 
 
 def decided(tweets: list[Tweet], first: int, last: int) -> Iterator[tuple[int, VocabularyOwner, list[VocabDelta]]]:
@@ -55,14 +55,14 @@ def crossings(tweets: list[Tweet], first: int, last: int) -> dict[str, int]:
     fresh: dict[int, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for tweet in tweets:
         fresh[tweet.created_ms // WINDOW_MS].update({word[1:] for word in tweet.text.split() if word[0] == "#"})
-    fade = 2.0 ** (-1 / SETTINGS.half_life_windows)
+    fade = 2.0 ** (-1 / SETTINGS.word.half_life_windows)
     counts: dict[str, float] = {}
     crossed: dict[str, int] = {}
     for window in range(first, last):
         counts = {tag: count * fade for tag, count in counts.items()}
         for tag, count in fresh[window].items():
             counts[tag] = counts.get(tag, 0.0) + count
-            if counts[tag] >= SETTINGS.admit_at:
+            if counts[tag] >= SETTINGS.word.admit_at:
                 crossed.setdefault(tag, window)
     return crossed
 

@@ -86,10 +86,10 @@ def test_only_touched_rows_change() -> None:
     learner = trained(world, settings, 100)
     before = {name: array.copy() for name, array in {**learner.weights(), **learner.optimizer()}.items()}
     examples, _ = world.examples(3)
-    keys = np.concatenate(
-        [bags.keys for bags in (*examples.features.viewer_keys.values(), *examples.features.candidate_keys.values())]
+    inputs = encode(examples.features, learner.vocabulary, learner.bins)
+    touched = np.unique(
+        np.concatenate([bags.slots for bags in (*inputs.viewer_slots.values(), *inputs.candidate_slots.values())])
     )
-    touched = np.unique(learner.vocabulary.lookup(keys))
     learner.learn([examples])
     after = {**learner.weights(), **learner.optimizer()}
     for name in ("embedding", "linear", "embedding_moment", "linear_moment"):
@@ -101,7 +101,7 @@ def test_only_touched_rows_change() -> None:
 def test_rare_rows_are_fresh_from_the_start_and_admitted_rows_when_admitted() -> None:
     settings = small_settings("")
     learner = Learner(settings)
-    rare = settings.vocab.rare_slots
+    rare = len(learner.vocabulary.layout.rare_rows)
     embedding = learner.weights()["embedding"]
     np.testing.assert_array_equal(embedding[:rare], fresh_region(rare, RARE_DOMAIN, 8, learner.config.init_scale))
     assert not embedding[rare:].any()
@@ -123,7 +123,7 @@ def test_a_slot_given_away_inherits_nothing() -> None:
     generations[200] = 2  # the same key again, after it had lost its slot
     order = np.argsort(keys)
     newer = VocabularyView(
-        version=view.version + 1, sequence=view.sequence + 1, rare_slots=view.rare_slots, capacity=view.capacity,
+        version=view.version + 1, sequence=view.sequence + 1, layout=view.layout,
         keys=keys[order], slots=view.slots[order], generations=generations[order],
     )  # fmt: skip
     before = {name: array.copy() for name, array in {**learner.weights(), **learner.optimizer()}.items()}

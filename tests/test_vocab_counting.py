@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -117,7 +116,7 @@ TWEETS = st.lists(
     min_size=1,
     max_size=20,
 )
-SETTINGS = VocabSettings(capacity=SHARDS, rare_slots=4, admit_at=2.0, half_life_windows=1.0)
+SETTINGS = VocabSettings.uniform(capacity=SHARDS, rare_slots=4, admit_at=2.0, half_life_windows=1.0)
 
 
 @given(TWEETS, st.lists(st.integers(1, 6), max_size=10), st.sampled_from([1, 4]))
@@ -152,7 +151,9 @@ def decisions(texts: list[str], windows: np.ndarray, sizes: list[int], partition
 def test_admitted_tokens_are_spelled_for_people():
     made, counter = Tokenizer(), SourceCounter("tweets", 0, 1)
     owner = VocabularyOwner(
-        msgspec.structs.replace(SETTINGS, capacity=64 * SHARDS), range(SHARDS), frozenset({("tweets", 0)})
+        VocabSettings.uniform(capacity=64 * SHARDS, rare_slots=4, admit_at=2.0, half_life_windows=1.0),
+        range(SHARDS),
+        frozenset({("tweets", 0)}),
     )
     for _, frame in count(counter, made, ["Big #News"] * 3, [5] * 3, 4) + counter.markers(5):
         owner.observe(frame)

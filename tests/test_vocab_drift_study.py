@@ -15,7 +15,7 @@ from benchmarks.vocab_drift_memory import bytes_of
 from benchmarks.vocab_drift_plot import plot
 from benchmarks.vocab_drift_report import as_markdown
 from benchmarks.vocab_drift_rows import Hashing, TwoHashes
-from benchmarks.vocab_drift_study import Study
+from benchmarks.vocab_drift_study import RULES, Study
 from contracts.records import Tweet
 from contracts.settings import VocabSettings
 from tests.data_files import data_file
@@ -73,7 +73,7 @@ def test_exact_counter_is_the_slow_one(steps: list[tuple[int, dict[int, int]]]) 
 
 @pytest.mark.parametrize("kind", [Hashing, TwoHashes])
 def test_sharing_of_hashed_rows_is_counted_right(kind: type[Hashing] | type[TwoHashes]) -> None:
-    exact, method = ExactCounter(5.0, 1.0, HALF_LIFE), kind(VocabSettings(capacity=64, rare_slots=1))
+    exact, method = ExactCounter(5.0, 1.0, HALF_LIFE), kind(VocabSettings.uniform(capacity=0, rare_slots=6))
     generator = np.random.default_rng(3)
     for window in range(1, 60):
         keys = np.unique(generator.integers(0, 200, 12).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
@@ -158,7 +158,7 @@ def test_a_slice_of_real_tweets(tmp_path: Path) -> None:
 
 def _slow_truth(tweets: list[Tweet], window_ms: int) -> tuple[list[list[int]], dict[int, int]]:
     """(top new hashtags by month, key -> time at which it crossed in its first month), one occurrence at a time."""
-    default, tokenizer = VocabSettings(), Tokenizer()
+    default, tokenizer = RULES, Tokenizer()
     left = 0.5 ** (window_ms / (default.half_life_windows * 60_000))
     first_month, by_month = dict[int, str](), defaultdict[str, Counter[int]](Counter)
     counts, last, crossed_at = dict[int, float](), dict[int, int](), dict[int, int]()

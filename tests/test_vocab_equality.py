@@ -15,17 +15,23 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.settings import Settings
-from tests.drifting_stream import Row, drifting, drifting_rows
+from contracts.sources import open_source
+from contracts.topics import TWEETS
+from tests.data_files import data_file
+from tests.drifting_stream import DAY_MS, Row, drifting, drifting_rows, row_of, ticks
 from tests.unhurried import unhurried
 from tests.vocab_outcome import Decided, Outcome, decided, digest, outcome, states_written
 from tests.vocab_replay import replay
 from tests.vocab_runs import crew, write_rows
 
 FEW_TWEETS = 1_000
-TWEETS = 6_000
+MANY_TWEETS = 6_000
+REAL_TWEETS = 5_000
 BATCH_RECORDS = 5_000
+HOUR_MS = 3_600_000
 YEAR_S = 365 * 86_400
 SHIFTED = {
     "PYTHONPATH": os.pathsep.join(
@@ -48,6 +54,17 @@ def test_batches_restarts_interleaving_and_number_of_owners_change_nothing(log, 
     settings, rows, expected = few(log)
     assert expected.admitted > expected.evicted > 50
     assert decided(settings, replay(settings, rows, owners, random.Random(cut))[0]) == expected
+
+
+@pytest.mark.data
+def test_real_tweets_make_one_vocabulary_too():
+    tweets = sorted(open_source(data_file("airline_2015.csv.gz")), key=lambda tweet: tweet.created_ms)[:REAL_TWEETS]
+    settings = drifting(Settings(), BATCH_RECORDS)
+    settings = replace(settings, time=replace(settings.time, window_ms=HOUR_MS, jump_ms=DAY_MS))  # nights are quiet
+    rows = [*map(row_of, tweets), *ticks((TWEETS,), tweets[-1].created_ms + DAY_MS)]
+    expected = decided(settings, replay(settings, rows)[0])
+    assert expected.admitted > expected.evicted > 500
+    assert decided(settings, replay(settings, rows, 4, random.Random(1))[0]) == expected
 
 
 def test_the_shifted_clock_is_a_year_ahead_and_monotonic_time_is_not():
@@ -80,7 +97,7 @@ def plain(
     """One worker, large batches, the true year."""
     prefix = f"plain-{os.urandom(3).hex()}-"
     settings = drifting(Settings(kafka=kafka, redis=redis_url, prefix=prefix), BATCH_RECORDS)
-    rows = drifting_rows(TWEETS, seed=1)
+    rows = drifting_rows(MANY_TWEETS, seed=1)
     return settings, rows, run(settings, rows, tmp_path_factory.mktemp("plain"))
 
 

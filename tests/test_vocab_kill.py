@@ -82,6 +82,6 @@ def test_killed_workers_leave_the_vocabulary_of_a_run_without_kills(settings, tm
     for run in range(runs):
         killed = replace(settings, prefix=f"{settings.prefix}{run}-")
         kills = run_with_kills(killed, rows, held, random.Random(run), tmp_path / f"killed-{run}")
-        print(f"run {run}: {'; '.join(kills)}")
+        print(f"run {run}: {'; '.join(kills)}", flush=True)
         assert outcome(killed) == expected, f"run {run}: {kills}"
         forget(killed)

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.settings import VocabSettings
+from vocab.keys import SHARDS
+from vocab.layout import RARE, Layout
 from vocab.sorted_keys import KeyIndex, replace
 from vocab.table import VocabularyView
 
@@ -52,12 +54,12 @@ def test_the_next_columns_are_those_of_a_dictionary(table, added, strangers, dat
 def test_a_view_answers_as_a_dictionary_does(n):
     rng = np.random.default_rng(3)
     keys = np.unique(rng.integers(0, 2**64, n, dtype=np.uint64))
-    slots = (rng.permutation(len(keys)) + 8).astype(np.int32)
+    layout = Layout.from_rows([[RARE, 0, 8], [RARE + 1, 8, 1], [RARE + 2, 9, 1], [0, 10, n // SHARDS + 1]], [8, 1, 1])
+    slots = (rng.permutation(len(keys)) + 10).astype(np.int32)
     view = VocabularyView(
         version=1,
         sequence=1,
-        rare_slots=8,
-        capacity=n,
+        layout=layout,
         keys=keys,
         slots=slots,
         generations=np.ones(len(keys), np.uint32),
@@ -65,7 +67,7 @@ def test_a_view_answers_as_a_dictionary_does(n):
     slot_of = dict(zip(keys.tolist(), slots.tolist(), strict=True))
     wanted = rng.permutation(np.concatenate([keys, rng.integers(0, 2**64, 500, dtype=np.uint64)]))
     for part in (wanted, wanted[:1], wanted[::2], wanted[:0]):
-        rare = [(key * 0x9E3779B97F4A7C15 % 2**64 >> 32) % 8 for key in part.tolist()]
+        rare = [(key * 0x9E3779B97F4A7C15 % 2**64 >> 32) % 10 for key in part.tolist()]
         assert view.lookup(part).tolist() == [slot_of.get(k, r) for k, r in zip(part.tolist(), rare, strict=True)]
         assert view.is_admitted(part).tolist() == [key in slot_of for key in part.tolist()]
     with pytest.raises(ValueError, match="read-only"):
@@ -82,4 +84,4 @@ def test_an_empty_vocabulary_has_only_rare_slots():
     view = VocabularyView.empty(VocabSettings())
     keys = np.array([0, 1, 2**64 - 1], np.uint64)
     assert not view.is_admitted(keys).any()
-    assert (view.lookup(keys) < view.rare_slots).all()
+    assert np.isin(view.lookup(keys), view.layout.rare_rows).all()

@@ -29,7 +29,9 @@ from vocab.view_lists import (
 )
 from vocab.view_store import read_list, read_token, write_view
 
-SETTINGS = VocabSettings(capacity=4 * SHARDS, rare_slots=8, admit_at=2.0, evict_below=0.5, half_life_windows=48.0)
+SETTINGS = VocabSettings.uniform(
+    capacity=4 * SHARDS, rare_slots=8, admit_at=2.0, evict_below=0.5, half_life_windows=48.0
+)
 SOURCE = ("tweets", 0)
 
 

@@ -11,10 +11,12 @@ from contracts.errors import ChainBroken, SnapshotInvalid, VersionNotReached, Ve
 from contracts.frames import VocabCounts, VocabDelta, empty
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
+from vocab.layout import Layout
+from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
 from vocab.vocabulary import RETAINED, Vocabulary, VocabularyView, changed_slots
 
-SETTINGS = VocabSettings(
+SETTINGS = VocabSettings.uniform(
     capacity=2 * SHARDS, rare_slots=5, admit_at=2.0, evict_below=1.0, half_life_windows=1.5, candidates_per_slot=4.0
 )
 SOURCE = ("tweets", 0)
@@ -114,10 +116,10 @@ class Replicas(RuleBasedStateMachine):
     def no_two_keys_share_a_slot_and_none_is_in_the_rare_region(self) -> None:
         view = self.live.at(self.live.complete_through)
         assert len(set(view.slots.tolist())) == len(view)
-        assert all(SETTINGS.rare_slots <= slot < view.num_slots for slot in view.slots.tolist())
+        assert (view.layout.locate(view.slots)[0] == Namespace.WORD).all()
         assert view.is_admitted(view.keys).all()
         slots = view.lookup(PROBES)
-        assert ((slots >= SETTINGS.rare_slots) == view.is_admitted(PROBES)).all()
+        assert (np.isin(slots, view.layout.rare_rows) != view.is_admitted(PROBES)).all()
 
     @invariant()
     def it_holds_what_the_owner_holds(self) -> None:
@@ -172,7 +174,7 @@ def test_gap_repeat_reorder_and_misfit_break_the_chain_and_change_nothing():
         vocabulary.apply(delta)
     change = msgspec.structs.replace
     good = second[0]
-    slot = np.array([SETTINGS.rare_slots], np.int32)
+    slot = Layout.of(SETTINGS).slots_of(Namespace.WORD, 0)[:1]
     key = np.array([KEYS[2]], np.uint64)
     misfits = {
         "repeats": first[0],
@@ -188,7 +190,13 @@ def test_gap_repeat_reorder_and_misfit_break_the_chain_and_change_nothing():
             vocabulary.apply(delta)
     for delta in second[1:]:
         vocabulary.apply(delta)
-    admits_twice = change(good, admitted_keys=key, admitted_slots=slot, admitted_generations=np.ones(1, np.uint32))
+    admits_twice = change(
+        good,
+        admitted_keys=key,
+        admitted_slots=slot,
+        admitted_generations=np.ones(1, np.uint32),
+        admitted_namespaces=np.zeros(1, np.uint8),
+    )
     evicts_stranger = change(good, evicted_keys=key, evicted_slots=slot)
     for text, delta in {"is taken": admits_twice, "holds no such slot": evicts_stranger}.items():
         with pytest.raises(ChainBroken, match=text):
@@ -206,63 +214,75 @@ def test_changed_slots_are_those_given_to_another_key_or_turn():
     old = vocabulary.at(vocabulary.complete_through)
     empty_view = VocabularyView.empty(SETTINGS)
     slots, keys, generations = changed_slots(empty_view, old)
-    assert (slots.tolist(), keys.tolist(), generations.tolist()) == ([5, 6], KEYS[:2], [1, 1])
+    assert (slots.tolist(), keys.tolist(), generations.tolist()) == ([50, 51], KEYS[:2], [1, 1])
     for delta in log.next({KEYS[0]: 9}, gap=4) + log.next({KEYS[0]: 3, KEYS[1]: 9}):
         vocabulary.apply(delta)
     new = vocabulary.at(vocabulary.complete_through)
     slots, keys, generations = changed_slots(old, new)
-    assert (slots.tolist(), keys.tolist(), generations.tolist()) == ([6], [KEYS[1]], [2])
+    assert (slots.tolist(), keys.tolist(), generations.tolist()) == ([51], [KEYS[1]], [2])
     assert [len(column) for column in changed_slots(new, new)] == [0, 0, 0]
     assert [len(column) for column in changed_slots(new, empty_view)] == [0, 0, 0]
 
 
+ARRAYS = {
+    "header": np.array([2, 7, 1, SHARDS], np.int64),
+    "extents": np.array([256, 0, 5, 257, 5, 1, 258, 6, 1, 2, 7, 2], np.int64),
+    "rare": np.array([5, 1, 1], np.int64),
+    "keys": np.array([3, 9], np.uint64),
+    "slots": np.array([8, 7], np.int32),
+    "generations": np.array([1, 2], np.uint32),
+}
+
+
 def test_views_are_read_only_and_survive_their_arrays():
-    arrays = {
-        "header": np.array([1, 7, 1, 5, 128], np.int64),
-        "keys": np.array([3, 9], np.uint64),
-        "slots": np.array([6, 5], np.int32),
-        "generations": np.array([1, 2], np.uint32),
-    }
+    arrays = {name: column.copy() for name, column in ARRAYS.items()}
     view = VocabularyView.from_arrays(arrays)
     arrays["slots"][0] = 100
-    assert view.lookup(np.array([3, 9], np.uint64)).tolist() == [6, 5]
+    assert view.lookup(np.array([3, 9], np.uint64)).tolist() == [8, 7]
     with pytest.raises(ValueError, match="read-only"):
         view.slots[0] = 0
     for name, column in view.to_arrays().items():
-        assert column.dtype == arrays[name].dtype
+        assert column.dtype == ARRAYS[name].dtype
+        assert column.tolist() == ARRAYS[name].tolist()
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"header": np.array([2, 7, 1, 5, 128], np.int64)},
+        {"header": np.array([1, 7, 1, SHARDS], np.int64)},
         {"keys": np.array([9, 3], np.uint64)},
-        {"slots": np.array([5, 5], np.int32)},
-        {"slots": np.array([4, 5], np.int32)},
+        {"slots": np.array([8, 8], np.int32)},
+        {"slots": np.array([8, 4], np.int32)},
+        {"slots": np.array([8, 7 + 2 * SHARDS], np.int32)},
         {"generations": np.array([1], np.uint32)},
+        {"rare": np.array([5, 1, 0], np.int64)},
+        {"extents": ARRAYS["extents"][3:]},
     ],
 )
 def test_arrays_that_are_no_vocabulary_are_refused(change):
-    arrays = {
-        "header": np.array([1, 7, 1, 5, 128], np.int64),
-        "keys": np.array([3, 9], np.uint64),
-        "slots": np.array([6, 5], np.int32),
-        "generations": np.array([1, 2], np.uint32),
-    }
     with pytest.raises(SnapshotInvalid):
-        VocabularyView.from_arrays({**arrays, **change})
+        VocabularyView.from_arrays({**ARRAYS, **change})
     with pytest.raises(SnapshotInvalid, match="keys"):
-        VocabularyView.from_arrays({name: column for name, column in arrays.items() if name != "keys"})
+        VocabularyView.from_arrays({name: column for name, column in ARRAYS.items() if name != "keys"})
 
 
-def test_a_table_of_another_shape_is_no_start():
-    with pytest.raises(ChainBroken, match="slots"):
-        Vocabulary(SETTINGS, VocabularyView.empty(msgspec.structs.replace(SETTINGS, rare_slots=6)))
+def test_a_log_without_settings_and_shards_that_differ_in_theirs_are_refused():
+    deltas = Log().next({KEYS[0]: 3})
+    change = msgspec.structs.replace
+    with pytest.raises(ChainBroken, match="begins without settings"):
+        Vocabulary(SETTINGS).apply(change(deltas[0], settings=None))
+    vocabulary = Vocabulary(SETTINGS)
+    other = change(deltas[-1].settings, candidates_per_slot=2.0)
+    for delta in deltas[:-1]:
+        vocabulary.apply(delta)
+    with pytest.raises(ChainBroken, match="differ in their settings"):
+        vocabulary.apply(change(deltas[-1], settings=other))
+    vocabulary.apply(deltas[-1])
+    assert vocabulary.complete_through == 11
 
 
-def test_rare_slots_are_used_evenly():
-    view = VocabularyView.empty(VocabSettings())
-    keys = np.random.default_rng(5).integers(0, 2**64, 1 << 17, dtype=np.uint64)
-    load = np.bincount(view.lookup(keys), minlength=view.rare_slots)
-    assert len(load) == view.rare_slots
-    assert load.max() < 16 + 8 * 4  # 8 standard deviations of the mean load of 16
+def test_keys_are_refused_in_the_slots_of_another_namespace():
+    delta = next(delta for delta in Log().next({KEYS[0]: 3}) if len(delta.admitted_keys))
+    wrong = np.full(len(delta.admitted_keys), Namespace.HASHTAG, np.uint8)
+    with pytest.raises(ChainBroken, match="the slots of another"):
+        Vocabulary(SETTINGS).apply(msgspec.structs.replace(delta, admitted_namespaces=wrong))

@@ -20,7 +20,9 @@ from model.snapshot import Manifest, Snapshot
 from trainer.learner import Learner
 from trainer.versions import Versions
 from vocab.keys import SHARDS, keys_of_ids, shard_of
+from vocab.layout import Layout
 from vocab.namespaces import Namespace
+from vocab.rules import configured
 
 START_MS = 1_700_000_000_000
 WINDOWS = range(START_MS // 60_000 - 4, START_MS // 60_000 - 1)  # of the logs; windows of a minute
@@ -33,7 +35,7 @@ def small_settings(data_dir: str, **trainer: object) -> Settings:
     return Settings(
         data_dir=data_dir,
         time=TimeSettings(window_ms=60_000),
-        vocab=VocabSettings(capacity=4_096, rare_slots=64),
+        vocab=VocabSettings.uniform(capacity=4_096, rare_slots=64),
         trainer=TrainerSettings(**{"embedding_dim": 8, "batch_size": 64, **trainer}),  # type: ignore[arg-type]
     )
 
@@ -116,12 +118,11 @@ class World:
         """One delta a shard and window: every key is admitted in one of the windows, and some leave in the last."""
         keys = np.concatenate([self.viewer_keys, self.author_keys, self.word_keys])
         order = np.random.default_rng(self.seed + 1).permutation(len(keys))
-        per_shard = settings.vocab.capacity // SHARDS
+        layout = Layout.of(settings.vocab)
         deltas = []
         for shard in range(SHARDS):
             mine = keys[order][shard_of(keys[order]) == shard]
-            first = settings.vocab.rare_slots + shard * per_shard
-            slots = first + np.arange(len(mine), dtype=np.int32)
+            slots = layout.slots_of(Namespace.WORD, shard)[: len(mine)]
             for number, window in enumerate(windows):
                 share = slice(number, None, len(windows))
                 admitted = np.sort(mine[share])
@@ -140,6 +141,7 @@ class World:
                         admitted_tokens=[""] * len(admitted),
                         evicted_keys=np.empty(0, np.uint64),
                         evicted_slots=np.empty(0, np.int32),
+                        settings=None if number else configured(settings.vocab),
                     )
                 )
         return sorted(deltas, key=lambda delta: (delta.version, delta.shard))

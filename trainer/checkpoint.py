@@ -121,7 +121,8 @@ def load_newest(folders: Folders, learner: Learner) -> Cut | None:
         cut = msgspec.json.decode(content, type=Cut)
     except (SnapshotInvalid, msgspec.MsgspecError) as error:
         raise SnapshotInvalid(f"checkpoint {path}: {error}; remove it to resume from the one before") from error
-    if cut.config != learner.config or cut.feature_set != FEATURE_SET:
+    same_size = msgspec.structs.replace(cut.config, num_slots=learner.config.num_slots)  # that is the log's to say
+    if same_size != learner.config or cut.feature_set != FEATURE_SET:
         raise SettingsError(
             f"checkpoint {path} is of a model {cut.config} over feature set {cut.feature_set}, but the settings "
             f"describe {learner.config} over {FEATURE_SET}; set DRIFTLINE_TRAINER_NAME to begin another model"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from trainer.bin_rows import row_mixtures, same_edges
 from trainer.inputs import Slice, slices
 from trainer.progress import Progress
 from trainer.tables import BagGradient, Table
+from vocab.layout import Layout
 from vocab.vocabulary import VocabularyView, changed_slots
 
 ENGAGED_BITS = np.uint16(sum(1 << ACTIONS.index(action) for action in ENGAGED))
@@ -78,7 +80,7 @@ class Learner:
         )
         self._batch_size = settings.trainer.batch_size
         self._rate = settings.trainer.learning_rate
-        self._table = Table.fresh(_initial_rows(self.config, settings.vocab.rare_slots))
+        self._table = self._begin_table(self.vocabulary.layout)
         self._bin_table = Table.fresh(
             fresh_region(self.config.bin_rows, BIN_DOMAIN, self.config.bin_dim, self.config.init_scale)
         )
@@ -88,11 +90,13 @@ class Learner:
     def move_to(self, vocabulary: VocabularyView, bins: BinsView, rolls: Sequence[BinsVersion]) -> None:
         """Learn from here on with these versions: slots with new owners start fresh, rows of bins follow their edges.
 
-        rolls: the records that lead to `bins`, ascending; those that the learner has followed already are passed
-        over. Raises `ChainBroken` where they lead elsewhere.
+        Where the table of the vocabulary has grown, so does ours: every row stays as it is. rolls: the records that
+        lead to `bins`, ascending; those that the learner has followed already are passed over. Raises `ChainBroken`
+        for a vocabulary whose rows are others than those learned so far, and where the rolls lead elsewhere.
         """
         if (vocabulary.version, bins.version) == (self.vocabulary.version, self.bins.version):
             return
+        self._lay_out(vocabulary.layout)
         slots, keys, generations = changed_slots(self.vocabulary, vocabulary)
         self._table.reset(slots, fresh_rows(keys, generations, self.config.dim, self.config.init_scale))
         edges = dict(self.bins.edges)
@@ -131,6 +135,7 @@ class Learner:
 
     def restore(self, weights: Arrays, optimizer: Arrays, vocabulary: VocabularyView, bins: BinsView) -> None:
         """The inverse of `weights` and `optimizer`, at the versions they were taken at."""
+        self._table = self._begin_table(vocabulary.layout)
         arrays = {**weights, **optimizer}
         self._table.restore(arrays, "")
         self._bin_table.restore(arrays, "bin_")
@@ -138,6 +143,35 @@ class Learner:
             parameter[:] = weights[name]
         self._adam.restore(optimizer)
         self.vocabulary, self.bins = vocabulary, bins
+
+    def _begin_table(self, layout: Layout) -> Table:
+        """A table that has learned nothing. Rare rows are there from the start; a row of an admitted key is made when
+        the key is admitted."""
+        self.config = msgspec.structs.replace(self.config, num_slots=layout.num_slots)
+        rows = np.zeros((layout.num_slots, self.config.dim), np.float32)
+        rows[layout.rare_rows] = self._fresh_rare(layout.rare_rows)
+        return Table.fresh(rows)
+
+    def _lay_out(self, layout: Layout) -> None:
+        """Rows for a layout that goes on from the present one."""
+        former = self.vocabulary.layout
+        if layout.extents == former.extents:
+            return
+        if (
+            not self.vocabulary.version
+        ):  # no key had a slot yet, and nothing was learned: the log says what it begins with
+            self._table = self._begin_table(layout)
+            return
+        if not layout.extends(former):
+            raise ChainBroken("the vocabulary's rows are not those that this model has learned; train anew")
+        self._table.grow(layout.num_slots)
+        new_rare = layout.rare_rows[layout.rare_rows >= former.num_slots]
+        self._table.reset(new_rare, self._fresh_rare(new_rare))
+        self.config = msgspec.structs.replace(self.config, num_slots=layout.num_slots)
+
+    def _fresh_rare(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        domain = np.full(len(rows), RARE_DOMAIN, np.uint64)
+        return fresh_rows(rows.astype(np.uint64), domain, self.config.dim, self.config.init_scale)
 
     def _step(self, part: Slice, targets: Targets) -> None:
         pooled, leaves = self._pool(part)
@@ -201,10 +235,3 @@ def _tensor(array: NDArray[Any]) -> Tensor:
     if array.dtype == np.int32:
         array = array.astype(np.int64)
     return torch.from_numpy(array)
-
-
-def _initial_rows(config: ModelConfig, rare_slots: int) -> NDArray[np.float32]:
-    """Rare rows are there from the start; a row of an admitted key is made when the key is admitted."""
-    rows = np.zeros((config.num_slots, config.dim), np.float32)
-    rows[:rare_slots] = fresh_region(rare_slots, RARE_DOMAIN, config.dim, config.init_scale)
-    return rows

@@ -81,6 +81,15 @@ class Table:
         self.embedding_moment[rows] = EMBEDDING_MOMENT
         self.linear_moment[rows] = LINEAR_MOMENT
 
+    def grow(self, rows: int) -> None:
+        """More rows, which have learned nothing and are zero until `reset`; those that there were keep their bits."""
+        more = rows - len(self.linear)
+        self.embedding = np.concatenate([self.embedding, np.zeros((more, self.embedding.shape[1]), np.float32)])
+        self.linear = np.concatenate([self.linear, np.zeros(more, np.float32)])
+        self.embedding_moment = np.concatenate([self.embedding_moment, np.full(more, EMBEDDING_MOMENT, np.float32)])
+        self.linear_moment = np.concatenate([self.linear_moment, np.full(more, LINEAR_MOMENT, np.float32)])
+        self._place = np.full(rows, -1, np.int32)
+
     def mix(self, rows: NDArray[np.integer], shares: NDArray[np.float64]) -> None:
         """Rows become mixtures of themselves: new row i = sum over j of shares[i, j] * old row j, moments too."""
         for array in self._learned():

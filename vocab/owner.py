@@ -5,21 +5,26 @@ alone: not of the order in which frames of different sources come, of how they a
 `close_windows` is called, nor of how many owners the shards are spread over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import BadRecord
-from contracts.frames import VocabCounts, VocabDelta, empty
+from contracts.frames import VocabCounts, VocabDelta
+from contracts.records import VocabConfigured
 from contracts.settings import TimeSettings, VocabSettings
 from vocab import decay, owner_state
 from vocab.drift import Drift
 from vocab.keys import SHARDS, shard_of
 from vocab.languages import UND
+from vocab.layout import Layout
+from vocab.namespaces import Namespace
 from vocab.pending import PendingWindow
+from vocab.rules import configured, rules_of, settings_of
 from vocab.schedule import decision_windows
-from vocab.shard import NO_CHANGE, NO_SLOT, Decision, Rules, decide, forgotten
+from vocab.shard import NO_CHANGE, NO_SLOT, Decision, decide, forgotten
 from vocab.spellings import Spellings
 from vocab.tracked import MAX_WINDOW, TrackedKeys
 from vocab.trends import Trends
@@ -27,17 +32,15 @@ from vocab.trends import Trends
 Source = tuple[str, int]
 
 _WINDOW_MS = TimeSettings().window_ms
-_NO_KEYS = empty(np.uint64)
-_NO_GENERATIONS = empty(np.uint32)
-_NO_NAMESPACES = empty(np.uint8)
+_KINDS = len(Namespace)
 
 
 class VocabularyOwner:
     """Owns `shards` of the vocabulary; `sources` are all (topic, partition) that count into it.
 
-    Attributes for readers (`view.py`): `version`, the newest window decided; `first_window`, the first one counted
-    in; `tracked`, the counted keys; `generations` uint32[len(shards), per_shard], how often each slot was given
-    away so far; `spellings`, key -> token; `trends` and `drift`, of the admitted keys.
+    Attributes for readers (`view.py`): `settings`, those in effect; `version`, the newest window decided;
+    `first_window`, the first one counted in; `tracked`, the counted keys; `spellings`, key -> token; `trends` and
+    `drift`, of the admitted keys.
     """
 
     def __init__(
@@ -47,21 +50,24 @@ class VocabularyOwner:
         sources: frozenset[Source],
         window_ms: int = _WINDOW_MS,
     ) -> None:
+        """`settings` hold until the log says otherwise (`configure`). Raises `SettingsError` for contradictions."""
         if not sources:
             raise ValueError("a vocabulary with no sources would never close a window")
         if sorted(set(shards)) != sorted(shards) or not all(0 <= shard < SHARDS for shard in shards):
             raise ValueError(f"shards are distinct numbers of 0..{SHARDS - 1}, got {list(shards)}")
         self.settings = settings
-        self.rules = Rules.of(settings)
+        self.rules = rules_of(settings)
+        self.layout = Layout.of(settings)
         self.shards = sorted(shards)
         self.version = 0
         self.first_window = 0
         self.sequence = 0
         self.tracked = TrackedKeys.none()
-        self.generations = np.zeros((len(self.shards), self.rules.per_shard), np.uint32)
+        self.generations = np.zeros((len(self.shards), self.layout.places_per_shard), np.uint32)
         self.spellings = Spellings()
         self.closed: dict[Source, int] = dict.fromkeys(sorted(sources), 0)
         self.pending: dict[int, PendingWindow] = {}
+        self.changes: dict[int, VocabConfigured] = {}  # by the window from which they hold: none in effect yet
         self.counted = 0  # the newest window decided that a source counted in
         self.window_ms = window_ms
         self.trends, self.drift = Trends(window_ms), Drift(window_ms)
@@ -79,8 +85,19 @@ class VocabularyOwner:
 
     def generations_of(self, slots: NDArray[np.int32]) -> NDArray[np.uint32]:
         """How often each of these slots of the owner's was given away. int32[n] -> uint32[n]."""
-        shards, places = np.divmod(slots - self.rules.rare_slots, self.rules.per_shard)
+        _, shards, places = self.layout.locate(slots)
         return self.generations[np.searchsorted(self.shards, shards), places]
+
+    def configure(self, record: VocabConfigured) -> None:
+        """Takes settings that hold from the first window decided that is not before `from_window`.
+
+        A function of the log as long as every owner takes them before that window can close. Raises `BadRecord`, and
+        changes nothing: `foreign_vocabulary`, and as `settings_of` does.
+        """
+        if record.vocabulary != self.settings.name:
+            raise BadRecord("foreign_vocabulary", f"settings of {record.vocabulary!r}, not of {self.settings.name!r}")
+        self.layout.changed(settings_of(record))
+        self.changes[record.from_window] = record
 
     def observe(self, frame: VocabCounts) -> None:
         """Takes one source's counts of one window, or its marker.
@@ -111,8 +128,11 @@ class VocabularyOwner:
 
     @classmethod
     def from_bytes(cls, settings: VocabSettings, data: bytes, window_ms: int = _WINDOW_MS) -> "VocabularyOwner":
-        """The inverse of `to_bytes`. Raises `SnapshotInvalid` for bytes that are none, or of other settings."""
-        state = owner_state.unpack(data, settings)
+        """The inverse of `to_bytes`: with the settings in it, whatever `settings` say but for the vocabulary's name.
+
+        Raises `SnapshotInvalid` for bytes that are none, or of another vocabulary.
+        """
+        state = owner_state.unpack(data, settings.name)
         owner = cls(settings, state.shards, frozenset(owner_state.sources_of(state)), window_ms)
         owner_state.restore(owner, state)
         return owner
@@ -130,13 +150,15 @@ class VocabularyOwner:
                 "late_counts",
                 f"{source[0]}[{source[1]}] counts in window {frame.window}, which it closed at {self.closed[source]}",
             )
+        if len(frame.namespaces) and frame.namespaces.max() >= _KINDS:
+            raise BadRecord("unknown_kind", f"keys of namespace {frame.namespaces.max()}; upgrade this owner")
         for keys in (frame.keys, frame.token_keys):
             if not self._owned[shard_of(keys)].all():
                 raise BadRecord("foreign_shard", f"keys of other shards than this owner's {self.shards}")
 
     def _decide(self, window: int, pending: PendingWindow | None) -> list[VocabDelta]:
-        left = decay.factor(self.settings.half_life_windows, window - self.version)
-        self.tracked.fade(np.full(256, left, np.uint64))
+        changed = self._take_settings(window)
+        self._fade(window - self.version)
         if pending:
             self.tracked.add(*pending.columns(), window)
             self.spellings.merge(pending.spellings)
@@ -144,20 +166,22 @@ class VocabularyOwner:
             self.first_window = self.first_window or window
         base, self.version = self.version, window
         self.sequence += 1
+        idle = window - self.tracked.last_seen > self._of_kind("idle_windows", np.int64)[self.tracked.namespaces]
         drop = np.zeros(len(self.tracked), bool)
-        decisions = []
-        busy = self._busy()
-        for shard, (begin, end) in zip(self.shards, self.tracked.bounds(self.shards), strict=True):
-            if not busy[shard]:
-                decisions.append((shard, begin, NO_CHANGE))
-                continue
-            counts, slots = self.tracked.counts[begin:end], self.tracked.slots[begin:end]
-            decision = decide(counts, slots, self.rules, self.rules.first_slot(shard))
-            slots[decision.evicted] = NO_SLOT
-            slots[decision.admitted] = decision.admitted_slots
-            drop[begin:end] = forgotten(counts, slots, self.rules.kept)
-            decisions.append((shard, begin, decision))
-        deltas = [self._delta(shard, base, begin, decision) for shard, begin, decision in decisions]
+        decided: dict[int, list[Decision]] = {shard: [] for shard in self.shards}
+        for shard, namespace, rows in self._busy(idle):
+            counts, slots = self.tracked.counts[rows], self.tracked.slots[rows]
+            rules = self.rules[namespace]
+            found = decide(counts, slots, idle[rows], rules, self.layout.slots_of(namespace, shard))
+            slots[found.evicted] = NO_SLOT
+            slots[found.admitted] = found.admitted_slots
+            self.tracked.slots[rows] = slots
+            drop[rows] = forgotten(counts, slots, rules.kept)
+            decided[shard].append(
+                Decision(rows[found.admitted], found.admitted_slots, rows[found.evicted], found.evicted_slots)
+            )
+        settings = configured(self.settings, changed) if changed is not None else None
+        deltas = [self._delta(shard, base, _joined(decided[shard]), settings) for shard in self.shards]
         self._forget(drop)
         self._follow(window - base, pending)
         return deltas
@@ -175,24 +199,58 @@ class VocabularyOwner:
         if pending:
             self.trends.add(*pending.by_language())
             self.drift.count(self.version, *pending.columns())
-        self.trends.bound(self.settings.capacity // SHARDS)
+        self.trends.bound(sum(rules.per_shard for rules in self.rules))
 
-    def _busy(self) -> NDArray[np.bool_]:
-        """bool[64]: the shards in which a key may come, go or be forgotten. In most windows most have none."""
-        tracked, shards = self.tracked, shard_of(self.tracked.keys)
+    def _take_settings(self, window: int) -> int | None:
+        """Puts the newest settings that are due in effect; the window from which they hold, if they change anything.
+
+        A vocabulary's first decision says what it begins with.
+        """
+        due = sorted(begin for begin in self.changes if begin <= window)
+        taken = [self.changes.pop(begin) for begin in due]
+        settings = settings_of(taken[-1]) if taken else self.settings
+        if settings == self.settings and self.sequence:
+            return None
+        self.settings = settings
+        self.rules = rules_of(settings)
+        # Where no slot was given away yet, there is nothing that would have to stay.
+        self.layout = self.layout.changed(settings) if self.sequence else Layout.of(settings)
+        generations = np.zeros((len(self.shards), self.layout.places_per_shard), np.uint32)
+        if self.sequence:
+            generations[:, : self.generations.shape[1]] = self.generations
+        self.generations = generations
+        return due[-1] if due else 0
+
+    def _fade(self, elapsed: int) -> None:
+        left = [decay.factor(rules.half_life_windows, elapsed) for rules in self.rules]
+        self.tracked.fade(np.array(left, np.uint64))
+
+    def _of_kind(self, field: str, dtype: type) -> NDArray[Any]:
+        """One field of the rules of every namespace, by its number."""
+        return np.array([getattr(rules, field) for rules in self.rules], dtype)
+
+    def _busy(self, idle: NDArray[np.bool_]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+        """(shard, namespace, their rows of `tracked`) where a key may come, go or be forgotten. In most windows most
+        have none."""
+        tracked = self.tracked
+        group = shard_of(tracked.keys).astype(np.int64) * _KINDS + tracked.namespaces
         waiting = tracked.slots == NO_SLOT
-        comes_or_goes = (tracked.counts >= np.uint64(self.rules.admit_at)) | (tracked.counts == 0)
-        notable = np.where(waiting, comes_or_goes, tracked.counts < np.uint64(self.rules.evict_below))
-        busy = np.bincount(shards[waiting], minlength=SHARDS) > self.rules.kept
-        busy[shards[notable]] = True
-        return busy
+        comes = (tracked.counts >= self._of_kind("admit_at", np.uint64)[tracked.namespaces]) & ~idle
+        goes = (tracked.counts < self._of_kind("evict_below", np.uint64)[tracked.namespaces]) | idle
+        notable = np.where(waiting, comes | (tracked.counts == 0), goes)
+        groups = SHARDS * _KINDS
+        busy = np.bincount(group[waiting], minlength=groups) > np.tile(self._of_kind("kept", np.int64), SHARDS)
+        busy |= np.bincount(group[~waiting], minlength=groups) > np.tile(self._of_kind("per_shard", np.int64), SHARDS)
+        busy[group[notable]] = True
+        for shard, (begin, end) in zip(self.shards, tracked.bounds(self.shards), strict=True):
+            kinds = tracked.namespaces[begin:end]
+            for namespace in np.flatnonzero(busy[shard * _KINDS : (shard + 1) * _KINDS]).tolist():
+                yield shard, namespace, begin + np.flatnonzero(kinds == namespace)
 
-    def _delta(self, shard: int, base: int, begin: int, decision: Decision) -> VocabDelta:
-        if decision is NO_CHANGE:
-            return self._quiet_delta(shard, base)
-        keys = self.tracked.keys[begin + decision.admitted]
+    def _delta(self, shard: int, base: int, decision: Decision, settings: VocabConfigured | None) -> VocabDelta:
+        keys = self.tracked.keys[decision.admitted]
         generations = self.generations[self.shards.index(shard)]
-        places = decision.admitted_slots - self.rules.first_slot(shard)
+        _, _, places = self.layout.locate(decision.admitted_slots)
         generations[places] += 1
         return VocabDelta(
             vocabulary=self.settings.name,
@@ -203,29 +261,26 @@ class VocabularyOwner:
             admitted_keys=keys,
             admitted_slots=decision.admitted_slots,
             admitted_generations=generations[places],
-            admitted_namespaces=self.tracked.namespaces[begin + decision.admitted],
+            admitted_namespaces=self.tracked.namespaces[decision.admitted],
             admitted_tokens=self.spellings.of(keys),
-            evicted_keys=self.tracked.keys[begin + decision.evicted],
+            evicted_keys=self.tracked.keys[decision.evicted],
             evicted_slots=decision.evicted_slots,
-        )
-
-    def _quiet_delta(self, shard: int, base: int) -> VocabDelta:
-        return VocabDelta(
-            vocabulary=self.settings.name,
-            shard=shard,
-            base_version=base,
-            version=self.version,
-            sequence=self.sequence,
-            admitted_keys=_NO_KEYS,
-            admitted_slots=NO_CHANGE.admitted_slots,
-            admitted_generations=_NO_GENERATIONS,
-            admitted_namespaces=_NO_NAMESPACES,
-            admitted_tokens=[],
-            evicted_keys=_NO_KEYS,
-            evicted_slots=NO_CHANGE.evicted_slots,
+            settings=settings,
         )
 
     def _forget(self, drop: NDArray[np.bool_]) -> None:
         if drop.any():
             self.spellings.forget(self.tracked.keys[drop])
             self.tracked.keep(~drop)
+
+
+def _joined(decisions: Sequence[Decision]) -> Decision:
+    """The decisions of a shard's namespaces as one: by row, and so by key."""
+    if not decisions:
+        return NO_CHANGE
+    admitted, admitted_slots, evicted, evicted_slots = (
+        np.concatenate([getattr(decision, field) for decision in decisions])
+        for field in ("admitted", "admitted_slots", "evicted", "evicted_slots")
+    )
+    come, go = np.argsort(admitted), np.argsort(evicted)
+    return Decision(admitted[come], admitted_slots[come], evicted[go], evicted_slots[go])

@@ -6,17 +6,17 @@ rows by window, then key.
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.codec import Codec, Frame, encode
 from contracts.errors import BadRecord, SnapshotInvalid
-from contracts.frames import I32, I64, U8, U16, U32, U64, empty
-from contracts.settings import VocabSettings
+from contracts.frames import I32, I64, U8, U16, U32, U64
+from contracts.records import VocabConfigured
 from vocab import trends_state
-from vocab.languages import UND
+from vocab.layout import Layout
 from vocab.pending import PendingWindow
+from vocab.rules import configured, rules_of, settings_of
 from vocab.tracked import TrackedKeys
 from vocab.trends_state import TrendState
 
@@ -27,16 +27,19 @@ if TYPE_CHECKING:
 class OwnerState(Frame, frozen=True, kw_only=True):
     """All of a `VocabularyOwner`.
 
+    `settings`: those in effect; `changes`: those that are not yet. `extents`, `rare`: of the `Layout`.
     `source_*`: row i is a source and the newest window that it closed. `keys` to `slots`: columns of `TrackedKeys`,
-    with the `tokens` of the keys ("" = not spelled). `generations`: shards x per_shard. `waiting`: windows counted in
-    and not decided yet; row i of `open_*` is a key's sum in one of them, row j of `spelled_*` a spelling.
-    Version 1 had no `open_languages`: it is empty, and none is known.
+    with the `tokens` of the keys ("" = not spelled). `generations`: shards x places of a shard. `waiting`: windows
+    counted in and not decided yet; row i of `open_*` is a key's sum in one of them, row j of `spelled_*` a spelling.
+    Versions 1 and 2 had one table for all namespaces; they cannot be gone on from.
     """
 
-    v: int = 2
+    v: int = 3
     vocabulary: str
-    capacity: int
-    rare_slots: int
+    settings: VocabConfigured
+    changes: list[VocabConfigured]
+    extents: list[list[int]]
+    rare: list[int]
     shards: list[int]
     source_topics: list[str]
     source_partitions: list[int]
@@ -56,13 +59,13 @@ class OwnerState(Frame, frozen=True, kw_only=True):
     waiting: list[int]
     open_windows: I64
     open_keys: U64
+    open_languages: U16
     open_namespaces: U8
     open_counts: U64
     spelled_windows: list[int]
     spelled_keys: list[int]
     spelled_tokens: list[str]
-    open_languages: U16 = msgspec.field(default_factory=lambda: empty(np.uint16))
-    trends: TrendState | None = None
+    trends: TrendState
 
 
 _CODEC = Codec(OwnerState)
@@ -86,8 +89,10 @@ def pack(owner: "VocabularyOwner") -> bytes:
     }
     state = OwnerState(
         vocabulary=owner.settings.name,
-        capacity=owner.settings.capacity,
-        rare_slots=owner.settings.rare_slots,
+        settings=configured(owner.settings),
+        changes=[owner.changes[window] for window in sorted(owner.changes)],
+        extents=owner.layout.to_rows(),
+        rare=list(owner.layout.rare),
         shards=owner.shards,
         source_topics=[topic for topic, _ in owner.closed],
         source_partitions=[partition for _, partition in owner.closed],
@@ -113,18 +118,19 @@ def pack(owner: "VocabularyOwner") -> bytes:
     return encode(state)
 
 
-def unpack(data: bytes, settings: VocabSettings) -> OwnerState:
-    """The state in `data`. Raises `SnapshotInvalid` for bytes that are none, or of other settings."""
+def unpack(data: bytes, vocabulary: str) -> OwnerState:
+    """The state in `data`. Raises `SnapshotInvalid` for bytes that are none, or of another vocabulary."""
     try:
         state = _CODEC.decode(data)
     except BadRecord as error:
-        raise SnapshotInvalid(f"vocabulary state: {error}") from error
-    written = (state.vocabulary, state.capacity, state.rare_slots)
-    wanted = (settings.name, settings.capacity, settings.rare_slots)
-    if written != wanted:
         raise SnapshotInvalid(
-            f"vocabulary state is of (name, capacity, rare_slots) {written}, the settings say {wanted}; "
-            "set them back, or give the new vocabulary a name of its own (vocab.name)"
+            f"vocabulary state: {error}; if a release with one table for all kinds of tokens wrote it, begin a new "
+            "installation with a prefix of its own (DRIFTLINE_PREFIX)"
+        ) from error
+    if state.vocabulary != vocabulary:
+        raise SnapshotInvalid(
+            f"vocabulary state is of {state.vocabulary!r}, the settings name {vocabulary!r}; set vocab.name back, or "
+            "begin a new installation with a prefix of its own (DRIFTLINE_PREFIX)"
         )
     return state
 
@@ -136,6 +142,10 @@ def sources_of(state: OwnerState) -> list[tuple[str, int]]:
 
 def restore(owner: "VocabularyOwner", state: OwnerState) -> None:
     """Fills a new owner of the state's shards and sources."""
+    owner.settings = settings_of(state.settings)
+    owner.rules = rules_of(owner.settings)
+    owner.layout = Layout.from_rows(state.extents, state.rare)
+    owner.changes = {record.from_window: record for record in state.changes}
     owner.version, owner.first_window = state.version, state.first_window
     owner.counted, owner.sequence = state.counted, state.sequence
     owner.closed.update(zip(sources_of(state), state.source_closed, strict=True))
@@ -145,12 +155,11 @@ def restore(owner: "VocabularyOwner", state: OwnerState) -> None:
     trends_state.restore(
         owner.trends, owner.drift, state.trends, owner.tracked.keys[held], owner.tracked.namespaces[held]
     )
-    owner.generations = state.generations.reshape(owner.generations.shape).copy()
+    owner.generations = state.generations.reshape(len(state.shards), owner.layout.places_per_shard).copy()
     spelled = np.array([token != "" for token in state.tokens], bool)
     owner.spellings.learn(state.keys[spelled], [token for token in state.tokens if token])
     owner.pending = {window: PendingWindow() for window in state.waiting}
-    languages = state.open_languages if state.v > 1 else np.full(len(state.open_keys), UND, np.uint16)
-    columns = (state.open_keys, languages, state.open_namespaces, state.open_counts)
+    columns = (state.open_keys, state.open_languages, state.open_namespaces, state.open_counts)
     for window, pending in owner.pending.items():
         rows = state.open_windows == window
         pending.add(*(column[rows] for column in columns))

@@ -1,7 +1,7 @@
 """The owner as one would write it first: one dictionary a shard, one key at a time. Slow; what the owner must equal.
 
-Decay, thresholds, schedule and shards are its own words for the rules in `shard.py`, `schedule.py` and `decay.py`; it
-shares with the owner the settings and `decay.factor`.
+Decay, thresholds, schedule, shards and slots are its own words for the rules in `shard.py`, `schedule.py`, `decay.py`
+and `layout.py`; it shares with the owner the settings, how they are logged, and `decay.factor`.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,23 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from contracts.frames import VocabCounts, VocabDelta
-from contracts.settings import VocabSettings
+from contracts.records import VocabConfigured
+from contracts.settings import KindSettings, VocabSettings
 from vocab.decay import ONE, add_one, decay_one, factor
+from vocab.rules import configured, settings_of
+
+REGIONS = {
+    "text": ("word", "bigram", "emoji", "lang"),
+    "names": ("hashtag", "mention", "cashtag", "domain", "author"),
+    "viewers": ("viewer",),
+}
 
 
 @dataclass(slots=True)
 class _Key:
     namespace: int
     count: int = 0
+    seen: int = 0
     slot: int = -1
     token: str = ""
 
@@ -34,7 +43,9 @@ class ReferenceOwner:
 
     def __init__(self, settings: VocabSettings, shards: Sequence[int], sources: frozenset[tuple[str, int]]) -> None:
         self.settings = settings
-        self.per_shard = settings.capacity // 64
+        self.changes: dict[int, VocabConfigured] = {}
+        self.rows = 0
+        self.extents: list[tuple[str, int, int]] = []  # (kind or region, first row, slots of a shard or rows)
         self.keys: dict[int, dict[int, _Key]] = {shard: {} for shard in sorted(shards)}
         self.generations: dict[int, int] = {}
         self.closed = dict.fromkeys(sources, 0)
@@ -54,6 +65,10 @@ class ReferenceOwner:
         source = (frame.source_topic, frame.source_partition)
         self.closed[source] = max(self.closed[source], frame.closed_through)
 
+    def configure(self, record: VocabConfigured) -> None:
+        """Remembers settings until their window comes."""
+        self.changes[record.from_window] = record
+
     def close_windows(self) -> list[VocabDelta]:
         """Walks over the windows one by one."""
         deltas = []
@@ -68,46 +83,89 @@ class ReferenceOwner:
         return self.version + 1 if self.version else min(self.windows, default=1)
 
     def _decide(self, window: int, counted: _Window | None) -> list[VocabDelta]:
-        left = factor(self.settings.half_life_windows, window - self.version)
+        changed = self._take_settings(window)
+        left = {kind: factor(each.half_life_windows, window - self.version) for kind, each in self._kinds().items()}
         base, self.version, self.sequence = self.version, window, self.sequence + 1
         if counted:
             self.counted = window
-        return [self._decide_shard(shard, base, left, counted) for shard in self.keys]
+        return [self._decide_shard(shard, base, left, counted, changed) for shard in self.keys]
 
-    def _decide_shard(self, shard: int, base: int, left: int, counted: _Window | None) -> VocabDelta:
+    def _take_settings(self, window: int) -> VocabConfigured | None:
+        from_window, settings = 0, self.settings
+        for begin in sorted(begin for begin in self.changes if begin <= window):
+            from_window, settings = begin, settings_of(self.changes.pop(begin))
+        if self.sequence and settings == self.settings:
+            return None
+        self.settings = settings
+        wanted = {
+            region: sum(getattr(settings, kind).rare_slots for kind in kinds) for region, kinds in REGIONS.items()
+        }
+        for name in [*REGIONS, *settings.kinds]:
+            size = wanted[name] if name in REGIONS else getattr(settings, name).capacity // 64
+            more = size - sum(extent[2] for extent in self.extents if extent[0] == name)
+            if more > 0:
+                self.extents.append((name, self.rows, more))
+                self.rows += more if name in REGIONS else more * 64
+        return configured(settings, from_window)
+
+    def _kinds(self) -> dict[int, KindSettings]:
+        return dict(enumerate(self.settings.kinds.values()))
+
+    def _decide_shard(
+        self, shard: int, base: int, left: dict[int, int], counted: _Window | None, changed: VocabConfigured | None
+    ) -> VocabDelta:
         keys = self.keys[shard]
         for state in keys.values():
-            state.count = decay_one(state.count, left)
+            state.count = decay_one(state.count, left[state.namespace])
         for key, count in (counted.counts if counted else {}).items():
             if counted and key >> 58 == shard:
                 state = keys.setdefault(key, _Key(counted.namespaces[key]))
-                state.count = add_one(state.count, count)
+                state.count, state.seen = add_one(state.count, count), self.version
                 token = counted.tokens.get(key, "")
                 state.token = min(state.token, token) if state.token and token else state.token or token
-        evicted = self._evict(keys)
-        admitted = self._admit(shard, keys, evicted)
-        self._forget(keys)
-        return self._delta(shard, base, keys, admitted, evicted)
+        admitted: dict[int, int] = {}
+        evicted: dict[int, int] = {}
+        for namespace, kind in self._kinds().items():
+            mine = {key: state for key, state in keys.items() if state.namespace == namespace}
+            gone = self._evict(mine, kind)
+            admitted |= self._admit(shard, namespace, mine, gone)
+            evicted |= gone
+            for key in self._forgotten(mine, kind):
+                del keys[key]
+        return self._delta(shard, base, keys, admitted, evicted, changed)
 
-    def _evict(self, keys: dict[int, _Key]) -> dict[int, int]:
+    def _evict(self, keys: dict[int, _Key], kind: KindSettings) -> dict[int, int]:
         evicted = {}
         for key, state in keys.items():
-            if state.slot >= 0 and state.count < self.settings.evict_below * ONE:
+            faded = state.count < kind.evict_below * ONE or self.version - state.seen > kind.idle_windows
+            if state.slot >= 0 and faded:
                 evicted[key], state.slot = state.slot, -1
+        held = sorted((state.count, key) for key, state in keys.items() if state.slot >= 0)
+        for _, key in held[: max(0, len(held) - kind.capacity // 64)]:
+            evicted[key], keys[key].slot = keys[key].slot, -1
         return evicted
 
-    def _admit(self, shard: int, keys: dict[int, _Key], evicted: dict[int, int]) -> dict[int, int]:
-        waiting = [k for k, s in keys.items() if s.slot < 0 and s.count >= self.settings.admit_at * ONE]
+    def _admit(self, shard: int, namespace: int, keys: dict[int, _Key], evicted: dict[int, int]) -> dict[int, int]:
+        kind = self._kinds()[namespace]
+        waiting = [
+            key
+            for key, state in keys.items()
+            if state.slot < 0
+            and key not in evicted
+            and state.count >= kind.admit_at * ONE
+            and self.version - state.seen <= kind.idle_windows
+        ]
         waiting.sort(key=lambda key: (-keys[key].count, key))
         incumbents = [key for key, state in keys.items() if state.slot >= 0]
         incumbents.sort(key=lambda key: (keys[key].count, key))
-        first = self.settings.rare_slots + shard * self.per_shard
-        free = set(range(first, first + self.per_shard)) - {keys[key].slot for key in incumbents}
-        winners, places = waiting[: len(free)], sorted(free)[: len(waiting)]
+        name = list(self.settings.kinds)[namespace]
+        slots = {first + shard * size + i for of, first, size in self.extents if of == name for i in range(size)}
+        free = sorted(slots - {keys[key].slot for key in incumbents})[: kind.capacity // 64 - len(incumbents)]
+        winners, places = waiting[: len(free)], free[: len(waiting)]
         replaced = []
         for newcomer, weakest in zip(waiting[len(free) :], incumbents, strict=False):
             weak = keys[weakest].count
-            if keys[newcomer].count - weak <= weak >> 2:
+            if keys[newcomer].count - weak <= decay_one(weak, round(kind.hysteresis * ONE)):
                 break
             winners.append(newcomer)
             replaced.append(weakest)
@@ -119,16 +177,20 @@ class ReferenceOwner:
             self.generations[slot] = self.generations.get(slot, 0) + 1
         return dict(zip(winners, places, strict=True))
 
-    def _forget(self, keys: dict[int, _Key]) -> None:
+    def _forgotten(self, keys: dict[int, _Key], kind: KindSettings) -> list[int]:
         waiting = [key for key, state in keys.items() if state.slot < 0]
         waiting.sort(key=lambda key: (-keys[key].count, key))
-        stay = int(self.settings.candidates_per_slot * self.per_shard)
-        for rank, key in enumerate(waiting):
-            if rank >= stay or keys[key].count == 0:
-                del keys[key]
+        stay = int(self.settings.candidates_per_slot * (kind.capacity // 64))
+        return [key for rank, key in enumerate(waiting) if rank >= stay or keys[key].count == 0]
 
     def _delta(
-        self, shard: int, base: int, keys: dict[int, _Key], admitted: dict[int, int], evicted: dict[int, int]
+        self,
+        shard: int,
+        base: int,
+        keys: dict[int, _Key],
+        admitted: dict[int, int],
+        evicted: dict[int, int],
+        changed: VocabConfigured | None,
     ) -> VocabDelta:
         new, gone = sorted(admitted), sorted(evicted)
         return VocabDelta(
@@ -144,4 +206,5 @@ class ReferenceOwner:
             admitted_tokens=[keys[key].token for key in new],
             evicted_keys=np.array(gone, np.uint64),
             evicted_slots=np.array([evicted[key] for key in gone], np.int32),
+            settings=changed,
         )

@@ -1,12 +1,13 @@
-"""What one virtual shard decides when a window closes: who leaves, who comes, who is forgotten.
+"""What is decided of one namespace in one shard when a window closes: who leaves, who comes, who is forgotten.
 
-All of it on the shard's columns, sorted by key, with counts already decayed and added to. In this order:
+All of it on columns sorted by key, with counts already decayed and added to. In this order:
 
-1. An admitted key whose count is below `evict_below` gives up its slot.
-2. Keys without a slot and with a count of at least `admit_at` are candidates: highest count first, then lowest key.
-   They take the free slots, smallest slot first.
+1. An admitted key gives up its slot if its count is below `evict_below`, or if it was not seen for more than
+   `idle_windows`. If the capacity was lowered, so do the keys of lowest count, then lowest key, that are too many.
+2. Keys without a slot, with a count of at least `admit_at`, seen within `idle_windows`, are candidates: highest count
+   first, then lowest key. They take the free slots, smallest slot first, up to the capacity.
 3. With no slot left, the next candidate takes the place of the admitted key of lowest count, then lowest key, if its
-   count is more than a quarter above that one's: so two keys that are about even do not take turns.
+   count exceeds that one's by more than the share `hysteresis`: so two keys that are about even do not take turns.
    The slots that come free so are given away smallest first.
 4. Of the keys without a slot the `kept` highest counts stay (then lowest key); counts of zero go.
 """
@@ -16,59 +17,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import SettingsError
-from contracts.settings import VocabSettings
-from vocab.decay import fixed
-from vocab.keys import SHARDS
+from vocab.decay import decay
+from vocab.rules import Rules
 from vocab.selection import kth_smallest
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 I32 = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 
-HYSTERESIS_SHIFT = 2  # a newcomer must exceed the weakest by more than its count >> 2
 NO_SLOT = -1
 _MAX = np.uint64((1 << 64) - 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The settings as integers. `per_shard`: slots of a shard; `kept`: keys counted without one."""
-
-    rare_slots: int
-    per_shard: int
-    admit_at: int
-    evict_below: int
-    kept: int
-
-    @staticmethod
-    def of(settings: VocabSettings) -> "Rules":
-        """Raises `SettingsError` for settings that contradict each other."""
-        rules = Rules(
-            rare_slots=settings.rare_slots,
-            per_shard=settings.capacity // SHARDS,
-            admit_at=fixed(settings.admit_at),
-            evict_below=fixed(settings.evict_below),
-            kept=int(settings.candidates_per_slot * (settings.capacity // SHARDS)),
-        )
-        if settings.capacity < SHARDS or settings.capacity % SHARDS:
-            raise SettingsError(f"vocab.capacity is {settings.capacity}: it must be a positive multiple of {SHARDS}")
-        if settings.rare_slots < 1 or settings.rare_slots + settings.capacity >= 1 << 31:
-            raise SettingsError("vocab.rare_slots must be at least 1, and with vocab.capacity below 2^31")
-        if not 0 <= settings.evict_below < settings.admit_at:
-            raise SettingsError("vocab.evict_below must be at least 0 and below vocab.admit_at")
-        if settings.half_life_windows <= 0 or settings.candidates_per_slot < 0:
-            raise SettingsError("vocab.half_life_windows must be above 0, vocab.candidates_per_slot not below")
-        return rules
-
-    def first_slot(self, shard: int) -> int:
-        """The smallest slot of a shard."""
-        return self.rare_slots + shard * self.per_shard
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
-    """Rows of the shard's columns, ascending, with the slots given (`admitted`) and given up (`evicted`)."""
+    """Rows of the columns, ascending, with the slots given (`admitted`) and given up (`evicted`)."""
 
     admitted: I64
     admitted_slots: I32
@@ -79,40 +43,50 @@ class Decision:
 NO_CHANGE = Decision(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int32))
 
 
-def decide(counts: U64, slots: I32, rules: Rules, first_slot: int) -> Decision:
-    """Steps 1 to 3. counts: uint64[n] and slots: int32[n] (-1 = none) of one shard, in order of keys."""
+def decide(counts: U64, slots: I32, idle: Bools, rules: Rules, table: I32) -> Decision:
+    """Steps 1 to 3. counts: uint64[n], slots: int32[n] (-1 = none) and idle: bool[n] (not seen within `idle_windows`)
+    of one namespace in one shard, in order of keys. table: int32, all slots that it has there, ascending."""
     has_slot = slots != NO_SLOT
-    leaving = np.flatnonzero(has_slot & (counts < np.uint64(rules.evict_below)))
-    candidates = np.flatnonzero(~has_slot & (counts >= np.uint64(rules.admit_at)))
+    leaves = has_slot & ((counts < np.uint64(rules.evict_below)) | idle)
+    leaves[_weakest(counts, np.flatnonzero(has_slot & ~leaves), rules.per_shard)] = True
+    leaving = np.flatnonzero(leaves)
+    candidates = np.flatnonzero(~has_slot & ~idle & (counts >= np.uint64(rules.admit_at)))
     if not len(candidates):
         return Decision(candidates, slots[candidates], leaving, slots[leaving])
     candidates = candidates[np.argsort(_MAX - counts[candidates], kind="stable")]
     has_slot[leaving] = False
-    free = np.ones(rules.per_shard, bool)
-    free[slots[has_slot] - first_slot] = False
-    given = np.flatnonzero(free)[: len(candidates)]
+    free = np.ones(len(table), bool)
+    free[np.searchsorted(table, slots[has_slot])] = False
+    room = max(rules.per_shard - np.count_nonzero(has_slot), 0)
+    given = table[free][: min(room, len(candidates))]
     rest = candidates[len(given) :]
-    losers = _replaced(counts, np.flatnonzero(has_slot), rest) if len(rest) else rest
+    losers = _replaced(counts, np.flatnonzero(has_slot), rest, rules.hysteresis) if len(rest) else rest
     admitted = candidates[: len(given) + len(losers)]
-    admitted_slots = np.concatenate([given + first_slot, np.sort(slots[losers])]).astype(np.int32)
+    admitted_slots = np.concatenate([given, np.sort(slots[losers])])
     by_key = np.argsort(admitted)
     evicted = np.sort(np.concatenate([leaving, losers]))
     return Decision(admitted[by_key], admitted_slots[by_key], evicted, slots[evicted])
 
 
-def _replaced(counts: U64, incumbents: I64, newcomers: I64) -> I64:
+def _weakest(counts: U64, rows: I64, capacity: int) -> I64:
+    """Those of `rows` that are too many for the capacity: lowest count first, then lowest key."""
+    excess = len(rows) - capacity
+    return rows[np.argsort(counts[rows], kind="stable")][: max(excess, 0)]
+
+
+def _replaced(counts: U64, incumbents: I64, newcomers: I64, hysteresis: int) -> I64:
     """Rows of the incumbents that lose their slots: weakest against strongest, as long as the margin holds."""
     weakest = incumbents[np.argsort(counts[incumbents], kind="stable")][: len(newcomers)]
     weak, strong = counts[weakest], counts[newcomers[: len(weakest)]]
     margin = strong - np.minimum(weak, strong)
-    loses = margin > weak >> np.uint64(HYSTERESIS_SHIFT)  # true, then false: newcomers fall, incumbents rise
+    loses = margin > decay(weak, hysteresis)  # true, then false: newcomers fall, incumbents rise
     return weakest[: np.count_nonzero(loses)]
 
 
-def forgotten(counts: U64, slots: I32, kept: int) -> NDArray[np.bool_]:
+def forgotten(counts: U64, slots: I32, kept: int) -> Bools:
     """Step 4: bool[n], true for the keys to drop."""
     waiting = slots == NO_SLOT
-    drop: NDArray[np.bool_] = waiting & (counts == 0)
+    drop: Bools = waiting & (counts == 0)
     rows = np.flatnonzero(waiting)
     excess = len(rows) - kept
     if excess <= 0:

@@ -21,7 +21,6 @@ I64 = NDArray[np.int64]
 KEY_BITS = 64
 NO_ROW = -1
 _KEYS_PER_BUCKET = 2.83  # at most, 1.41 at least: 4 bytes a bucket; four keys are a third slower where memory limits
-_RARE_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _RARE_SHIFT = np.uint64(32)
 _SCANNED = 16  # keys of a bucket at most that are read one by one
 
@@ -113,17 +112,32 @@ def slots_into(
     shift: Any,  # uint64
     slots: Any,  # int32[n]
     wanted: Any,  # uint64[m]
-    rare_slots: Any,  # uint64
+    regions: Any,  # uint8[m], or none: all of region 0
+    level_starts: Any,  # int64[regions + 1]
+    levels: Any,  # uint64[levels, 4]
     found: Any,  # int32[m], filled
 ) -> None:
-    """The slot of every wanted key: its row's, or one of the `rare_slots` by hash."""
+    """The slot of every wanted key: its row's, or one that its region shares, as `Layout.rare_slots_of` says."""
     for i in range(wanted.size):
         key = wanted[i]
         row = _find_row(keys, starts, shift, key)
         if row != NO_ROW:
             found[i] = slots[row]
-        else:  # xor-free and one-way enough: keys are hashes already
-            found[i] = ((key * _RARE_MULTIPLIER) >> _RARE_SHIFT) % rare_slots
+        else:
+            region = np.int64(regions[i]) if regions.size else np.int64(0)
+            found[i] = _shared_slot(key, level_starts[region], level_starts[region + 1], levels)
+
+
+@njit(cache=True, nogil=True, boundscheck=False, inline="always")
+def _shared_slot(key: Any, first: Any, end: Any, levels: Any) -> Any:
+    """The youngest level that takes the key; the first takes every key."""
+    slot = np.uint64(0)
+    for level in range(end - 1, first - 1, -1):
+        drawn = ((key * levels[level, 3]) >> _RARE_SHIFT) % levels[level, 2]
+        if drawn >= levels[level, 1]:
+            slot = levels[level, 0] + drawn - levels[level, 1]
+            break
+    return slot
 
 
 @njit(cache=True, nogil=True, boundscheck=False)

@@ -9,20 +9,22 @@ from numpy.typing import NDArray
 
 from contracts.errors import SnapshotInvalid
 from contracts.settings import VocabSettings
-from vocab.keys import SHARDS
+from vocab.layout import Layout
 from vocab.sorted_keys import NO_ROW, KeyIndex, read_only, slots_into
 
+U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
 I32 = NDArray[np.int32]
 
-FORMAT = 1  # of `to_arrays`
+FORMAT = 2  # of `to_arrays`
+_NO_REGIONS = np.empty(0, np.uint8)
 
 
 class VocabularyView:
     """Slots of a vocabulary at `version`. Never changes; its arrays are read-only.
 
-    keys: uint64[n], ascending, the admitted keys. slots: int32[n], `rare_slots <= slot < num_slots`, each once.
+    keys: uint64[n], ascending, the admitted keys. slots: int32[n], each once. layout: where its rows are.
     generations: uint32[n], how often the slot was given away, this key's turn included: 1 for a slot's first key.
     sequence: deltas that each shard has emitted up to `version`; where a replica started from this view goes on.
     A key takes 16 bytes, and 1.4 to 2.8 of `index`. Views of the same keys share them: `of_version`.
@@ -33,16 +35,14 @@ class VocabularyView:
         *,
         version: int,
         sequence: int,
-        rare_slots: int,
-        capacity: int,
+        layout: Layout,
         keys: U64,
         slots: I32,
         generations: U32,
     ) -> None:
         self.version = version
         self.sequence = sequence
-        self.rare_slots = rare_slots
-        self.capacity = capacity
+        self.layout = layout
         self.keys, self.slots, self.generations = (_frozen(column) for column in (keys, slots, generations))
         self.index = KeyIndex(self.keys)
 
@@ -52,13 +52,19 @@ class VocabularyView:
     @property
     def num_slots(self) -> int:
         """Rows of the embedding table: the shared ones and those of the capacity."""
-        return self.rare_slots + self.capacity
+        return self.layout.num_slots
 
-    def lookup(self, keys: U64) -> I32:
-        """The slot of every key: its own, or one of the rare ones by hash. uint64[n] -> int32[n]."""
+    def lookup(self, keys: U64, regions: U8 | None = None) -> I32:
+        """The slot of every key: its own, or one of those that the rare keys of its region share, by hash.
+
+        uint64[n], uint8[n] (`layout.Region`) -> int32[n]. Without regions, for keys of which nothing is known, rare
+        ones have one of all shared rows that the table began with.
+        """
         index, wanted = self.index, read_only(keys)
+        levels = self.layout.levels if regions is not None else self.layout.levels_of_unknown
+        regions = read_only(_NO_REGIONS if regions is None else regions)
         found = np.empty(len(wanted), np.int32)
-        slots_into(index.keys, index.starts, index.shift, self.slots, wanted, np.uint64(self.rare_slots), found)
+        slots_into(index.keys, index.starts, index.shift, self.slots, wanted, regions, *levels, found)
         return found
 
     def is_admitted(self, keys: U64) -> NDArray[np.bool_]:
@@ -73,10 +79,13 @@ class VocabularyView:
         return view
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """`header` int64[5] (format, version, sequence, rare_slots, capacity), `keys`, `slots`, `generations`."""
-        header = [FORMAT, self.version, self.sequence, self.rare_slots, self.capacity]
+        """`header` int64[4] (format, version, sequence, shards), `extents` int64[3 e] (of, first, size of each),
+        `rare` int64[regions], `keys`, `slots`, `generations`."""
+        header = [FORMAT, self.version, self.sequence, self.layout.shards]
         return {
             "header": np.array(header, np.int64),
+            "extents": np.array(self.layout.to_rows(), np.int64).reshape(-1),
+            "rare": np.array(self.layout.rare, np.int64),
             "keys": self.keys,
             "slots": self.slots,
             "generations": self.generations,
@@ -85,20 +94,25 @@ class VocabularyView:
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "VocabularyView":
         """The inverse of `to_arrays`. Raises `SnapshotInvalid` for arrays that are no vocabulary."""
+        names = ("header", "extents", "rare", "keys", "slots", "generations")
         try:
-            header, keys, slots, generations = (arrays[name] for name in ("header", "keys", "slots", "generations"))
+            header, extents, rare, keys, slots, generations = (arrays[name] for name in names)
         except KeyError as error:
             raise SnapshotInvalid(f"vocabulary: there is no array {error}") from error
-        if header.shape != (5,) or header[0] != FORMAT:
+        if header.shape != (4,) or header[0] != FORMAT:
             raise SnapshotInvalid(f"vocabulary: header {header.tolist()} is not of format {FORMAT}")
-        _, version, sequence, rare_slots, capacity = header.tolist()
+        _, version, sequence, shards = header.tolist()
+        try:
+            layout = Layout.from_rows(extents.reshape(-1, 3).tolist(), rare.tolist(), shards)
+        except ValueError as error:
+            raise SnapshotInvalid(f"vocabulary: {error}") from error
         fits = (
             keys.dtype == np.uint64
             and slots.dtype == np.int32
             and generations.dtype == np.uint32
             and keys.shape == slots.shape == generations.shape == (len(keys),)
             and bool((keys[1:] > keys[:-1]).all())
-            and bool(((slots >= rare_slots) & (slots < rare_slots + capacity)).all())
+            and bool((layout.locate(slots)[0] >= 0).all())
             and len(np.unique(slots)) == len(slots)
         )
         if not fits:
@@ -106,8 +120,7 @@ class VocabularyView:
         return VocabularyView(
             version=version,
             sequence=sequence,
-            rare_slots=rare_slots,
-            capacity=capacity,
+            layout=layout,
             keys=keys,
             slots=slots,
             generations=generations,
@@ -119,8 +132,7 @@ class VocabularyView:
         return VocabularyView(
             version=0,
             sequence=0,
-            rare_slots=settings.rare_slots,
-            capacity=settings.capacity // SHARDS * SHARDS,
+            layout=Layout.of(settings),
             keys=np.empty(0, np.uint64),
             slots=np.empty(0, np.int32),
             generations=np.empty(0, np.uint32),

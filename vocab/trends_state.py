@@ -39,16 +39,13 @@ def pack(trends: Trends, drift: Drift) -> TrendState:
     )
 
 
-def restore(trends: Trends, drift: Drift, state: TrendState | None, admitted: U64, namespaces: U8) -> None:
-    """Fills new ones of an owner whose `admitted` keys ascend; with no state, an older owner's, they begin anew."""
+def restore(trends: Trends, drift: Drift, state: TrendState, admitted: U64, namespaces: U8) -> None:
+    """Fills new ones of an owner whose `admitted` keys ascend."""
     drift.keys, drift.namespaces = admitted, namespaces
-    drift.counts = np.zeros((len(drift.rest), len(admitted)), np.uint64)
-    if state is None:
-        return
     trends.languages = state.languages
     trends.keys = admitted[np.cumsum(state.languages == ALL) - 1]
     trends.counts = state.counts.reshape(len(trends.counts), -1).copy()  # decoded columns are read-only
-    drift.counts = state.drift_counts.reshape(drift.counts.shape).copy()
+    drift.counts = state.drift_counts.reshape(len(drift.rest), len(admitted)).copy()
     drift.rest = state.drift_rest.reshape(drift.rest.shape).copy()
     drift.hour, drift.changes = state.drift_hour, state.drift_changes
     drift.occurrences, drift.outside = state.drift_occurrences, state.drift_outside

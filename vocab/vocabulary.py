@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import ChainBroken, VersionNotReached, VersionRetired
+from contracts.codec import encode
+from contracts.errors import BadRecord, ChainBroken, SettingsError, VersionNotReached, VersionRetired
 from contracts.frames import VocabDelta
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS, shard_of
-from vocab.shard import Rules
+from vocab.layout import Layout
+from vocab.rules import settings_of
 from vocab.sorted_keys import NO_ROW, read_only, replace
 from vocab.table import VocabularyView, changed_slots
 
@@ -35,25 +37,22 @@ class _Change:
 
     version: int
     base_version: int
+    base_layout: Layout
     admitted: tuple[U64, I32, U32]
     evicted: tuple[U64, I32, U32]
 
 
 class Vocabulary:
-    """Follows `vocab-deltas`. Deltas of one shard come in order, shards in any."""
+    """Follows `vocab-deltas`. Deltas of one shard come in order, shards in any. The table's layout is the log's."""
 
     def __init__(self, settings: VocabSettings, start: VocabularyView | None = None) -> None:
-        """Begins empty, or at a view whose log goes on after it. Raises `ChainBroken` for a view of another shape."""
-        self._rules = Rules.of(settings)
+        """Begins empty, or at a view whose log goes on after it. Of `settings`, the name is needed; the table of
+        version 0, which holds no key, is laid out by the rest."""
         self._name = settings.name
         self._head = VocabularyView.empty(settings) if start is None else start
-        if (self._head.rare_slots, self._head.capacity) != (settings.rare_slots, settings.capacity):
-            raise ChainBroken(
-                f"vocabulary {self._name}: a table of {self._head.rare_slots} + {self._head.capacity} slots "
-                f"where the settings say {settings.rare_slots} + {settings.capacity}"
-            )
         self._shard_version = [self._head.version] * SHARDS
         self._shard_sequence = [self._head.sequence] * SHARDS
+        self._shard_layout: list[Layout | None] = [self._head.layout if self._head.version else None] * SHARDS
         self._waiting: list[deque[VocabDelta]] = [deque() for _ in range(SHARDS)]
         self._changes: deque[_Change] = deque(maxlen=RETAINED - 1)
         self._views: OrderedDict[int, VocabularyView] = OrderedDict()
@@ -76,15 +75,18 @@ class Vocabulary:
         """
         self._check_chain(delta)
         shard = delta.shard
-        former = self._shard_version[shard], self._shard_sequence[shard]
+        layout = self._layout_after(delta)
+        self._check_slots(delta, layout)
+        former = self._shard_version[shard], self._shard_sequence[shard], self._shard_layout[shard]
         self._waiting[shard].append(delta)
         self._shard_version[shard], self._shard_sequence[shard] = delta.version, delta.sequence
+        self._shard_layout[shard] = layout
         try:
             while (version := min(self._shard_version)) > self._head.version:
                 self._advance(min(version, self._next_version()))
         except ChainBroken:
             self._waiting[shard].pop()
-            self._shard_version[shard], self._shard_sequence[shard] = former
+            self._shard_version[shard], self._shard_sequence[shard], self._shard_layout[shard] = former
             raise
 
     def at(self, version: int) -> VocabularyView:
@@ -127,15 +129,34 @@ class Vocabulary:
             raise ChainBroken(f"{where}: a gap, sequence {delta.sequence} where {expected} comes next")
         if delta.base_version != at or delta.version <= at:
             raise ChainBroken(f"{where}: based on version {delta.base_version}, this replica is at {at}")
-        first = self._rules.first_slot(delta.shard)
+
+    def _layout_after(self, delta: VocabDelta) -> Layout:
+        """The layout that a shard's delta leads to."""
+        where = f"vocabulary {self._name}, shard {delta.shard}, version {delta.version}"
+        layout = self._shard_layout[delta.shard]
+        if delta.settings is None:
+            if layout is None:
+                raise ChainBroken(f"{where}: the log begins without settings; a former release wrote it")
+            return layout
+        try:
+            settings = settings_of(delta.settings)
+            return Layout.of(settings) if layout is None else layout.changed(settings)
+        except (BadRecord, SettingsError) as error:
+            raise ChainBroken(f"{where}: {error}") from error
+
+    def _check_slots(self, delta: VocabDelta, layout: Layout) -> None:
+        where = f"vocabulary {self._name}, shard {delta.shard}, version {delta.version}"
         for keys, slots in ((delta.admitted_keys, delta.admitted_slots), (delta.evicted_keys, delta.evicted_slots)):
             if not len(keys) and not len(slots):
                 continue
-            inside = (slots >= first) & (slots < first + self._rules.per_shard)
+            kinds, shards, _ = layout.locate(slots)
+            inside = (kinds >= 0) & (shards == delta.shard)
             if len(keys) != len(slots) or not inside.all() or not (shard_of(keys) == delta.shard).all():
                 raise ChainBroken(f"{where}: keys or slots of another shard")
-        if len(delta.admitted_generations) != len(delta.admitted_keys):
-            raise ChainBroken(f"{where}: generations for other keys than those admitted")
+        if not len(delta.admitted_generations) == len(delta.admitted_namespaces) == len(delta.admitted_keys):
+            raise ChainBroken(f"{where}: generations or namespaces for other keys than those admitted")
+        if len(delta.admitted_keys) and (layout.locate(delta.admitted_slots)[0] != delta.admitted_namespaces).any():
+            raise ChainBroken(f"{where}: gives keys of one namespace the slots of another")
 
     def _next_version(self) -> int:
         return min(waiting[0].version for waiting in self._waiting if waiting)
@@ -143,6 +164,7 @@ class Vocabulary:
     def _advance(self, version: int) -> None:
         """Moves the full table to `version`, the next that any shard emitted."""
         deltas = [waiting[0] for waiting in self._waiting if waiting and waiting[0].version == version]
+        layout = self._agreed_layout(deltas)
         admitted = (  # each ascends, and so do shards: end to end, keys ascend
             np.concatenate([delta.admitted_keys for delta in deltas]),
             np.concatenate([delta.admitted_slots for delta in deltas]),
@@ -155,16 +177,28 @@ class Vocabulary:
         if (rows == NO_ROW).any() or not (head.slots[rows] == evicted_slots).all():
             raise ChainBroken(f"vocabulary {self._name}, version {version}: evicts a key that holds no such slot")
         evicted = (evicted_keys, evicted_slots, head.generations[rows])
-        moved = _moved(head, version, head.sequence + 1, evicted_keys, admitted)
+        moved = _moved(head, layout, version, head.sequence + 1, evicted_keys, admitted)
         if len(admitted[0]) and not _each_once(moved):
             raise ChainBroken(f"vocabulary {self._name}, version {version}: gives away a slot or key that is taken")
         for waiting in self._waiting:
             if waiting and waiting[0].version == version:
                 waiting.popleft()
         self._head = moved
-        self._changes.append(_Change(version, head.version, admitted, evicted))
+        self._changes.append(_Change(version, head.version, head.layout, admitted, evicted))
         for retired in [cached for cached in self._views if cached < self.retained_from]:
             del self._views[retired]
+
+    def _agreed_layout(self, deltas: list[VocabDelta]) -> Layout:
+        """The layout from this version on. Raises `ChainBroken` where shards took different settings."""
+        changes = {encode(delta.settings) for delta in deltas if delta.settings is not None}
+        if len(changes) > 1 or (changes and any(delta.settings is None for delta in deltas)):
+            raise ChainBroken(
+                f"vocabulary {self._name}, version {deltas[0].version}: shards differ in their settings"
+            )
+        if not changes:
+            return self._head.layout
+        settings = settings_of(next(delta.settings for delta in deltas if delta.settings is not None))
+        return self._head.layout.changed(settings) if self._head.version else Layout.of(settings)
 
     def _take_back(self, undone: list[_Change]) -> VocabularyView:
         """The newest table without `undone`, oldest first: what first happened to a key says what it was before."""
@@ -174,14 +208,21 @@ class Vocabulary:
         touched, first = np.unique(keys, return_index=True)
         first = first[was_held[first]]
         held = (keys[first], slots[first], generations[first])
-        return _moved(self._head, undone[0].base_version, self._head.sequence - len(undone), touched, held)
+        back_to = undone[0]
+        sequence = self._head.sequence - len(undone)
+        return _moved(self._head, back_to.base_layout, back_to.base_version, sequence, touched, held)
 
 
 def _moved(
-    view: VocabularyView, version: int, sequence: int, without: U64, added: tuple[U64, I32, U32]
+    view: VocabularyView,
+    layout: Layout,
+    version: int,
+    sequence: int,
+    without: U64,
+    added: tuple[U64, I32, U32],
 ) -> VocabularyView:
     """A view less the keys `without`, plus rows in ascending order of key."""
-    if not len(without) and not len(added[0]):
+    if not len(without) and not len(added[0]) and layout is view.layout:
         return view.of_version(version, sequence)
     keys, slots, generations = (
         read_only(column) for column in replace(view.index, view.slots, view.generations, without, added)
@@ -189,8 +230,7 @@ def _moved(
     return VocabularyView(
         version=version,
         sequence=sequence,
-        rare_slots=view.rare_slots,
-        capacity=view.capacity,
+        layout=layout,
         keys=keys,
         slots=slots,
         generations=generations,
@@ -199,6 +239,6 @@ def _moved(
 
 def _each_once(view: VocabularyView) -> bool:
     """Whether keys ascend and no slot is held twice."""
-    held = np.zeros(view.capacity, bool)
-    held[view.slots - view.rare_slots] = True
+    held = np.zeros(view.num_slots, bool)
+    held[view.slots] = True
     return np.count_nonzero(held) == len(view) and bool((view.keys[1:] > view.keys[:-1]).all())

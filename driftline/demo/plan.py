@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.settings import Settings
+from contracts.settings import Settings, VocabSettings
+from vocab.keys import SHARDS
 
 FEWEST_WINDOWS = 200  # with events in them: a vocabulary and bins need so many decisions to be seen drifting
 REACTION_MS = 120_000  # simulated viewers have looked and reacted within so much event time
@@ -72,9 +73,23 @@ def settings_for(base: Settings, event_ms: NDArray[np.int64], requests: int) -> 
             jump_ms=max(base.time.jump_ms, 2 * window_ms),
         ),
         # The default is sized for a live city; a demo admits thousands of keys, and snapshots must be quick.
-        vocab=replaced(base.vocab, capacity=1 << 15, rare_slots=1 << 12, half_life_windows=max(4.0, windows / 8)),
+        vocab=_quarter(base.vocab, half_life_windows=max(4.0, windows / 8)),
         bins=replaced(base.bins, rolling_windows=max(8, windows // 4)),
         features=replaced(base.features, pane_ms=12 * window_ms),
         join=replaced(base.join, label_window_ms=REACTION_MS),
         trainer=replaced(base.trainer, publish_every_examples=max(FEWEST_EXAMPLES, examples // VERSIONS_WANTED)),
     )
+
+
+def _quarter(vocab: VocabSettings, half_life_windows: float) -> VocabSettings:
+    """Tables of a quarter of the size, whose keys fade at another speed."""
+    kinds = {
+        name: msgspec.structs.replace(
+            kind,
+            capacity=kind.capacity // 4 // SHARDS * SHARDS,
+            rare_slots=max(kind.rare_slots // 4, 1),
+            half_life_windows=half_life_windows,
+        )
+        for name, kind in vocab.kinds.items()
+    }
+    return msgspec.structs.replace(vocab, **kinds)

@@ -136,14 +136,16 @@ def history(settings: Settings, namespace: Namespace, token: str) -> list[Change
 
 
 def growth(settings: Settings) -> Growth:
-    """One pass over the log; holds the admitted keys, no more than the capacity."""
+    """One pass over the log; holds the admitted keys, no more than the capacity in effect."""
     kinds: dict[int, int] = {}
-    version = deltas = admissions = evictions = 0
+    version = deltas = admissions = evictions = capacity = 0
     for delta in _deltas(settings):
         deltas += 1
         version = max(version, delta.version)
         admissions += len(delta.admitted_keys)
         evictions += len(delta.evicted_keys)
+        if delta.settings:
+            capacity = sum(kind.capacity for kind in delta.settings.kinds.values())
         for key in delta.evicted_keys.tolist():
             kinds.pop(key, None)
         kinds.update(zip(delta.admitted_keys.tolist(), delta.admitted_namespaces.tolist(), strict=True))
@@ -152,7 +154,7 @@ def growth(settings: Settings) -> Growth:
         version=version,
         deltas=deltas,
         admitted=len(kinds),
-        capacity=settings.vocab.capacity,
+        capacity=capacity,
         admissions=admissions,
         evictions=evictions,
         namespaces=dict(by_kind.most_common()),

@@ -16,6 +16,7 @@ from contracts.records import (
     Engagement,
     Entities,
     Evaluation,
+    KindConfigured,
     ModelPublished,
     Provenance,
     PublicCounts,
@@ -26,6 +27,7 @@ from contracts.records import (
     TimelineRequest,
     Timings,
     Tweet,
+    VocabConfigured,
 )
 
 AT_MS = 1_393_632_000_123
@@ -87,6 +89,24 @@ RECORDS: dict[str, Record] = {
         admitted_slots=np.array([8_200], np.int32), admitted_generations=np.array([2], np.uint32),
         admitted_namespaces=np.array([2], np.uint8), admitted_tokens=["#ducks"], evicted_keys=u64(2**63, 2**63 + 1),
         evicted_slots=np.array([8_200, 8_201], np.int32),
+        settings=VocabConfigured(
+            vocabulary="default", from_window=22, candidates_per_slot=4.0,
+            kinds={
+                "hashtag": KindConfigured(
+                    capacity=640, rare_slots=7, admit_at=5.0, evict_below=0.5, hysteresis=0.25,
+                    half_life_windows=720.0, idle_windows=4_320,
+                )
+            },
+        ),
+    ),
+    "VocabConfigured": VocabConfigured(
+        vocabulary="default", from_window=0, candidates_per_slot=0.5,
+        kinds={
+            "word": KindConfigured(
+                capacity=64, rare_slots=1, admit_at=5.0, evict_below=1.0, hysteresis=0.0, half_life_windows=1.5,
+                idle_windows=1,
+            )
+        },
     ),
     "BinCounts": BinCounts(
         source_topic="candidates-served", source_partition=1, closed_through=22, window=23, feature_set="fs-1",
@@ -139,6 +159,7 @@ EXAMPLES = Examples(
 FORMER: dict[str, Record] = {
     "BinCounts.v1.hex": replaced(RECORDS["BinCounts"], v=1, positives=np.empty(0, np.uint32)),
     "BinsVersion.v1.json": replaced(RECORDS["BinsVersion"], v=1, cells={}),
+    "VocabDelta.v1.hex": replaced(RECORDS["VocabDelta"], v=1, settings=None),
     "ModelPublished.v1.json": replaced(
         RECORDS["ModelPublished"], v=1, evaluation=replaced(RECORDS["ModelPublished"].evaluation, provenance={})
     ),
