@@ -80,13 +80,13 @@ def replay(
     for number in range(owners):
         queues = [[frame for owner, frame in frames if owner == number] for frames in counted]
         shards = range(number, SHARDS, owners)
-        owner = VocabularyOwner(settings.vocab, shards, SOURCES)
+        owner = VocabularyOwner(settings.vocab, shards, SOURCES, settings.time.window_ms)
         for frame in _interleaved(queues, rng):
             owner.observe(frame)
             if rng and rng.random() < CLOSE:
                 deltas += owner.close_windows()
             if rng and rng.random() < RECOVER:
-                owner = VocabularyOwner.from_bytes(settings.vocab, owner.to_bytes())
+                owner = VocabularyOwner.from_bytes(settings.vocab, owner.to_bytes(), settings.time.window_ms)
         deltas += owner.close_windows()
         states.append(owner.to_bytes())
     return deltas, states
