@@ -17,7 +17,11 @@ RUN uv pip install --no-deps .
 
 # Snapshots and checkpoints lie in the home directory, which compose.yaml mounts a named volume on.
 RUN useradd --create-home --home-dir /var/lib/driftline --uid 1000 driftline
+# Compiled for the processor that builds the image; on another kind the first start compiles again, and keeps it here.
+ENV NUMBA_CACHE_DIR=/opt/driftline/compiled
+RUN mkdir $NUMBA_CACHE_DIR && chown driftline $NUMBA_CACHE_DIR
 USER driftline
+RUN python -m vocab.native
 WORKDIR /var/lib/driftline
 ENTRYPOINT ["driftline"]
 CMD ["--help"]

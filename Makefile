@@ -12,7 +12,7 @@ export PYTHON TORCH
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.servers ## virtual environment, Kafka jars, Redis; says sizes before it downloads
+setup: $(VENV)/.servers $(VENV)/.compiled ## virtual environment, Kafka jars, Redis; says sizes before it downloads
 
 demo: setup ## the whole pipeline in under 5 minutes; SOURCE=path for tweets of your own
 	$(BIN)/driftline demo $(if $(SOURCE),--source '$(SOURCE)')
@@ -44,4 +44,8 @@ $(VENV)/.python: requirements-dev.lock requirements.in pyproject.toml scripts/ve
 
 $(VENV)/.servers: $(VENV)/.python scripts/setup_servers.py driftline/servers/settings_table.py driftline/servers/pom.xml
 	@$(BIN)/python scripts/setup_servers.py
+	@touch $@
+
+$(VENV)/.compiled: $(VENV)/.python $(wildcard vocab/*.py vocab/native/*.py)
+	@$(BIN)/python -m vocab.native
 	@touch $@

@@ -1,135 +1,155 @@
-"""What a token is: the pattern that finds tokens in a text, and the canonical form that is hashed.
+"""What a token is: the canonical form that is hashed, from what stands in a text.
 
-One pass of one pattern over the raw text gives *surfaces* (`"Soooo"`, `"#Ｔａｇ"`, `"https://t.co/x"`);
-`canonical_surface` says what a surface means. Normalizing surfaces rather than texts costs nothing for a
-surface that was met before. Texts of ASCII alone take a smaller pattern that finds the same in them.
-
-Hashtags, mentions and cashtags follow twitter-text's boundaries. `docs/vocabulary.md` lists what is dropped.
+Plain Python on the pinned tables. `vocab.native` does the same for most tokens, and calls this for the few whose
+characters compose (`é` written as two). `docs/tokens.md` lists what is dropped.
 """
 
 import re
-import unicodedata
 
-import regex
-
+from vocab import twitter_text
+from vocab import unicode_data as u
+from vocab.folding import fold
 from vocab.namespaces import Namespace
+from vocab.twitter_text import MAX_HOST_CHARS, Kind
+from vocab.unicode_data import FLAGS
+from vocab.words import segments
 
 MAX_WORD_CHARS = 64  # a longer run of letters is no word that comes again: dropped
-MAX_DOMAIN_CHARS = 253
+MAX_TAG_CHARS = 100
 
-# Letters, marks, digits, underscore, and the joiners that twitter-text lets a hashtag hold.
-_TAG = (
-    r"\p{L}\p{M}\p{Nd}_"
-    r"\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7"
-)
-_LINK = r"(?i:https?://|www\.)(?:[\w\-]+\.)+(?:[a-zA-Z]{2,63}|xn--[a-zA-Z0-9\-]+)(?::\d+)?(?:[/?#][!-~]*)?"
-_WORD = r"(?![hHwW](?i:ttps?://|ww\.))\w+(?:['’]\w+)*"
-_AFTER_RT = r"(?<=(?<![\w+~.\-])[rR][tT])|(?<=(?<![\w+~.\-])[rR][tT]:)"
-_CASHTAG = r"(?<!\S)\$[a-zA-Z]{1,6}(?:[._][a-zA-Z]{1,2})?(?![^\W_])"
-_PICTURE = r"(?![©®™])\p{Extended_Pictographic}(?:\p{EMod}|\ufe0f)*"
-_EMOJI = rf"\p{{RI}}{{2}}|{_PICTURE}(?:\u200d{_PICTURE})*"
+Token = tuple[Namespace, str]  # its canonical form is "" where what stands there is dropped
 
-_ASCII = re.compile(
-    r"(?=[\w#@$])(?:"  # skips what begins no token, which is most of what is no word
-    rf"{_WORD.replace('’', '')}"
-    r"|#(?=[0-9_]*[a-zA-Z])(?<![\w&]#)\w++(?!#|://)"
-    rf"|(?:(?<![\w!#$%&*@])|{_AFTER_RT})@\w{{1,20}}+(?!@|://)"
-    rf"|{_CASHTAG}|{_LINK})",
-    re.ASCII,
-)
-_UNICODE = regex.compile(
-    rf"{_WORD}"
-    rf"|[#＃](?=[\p{{Nd}}_]*[\p{{L}}\p{{M}}])(?:(?<=[\ufe0e\ufe0f][#＃])|(?<![{_TAG}&][#＃]))[{_TAG}]++(?![#＃]|://)"
-    rf"|(?:(?<![a-zA-Z0-9_!#$%&*@＠])|{_AFTER_RT})[@＠][a-zA-Z0-9_]{{1,20}}+(?![@＠\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff]|://)"
-    rf"|{_CASHTAG}|{_LINK}|{_EMOJI}"
-)
-_DOMAIN = regex.compile(r"(?i)(?:https?://)?(?:www\.)?((?:[\w\-]+\.)+(?:[a-z]{2,63}|xn--[a-z0-9\-]+))")
-_WORD_PARTS = regex.compile(r"\w+(?:'\w+)*")
-_WORD_STARTS = regex.compile(r"\w")
-_ELONGATED = regex.compile(r"([^\W\d_])\1{2,}")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*", re.ASCII)
+_ELONGATED = re.compile(r"(.)\1{2,}", re.DOTALL)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*")
+_NO_EMOJI = "©®™"
+_KEYCAP = "\u20e3"
+_NAMESPACE = {
+    Kind.URL: Namespace.DOMAIN,
+    Kind.HASHTAG: Namespace.HASHTAG,
+    Kind.MENTION: Namespace.MENTION,
+    Kind.CASHTAG: Namespace.CASHTAG,
+}
 
 
-def surfaces(text: str) -> list[str]:
-    """The surfaces of a text, in its order."""
-    return _ASCII.findall(text) if text.isascii() else _UNICODE.findall(text)
+def tokens_of(text: str) -> list[Token]:
+    """The tokens of a text in its order: entities, and words and emoji of what stands between them."""
+    found: list[Token] = []
+    at = 0
+    for entity in twitter_text.entities(text):
+        found += _between(text[at : entity.begin])
+        namespace = _NAMESPACE[entity.kind]
+        found.append((namespace, canonical_segment(namespace, text[entity.name_begin : entity.name_end])))
+        at = entity.end
+    return found + _between(text[at:])
 
 
-def surfaces_by_unicode_pattern(text: str) -> list[str]:
-    """`surfaces` without the pattern for ASCII: what that one is tested against."""
-    found: list[str] = _UNICODE.findall(text)
-    return found
+def _between(text: str) -> list[Token]:
+    found = [_segment(segment) for segment in segments(text)]
+    return [token for token in found if token is not None]
 
 
-def fold(text: str) -> str:
-    """NFKC and case folding, such that folding twice changes nothing more."""
-    if text.isascii():
-        return text.lower()
-    normal = unicodedata.normalize("NFKC", text).casefold()
-    return unicodedata.normalize("NFKC", normal).casefold()
+def _segment(segment: str) -> Token | None:
+    """The token of what stands between two word boundaries; None for spaces, punctuation and lone symbols."""
+    first = int(FLAGS[ord(segment[0])])
+    is_word = any(int(FLAGS[ord(c)]) & u.WORDLIKE for c in segment[1:])
+    if (
+        (first & u.PICTOGRAPH and segment[0] not in _NO_EMOJI and not is_word)
+        or (
+            first & u.WB_MASK == u.REGIONAL
+            and len(segment) > 1
+            and int(FLAGS[ord(segment[-1])]) & u.WB_MASK == u.REGIONAL
+        )
+        or (segment[0] in "#*0123456789" and segment[-1] == _KEYCAP)
+    ):
+        return Namespace.EMOJI, canonical_emoji(segment)
+    if is_word or first & u.WORDLIKE:
+        return Namespace.WORD, canonical_word(segment)
+    return None
 
 
-def canonical_surface(surface: str) -> tuple[Namespace, str] | None:
-    """What a surface means; None where it is dropped."""
-    sign = surface[0]
-    if sign in "#＃":
-        return Namespace.HASHTAG, fold(surface[1:])
-    if sign in "@＠":
-        return Namespace.MENTION, surface[1:].lower()
-    if sign == "$":
-        return Namespace.CASHTAG, surface[1:].lower()
-    if is_link(surface):
-        domain = domain_of(surface)
-        return (Namespace.DOMAIN, domain) if domain else None
-    if not _WORD_STARTS.match(surface):
-        return Namespace.EMOJI, surface.replace("\ufe0f", "")
-    word = canonical_word(surface)
-    return (Namespace.WORD, word) if word else None
-
-
-def canonical_word(surface: str) -> str:
-    """Folded, of word characters and inner apostrophes only, elongations squeezed to two; "" where dropped."""
-    if len(surface) > MAX_WORD_CHARS:
+def canonical_word(segment: str) -> str:
+    """Folded, apostrophes straight, letters repeated more than twice squeezed to two; "" where dropped."""
+    if len(segment) > MAX_WORD_CHARS or "\ud800" <= segment[:1] <= "\udfff":
         return ""
-    word = _ELONGATED.sub(r"\1\1", fold(surface).replace("’", "'"))
-    if not word.isalnum():
-        word = "".join(_WORD_PARTS.findall(word))
-    return word if len(word) <= MAX_WORD_CHARS else ""
+    word = fold(segment).replace("’", "'")
+    if " " in word:  # a few compatibility characters are whole phrases
+        word = fold(word.replace(" ", ""))
+    word = _ELONGATED.sub(lambda run: run[1] * (2 if _is(run[1], u.LETTER) else len(run[0])), word)
+    kept = len(word) <= MAX_WORD_CHARS and any(_is(c, u.WORDLIKE) for c in word)
+    return word if kept else ""
+
+
+def canonical_emoji(segment: str) -> str:
+    """As it stands, without what chooses between a picture and a plain sign."""
+    return "" if len(segment) > MAX_WORD_CHARS else segment.replace("\ufe0f", "").replace("\ufe0e", "")
+
+
+def canonical_tag(name: str) -> str:
+    """A hashtag without its sign, folded."""
+    folded = "" if len(name) > MAX_TAG_CHARS else fold(name)
+    return folded if len(folded) <= MAX_TAG_CHARS else ""
+
+
+def canonical_host(host: str) -> str:
+    """A host folded, without `www.`."""
+    if len(host) > 4 and ascii_lower(host[:4]) == "www." and "." in host[4:]:
+        host = host[4:]
+    folded = fold(host)
+    return folded if len(folded) <= MAX_HOST_CHARS else ""
+
+
+def canonical_language(lang: str) -> str:
+    """A lower-case language tag; `und`, undetermined, for what is none."""
+    lowered = ascii_lower(lang)
+    return lowered if _LANGUAGE.fullmatch(lowered) else "und"
+
+
+def ascii_lower(text: str) -> str:
+    """ASCII letters in lower case, everything else as it is."""
+    return text.translate(_LOWER)
+
+
+def canonical_segment(namespace: Namespace, surface: str) -> str:
+    """The form of what stands in a text as a token of this namespace, without its sign; "" where it is dropped."""
+    return _CANONICAL[namespace](surface)
 
 
 def canonical(namespace: Namespace, token: str) -> str:
     """The token as it is hashed, from how a person writes it: with or without its sign, in any case."""
     match namespace:
-        case Namespace.WORD:
-            return canonical_word(token)
         case Namespace.BIGRAM:
-            return " ".join(canonical_word(word) for word in token.split())
-        case Namespace.HASHTAG:
-            return fold(token.lstrip("#＃"))
-        case Namespace.MENTION | Namespace.CASHTAG:
-            return token.lstrip("@＠$").lower()
+            return " ".join(canonical_word(word) for word in token.split(" ") if word)
         case Namespace.DOMAIN:
-            return domain_of(token)
-        case Namespace.EMOJI:
-            return token.replace("\ufe0f", "")
-        case Namespace.LANG:
-            return canonical_language(token)
+            return canonical_host(twitter_text.host_of(token))
         case Namespace.AUTHOR | Namespace.VIEWER:
             return token
+        case _:
+            return canonical_segment(namespace, token.lstrip("#＃@＠$") if namespace in _SIGNED else token)
 
 
-def canonical_language(lang: str) -> str:
-    """A lower-case language tag; `und`, undetermined, for what is none."""
-    lowered = lang.lower()
-    return lowered if _LANGUAGE.fullmatch(lowered) else "und"
+def canonical_surface(surface: str) -> Token | None:
+    """What a person means who writes this: one token, or two words for a bigram; None where it is no such thing."""
+    match tokens_of(surface):
+        case [(namespace, token)] if token:
+            return namespace, token
+        case [(Namespace.WORD, first), (Namespace.WORD, second)] if first and second:
+            return Namespace.BIGRAM, f"{first} {second}"
+        case _:
+            return None
 
 
-def is_link(surface: str) -> bool:
-    """Whether a surface is a URL, which no word begins like."""
-    return surface[0] in "hHwW" and surface[:8].lower().startswith(("http://", "https://", "www."))
+def _is(c: str, flag: int) -> bool:
+    return int(FLAGS[ord(c)]) & flag != 0
 
 
-def domain_of(url: str) -> str:
-    """The folded host name of a URL, without `www.` and port; "" where there is none."""
-    found = _DOMAIN.match(url)
-    return fold(found[1]) if found and len(found[1]) <= MAX_DOMAIN_CHARS else ""
+_LOWER = {c: c + 32 for c in range(65, 91)}
+_SIGNED = (Namespace.HASHTAG, Namespace.MENTION, Namespace.CASHTAG)
+_CANONICAL = {
+    Namespace.WORD: canonical_word,
+    Namespace.HASHTAG: canonical_tag,
+    Namespace.MENTION: ascii_lower,
+    Namespace.CASHTAG: ascii_lower,
+    Namespace.DOMAIN: canonical_host,
+    Namespace.EMOJI: canonical_emoji,
+    Namespace.LANG: canonical_language,
+}

@@ -1,41 +1,43 @@
 """Tweets to keys, many tweets a call.
 
-A tweet's tokens, in this order: AUTHOR, LANG, the tokens of its text by first occurrence, then the BIGRAMs of
-neighbouring words by first occurrence. Each key once a tweet. A bigram's words stand next to each other in the text
-with no other token between; a dropped token parts them too.
+A tweet's tokens, in this order: AUTHOR, LANG, the tokens of its text by first occurrence, names that only its
+entities give, then the BIGRAMs of neighbouring words by first occurrence. Each key once a tweet. A bigram's words
+stand next to each other in the text with no other token between; a dropped token parts them too.
 
 Bounds, which are part of what a feature means (`TOKENIZER_VERSION`): the first `MAX_TEXT_TOKENS` tokens of a text
 are read, and a tweet keeps at most `MAX_KEYS` keys: AUTHOR and LANG, then names (hashtags, mentions, cashtags,
 domains, emoji), then words, then bigrams, each kind by first occurrence; what is kept stands in the order above.
 
-Speed comes from a table of the surfaces met so far, of at most `MAX_ROWS` distinct tokens: a surface that was met
-is neither normalized nor hashed again. It is emptied when full; what comes out never depends on what it holds.
+`tokenizer_reference` is the definition; here it is compiled (`vocab.native`). Texts go through as one array of code
+points, `MAX_CHUNK_CHARS` at a time, which bounds the memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.records import Entities, Tweet
-from vocab import patterns
-from vocab.keys import bigram_keys, key_of
+from contracts.records import Tweet
+from vocab import tokenizer_reference as reference
+from vocab.keys import key_of
 from vocab.namespaces import Namespace
+from vocab.native.tables import TABLES
+from vocab.native.tweets import TEXT, finish, places_of, scan
+from vocab.patterns import canonical_language, canonical_segment
+from vocab.tokenizer_reference import MAX_CLAIMS, MAX_KEYS, MAX_TEXT_TOKENS
+from vocab.twitter_text import Kind
+from vocab.unicode_data import UNICODE_VERSION
 
-TOKENIZER_VERSION = 1  # raise it with any change of what tokenize() returns
-MAX_TEXT_TOKENS = 256
-MAX_KEYS = 64
-MAX_ROWS = 1 << 18  # distinct tokens remembered: some 100 MB with their surfaces
-MAX_SURFACES = 2 * MAX_ROWS  # "The" and "the" are two surfaces of one token
+__all__ = ["MAX_KEYS", "MAX_TEXT_TOKENS", "TOKENIZER_VERSION", "UNICODE_VERSION", "TokenBatch", "Tokenizer"]
 
-_CHECK_EVERY = 64  # tweets between two looks at how full the table is
-_DROPPED = 0  # the row of surfaces that mean nothing
-_NO_NAMESPACE = 255
-_ROW_BITS = np.int64(MAX_ROWS.bit_length())
-_SHORTENER = "t.co"
-_SHORTEST_ORIGIN = 8  # characters; every link's path begins after those of "http://x" and "www.x.yz"
+TOKENIZER_VERSION = 2  # raise it with any change of what tokenize() returns, one of UNICODE_VERSION among them
+MAX_CHUNK_CHARS = 1 << 20  # of one pass: some 20 MB of arrays
+MAX_REMEMBERED = 1 << 16  # languages and surfaces that Python folds are forgotten past so many of each
+
+_MAX_URL_CHARS = 512  # of an entity's URL: its host stands in its beginning
+_NO_TOKENS = np.zeros(1, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,189 +55,152 @@ class TokenBatch:
         return len(self.offsets) - 1
 
 
-class _Rows(dict[Any, int]):
-    """Surface (a string), author (its id) or language ("\\0" and its tag) -> row of its token; fills itself."""
+@dataclass(frozen=True, slots=True)
+class _Spelled:
+    """What a chunk's tokens were hashed from: token i is `spelled[spans[i, 0]:spans[i, 1]]`, in UTF-8."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.keys_of_rows = np.zeros(MAX_ROWS, np.uint64)
-        self.namespaces_of_rows = np.full(MAX_ROWS, _NO_NAMESPACE, np.uint8)
-        self.tokens = [""]
-        self.row_of_key: dict[int, int] = {}
-
-    def full(self) -> bool:
-        """Whether the tokens of `_CHECK_EVERY` more tweets might not fit."""
-        most = _CHECK_EVERY * (MAX_TEXT_TOKENS + 2)
-        return len(self.tokens) + most > MAX_ROWS or len(self) + most > MAX_SURFACES
-
-    def __missing__(self, surface: str | int) -> int:
-        if isinstance(surface, int):
-            row = self._row(Namespace.AUTHOR, str(surface))
-        elif surface[0] == "\0":
-            row = self._row(Namespace.LANG, patterns.canonical_language(surface[1:]))
-        elif (path := surface.find("/", _SHORTEST_ORIGIN)) > 0 and patterns.is_link(surface):
-            return self[surface[:path]]  # links rarely come twice, the sites that they lead to do
-        else:
-            meaning = patterns.canonical_surface(surface)
-            row = self._row(*meaning) if meaning else _DROPPED
-            if len(surface) > patterns.MAX_WORD_CHARS:
-                return row
-        self[surface] = row
-        return row
-
-    def _row(self, namespace: Namespace, token: str) -> int:
-        key = key_of(namespace, token)
-        row = self.row_of_key.get(key)
-        if row is None:
-            row = self.row_of_key[key] = len(self.tokens)
-            self.tokens.append(token)
-            self.keys_of_rows[row] = key
-            self.namespaces_of_rows[row] = namespace
-        return row
+    keys: NDArray[np.uint64]
+    spans: NDArray[np.int64]
+    spelled: NDArray[np.uint8]
 
 
 class Tokenizer:
-    """Holds the table of surfaces; one a thread. Two tokenizers give the same batch for the same tweets."""
+    """Remembers how the last batch's tokens are spelled; one a thread. Two tokenizers give the same batch."""
 
     def __init__(self) -> None:
-        self._rows = _Rows()
-        self._former = self._rows
+        self._chunks: list[_Spelled] = []
+        self._others: dict[int, str] = {}  # tokens of the last batch that Python made
+        self._languages: dict[str, tuple[int, str]] = {}
+        self._folded: dict[tuple[int, str], tuple[int, str]] = {}
 
     def tokenize(self, tweets: Sequence[Tweet]) -> TokenBatch:
         """The keys of every tweet."""
-        parts: list[TokenBatch] = []
-        begin = 0
-        while begin < len(tweets) or not parts:
-            if self._rows.full():
-                self._former, self._rows = self._rows, _Rows()
-            rows, lengths = self._read(tweets, begin)
-            parts.append(self._finish(rows, lengths))
-            begin += len(lengths)
+        self._chunks, self._others = [], {}
+        parts = [self._chunk(tweets[begin:end]) for begin, end in _chunks(tweets)]
         return parts[0] if len(parts) == 1 else _concatenate(parts)
 
     def spell(self, keys: NDArray[np.uint64]) -> list[str]:
-        """The tokens of keys met lately, "" for others and for bigrams.
+        """The tokens of keys of the last batch, "" for others and for bigrams."""
+        tokens = [self._others.get(key, "") for key in keys.tolist()]
+        for chunk in self._chunks:
+            places = places_of(chunk.keys, keys)
+            for i in np.flatnonzero(places >= 0).tolist():
+                begin, end = chunk.spans[places[i]]
+                tokens[i] = tokens[i] or chunk.spelled[begin:end].tobytes().decode()
+        return tokens
 
-        Those of the last batch are always known, unless it alone had more than `MAX_ROWS` distinct tokens.
-        """
-        present, former = self._rows, self._former
-        return [
-            present.tokens[present.row_of_key.get(key, 0)] or former.tokens[former.row_of_key.get(key, 0)]
-            for key in keys.tolist()
-        ]
+    def _chunk(self, tweets: Sequence[Tweet]) -> TokenBatch:
+        texts, kinds, first = _segments(tweets)
+        points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.int32)
+        begins = np.fromiter(accumulate(map(len, texts), initial=0), np.int64, len(texts) + 1)
+        n, most = len(tweets), len(points) + 2 * len(tweets)
+        offsets, keys, namespaces = np.empty(n + 1, np.int64), np.empty(most, np.uint64), np.empty(most, np.uint8)
+        spans, spelled = np.empty((most, 2), np.int64), np.empty(13 * len(points) + 32 * n, np.uint8)
+        pending, puzzling = np.empty((most, 4), np.int64), np.zeros(n, bool)
+        authors = np.array([tweet.author_id for tweet in tweets], np.int64)
+        waiting = scan(
+            TABLES, points, begins, kinds, first, authors, self._languages_of(tweets),
+            offsets, keys, namespaces, spans, spelled, pending, puzzling,
+        )  # fmt: skip
+        for token, namespace, begin, end in pending[:waiting].tolist():
+            key, spelling = self._fold(namespace, points[begin:end].tobytes().decode("utf-32-le"))
+            if spelling:
+                keys[token], namespaces[token] = key, namespace
+                self._others[key] = spelling
+        end = int(offsets[n])
+        self._chunks.append(
+            _Spelled(keys[:end].copy(), spans[:end].copy(), spelled[: spans[:end].max(initial=0)].copy())
+        )
+        solved, solutions = self._solve(tweets, puzzling)
+        out_offsets = np.empty(n + 1, np.int64)
+        out_keys, out_namespaces = np.empty(MAX_KEYS * n, np.uint64), np.empty(MAX_KEYS * n, np.uint8)
+        count = finish(offsets, keys, namespaces, solved, *solutions, out_offsets, out_keys, out_namespaces)
+        return TokenBatch(out_offsets, out_keys[:count].copy(), out_namespaces[:count].copy())
 
-    def _read(self, tweets: Sequence[Tweet], begin: int) -> tuple[list[int], list[int]]:
-        """(rows of tokens end to end, number of them a tweet), until the table is full or the tweets end."""
-        table, surfaces = self._rows, patterns.surfaces
-        look_up, full = table.__getitem__, table.full
-        rows: list[int] = []
-        lengths = []
-        for i in range(begin, len(tweets)):
-            tweet = tweets[i]
-            found = surfaces(tweet.text)
-            if tweet.entities is not None:
-                found = _with_entities(found, tweet.text, tweet.entities)
-            if len(found) > MAX_TEXT_TOKENS:
-                del found[MAX_TEXT_TOKENS:]
-            rows.append(look_up(tweet.author_id))
-            rows.append(look_up("\0" + tweet.lang))
-            rows.extend(map(look_up, found))
-            lengths.append(len(found) + 2)
-            if len(lengths) % _CHECK_EVERY == 0 and full():
-                break
-        return rows, lengths
+    def _languages_of(self, tweets: Sequence[Tweet]) -> NDArray[np.uint64]:
+        known = self._languages
+        if len(known) > MAX_REMEMBERED:
+            known.clear()
+        for lang in {tweet.lang for tweet in tweets}:
+            if lang not in known:
+                token = canonical_language(lang)
+                known[lang] = key_of(Namespace.LANG, token), token
+            self._others.update([known[lang]])
+        return np.array([known[tweet.lang][0] for tweet in tweets], np.uint64)
 
-    def _finish(self, row_list: list[int], length_list: list[int]) -> TokenBatch:
-        """Adds bigrams, drops repeats, keeps the bounds; all tweets at once."""
-        rows = np.array(row_list, np.int64)
-        lengths = np.array(length_list, np.int64)
-        tweet_of = np.repeat(np.arange(len(lengths)), lengths)
-        namespaces = self._rows.namespaces_of_rows[rows]
-        keys = self._rows.keys_of_rows[rows]
+    def _fold(self, namespace: int, surface: str) -> tuple[int, str]:
+        """(key, token) of a surface whose characters compose; the token is "" where it is dropped."""
+        found = self._folded.get((namespace, surface))
+        if found is None:
+            if len(self._folded) >= MAX_REMEMBERED:
+                self._folded.clear()
+            token = canonical_segment(Namespace(namespace), surface)
+            found = self._folded[namespace, surface] = (key_of(Namespace(namespace), token), token)
+        return found
 
-        word = namespaces == Namespace.WORD
-        pair = np.flatnonzero(word[:-1] & word[1:] & (tweet_of[:-1] == tweet_of[1:]))
-        pairs = np.bincount(tweet_of[pair], minlength=len(lengths))
-        ends = np.cumsum(lengths + pairs)
-        single_at = np.arange(len(rows)) + np.repeat(ends - pairs - np.cumsum(lengths), lengths)
-        pair_at = np.arange(len(pair)) + np.repeat(ends - np.cumsum(pairs), pairs)
-
-        total = len(rows) + len(pair)
-        all_keys = np.empty(total, np.uint64)
-        all_keys[single_at], all_keys[pair_at] = keys, bigram_keys(keys[pair], keys[pair + 1])
-        all_namespaces = np.full(total, Namespace.BIGRAM, np.uint8)
-        all_namespaces[single_at] = namespaces
-        identity = np.empty(total, np.int64)  # of a token within a tweet
-        identity[single_at] = rows
-        identity[pair_at] = (rows[pair] << _ROW_BITS) | rows[pair + 1]
-        owner = np.repeat(np.arange(len(lengths)), lengths + pairs)
-        keep = _first_occurrences((owner << (2 * _ROW_BITS)) | identity) & (all_namespaces != _NO_NAMESPACE)
-        _keep_bounds(keep, owner, all_namespaces, len(lengths))
-        offsets = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(np.bincount(owner[keep], minlength=len(lengths)), out=offsets[1:])
-        return TokenBatch(offsets, all_keys[keep], all_namespaces[keep])
-
-
-def _with_entities(found: list[str], text: str, entities: Entities) -> list[str]:
-    """What the source says it found, where the text bears it out, beside what was found here.
-
-    A tag or name counts where the text holds it with its sign. A URL stands in for a shortened link of the text,
-    one for one in order: the text itself does not say where a shortened link leads.
-    """
-    folded = patterns.fold(text)
-    claimed = [
-        sign + name
-        for sign, names in (("#", entities.hashtags), ("@", entities.mentions), ("$", entities.cashtags))
-        for name in names
-        if patterns.surfaces(sign + name) == [sign + name] and sign + patterns.fold(name) in folded
-    ]
-    expanded = iter([url for url in entities.urls if patterns.domain_of(url) not in ("", _SHORTENER)])
-    links = [
-        "http://" + patterns.domain_of(next(expanded, surface))
-        if patterns.is_link(surface) and patterns.domain_of(surface) == _SHORTENER
-        else surface
-        for surface in found
-    ]
-    return links + claimed
+    def _solve(
+        self, tweets: Sequence[Tweet], puzzling: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]]]:
+        """(place of each tweet among those solved by the reference or -1, (offsets, keys, namespaces) of those)."""
+        solved = np.full(len(tweets), -1, np.int32)
+        places = np.flatnonzero(puzzling)
+        if not len(places):
+            return solved, _NO_TOKENS
+        solved[places] = np.arange(len(places))
+        found = [reference.tokens(tweets[place]) for place in places.tolist()]
+        whole = [token for tokens in found for token in tokens]
+        keys = np.array([key_of(*token) for token in whole], np.uint64)
+        spelled = zip(keys.tolist(), whole, strict=True)
+        self._others.update((key, token[1]) for key, token in spelled if token[0] != Namespace.BIGRAM)
+        offsets = np.cumsum([0] + [len(tokens) for tokens in found], dtype=np.int64)
+        return solved, (offsets, keys, np.array([token[0] for token in whole], np.uint8))
 
 
-def _first_occurrences(values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """True where a value stands for the first time. Sorts values, not places: most batches repeat few of them."""
-    first = np.ones(len(values), bool)
-    ordered = np.sort(values)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(repeated):
-        suspects = np.flatnonzero(_maybe_in(values, repeated))
-        _, unique_at = np.unique(values[suspects], return_index=True)
-        first[suspects] = False
-        first[suspects[unique_at]] = True
-    return first
+def _chunks(tweets: Sequence[Tweet]) -> Iterator[tuple[int, int]]:
+    """(begin, end) of runs of tweets whose texts and entities have some `MAX_CHUNK_CHARS` together."""
+    begin, chars = 0, 0
+    for end, tweet in enumerate(tweets):
+        chars += len(tweet.text)
+        if tweet.entities is not None:
+            chars += sum(map(len, _claims(tweet)[0]))
+        if chars >= MAX_CHUNK_CHARS:
+            yield begin, end + 1
+            begin, chars = end + 1, 0
+    if begin < len(tweets) or not tweets:
+        yield begin, len(tweets)
 
 
-def _maybe_in(values: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """True for every member, and for few others: a hashed set of bits, cheaper than a search."""
-    bits = np.zeros(1 << 18, bool)
-    multiplier, shift = np.uint64(0x9E3779B97F4A7C15), np.uint64(64 - 18)
-    bits[members.view(np.uint64) * multiplier >> shift] = True
-    found: NDArray[np.bool_] = bits[values.view(np.uint64) * multiplier >> shift]
-    return found
+def _segments(tweets: Sequence[Tweet]) -> tuple[list[str], NDArray[np.int8], NDArray[np.int64]]:
+    """(texts, kind of each, each tweet's first one): a tweet's text and what its entities claim."""
+    if all(tweet.entities is None for tweet in tweets):
+        n = len(tweets)
+        return [tweet.text for tweet in tweets], np.full(n, TEXT, np.int8), np.arange(n + 1)
+    texts, kinds, first = [], [], [0]
+    for tweet in tweets:
+        texts.append(tweet.text)
+        kinds.append(TEXT)
+        if tweet.entities is not None:
+            claims, claimed = _claims(tweet)
+            texts += claims
+            kinds += claimed
+        first.append(len(texts))
+    return texts, np.array(kinds, np.int8), np.array(first, np.int64)
 
 
-def _keep_bounds(
-    keep: NDArray[np.bool_], owner: NDArray[np.int64], namespaces: NDArray[np.uint8], tweets: int
-) -> None:
-    """Clears, in place, what is past `MAX_KEYS` in the few tweets that have more."""
-    for tweet in np.flatnonzero(np.bincount(owner[keep], minlength=tweets) > MAX_KEYS):
-        begin, end = np.searchsorted(owner, (tweet, tweet + 1))
-        kept = begin + np.flatnonzero(keep[begin:end])
-        by_rank = kept[np.argsort(_RANK[namespaces[kept]], kind="stable")]
-        keep[by_rank[MAX_KEYS:]] = False
-
-
-_RANK = np.ones(_NO_NAMESPACE, np.uint8)  # by namespace: who stays when a tweet has too many keys
-_RANK[[Namespace.AUTHOR, Namespace.LANG]] = 0
-_RANK[Namespace.WORD] = 2
-_RANK[Namespace.BIGRAM] = 3
+def _claims(tweet: Tweet) -> tuple[list[str], list[int]]:
+    """(what the entities claim, with signs; the kind of each)."""
+    claimed = tweet.entities
+    assert claimed is not None
+    texts = [url[:_MAX_URL_CHARS] for url in claimed.urls[:MAX_CLAIMS]]
+    kinds = [int(Kind.URL)] * len(texts)
+    for kind, sign, names in (
+        (Kind.HASHTAG, "#", claimed.hashtags),
+        (Kind.MENTION, "@", claimed.mentions),
+        (Kind.CASHTAG, "$", claimed.cashtags),
+    ):
+        texts += [sign + name for name in names[:MAX_CLAIMS]]
+        kinds += [int(kind)] * min(len(names), MAX_CLAIMS)
+    return texts, kinds
 
 
 def _concatenate(parts: list[TokenBatch]) -> TokenBatch:

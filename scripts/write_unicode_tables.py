@@ -1,0 +1,128 @@
+"""Writes vocab/unicode_tables.npz and vocab/tlds.txt, the data that says what a token is.
+
+    .venv/bin/python scripts/write_unicode_tables.py path/to/twitter-text
+
+The tokenizer reads Unicode from these files alone, so that neither a newer Python nor a newer package changes a
+token. They are made of two packages of requirements-dev.lock, which must speak of one version of Unicode: `regex`
+(properties, full case folding) and `unicodedata2` (categories, combining classes, decompositions). The folder is the
+conformance suite of twitter-text, whose tlds.yml names the top-level domains.
+
+A table is stored as runs: `NAME_starts`, the first code point of each run, and `NAME_values`.
+"""
+
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import regex
+import unicodedata2
+import yaml
+from regex import _regex, _regex_core
+
+ROOT = Path(__file__).parents[1]
+CODE_POINTS = 0x110000
+GROUPS = ("other", "letter", "mark", "digit", "dash")  # of general categories
+WORD_BREAK = (
+    "Other", "CR", "LF", "Newline", "Extend", "ZWJ", "Format", "WSegSpace", "Regional_Indicator", "Katakana",
+    "Hebrew_Letter", "ALetter", "Single_Quote", "Double_Quote", "MidNumLet", "MidLetter", "MidNum", "Numeric",
+    "ExtendNumLet",
+)  # fmt: skip
+EVERY = [chr(c) for c in range(CODE_POINTS)]
+HANGUL = range(0xAC00, 0xD7A4)  # composed and decomposed by arithmetic, not by a table
+
+
+def main() -> None:
+    """Makes both files and says what is in them."""
+    version = unicodedata2.unidata_version
+    unassigned = members("Cn")
+    if any((unicodedata2.category(c) == "Cn") != (c in unassigned) for c in EVERY):
+        sys.exit(f"unicodedata2 is of Unicode {version}, regex {regex.__version__} of another version: pin a pair")
+    tables = runs("group", [GROUPS.index(group_of(c)) for c in EVERY])
+    tables |= runs("word_break", word_break())
+    tables |= runs("pictographic", flags("Extended_Pictographic"))
+    tables |= runs("cyrillic", flags("Script=Cyrillic"))
+    tables |= runs("combining", [unicodedata2.combining(c) for c in EVERY])
+    tables |= runs("recomposes", [recomposes(c) for c in EVERY])
+    tables |= mapping("fold", {c: folded for c in EVERY if (folded := fold_of(c)) != c})
+    decomposed = {c: "".join(chr(int(part, 16)) for part in parts) for c in EVERY if (parts := canonical(c))}
+    tables |= mapping("decompose", decomposed)
+    composed = {c: to for c, to in decomposed.items() if len(to) == 2 and unicodedata2.normalize("NFC", to) == c}
+    tables |= {"composed": np.array([ord(c) for c in composed], np.uint32)}
+    np.savez_compressed(ROOT / "vocab" / "unicode_tables.npz", version=np.array(version), **tables)
+
+    suite = yaml.safe_load((Path(sys.argv[1]) / "tlds.yml").read_text())["tests"]
+    names = sorted({case["text"].rpartition(".")[2] for kind in suite.values() for case in kind})
+    (ROOT / "vocab" / "tlds.txt").write_text("".join(f"{name}\n" for name in names))
+    print(f"Unicode {version}, {len(names)} top-level domains")
+
+
+def group_of(c: str) -> str:
+    category = unicodedata2.category(c)
+    return {"Nd": "digit", "Pd": "dash"}.get(category, {"L": "letter", "M": "mark"}.get(category[0], "other"))
+
+
+def members(prop: str) -> set[str]:
+    return set(regex.findall(rf"\p{{{prop}}}", "".join(EVERY)))
+
+
+def flags(prop: str) -> list[bool]:
+    found = members(prop)
+    return [c in found for c in EVERY]
+
+
+def word_break() -> list[int]:
+    values = dict.fromkeys(EVERY, 0)
+    for number, name in enumerate(WORD_BREAK):
+        values |= dict.fromkeys(members(f"Word_Break={name}"), number)
+    return list(values.values())
+
+
+def recomposes(c: str) -> bool:
+    """Whether NFC may change a text because `c` is in it (NFC_Quick_Check is not Yes)."""
+    return c in _MAYBE or unicodedata2.normalize("NFC", c) != c
+
+
+def canonical(c: str) -> list[str]:
+    parts = unicodedata2.decomposition(c).split()
+    return [] if not parts or parts[0][0] == "<" or ord(c) in HANGUL else parts
+
+
+def fold_of(c: str) -> str:
+    """NFKC_Casefold of one character: case folding, NFKC and no default ignorables, until nothing changes."""
+    now, former = c, ""
+    while now != former:
+        former = now
+        now = "".join(case_fold(part) for part in unicodedata2.normalize("NFKC", now) if part not in _IGNORABLE)
+        now = unicodedata2.normalize("NFKC", now)
+    return now
+
+
+def case_fold(c: str) -> str:
+    return _DOTTED.get(c) or str(_regex.fold_case(_regex_core.FULL_CASE_FOLDING, c))
+
+
+def runs(name: str, values: list[int] | list[bool]) -> dict[str, np.ndarray]:
+    starts, kept, at = [], [], 0
+    for value, run in groupby(values):
+        starts.append(at)
+        kept.append(value)
+        at += len(list(run))
+    return {f"{name}_starts": np.array(starts, np.uint32), f"{name}_values": np.array(kept, np.uint8)}
+
+
+def mapping(name: str, to: dict[str, str]) -> dict[str, np.ndarray]:
+    """`NAME_from`: code points; `NAME_lengths`: of what each becomes; `NAME_to`: all of that, end to end."""
+    return {
+        f"{name}_from": np.array([ord(c) for c in to], np.uint32),
+        f"{name}_lengths": np.array([len(s) for s in to.values()], np.uint8),
+        f"{name}_to": np.array([ord(c) for s in to.values() for c in s], np.uint32),
+    }
+
+
+_DOTTED = {"I": "i", "\u0130": "i\u0307"}  # `regex` leaves these to the reader, who may be Turkish
+_IGNORABLE = members("Default_Ignorable_Code_Point")
+_MAYBE = members("NFC_Quick_Check=Maybe")
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""Hashtags, mentions, cashtags and URLs as twitter-text finds them, in plain Python: the definition.
+
+The rules are those of Twitter's library of that name (Apache License 2.0), written anew; its conformance suite is
+part of the tests. `vocab.native` finds the same, compiled.
+"""
+
+import re
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from vocab import unicode_data as u
+from vocab.folding import fold
+from vocab.unicode_data import FLAGS, load_tlds
+
+MAX_HOST_CHARS = 253
+MAX_LABEL_CHARS = 63  # of a host: the bound of the domain name system
+MAX_SLUG_CHARS = 40  # of the path of a t.co link
+
+
+class Kind(IntEnum):
+    """What an entity is."""
+
+    URL = 0
+    HASHTAG = 1
+    MENTION = 2
+    CASHTAG = 3
+
+
+class Entity(NamedTuple):
+    """`text[begin:end]` is the entity; `text[name_begin:name_end]` its name without a sign, or its host.
+
+    A mention of a list (`@name/list`) has its name end before the list does.
+    """
+
+    kind: Kind
+    begin: int
+    end: int
+    name_begin: int
+    name_end: int
+
+
+def entities(text: str) -> list[Entity]:
+    """The entities of a text, in its order. Of two that overlap the one that begins first counts."""
+    found = urls(text) + hashtags(text) + mentions(text) + cashtags(text)
+    kept: list[Entity] = []
+    for entity in sorted(found, key=lambda entity: entity.begin):
+        if not kept or kept[-1].end <= entity.begin:
+            kept.append(entity)
+    return kept
+
+
+def hashtags(text: str) -> list[Entity]:
+    """Hashtags, those within URLs too."""
+    return [Entity(Kind.HASHTAG, *match.span(), *match.span(1)) for match in _HASHTAG.finditer(text)]
+
+
+def mentions(text: str) -> list[Entity]:
+    """Mentions of users and of their lists."""
+    return [Entity(Kind.MENTION, *match.span(), *match.span(1)) for match in _MENTION.finditer(text)]
+
+
+def cashtags(text: str) -> list[Entity]:
+    """Cashtags."""
+    return [Entity(Kind.CASHTAG, *match.span(), *match.span(1)) for match in _CASHTAG.finditer(text)]
+
+
+def urls(text: str) -> list[Entity]:
+    """URLs, with and without a scheme."""
+    found = []
+    at = 0
+    while at < len(text):
+        match = _url_at(text, at) if at == 0 or not _is(text[at - 1], u.NOT_BEFORE_URL) else None
+        if match is None:
+            at += 1
+            continue
+        host_begin, host_end, end = match
+        if host_begin > at:
+            end, valid = _shortened(text, at, end)
+            if valid and _is_valid_host(text[host_begin:host_end]):
+                found.append(Entity(Kind.URL, at, end, host_begin, host_end))
+        elif at == 0 or text[at - 1] not in "-_./":
+            found += _plain_hosts(text, host_begin, host_end, end)
+        at = match[2] + 1  # what precedes a URL is no part of the URL before
+    return found
+
+
+def host_of(url: str) -> str:
+    """The host of a text that is a URL from its first character, "" where it is none."""
+    match = _url_at(url, 0)
+    return url[match[0] : match[1]] if match and _is_valid_host(url[match[0] : match[1]]) else ""
+
+
+def _url_at(text: str, at: int) -> tuple[int, int, int] | None:
+    """(begin of the host, its end, end of the URL) of what begins at a place, before a closer look."""
+    scheme = _SCHEME.match(text, at)
+    begin, host_end = at, None
+    if scheme:
+        begin, host_end = scheme.end(), _host_end(text, scheme.end())
+    if host_end is None:
+        begin, host_end = at, _host_end(text, at)
+    if host_end is None:
+        return None
+    end = host_end
+    if port := _PORT.match(text, end):
+        end = port.end()
+    if text.startswith("/", end):
+        end += 1
+        for element in _PATH_ELEMENT.finditer(text, end, _PATH_CHAIN.match(text, end).end()):  # type: ignore[union-attr]
+            if element[0][0] == "(" or _is(element[0], u.PATH_END):
+                end = element.end()
+    if query := _QUERY.match(text, end):
+        end = query.end()
+    return begin, host_end, end
+
+
+def _host_end(text: str, begin: int, label: "re.Pattern[str] | None" = None) -> int | None:
+    """Where the longest host that begins here ends: labels, of which the last has no `_`, and a top-level domain."""
+    label, at, end = label or _LABEL, begin, None
+    while (match := label.match(text, at)) and match.end() - begin < MAX_HOST_CHARS:
+        at = match.end()
+        if label is not _LABEL or "_" not in match[0]:
+            end = _tld_end(text, at) or end
+    return end
+
+
+def _tld_end(text: str, begin: int) -> int | None:
+    """Where the longest top-level domain that begins here ends."""
+    for length in range(min(_LONGEST_TLD, len(text) - begin), 0, -1):
+        end = begin + length
+        after = text[end : end + 1]
+        if fold_each(text[begin:end]) in _TLDS and not (after and (after in "@+-" or _is(after, u.ALNUM))):
+            return end
+    punycode = _PUNYCODE.match(text, begin)
+    return punycode.end() if punycode else None
+
+
+def _plain_hosts(text: str, begin: int, end: int, url_end: int) -> list[Entity]:
+    """The hosts of Latin letters within what was found without a scheme; the last one has the path and query."""
+    found = []
+    host = text[begin:end]
+    at = 0
+    while at < len(host):
+        host_end = _host_end(host, at, _PLAIN_LABEL)
+        if host_end is None:
+            at += 1
+            continue
+        if _is_valid_host(host[at:host_end]):
+            found.append(Entity(Kind.URL, begin + at, begin + host_end, begin + at, begin + host_end))
+        at = host_end
+    path = text[end:url_end].lstrip(":0123456789")
+    if found and path.startswith("/"):
+        found[-1] = found[-1]._replace(end=url_end)
+    return found
+
+
+def _shortened(text: str, begin: int, end: int) -> tuple[int, bool]:
+    """(end, whether it is a URL): a t.co link ends with its slug and query."""
+    link = _SHORTENED.match(text, begin, end)
+    return (link.end(), len(link[1]) <= MAX_SLUG_CHARS) if link else (end, True)
+
+
+def _is_valid_host(host: str) -> bool:
+    labels = host.split(".")
+    return all(len(label) <= MAX_LABEL_CHARS and (label.isascii() or not _ACE.match(label)) for label in labels)
+
+
+def fold_each(text: str) -> str:
+    """A text of as many characters, those folded that fold to one."""
+    return "".join(folded if len(folded := fold(c)) == 1 else c for c in text)
+
+
+def _is(c: str, flag: int) -> bool:
+    return int(FLAGS[ord(c)]) & flag != 0
+
+
+def _class(flag: int, extra: str = "") -> str:
+    """The inside of a character class of all code points with a flag."""
+    edges = np.flatnonzero(np.diff(FLAGS & np.uint32(flag) > 0, prepend=False, append=False)).tolist()
+    return "".join(f"\\U{a:08x}-\\U{b - 1:08x}" for a, b in zip(edges[::2], edges[1::2], strict=True)) + extra
+
+
+_TLDS = frozenset(fold_each(name) for name in load_tlds())
+_LONGEST_TLD = max(map(len, _TLDS))
+
+_TAG, _HOST = _class(u.TAG), _class(u.HOST)
+_HASHTAG = re.compile(
+    rf"(?:(?<=[\ufe0e\ufe0f])|(?<![&{_TAG}]))[#＃](?![\ufe0f\u20e3])"
+    rf"(?=[{_TAG}]*[{_class(u.TAG_LETTER)}])([{_TAG}]++)(?![#＃]|://)"
+)
+_MENTION = re.compile(
+    rf"(?:(?<![{_class(u.NOT_BEFORE_NAME)}])|(?<=(?<![a-zA-Z0-9_+~.\-])[rR][tT])|(?<=(?<![a-zA-Z0-9_+~.\-])[rR][tT]:))"
+    rf"[@＠]([a-zA-Z0-9_]{{1,20}}+)(?:/[a-zA-Z][a-zA-Z0-9_\-]{{0,24}}+)?+(?![@＠{_class(u.LATIN_ACCENT)}]|://)"
+)
+_CASHTAG = re.compile(
+    rf"(?<![^{_class(u.SPACE | u.DIRECTIONAL)}])\$([a-zA-Z]{{1,6}}(?:[._][a-zA-Z]{{1,2}})?)"
+    rf"(?=[{_class(u.SPACE | u.PUNCTUATION)}]|\Z)"
+)
+_SCHEME = re.compile(r"[hH][tT][tT][pP][sS]?://")
+_LABEL = re.compile(rf"[{_HOST}](?:[{_HOST}_\-]*[{_HOST}])?\.")
+_PLAIN_LABEL = re.compile(rf"[{_class(u.PLAIN_HOST)}]+\.")
+_PUNYCODE = re.compile(r"[xX][nN]--[a-zA-Z0-9]+")
+_ACE = re.compile(r"[xX][nN]--")
+_PORT = re.compile(r":[0-9]+")
+_P = rf"[{_class(u.PATH)}]"
+_PARENTHESES = rf"\((?:{_P}++|{_P}*+\({_P}++\){_P}*+)\)"
+_PATH_ELEMENT = re.compile(rf"{_PARENTHESES}|{_P}")
+_PATH_CHAIN = re.compile(rf"(?:{_PATH_ELEMENT.pattern})*+")
+_QUERY = re.compile(rf"\?[{_class(u.QUERY)}]*[{_class(u.QUERY_END)}]")
+_SHORTENED = re.compile(rf"[hH][tT][tT][pP][sS]?://[tT]\.[cC][oO]/([a-zA-Z0-9]+)(?:{_QUERY.pattern})?")

@@ -1,0 +1,148 @@
+"""What the tokenizer knows of Unicode: `unicode_tables.npz`, pinned, whatever the Python that runs it knows.
+
+`FLAGS[c]` says everything about code point c that finding tokens needs: its Word_Break class in the low 5 bits, and
+a bit for each class of characters that twitter-text names. `FOLD` and `DECOMPOSE` say what c becomes under
+NFKC_Casefold and canonical decomposition. `scripts/write_unicode_tables.py` made the file.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+CODE_POINTS = 0x110000
+
+# Word_Break classes, the low 5 bits of a flag. Their order is that of scripts/write_unicode_tables.py.
+WB_MASK = 31
+(
+    OTHER, CR, LF, NEWLINE, EXTEND, ZWJ, FORMAT, WSEG_SPACE, REGIONAL, KATAKANA, HEBREW, ALETTER,
+    SINGLE_QUOTE, DOUBLE_QUOTE, MID_NUM_LET, MID_LETTER, MID_NUM, NUMERIC, EXTEND_NUM_LET,
+) = range(19)  # fmt: skip
+
+TAG_LETTER = 1 << 5  # a hashtag has one: \p{L}\p{M}
+TAG = 1 << 6  # a hashtag is made of these
+WORDLIKE = 1 << 7  # a word has one: a letter, a digit, or what Unicode's word boundaries call so
+LETTER = 1 << 8  # is squeezed where it is repeated
+PICTOGRAPH = 1 << 9
+NAME = 1 << 10  # [a-zA-Z0-9_]: of a user's name
+ALNUM = 1 << 11  # [a-zA-Z0-9]
+SPACE = 1 << 12
+DIRECTIONAL = 1 << 13
+PUNCTUATION = 1 << 14  # of ASCII
+HOST = 1 << 15  # a label of a host begins and ends with one
+PLAIN_HOST = 1 << 16  # of a host written without a scheme
+PATH = 1 << 17
+PATH_END = 1 << 18
+QUERY = 1 << 19
+QUERY_END = 1 << 20
+LATIN_ACCENT = 1 << 21
+NOT_BEFORE_URL = 1 << 22
+NOT_BEFORE_NAME = 1 << 23
+RECOMPOSES = 1 << 24  # NFC may change a text that has it
+
+
+class Mapping(NamedTuple):
+    """Code point to code points: c becomes `to[at[c] : at[c] + length[c]]`, or stays itself where `at[c]` is -1."""
+
+    at: NDArray[np.int32]
+    length: NDArray[np.uint8]
+    to: NDArray[np.uint32]
+
+    def of(self, c: int) -> list[int]:
+        """What one code point becomes."""
+        at = int(self.at[c])
+        return [c] if at < 0 else [int(part) for part in self.to[at : at + int(self.length[c])]]
+
+
+def load_tlds() -> tuple[str, ...]:
+    """The top-level domains that twitter-text knows."""
+    return tuple(Path(__file__).with_name("tlds.txt").read_text(encoding="utf-8").split("\n")[:-1])
+
+
+def _read() -> dict[str, Any]:
+    with np.load(Path(__file__).with_name("unicode_tables.npz")) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _runs(name: str) -> NDArray[np.uint8]:
+    starts = _file[f"{name}_starts"]
+    return np.repeat(_file[f"{name}_values"], np.diff(starts, append=np.uint32(CODE_POINTS)))
+
+
+def _mapping(name: str) -> Mapping:
+    points, lengths = _file[f"{name}_from"], _file[f"{name}_lengths"]
+    at, length = np.full(CODE_POINTS, -1, np.int32), np.ones(CODE_POINTS, np.uint8)
+    at[points] = np.cumsum(lengths, dtype=np.int32) - lengths
+    length[points] = lengths
+    return Mapping(at, length, _file[f"{name}_to"])
+
+
+def _flags() -> NDArray[np.uint32]:
+    flags = _runs("word_break").astype(np.uint32)
+    word_break, group, cyrillic = flags.copy(), _runs("group"), _runs("cyrillic") > 0
+    letter, mark, digit, dash = (group == number for number in (1, 2, 3, 4))
+    latin = _members(_LATIN_ACCENTS)
+    alnum, punctuation = _members([(48, 57), (65, 90), (97, 122)]), _members(_of("!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~"))
+    spaces, directional = _members(_SPACES), _members(_DIRECTIONAL)
+    invalid = _members([(0xFEFF, 0xFEFF), (0xFFFE, 0xFFFF)])
+    never_host = directional | punctuation | spaces | invalid | _members([(0, 0x1F), (0x7F, 0x7F), (0xD800, 0xDFFF)])
+    path_end = alnum | latin | cyrillic | _members(_of("=_#/+-"))
+    for bit, members in (
+        (TAG_LETTER, letter | mark),
+        (TAG, letter | mark | digit | _members(_of(_TAG_SPECIAL))),
+        (WORDLIKE, letter | digit | np.isin(word_break, (KATAKANA, HEBREW, ALETTER, NUMERIC))),
+        (LETTER, letter),
+        (PICTOGRAPH, _runs("pictographic") > 0),
+        (NAME, alnum | _members(_of("_"))),
+        (ALNUM, alnum),
+        (SPACE, spaces),
+        (DIRECTIONAL, directional),
+        (PUNCTUATION, punctuation),
+        (HOST, ~never_host),
+        (PLAIN_HOST, alnum | latin | _members(_of("-_"))),
+        (PATH, path_end | dash | _members(_of("!*';:,.$%[]~&|@"))),
+        (PATH_END, path_end),
+        (QUERY, alnum | _members(_of("!?*'();:&=+$/%#[]-_.,~|@"))),
+        (QUERY_END, alnum | _members(_of("_&=#/-"))),
+        (LATIN_ACCENT, latin),
+        (NOT_BEFORE_URL, alnum | invalid | _members(_of("@＠$#＃"))),
+        (NOT_BEFORE_NAME, alnum | _members(_of("_!#$%&*@＠"))),
+        (RECOMPOSES, _runs("recomposes") > 0),
+    ):
+        flags[members] |= np.uint32(bit)
+    return flags
+
+
+def _of(characters: str) -> list[tuple[int, int]]:
+    return [(ord(c), ord(c)) for c in characters]
+
+
+def _members(ranges: list[tuple[int, int]]) -> NDArray[np.bool_]:
+    found = np.zeros(CODE_POINTS, bool)
+    for first, last in ranges:
+        found[first : last + 1] = True
+    return found
+
+
+# Characters beside letters, marks and digits that a hashtag may hold: joiners, and separators of Hebrew, Japanese,
+# Tibetan and Catalan.
+_TAG_SPECIAL = "_\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7"
+_LATIN_ACCENTS = [
+    (0xC0, 0xD6), (0xD8, 0xF6), (0xF8, 0x24F), (0x253, 0x254), (0x256, 0x257), (0x259, 0x259), (0x25B, 0x25B),
+    (0x263, 0x263), (0x268, 0x268), (0x26F, 0x26F), (0x272, 0x272), (0x289, 0x289), (0x28B, 0x28B), (0x2BB, 0x2BB),
+    (0x300, 0x36F), (0x1E00, 0x1EFF),
+]  # fmt: skip
+_SPACES = [
+    (9, 13), (32, 32), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x180E, 0x180E), (0x2000, 0x200A),
+    (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000),
+]  # fmt: skip
+_DIRECTIONAL = [(0x61C, 0x61C), (0x200E, 0x200F), (0x202A, 0x202E), (0x2066, 0x2069)]
+
+_file: Any = _read()
+UNICODE_VERSION = str(_file["version"])
+FLAGS = _flags()
+COMBINING = _runs("combining")  # canonical combining classes
+FOLD = _mapping("fold")
+DECOMPOSE = _mapping("decompose")
+COMPOSED = frozenset(_file["composed"].tolist())  # what two code points compose to; Hangul goes by arithmetic
