@@ -6,6 +6,8 @@ from benchmarks.vocab_draws import U64
 from contracts.frames import VocabCounts, empty
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
+from vocab.layout import Layout
+from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
 from vocab.table import VocabularyView
 
@@ -17,7 +19,9 @@ RARE_SLOTS = 1 << 13
 def filled_owner(live: U64) -> VocabularyOwner:
     """An owner of all shards with room for these keys and no more, after a window that had each of them once."""
     per_shard = -(-len(live) // (SHARDS * (1 + CANDIDATES_PER_SLOT)))
-    settings = VocabSettings(capacity=SHARDS * per_shard, candidates_per_slot=CANDIDATES_PER_SLOT)
+    settings = VocabSettings.uniform(
+        candidates_per_slot=CANDIDATES_PER_SLOT, capacity=SHARDS * per_shard, rare_slots=RARE_SLOTS
+    )
     owner = VocabularyOwner(settings, range(SHARDS), frozenset({SOURCE}))
     count_window(owner, live)
     return owner
@@ -34,14 +38,15 @@ def count_window(owner: VocabularyOwner, tokens: U64) -> None:
 
 def view_of(live: U64) -> VocabularyView:
     """A replica's table in which all of these keys hold slots."""
-    slots = np.random.default_rng(1).permutation(len(live)) + RARE_SLOTS
+    settings = VocabSettings.uniform(capacity=-(-len(live) // SHARDS) * SHARDS, rare_slots=RARE_SLOTS)
+    layout = Layout.of(settings)
+    free = np.concatenate([layout.slots_of(Namespace.WORD, shard) for shard in range(SHARDS)])
     return VocabularyView(
         version=1,
         sequence=1,
-        rare_slots=RARE_SLOTS,
-        capacity=len(live),
+        layout=layout,
         keys=live,
-        slots=slots.astype(np.int32),
+        slots=np.random.default_rng(1).permutation(free)[: len(live)],
         generations=np.ones(len(live), np.uint32),
     )
 

@@ -17,6 +17,7 @@ I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 ROOM = 64  # a buffer that is too short gets a 64th more rows than it needs
+MOST_ROOM = 8  # one that has an eighth more rows than it needs, because many went at a time, is cut
 
 
 class SortedColumns:
@@ -68,7 +69,7 @@ class SortedColumns:
             return
         for name, buffer in self._buffers.items():
             _close(buffer, mask)
-            if len(buffer) > 2 * size:
+            if len(buffer) > size + size // MOST_ROOM:
                 self._buffers[name] = buffer[:size].copy()
         self.size = size
 

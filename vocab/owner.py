@@ -26,7 +26,7 @@ from vocab.rules import configured, rules_of, settings_of
 from vocab.schedule import decision_windows
 from vocab.shard import NO_CHANGE, NO_SLOT, Decision, decide, forgotten
 from vocab.spellings import Spellings
-from vocab.tracked import MAX_WINDOW, TrackedKeys
+from vocab.tracked import MAX_WINDOW, Survey, TrackedKeys
 from vocab.trends import Trends
 
 Source = tuple[str, int]
@@ -166,13 +166,18 @@ class VocabularyOwner:
             self.first_window = self.first_window or window
         base, self.version = self.version, window
         self.sequence += 1
-        idle = window - self.tracked.last_seen > self._of_kind("idle_windows", np.int64)[self.tracked.namespaces]
+        survey = self.tracked.survey(
+            window,
+            self._of_kind("idle_windows", np.int64),
+            self._of_kind("admit_at", np.uint64),
+            self._of_kind("evict_below", np.uint64),
+        )
         drop = np.zeros(len(self.tracked), bool)
         decided: dict[int, list[Decision]] = {shard: [] for shard in self.shards}
-        for shard, namespace, rows in self._busy(idle):
+        for shard, namespace, rows in self._busy(survey):
             counts, slots = self.tracked.counts[rows], self.tracked.slots[rows]
             rules = self.rules[namespace]
-            found = decide(counts, slots, idle[rows], rules, self.layout.slots_of(namespace, shard))
+            found = decide(counts, slots, survey.idle[rows], rules, self.layout.slots_of(namespace, shard))
             slots[found.evicted] = NO_SLOT
             slots[found.admitted] = found.admitted_slots
             self.tracked.slots[rows] = slots
@@ -229,19 +234,12 @@ class VocabularyOwner:
         """One field of the rules of every namespace, by its number."""
         return np.array([getattr(rules, field) for rules in self.rules], dtype)
 
-    def _busy(self, idle: NDArray[np.bool_]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    def _busy(self, survey: Survey) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
         """(shard, namespace, their rows of `tracked`) where a key may come, go or be forgotten. In most windows most
         have none."""
         tracked = self.tracked
-        group = shard_of(tracked.keys).astype(np.int64) * _KINDS + tracked.namespaces
-        waiting = tracked.slots == NO_SLOT
-        comes = (tracked.counts >= self._of_kind("admit_at", np.uint64)[tracked.namespaces]) & ~idle
-        goes = (tracked.counts < self._of_kind("evict_below", np.uint64)[tracked.namespaces]) | idle
-        notable = np.where(waiting, comes | (tracked.counts == 0), goes)
-        groups = SHARDS * _KINDS
-        busy = np.bincount(group[waiting], minlength=groups) > np.tile(self._of_kind("kept", np.int64), SHARDS)
-        busy |= np.bincount(group[~waiting], minlength=groups) > np.tile(self._of_kind("per_shard", np.int64), SHARDS)
-        busy[group[notable]] = True
+        busy = survey.notable | (survey.waiting > np.tile(self._of_kind("kept", np.int64), SHARDS))
+        busy |= survey.holding > np.tile(self._of_kind("per_shard", np.int64), SHARDS)
         for shard, (begin, end) in zip(self.shards, tracked.bounds(self.shards), strict=True):
             kinds = tracked.namespaces[begin:end]
             for namespace in np.flatnonzero(busy[shard * _KINDS : (shard + 1) * _KINDS]).tolist():

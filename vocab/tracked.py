@@ -5,6 +5,7 @@ A key that is dropped starts again from zero, so a count never overstates (but f
 the key had each time it was dropped, which was no more than any key kept then had.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from vocab.columns import SortedColumns
 from vocab.decay import FRACTION_BITS, MAX_COUNT
-from vocab.keys import SHARD_SHIFT
+from vocab.keys import SHARD_SHIFT, SHARDS
 from vocab.shard import NO_SLOT
 
 U64 = NDArray[np.uint64]
@@ -27,6 +28,20 @@ _BITS = np.uint64(FRACTION_BITS)
 _LOW = np.uint64((1 << FRACTION_BITS) - 1)
 _HALF = np.uint64(1 << (FRACTION_BITS - 1))
 _MAX = np.uint64(MAX_COUNT)
+_SHARD_SHIFT = np.uint64(SHARD_SHIFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """idle: bool[n], keys not seen within their namespace's `idle_windows`. By group, shard * namespaces + namespace:
+    waiting and holding int64, keys without and with a slot; notable bool, whether a key may come, go or be forgotten
+    by its own count or silence.
+    """
+
+    idle: NDArray[np.bool_]
+    waiting: I64
+    holding: I64
+    notable: NDArray[np.bool_]
 
 
 class TrackedKeys(SortedColumns):
@@ -113,6 +128,32 @@ class TrackedKeys(SortedColumns):
         _add(self.counts, rows, occurrences)
         self.last_seen[rows] = window
 
+    def survey(self, window: int, idle_windows: I64, admit_at: U64, evict_below: U64) -> Survey:
+        """What a decision of `window` has to know of all keys, in one pass. The three by namespace, as in `Rules`."""
+        groups = SHARDS * len(admit_at)
+        found = Survey(
+            idle=np.empty(self.size, bool),
+            waiting=np.zeros(groups, np.int64),
+            holding=np.zeros(groups, np.int64),
+            notable=np.zeros(groups, bool),
+        )
+        _survey(
+            self.keys,
+            self.namespaces,
+            self.counts,
+            self.last_seen,
+            self.slots,
+            window,
+            idle_windows,
+            admit_at,
+            evict_below,
+            found.idle,
+            found.waiting,
+            found.holding,
+            found.notable,
+        )
+        return found
+
     def bounds(self, shards: list[int]) -> list[tuple[int, int]]:
         """(first row, row past the last) of each shard."""
         firsts = np.array([shard << SHARD_SHIFT for shard in shards], np.uint64)
@@ -141,3 +182,35 @@ def _add(counts: Any, rows: Any, occurrences: Any) -> None:
         count = counts[rows[i]]
         total = count + (min(occurrences[i], _LOW) << _BITS)
         counts[rows[i]] = total if total >= count else _MAX
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _survey(
+    keys: Any,
+    namespaces: Any,
+    counts: Any,
+    last_seen: Any,
+    slots: Any,
+    window: Any,
+    idle_windows: Any,
+    admit_at: Any,
+    evict_below: Any,
+    idle: Any,
+    waiting: Any,
+    holding: Any,
+    notable: Any,
+) -> None:
+    """Fills the arrays of a `Survey`."""
+    for row in range(keys.size):
+        kind, count = namespaces[row], counts[row]
+        group = np.int64(keys[row] >> _SHARD_SHIFT) * admit_at.size + kind
+        silent = window - np.int64(last_seen[row]) > idle_windows[kind]
+        idle[row] = silent
+        if slots[row] == NO_SLOT:
+            waiting[group] += 1
+            if count == 0 or (count >= admit_at[kind] and not silent):
+                notable[group] = True
+        else:
+            holding[group] += 1
+            if count < evict_below[kind] or silent:
+                notable[group] = True
