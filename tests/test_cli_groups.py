@@ -217,5 +217,13 @@ def test_a_cluster_without_topics_says_what_makes_them(settings: Settings, monke
     assert "driftline topics apply" in Cli(settings, monkeypatch).error("models", "list")
 
 
+def test_a_redis_without_a_view_is_never_read_as_an_empty_vocabulary(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = Cli(settings, monkeypatch)
+    for words in (("top",), ("rising",), ("falling",), ("show", "#rust")):
+        assert "no view of vocabulary" in cli.error("vocab", *words)
+
+
 def test_texts_cannot_move_the_cursor() -> None:
     assert plain("a\x1b[2Jb\r\nc\u202ed") == "a [2Jb c d"

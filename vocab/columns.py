@@ -43,9 +43,7 @@ class SortedColumns:
 
     def locate(self, keys: U64) -> tuple[I64, Flags]:
         """(the first row whose key is not below, whether it is that key) of every key. keys: uint64[m], ascending."""
-        at, known = np.empty(len(keys), np.int64), np.empty(len(keys), bool)
-        _gallop(self._buffers["keys"], self.size, keys, at, known)
-        return at, known
+        return locate(self.column("keys"), keys)
 
     def insert(self, at: I64, rows: Mapping[str, Any]) -> None:
         """New rows before the rows `at`, ascending (of equal ones the first stands first). A value of a column is an
@@ -72,6 +70,13 @@ class SortedColumns:
             if len(buffer) > size + size // MOST_ROOM:
                 self._buffers[name] = buffer[:size].copy()
         self.size = size
+
+
+def locate(ascending: U64, keys: U64) -> tuple[I64, Flags]:
+    """(the first row of `ascending` that is not below, whether it is that key) of every key. keys: uint64[m], too."""
+    at, known = np.empty(len(keys), np.int64), np.empty(len(keys), bool)
+    _gallop(ascending, len(ascending), keys, at, known)
+    return at, known
 
 
 @njit(cache=True, nogil=True, boundscheck=False)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vocab import decay
+from vocab.columns import locate
 from vocab.namespaces import Namespace
 from vocab.velocity import HORIZONS, half_life, reach
 
@@ -81,15 +82,15 @@ class Drift:
         self.changes = decay.decay_one(self.changes, decay.factor(self._half_life, windows))
 
     def measure_outside(self, keys: U64, namespaces: U8, occurrences: U64) -> None:
-        """A window's counts, each key once, against the keys that held a slot before its decision."""
-        outside = ~np.isin(keys, self.keys)
+        """A window's counts, each key once, ascending, against the keys that held a slot before its decision."""
+        outside = ~locate(self.keys, keys)[1]
         self.occurrences = _by_namespace(namespaces, occurrences)
         self.outside = _by_namespace(namespaces[outside], occurrences[outside])
 
     def admit(self, admitted: U64, namespaces: U8) -> None:
         """Takes the keys that hold a slot now, ascending; what evicted ones had goes to the rest."""
-        stays = np.isin(self.keys, admitted, assume_unique=True)
-        known = np.isin(admitted, self.keys, assume_unique=True)
+        stays = locate(admitted, self.keys)[1]
+        known = locate(self.keys, admitted)[1]
         came_or_went = int(np.count_nonzero(~stays) + np.count_nonzero(~known))
         if not came_or_went:
             return
@@ -101,16 +102,16 @@ class Drift:
         self.keys, self.namespaces = admitted, namespaces
 
     def count(self, window: int, keys: U64, namespaces: U8, occurrences: U64) -> None:
-        """A window's counts, each key once, after its decision."""
+        """A window's counts, each key once, ascending, after its decision."""
         hour = window * self._window_ms // _HOUR_MS
         for table in (self.counts, self.rest):
             if hour != self.hour:
                 table[HOUR_BEFORE], table[FORMER_HOUR], table[HOUR] = table[FORMER_HOUR], table[HOUR], 0
             table[LAST] = table[THIS]
         self.hour = hour
-        held = np.isin(keys, self.keys)
+        places, held = locate(self.keys, keys)
         self.counts[THIS] = 0
-        self.counts[THIS, np.searchsorted(self.keys, keys[held])] = occurrences[held]
+        self.counts[THIS, places[held]] = occurrences[held]
         self.rest[THIS] = _by_namespace(namespaces[~held], occurrences[~held])
         self.counts[HOUR] += self.counts[THIS]
         self.rest[HOUR] += self.rest[THIS]

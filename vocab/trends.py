@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vocab import decay
+from vocab.columns import locate
 from vocab.keys import SHARDS, shard_of
 from vocab.languages import ALL
 from vocab.namespaces import SPELLED
@@ -57,22 +58,16 @@ class Trends:
         former = self.keys[heads]
         if np.array_equal(former, admitted):
             return
-        stays = np.repeat(np.isin(former, admitted, assume_unique=True), np.diff(heads, append=len(self.keys)))
-        self._keep(stays)
-        fresh = admitted[np.isin(admitted, former, assume_unique=True, invert=True)]
+        self._keep(np.repeat(locate(admitted, former)[1], np.diff(heads, append=len(self.keys))))
+        fresh = admitted[~locate(former, admitted)[1]]
         self._insert(np.searchsorted(self.keys, fresh), fresh, np.full(len(fresh), ALL, np.uint16))
 
     def add(self, keys: U64, languages: U16, namespaces: U8, occurrences: U64) -> None:
         """Counts a window's occurrences of admitted keys: each (key, language) once, by key, then language."""
         heads = np.flatnonzero(self.languages == ALL)
         admitted = self.keys[heads]
-        if not len(admitted):
-            return
-        rank = np.minimum(np.searchsorted(admitted, keys), len(admitted) - 1)
-        held = admitted[rank] == keys
-        rank, languages, namespaces, occurrences = (
-            column[held] for column in (rank, languages, namespaces, occurrences)
-        )
+        rank, held = locate(admitted, keys)
+        rank, languages, namespaces, occurrences = rank[held], languages[held], namespaces[held], occurrences[held]
         of_key = np.bincount(rank, minlength=len(admitted))
         starts = (np.cumsum(of_key) - of_key)[of_key > 0]
         if len(starts):
@@ -90,8 +85,7 @@ class Trends:
             rows = single[shards == shard]  # by key, then language: a stable sort breaks ties so
             order = np.argsort(~self.counts[_LONGEST, rows], kind="stable")
             keep[rows[order[most:]]] = False
-        if not keep.all():
-            self._keep(keep)
+        self._keep(keep)
 
     def _add_languages(self, rank: I64, languages: U16, occurrences: U64) -> None:
         present = self._rank() << 16 | self.languages
@@ -112,7 +106,8 @@ class Trends:
             self.counts[row, rows] = decay.add(self.counts[row, rows], occurrences)
 
     def _keep(self, mask: NDArray[np.bool_]) -> None:
-        self.keys, self.languages, self.counts = self.keys[mask], self.languages[mask], self.counts[:, mask]
+        if not mask.all():
+            self.keys, self.languages, self.counts = self.keys[mask], self.languages[mask], self.counts[:, mask]
 
     def _insert(self, at: I64, keys: U64, languages: U16) -> None:
         """Rows of zeros before rows `at`."""

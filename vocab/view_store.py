@@ -63,7 +63,7 @@ async def read_token(redis: Redis, settings: Settings, namespace: Namespace, tok
     key = key_of(namespace, canonical(namespace, token))
     value = await redis.get(settings.prefix.encode() + bucket_key(settings.vocab.name, key >> BUCKET_SHIFT))
     if value is None:
-        raise _no_view(settings)
+        raise no_view(settings)
     return token_in(cast("bytes", value), namespace, canonical(namespace, token))[1]
 
 
@@ -108,7 +108,7 @@ async def read_list(
     keys = [prefix + lists_key(settings.vocab.name, owner) for owner in range(SHARDS)]
     values = cast("list[bytes | None]", await redis.mget(keys))
     if newest_version(values) is None:
-        raise _no_view(settings)
+        raise no_view(settings)
     return merged(values, kind, namespace, language, over, n)
 
 
@@ -117,8 +117,9 @@ def _by_horizon(column: NDArray[np.float32], row: int) -> dict[str, float]:
     return dict(zip(HORIZONS, column[row * wide : (row + 1) * wide].tolist(), strict=True))
 
 
-def _no_view(settings: Settings) -> VersionNotReached:
+def no_view(settings: Settings) -> VersionNotReached:
+    """The error that says so: never read as an empty vocabulary."""
     return VersionNotReached(
         f"Redis holds no view of vocabulary {settings.vocab.name!r} under prefix {settings.prefix!r} yet: "
-        "it is written when the first window closes; is `driftline worker` running?"
+        "it is written when a window closes; is `driftline worker` running?"
     )

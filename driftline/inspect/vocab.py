@@ -13,7 +13,7 @@ from vocab.keys import SHARDS, key_of
 from vocab.namespaces import Namespace
 from vocab.view import BUCKET_SHIFT, bucket_key
 from vocab.view_lists import Kind, lists_key, merged, merged_drift, newest_version
-from vocab.view_store import token_in
+from vocab.view_store import no_view, token_in
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +73,14 @@ class DriftNow(msgspec.Struct, frozen=True, kw_only=True):
 def ranked(
     settings: Settings, kind: Kind, namespace: str, count: int, *, language: str = "all", over: str = "1h"
 ) -> list[Token]:
-    """The best of a list, of one namespace or of `all`. Raises `NoSuchList`, `NoSuchToken` for no namespace."""
-    return _ranked(_lists(settings), kind, namespace, count, language, over)
+    """The best of a list, of one namespace or of `all`.
+
+    Raises `NoSuchList`, `NoSuchToken` for no namespace, and `VersionNotReached` where there is no view.
+    """
+    values = _lists(settings)
+    if newest_version(values) is None:
+        raise no_view(settings)
+    return _ranked(values, kind, namespace, count, language, over)
 
 
 def movers(settings: Settings, namespace: str, count: int) -> Movers | None:
@@ -107,14 +113,11 @@ def drift(settings: Settings) -> DriftNow | None:
 
 
 def find(settings: Settings, namespace: Namespace, token: str) -> Admitted:
-    """An admitted token. Raises `NoSuchToken` for one that has no slot now."""
+    """An admitted token. Raises `NoSuchToken` for one that has no slot now, `VersionNotReached` for no view."""
     key = key_of(namespace, token)
     value = _get(settings, [bucket_key(settings.vocab.name, key >> BUCKET_SHIFT)])[0]
     if value is None:
-        raise NoSuchToken(
-            f"vocabulary {settings.vocab.name!r} has no view in Redis (prefix {settings.prefix!r}): "
-            "no window has been decided yet, or Redis was wiped and no window has been decided since"
-        )
+        raise no_view(settings)
     version, shown = token_in(value, namespace, token)
     if shown is None:
         raise NoSuchToken(
