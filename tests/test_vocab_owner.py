@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.codec import Codec, encode
+from contracts.codec import encode
 from contracts.errors import BadRecord, SettingsError, SnapshotInvalid
 from contracts.frames import VocabCounts, VocabDelta, empty
 from contracts.records import VocabConfigured
@@ -18,7 +18,6 @@ from vocab.languages import UND, language_code
 from vocab.layout import Layout
 from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
-from vocab.owner_state import OwnerState
 from vocab.reference import ReferenceOwner
 from vocab.rules import configured, settings_of
 
@@ -261,23 +260,6 @@ def test_decisions_do_not_depend_on_languages_and_rows_without_one_are_undetermi
     for owner in (restored, other):
         owner.observe(frame(("tweets", 0), 100, {}, 100))
     assert by_shard(restored.close_windows()) == by_shard(other.close_windows())
-
-
-def test_a_state_of_before_trends_goes_on_and_they_begin_anew():
-    owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
-    deltas = run(
-        owner, [frame(("tweets", 0), 100, {KEYS[0]: 5, KEYS[1]: 4}, 99), frame(("tweets", 0), 100, {}, 100)], []
-    )
-    former = msgspec.structs.replace(
-        Codec(OwnerState).decode(owner.to_bytes()), v=1, open_languages=empty(np.uint16), trends=None
-    )
-    heir = VocabularyOwner.from_bytes(SETTINGS, encode(former))
-    assert len(heir.trends.keys) == 0
-    more = [frame(("tweets", 0), 101, {KEYS[0]: 2}, 100), frame(("tweets", 0), 101, {}, 101)]
-    assert by_shard(run(heir, more, [])) == by_shard(run(owner, more, []))
-    assert (heir.trends.totals()[1] >> np.uint64(32)).tolist() == [2, 0]
-    assert heir.drift.changes == 0
-    assert deltas
 
 
 def test_empty_windows_get_decisions_ever_more_rarely():
