@@ -29,3 +29,7 @@ SPELLED = (
     Namespace.AUTHOR,
     Namespace.LANG,
 )
+
+# Character n-grams of words. Hashed like a namespace, and a number of its own among them, but no kind of token: never
+# counted nor admitted, so that no setting, list or count is by it.
+SUBWORD = 10

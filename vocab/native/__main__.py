@@ -4,6 +4,7 @@ from time import perf_counter
 
 import numpy as np
 
+from vocab.subwords import subwords
 from vocab.tokenizer import Tokenizer
 
 
@@ -13,6 +14,7 @@ def main() -> None:
     tokenizer = Tokenizer()
     tokenizer.tokenize([])
     tokenizer.spell(np.zeros(0, np.uint64))
+    subwords([])
     print(f"setup: the tokenizer is compiled ({perf_counter() - begin:.1f} s)")
 
 
