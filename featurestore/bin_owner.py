@@ -56,6 +56,12 @@ class BinOwner:
         """(version, feature number, edges) of what was published, ascending: for the view in Redis."""
         return self._state.rolls
 
+    @property
+    def oldest_shown(self) -> int:
+        """The lowest version that `rolls` can answer for: 0 while nothing had to be dropped from them."""
+        versions = sorted({version for version, _, _ in self._state.rolls})
+        return versions[-SHOWN] if len(versions) >= SHOWN else 0
+
     def observe(self, counts: BinCounts) -> None:
         """Adds a source's frame.
 

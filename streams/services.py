@@ -78,6 +78,6 @@ def make_hops(settings: Settings) -> list[ExactlyOnceHop]:
         hop("engagements", [ENGAGEMENTS], lambda p: EngagementProcessor(settings, p)),
         hop("join", [CANDIDATES_SERVED, ENGAGEMENTS], lambda p: JoinProcessor(settings, p)),
         hop("vocabulary", [VOCAB_COUNTS], lambda p: VocabularyProcessor(settings, p, redis)),
-        hop("bins", [BIN_COUNTS], lambda p: BinProcessor(settings, p)),
+        hop("bins", [BIN_COUNTS], lambda p: BinProcessor(settings, p, redis)),
         hop("features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, p, redis)),
     ]

@@ -136,6 +136,23 @@ def test_bins_are_listed_with_how_far_they_moved(cli: Cli) -> None:
     assert [change["version"] for change in cli.json("bins", "history", "age_s")] == [WINDOW, WINDOW + 1]
     assert "|" in cli.text("bins", "history", "age_s")
     assert "those of: age_s" in cli.error("bins", "show", "nosuch")
+    assert "█" in cli.text("bins", "show", "age_s")
+
+
+def test_bins_of_two_versions_are_compared(cli: Cli) -> None:
+    assert cli.json("bins", "show", "age_s", "--version", str(WINDOW))["edges"] == [1.0, 2.0, 4.0]
+    (move,) = cli.json("bins", "compare", str(WINDOW), str(WINDOW + 1))
+    assert (move["before"], move["after"]) == ([1.0, 2.0, 4.0], [10.0, 20.0, 40.0])
+    assert move["moved"] == pytest.approx(0.5)
+    assert cli.json("bins", "compare", str(WINDOW), str(WINDOW)) == []
+    (first,) = cli.json("bins", "compare", str(WINDOW - 1), str(WINDOW))
+    assert first["before"] == []
+    text = cli.text("bins", "compare", str(WINDOW), str(WINDOW + 1))
+    assert "age_s" in text
+    assert text.count("|") >= 6
+    assert "past the log" in cli.error("bins", "compare", str(WINDOW), str(WINDOW + 9))
+    assert "past the log" in cli.error("bins", "show", "age_s", "--version", str(WINDOW + 9))
+    assert f"at version {WINDOW - 1}" in cli.error("bins", "show", "age_s", "--version", str(WINDOW - 1))
 
 
 def test_features_tell_what_is_stored_from_what_is_not(cli: Cli) -> None:

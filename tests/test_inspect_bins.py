@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from contracts.records import BinsVersion
 from contracts.settings import Settings
-from driftline.cli.bins import plot
+from driftline.cli.bins import density, plot
 from driftline.inspect import bins
 from driftline.inspect.bins import distance
 
@@ -40,6 +40,20 @@ def test_a_plot_has_its_width_and_marks_the_outermost_edges(edges: list[float]) 
     assert len(line) == 60
     assert line[0] == "|" or len(set(edges)) == 1
     assert set(line) <= {"|", "·"}
+
+
+@given(EDGES)
+def test_blocks_are_as_wide_as_the_line_and_somewhere_high(edges: list[float]) -> None:
+    blocks = density(edges)
+    assert len(blocks) == 60
+    assert "█" in blocks
+
+
+def test_blocks_stand_high_where_edges_are_close() -> None:
+    blocks = density([1.0, 1.01, 1.02, 1.03, 1000.0])
+    assert blocks[0] == "█"
+    assert set(blocks[1:]) == {"▁"}
+    assert density([7.0]) == ""
 
 
 def test_no_edges_are_said_in_words() -> None:

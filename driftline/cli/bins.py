@@ -1,5 +1,6 @@
 """`driftline bins`: the rolling discretization bins."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Annotated
@@ -16,7 +17,10 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 _WIDTH = 60
+_BLOCKS = " ▁▂▃▄▅▆▇█"
 
+Version = Annotated[int, typer.Argument(help="A version of the bins: a window's number.")]
+AtVersion = Annotated[int | None, typer.Option("--version", help="As of this version, out of the log.")]
 Feature = Annotated[str, typer.Argument(help="A feature, as `driftline bins list` names it.")]
 
 
@@ -45,22 +49,24 @@ def list_bins(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(feature: Feature, as_json: AsJson = False) -> None:
-    """Show a feature's edges as they are now, drawn along a logarithmic line.
+def show(feature: Feature, version: AtVersion = None, as_json: AsJson = False) -> None:
+    """Show a feature's edges as they are now, or were at a version, drawn along a logarithmic line.
 
-    Every bin holds about the same share of the recent values, so edges stand close where values are.
+    Every equal-mass bin holds about the same share of the recent values: edges stand close, and blocks high, where
+    values are.
 
     Example: driftline bins show author_followers
     """
     from driftline.inspect import bins
 
-    newest = bins.newest_bins(current_settings(), feature)
+    found = bins.bins_at(current_settings(), feature, version)
     if as_json:
-        print_json(newest)
+        print_json(found)
         return
-    console.print(f"{feature}, version {newest.version}: {len(newest.edges) + 1} bins", markup=False)
-    console.print(plot(newest.edges), markup=False)
-    console.print(" ".join(f"{edge:.6g}" for edge in newest.edges), markup=False)
+    console.print(f"{feature}, version {found.version}: {len(found.edges) + 1} bins", markup=False)
+    console.print(density(found.edges), markup=False)
+    console.print(plot(found.edges), markup=False)
+    console.print(" ".join(f"{edge:.6g}" for edge in found.edges), markup=False)
 
 
 @app.command()
@@ -76,13 +82,37 @@ def history(feature: Feature, as_json: AsJson = False) -> None:
         print_json(found)
         return
     if not found:
-        bins.newest_bins(current_settings(), feature)  # raises, naming the features that there are
-    ends = [edge for change in found for edge in (change.edges[0], change.edges[-1]) if change.edges]
+        bins.bins_at(current_settings(), feature)  # raises, naming the features that there are
+    ends = _ends([change.edges for change in found])
     print_table(
         f"edges of {feature}",
         ["#version", "#moved", f"{min(ends):.4g} to {max(ends):.4g}" if ends else "edges"],
         [(change.version, number(change.moved), plot(change.edges, ends)) for change in found],
     )
+
+
+@app.command()
+def compare(before: Version, after: Version, as_json: AsJson = False) -> None:
+    """Show which features' edges differ between two versions, the furthest first, each pair drawn on the same line.
+
+    Example: driftline bins compare 28333329 28333569
+    """
+    from driftline.inspect import bins
+
+    found = bins.compare(current_settings(), before, after)
+    if as_json:
+        print_json(found)
+        return
+    rows = []
+    for move in found:
+        ends = _ends([move.before, move.after])
+        rows.append((move.feature, number(move.moved), before, len(move.before), plot(move.before, ends)))
+        rows.append(("", "", after, len(move.after), plot(move.after, ends)))
+    print_table(f"bins {before} and {after}", ["feature", "#moved", "#version", "#edges", "edges"], rows)
+
+
+def _ends(several: Sequence[Sequence[float]]) -> list[float]:
+    return [edge for edges in several if edges for edge in (edges[0], edges[-1])]
 
 
 def plot(edges: Sequence[float], along: Sequence[float] | None = None) -> str:
@@ -99,3 +129,21 @@ def plot(edges: Sequence[float], along: Sequence[float] | None = None) -> str:
         share = (math.asinh(edge) - low) / (high - low) if high > low else 0.5
         line[round(share * (_WIDTH - 1))] = "|"
     return "".join(line)
+
+
+def density(edges: Sequence[float]) -> str:
+    """How dense equal-mass bins say that values lie, as blocks over the line that `plot` draws; none for one bin."""
+    scaled = [math.asinh(edge) for edge in edges]
+    if len(scaled) < 2:
+        return ""
+    column = (scaled[-1] - scaled[0]) / _WIDTH
+    heights = [
+        sum(
+            max(0.0, min(right, scaled[0] + (i + 1) * column) - max(left, scaled[0] + i * column)) / (right - left)
+            for left, right in itertools.pairwise(scaled)
+            if right > left
+        )
+        for i in range(_WIDTH)
+    ]
+    highest = max(heights)
+    return "".join(_BLOCKS[math.ceil(height / highest * (len(_BLOCKS) - 1))] for height in heights)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.codec import Codec
-from contracts.errors import DriftlineError
+from contracts.errors import DriftlineError, VersionNotReached
 from contracts.records import BinsVersion
 from contracts.settings import Settings
 from contracts.topics import BINS
@@ -42,6 +42,15 @@ class BinsSummary(msgspec.Struct, frozen=True, kw_only=True):
     moved: float
 
 
+class BinsMove(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature's edges at two versions; none where it had one bin. `moved` is the distance between them."""
+
+    feature: str
+    before: list[float]
+    after: list[float]
+    moved: float
+
+
 def distance(before: Sequence[float], after: Sequence[float]) -> float:
     """How far equal-mass edges moved: the Kolmogorov-Smirnov distance of the distributions that they stand for.
 
@@ -61,13 +70,8 @@ def _share_below(points: NDArray[np.float64], edges: Sequence[float]) -> NDArray
 
 def read_history(settings: Settings, feature: str | None = None) -> Iterator[BinsAt]:
     """Every change of edges in log order, of one feature or of all."""
-    last: dict[str, list[float]] = {}
-    for _, published in read_records(settings, BINS, _codec):
-        for name, edges in published.edges.items():
-            if feature is None or name == feature:
-                moved = distance(last[name], edges) if name in last else 0.0
-                last[name] = edges
-                yield BinsAt(feature=name, version=published.version, edges=edges, moved=moved)
+    for _, changes in _read(settings):
+        yield from (change for change in changes if feature is None or change.feature == feature)
 
 
 def summarize(settings: Settings) -> list[BinsSummary]:
@@ -89,14 +93,61 @@ def summarize(settings: Settings) -> list[BinsSummary]:
     ]  # fmt: skip
 
 
-def newest_bins(settings: Settings, feature: str) -> BinsAt:
-    """A feature's edges as they are now. Raises `NoSuchBins` with those that there are."""
-    names = set()
-    newest = None
-    for change in read_history(settings):
-        names.add(change.feature)
-        if change.feature == feature:
-            newest = change
-    if newest is None:
-        raise NoSuchBins(f"no bins of {feature!r}; there are those of: {', '.join(sorted(names)) or '(none yet)'}")
-    return newest
+def bins_at(settings: Settings, feature: str, version: int | None = None) -> BinsAt:
+    """A feature's edges as of a version, by default as they are now.
+
+    Raises `NoSuchBins` with the features that have some, and `VersionNotReached` past the end of the log.
+    """
+    names: set[str] = set()
+    found, newest = None, 0
+    for published, changes in _read(settings):
+        newest = published.version
+        for change in changes:
+            names.add(change.feature)
+            if change.feature == feature and (version is None or change.version <= version):
+                found = change
+    _check_reached(version or 0, newest)
+    if found is None:
+        at = "" if version is None else f" at version {version}"
+        raise NoSuchBins(
+            f"no bins of {feature!r}{at}; the log has those of: {', '.join(sorted(names)) or '(none yet)'}"
+        )
+    return found
+
+
+def compare(settings: Settings, before: int, after: int) -> list[BinsMove]:
+    """What became of every feature's edges between two versions, furthest first; those that stayed are left out.
+
+    Raises `VersionNotReached` past the end of the log.
+    """
+    edges: dict[int, dict[str, list[float]]] = {before: {}, after: {}}
+    newest = 0
+    for published, changes in _read(settings):
+        newest = published.version
+        for version, of in edges.items():
+            if published.version <= version:
+                of |= {change.feature: change.edges for change in changes}
+    _check_reached(max(before, after), newest)
+    moves = [
+        BinsMove(feature=name, before=one, after=other, moved=distance(one, other))
+        for name in sorted(edges[before].keys() | edges[after].keys())
+        if (one := edges[before].get(name, [])) != (other := edges[after].get(name, []))
+    ]
+    return sorted(moves, key=lambda move: -move.moved)
+
+
+def _check_reached(version: int, newest: int) -> None:
+    if version > newest:
+        raise VersionNotReached(f"bins version {version} is past the log, which ends at {newest}")
+
+
+def _read(settings: Settings) -> Iterator[tuple[BinsVersion, list[BinsAt]]]:
+    """Every record in log order, and the changes in it."""
+    last: dict[str, list[float]] = {}
+    for _, published in read_records(settings, BINS, _codec):
+        changes = []
+        for name, edges in published.edges.items():
+            moved = distance(last[name], edges) if name in last else 0.0
+            changes.append(BinsAt(feature=name, version=published.version, edges=edges, moved=moved))
+        last |= published.edges
+        yield published, changes
