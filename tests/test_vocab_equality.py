@@ -27,6 +27,8 @@ from tests.vocab_outcome import Decided, Outcome, decided, digest, outcome, stat
 from tests.vocab_replay import replay
 from tests.vocab_runs import crew, write_rows
 
+pytestmark = pytest.mark.timeout(900)  # of a busy machine
+
 FEW_TWEETS = 1_000
 MANY_TWEETS = 6_000
 REAL_TWEETS = 5_000
@@ -48,7 +50,7 @@ def few(seed: int) -> tuple[Settings, Sequence[Row], Decided]:
     return settings, rows, decided(settings, replay(settings, rows)[0])
 
 
-@given(st.integers(0, 3), st.integers(0, 1 << 32), st.sampled_from([1, 2, 3, 4, 16]))
+@given(st.integers(0, 3), st.integers(0, 1 << 32), st.sampled_from([1, 3, 4, 8]))
 @settings(unhurried, max_examples=10)
 def test_batches_restarts_interleaving_and_number_of_owners_change_nothing(log, cut, owners):
     settings, rows, expected = few(log)
@@ -110,7 +112,6 @@ def test_workers_decide_as_one_process_without_servers_does(plain):
     assert expected.bins[1] > 1
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("batch_records", "workers", "environ"),
     [
