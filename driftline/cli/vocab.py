@@ -59,7 +59,8 @@ def rising(
 ) -> None:
     """List the tokens that rise fastest: more frequent over the horizon than over the next longer one.
 
-    `velocity` is the difference in occurrences an hour; `score` measures it against what is usual for the token.
+    `an hour` (`velocity` in JSON) is the difference in occurrences an hour; `score`, by which the list is ordered,
+    measures it against what is usual for the token.
 
     Example: driftline vocab rising --namespace mention --over 5m
     """
