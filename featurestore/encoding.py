@@ -1,16 +1,19 @@
 """`encode()`: features, a vocabulary and bins at a version in; what the model takes out. The only way from one to the
 other, for trainer, scorer, backfill and parity alike. `encoding_reference.py` says the same slowly."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns, Ragged
 from featurestore.bins import BIN_ROWS, BinsView
+from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
 from vocab.layout import Region
+from vocab.sorted_keys import read_only
 
 if TYPE_CHECKING:
     from vocab.vocabulary import VocabularyView
@@ -31,15 +34,14 @@ REGIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Slots:
+_REGIONS = read_only(np.array([REGIONS[split] for split in (*VIEWER_SPLITS, *CANDIDATE_SPLITS)], np.uint8))
+
+
+class Slots(NamedTuple):
     """n bags of slots: bag i is `slots[offsets[i]:offsets[i+1]]`. offsets: int64[n+1]. slots: int32[offsets[-1]]."""
 
     offsets: I64
     slots: I32
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,14 @@ class ModelInputs:
 
 
 def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
-    """Pure; one look-up for the keys of all splits, two searches for the bins."""
-    bags = [*features.viewer_keys.values(), *features.candidate_keys.values()]
-    regions = [REGIONS[split] for split in (*features.viewer_keys, *features.candidate_keys)]
-    slots = vocabulary.lookup(
-        np.concatenate([bag.keys for bag in bags]),
-        np.repeat(np.array(regions, np.uint8), [len(bag.keys) for bag in bags]),
-    )
-    viewer_slots, end = _bags(features.viewer_keys, slots, 0)
-    candidate_slots, end = _bags(features.candidate_keys, slots, end)
+    """Pure; one look-up for the keys of all splits, one pass over the values of each side."""
+    of_viewer = [features.viewer_keys[split] for split in VIEWER_SPLITS]
+    of_candidate = [features.candidate_keys[split] for split in CANDIDATE_SPLITS]
+    keys = [bags.keys for bags in (*of_viewer, *of_candidate)]
+    ends = np.array(list(accumulate(map(len, keys))))
+    slots = vocabulary.lookup(np.concatenate(keys), _REGIONS, ends)
+    viewer_slots, begin = _cut(VIEWER_SPLITS, of_viewer, slots, 0)
+    candidate_slots, _ = _cut(CANDIDATE_SPLITS, of_candidate, slots, begin)
     return ModelInputs(
         viewer_row=features.viewer_row,
         viewer_bins=bins.viewer.discretize(features.viewer_dense),
@@ -79,11 +80,11 @@ def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsVie
     )
 
 
-def _bags(keys: Mapping[str, Ragged], slots: I32, begin: int) -> tuple[dict[str, Slots], int]:
-    """Every split's own part of `slots`, from `begin` on, as views; and where the last one ends."""
+def _cut(splits: Sequence[str], keys: Sequence[Ragged], slots: I32, begin: int) -> tuple[dict[str, Slots], int]:
+    """Each split's own part of `slots`, from `begin` on, as a view; and where the last one ends."""
     found = {}
-    for split, bags in keys.items():
-        end = begin + bags.keys.size
+    for split, bags in zip(splits, keys, strict=True):
+        end = begin + len(bags.keys)
         found[split] = Slots(bags.offsets, slots[begin:end])
         begin = end
     return found, begin

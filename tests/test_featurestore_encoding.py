@@ -1,35 +1,47 @@
-"""The one encoding: equal to its slow reference, whatever the columns hold."""
+"""The one encoding: equal to its slow reference, whatever the columns hold, and for each candidate on its own."""
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.columns import FeatureColumns, Ragged
-from featurestore.bins import BinsView
-from featurestore.encoding import BIN_ROWS, encode
+from contracts.settings import VocabSettings
+from featurestore.bins import BIN_ROWS, BinsView
+from featurestore.edge_table import BIN_STRIDE, MISSING
+from featurestore.encoding import encode
 from featurestore.encoding_reference import encode_reference
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, CONTINUOUS, VIEWER_DENSE, VIEWER_SPLITS
+from vocab.keys import SHARDS
+from vocab.layout import Layout
+from vocab.table import VocabularyView
 
-
-class FakeVocabulary:
-    """Any pure function of keys and regions is a vocabulary, as far as the encoding is concerned."""
-
-    def lookup(self, keys, regions):
-        return (keys % np.uint64(1_000)).astype(np.int32) + 1_000 * regions.astype(np.int32)
+SETTINGS = VocabSettings.uniform(capacity=2 * SHARDS, rare_slots=7)
+ADMITTED = np.array([0, 1, 2, 3, 1 << 63, 2**64 - 2, 2**64 - 1], np.uint64)
+OWN_SLOTS = np.array([90, 80, 77, 500, 101, 75, 76], np.int32)
+VOCABULARY = VocabularyView(
+    version=3,
+    sequence=1,
+    layout=Layout.of(SETTINGS),
+    keys=ADMITTED,
+    slots=OWN_SLOTS,
+    generations=np.ones(len(ADMITTED), np.uint32),
+)
 
 
 @st.composite
 def bags(draw, rows):
     lengths = draw(st.lists(st.integers(0, 4), min_size=rows, max_size=rows))
-    keys = draw(st.lists(st.integers(0, 2**64 - 1), min_size=sum(lengths), max_size=sum(lengths)))
-    return Ragged.from_lengths(np.array(lengths, np.int64), np.array(keys, np.uint64))
+    keys = st.sampled_from(ADMITTED.tolist()) | st.integers(0, 2**64 - 1)
+    drawn = draw(st.lists(keys, min_size=sum(lengths), max_size=sum(lengths)))
+    return Ragged.from_lengths(np.array(lengths, np.int64), np.array(drawn, np.uint64))
 
 
 @st.composite
 def columns(draw):
-    m, n = draw(st.integers(1, 3)), draw(st.integers(0, 4))
-    seed = draw(st.integers(0, 2**32))
-    rng = np.random.default_rng(seed)
+    """Any number of viewers, some of them of no candidate, and any number of candidates, in any order."""
+    m = draw(st.integers(0, 4))
+    n = draw(st.integers(0, 5)) if m else 0
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 2.0, -1.0, 1e-45, 3e38], np.float32)
 
     def dense(rows, width):
@@ -38,7 +50,7 @@ def columns(draw):
         return np.where(picked, rng.choice(special, (rows, width)), values)
 
     return FeatureColumns(
-        viewer_row=np.sort(rng.integers(0, m, n)).astype(np.int32),
+        viewer_row=rng.integers(0, max(m, 1), n).astype(np.int32),
         viewer_dense=dense(m, len(VIEWER_DENSE)),
         viewer_keys={split: draw(bags(m)) for split in VIEWER_SPLITS},
         candidate_dense=dense(n, len(CANDIDATE_DENSE)),
@@ -46,41 +58,116 @@ def columns(draw):
     )
 
 
-edges = st.dictionaries(
+views = st.dictionaries(
     st.integers(0, len(CONTINUOUS) - 1),
     st.sets(st.sampled_from([-1.0, -0.5, 0.0, 1e-45, 1.0, 2.0, 3.0]), max_size=6).map(sorted),
-)
+).map(lambda edges: BinsView(3, {number: np.array(values, np.float32) for number, values in edges.items()}))
+
+
+def assert_same(one, other):
+    """Model inputs that are the same, array for array."""
+    for name in ("viewer_row", "viewer_bins", "candidate_bins"):
+        assert getattr(one, name).dtype == getattr(other, name).dtype == np.int32
+        assert getattr(one, name).tolist() == getattr(other, name).tolist()
+    for name in ("viewer_slots", "candidate_slots"):
+        assert list(getattr(one, name)) == list(getattr(other, name))
+        for split, slots in getattr(one, name).items():
+            assert slots.slots.dtype == np.int32
+            assert slots.offsets.tolist() == getattr(other, name)[split].offsets.tolist()
+            assert slots.slots.tolist() == getattr(other, name)[split].slots.tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(columns(), views)
+def test_the_fast_encoding_agrees_with_the_reference(features, bins):
+    assert encode is not encode_reference
+    fast = encode(features, VOCABULARY, bins)
+    assert_same(fast, encode_reference(features, VOCABULARY, bins))
+    for rows in (fast.viewer_bins, fast.candidate_bins):
+        assert ((rows >= 0) & (rows < BIN_ROWS)).all()
+    for slots in (*fast.viewer_slots.values(), *fast.candidate_slots.values()):
+        assert ((slots.slots >= 0) & (slots.slots < VOCABULARY.num_slots)).all()
 
 
 @settings(max_examples=60, deadline=None)
-@given(columns(), edges)
-def test_the_fast_encoding_agrees_with_the_reference(features, edges):
-    view = BinsView(3, {number: np.array(values, np.float32) for number, values in edges.items()})
-    assert encode is not encode_reference
-    fast, slow = encode(features, FakeVocabulary(), view), encode_reference(features, FakeVocabulary(), view)
-    assert (fast.viewer_row == slow.viewer_row).all()
-    for name in ("viewer_bins", "candidate_bins"):
-        one, other = getattr(fast, name), getattr(slow, name)
-        assert one.dtype == other.dtype == np.int32
-        assert (one == other).all()
-        assert ((one >= 0) & (one < BIN_ROWS)).all()
-    for name in ("viewer_slots", "candidate_slots"):
-        one, other = getattr(fast, name), getattr(slow, name)
-        assert list(one) == list(other)
-        for split in one:
-            assert one[split].slots.dtype == np.int32
-            assert (one[split].offsets == other[split].offsets).all()
-            assert (one[split].slots == other[split].slots).all()
+@given(columns(), views)
+def test_a_candidate_and_a_viewer_are_encoded_alike_in_any_batch(features, bins):
+    whole = encode(features, VOCABULARY, bins)
+    for row in range(len(features)):
+        alone = encode(features.take(np.array([row])), VOCABULARY, bins)
+        assert (alone.candidate_bins[0] == whole.candidate_bins[row]).all()
+        for split, slots in alone.candidate_slots.items():
+            assert slots.slots.tolist() == _bag(whole.candidate_slots[split], row)
+    for row in range(len(features.viewer_dense)):
+        nobody = features.take(np.empty(0, np.int64))
+        viewer = FeatureColumns(
+            viewer_row=nobody.viewer_row,
+            viewer_dense=features.viewer_dense[row : row + 1],
+            viewer_keys={split: bags.take(np.array([row])) for split, bags in features.viewer_keys.items()},
+            candidate_dense=nobody.candidate_dense,
+            candidate_keys=nobody.candidate_keys,
+        )
+        alone = encode(viewer, VOCABULARY, bins)
+        assert alone.candidate_bins.shape == (0, len(CANDIDATE_DENSE))
+        assert (alone.viewer_bins[0] == whole.viewer_bins[row]).all()
+        for split, slots in alone.viewer_slots.items():
+            assert slots.slots.tolist() == _bag(whole.viewer_slots[split], row)
 
 
 @settings(max_examples=30, deadline=None)
-@given(columns(), edges)
-def test_a_candidate_is_encoded_alike_in_any_batch(features, edges):
-    view = BinsView(3, {number: np.array(values, np.float32) for number, values in edges.items()})
-    whole = encode(features, FakeVocabulary(), view)
-    for row in range(len(features)):
-        alone = encode(features.take(np.array([row])), FakeVocabulary(), view)
-        assert (alone.candidate_bins[0] == whole.candidate_bins[row]).all()
-        for split, slots in alone.candidate_slots.items():
-            begin, end = whole.candidate_slots[split].offsets[row : row + 2]
-            assert (slots.slots == whole.candidate_slots[split].slots[begin:end]).all()
+@given(st.lists(columns(), min_size=1, max_size=3), views)
+def test_parts_encoded_together_are_the_parts_encoded_alone(parts, bins):
+    whole = encode(FeatureColumns.concatenate(parts), VOCABULARY, bins)
+    alone = [encode(part, VOCABULARY, bins) for part in parts]
+    for name in ("viewer_bins", "candidate_bins"):
+        assert (getattr(whole, name) == np.concatenate([getattr(part, name) for part in alone])).all()
+    for name in ("viewer_slots", "candidate_slots"):
+        for split, slots in getattr(whole, name).items():
+            assert slots.slots.tolist() == [s for part in alone for s in getattr(part, name)[split].slots.tolist()]
+
+
+def _columns(**changed):
+    """One viewer, two candidates; nothing known but what is `changed`."""
+    empty = Ragged.from_lengths(np.zeros(2, np.int64), np.empty(0, np.uint64))
+    given = {
+        "viewer_row": np.zeros(2, np.int32),
+        "viewer_dense": np.full((1, len(VIEWER_DENSE)), np.nan, np.float32),
+        "viewer_keys": {split: empty.take(np.array([0])) for split in VIEWER_SPLITS},
+        "candidate_dense": np.full((2, len(CANDIDATE_DENSE)), np.nan, np.float32),
+        "candidate_keys": dict.fromkeys(CANDIDATE_SPLITS, empty),
+    }
+    return FeatureColumns(**{**given, **changed})
+
+
+def test_nothing_known_is_empty_bags_and_the_bin_of_what_is_missing():
+    inputs = encode(_columns(), VOCABULARY, BinsView.empty())
+    rows = np.concatenate([inputs.viewer_bins[0], inputs.candidate_bins[1]])
+    assert rows.tolist() == [number * BIN_STRIDE + MISSING for number in range(len(CONTINUOUS))]
+    for slots in (*inputs.viewer_slots.values(), *inputs.candidate_slots.values()):
+        assert not len(slots.slots)
+    assert [len(slots.offsets) - 1 for slots in inputs.candidate_slots.values()] == [2] * len(CANDIDATE_SPLITS)
+
+
+def test_a_history_keeps_its_order_and_its_repeats():
+    newest_first = np.array([3, 1, 3, 2, 2**64 - 1, 1], np.uint64)
+    of_viewer = Ragged.from_lengths(np.array([6]), newest_first)
+    features = _columns(viewer_keys={"viewer": of_viewer.take(np.array([0])), "history": of_viewer})
+    history = encode(features, VOCABULARY, BinsView.empty()).viewer_slots["history"]
+    assert history.slots.tolist() == OWN_SLOTS[[3, 1, 3, 2, 6, 1]].tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(columns(), views)
+def test_features_are_neither_changed_nor_need_to_be_writable(features, bins):
+    keys = [bag.keys for bag in (*features.viewer_keys.values(), *features.candidate_keys.values())]
+    arrays = [features.viewer_dense, features.candidate_dense, *keys]
+    before = [array.tobytes() for array in arrays]
+    first = encode(features, VOCABULARY, bins)
+    assert [array.tobytes() for array in arrays] == before
+    for array in arrays:
+        array.flags.writeable = False
+    assert_same(encode(features, VOCABULARY, bins), first)
+
+
+def _bag(slots, row):
+    return slots.slots[slots.offsets[row] : slots.offsets[row + 1]].tolist()

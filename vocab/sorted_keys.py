@@ -47,7 +47,7 @@ class KeyIndex:
 def read_only(column: NDArray[Any]) -> NDArray[Any]:
     """The same array, contiguous, that cannot be written through: kernels are compiled for one kind of argument."""
     column = np.ascontiguousarray(column).view()
-    column.flags.writeable = False
+    column.setflags(write=False)
     return column
 
 
@@ -112,20 +112,20 @@ def slots_into(
     shift: Any,  # uint64
     slots: Any,  # int32[n]
     wanted: Any,  # uint64[m]
-    regions: Any,  # uint8[m], or none: all of region 0
+    regions: Any,  # uint8[r], of runs of wanted keys
+    ends: Any,  # int64[r], where each run ends; the last is m
     level_starts: Any,  # int64[regions + 1]
     levels: Any,  # uint64[levels, 4]
     found: Any,  # int32[m], filled
 ) -> None:
     """The slot of every wanted key: its row's, or one that its region shares, as `Layout.rare_slots_of` says."""
-    for i in range(wanted.size):
-        key = wanted[i]
-        row = _find_row(keys, starts, shift, key)
-        if row != NO_ROW:
-            found[i] = slots[row]
-        else:
-            region = np.int64(regions[i]) if regions.size else np.int64(0)
-            found[i] = _shared_slot(key, level_starts[region], level_starts[region + 1], levels)
+    begin = 0
+    for run in range(ends.size):
+        first, end = level_starts[regions[run]], level_starts[regions[run] + 1]
+        for i in range(begin, ends[run]):
+            row = _find_row(keys, starts, shift, wanted[i])
+            found[i] = slots[row] if row != NO_ROW else _shared_slot(wanted[i], first, end, levels)
+        begin = ends[run]
 
 
 @njit(cache=True, nogil=True, boundscheck=False, inline="always")

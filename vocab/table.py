@@ -16,9 +16,10 @@ U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
 I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
 
 FORMAT = 2  # of `to_arrays`
-_NO_REGIONS = np.empty(0, np.uint8)
+_ONE_REGION = read_only(np.zeros(1, np.uint8))
 
 
 class VocabularyView:
@@ -54,17 +55,21 @@ class VocabularyView:
         """Rows of the embedding table: the shared ones and those of the capacity."""
         return self.layout.num_slots
 
-    def lookup(self, keys: U64, regions: U8 | None = None) -> I32:
+    def lookup(self, keys: U64, regions: U8 | None = None, ends: I64 | None = None) -> I32:
         """The slot of every key: its own, or one of those that the rare keys of its region share, by hash.
 
-        uint64[n], uint8[n] (`layout.Region`) -> int32[n]. Without regions, for keys of which nothing is known, rare
-        ones have one of all shared rows that the table began with.
+        uint64[n] -> int32[n]. regions: uint8[n] (`layout.Region`), one a key; or uint8[r], read-only, one a run
+        of keys, and where the runs end, int64[r]. Without regions, for keys of which nothing is known, rare ones have
+        one of all shared rows that the table began with.
         """
         index, wanted = self.index, read_only(keys)
-        levels = self.layout.levels if regions is not None else self.layout.levels_of_unknown
-        regions = read_only(_NO_REGIONS if regions is None else regions)
+        levels = self.layout.levels_of_unknown if regions is None else self.layout.levels
+        if regions is None:
+            regions, ends = _ONE_REGION, np.array([len(wanted)])
+        elif ends is None:
+            regions, ends = read_only(regions), np.arange(1, len(wanted) + 1)
         found = np.empty(len(wanted), np.int32)
-        slots_into(index.keys, index.starts, index.shift, self.slots, wanted, regions, *levels, found)
+        slots_into(index.keys, index.starts, index.shift, self.slots, wanted, regions, ends, *levels, found)
         return found
 
     def is_admitted(self, keys: U64) -> NDArray[np.bool_]:

@@ -1,0 +1,203 @@
+"""Examples encoded a second of one core (CPU time, one thread): `python -m benchmarks.encode [--rounds 7]`.
+
+Of 500 features: 400 continuous ones over 16 bins, and 100 keys in the five splits, every candidate with a viewer of
+its own. Half of the keys are among the 100,000 that the vocabulary has admitted, each equally likely: that is the
+least that caches can help. Beside it scikit-learn's `KBinsDiscretizer` (fitted, ordinal, with the very same edges:
+its bins must be ours) and `FeatureHasher`, which starts from strings where `encode` starts from hashed keys. Then the
+declared feature set. Rounds of all contenders take turns, batch after batch of different examples; a figure is the
+median of rounds.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from time import process_time
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction import FeatureHasher
+from sklearn.preprocessing import KBinsDiscretizer
+
+from contracts.columns import FeatureColumns, Ragged
+from contracts.settings import VocabSettings
+from featurestore.bins import BinsView
+from featurestore.edge_table import BIN_STRIDE, ORDINARY, EdgeTable
+from featurestore.encoding import encode
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, CONTINUOUS, VIEWER_DENSE, VIEWER_SPLITS
+from vocab.layout import Layout
+from vocab.namespaces import Namespace
+from vocab.table import VocabularyView
+
+CONTINUOUS_FEATURES, BINS = 400, 16
+SPLITS, KEYS_PER_SPLIT = (*VIEWER_SPLITS, *CANDIDATE_SPLITS), 20
+ADMITTED = 100_000
+EXAMPLES = 4_096
+BATCHES = (1, 64, EXAMPLES)
+ROUND_S = 0.1  # a round goes on at least so long
+DECLARED_KEYS = {"viewer": 1, "history": 24, "text": 20, "tags": 2, "author": 1}  # keys a bag, about as served
+CANDIDATES_PER_VIEWER = 100
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What `encode` reads of a `BinsView`, for features that nobody declared."""
+
+    viewer: EdgeTable
+    candidate: EdgeTable
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    random = np.random.default_rng(0)
+    keys = random.integers(0, 1 << 64, 2 * ADMITTED, np.uint64)
+    vocabulary = vocabulary_of(np.sort(keys[:ADMITTED]))
+    bandwidth = copied_bytes_per_s()
+    wide(random, vocabulary, keys, bandwidth, rounds)
+    declared(random, vocabulary, keys, rounds)
+
+
+def wide(
+    random: np.random.Generator, vocabulary: VocabularyView, keys: NDArray[np.uint64], bandwidth: float, rounds: int
+) -> None:
+    """The 500 features, beside scikit-learn."""
+    values = random.lognormal(0, 2, (EXAMPLES, CONTINUOUS_FEATURES)).astype(np.float32)
+    kbins = KBinsDiscretizer(BINS, encode="ordinal", strategy="quantile", quantile_method="linear", subsample=None)
+    kbins.fit(values)
+    for edges in kbins.bin_edges_:
+        edges[:] = edges.astype(np.float32)
+    tables = Tables(EdgeTable([]), EdgeTable([edges[1:-1].astype(np.float32) for edges in kbins.bin_edges_]))
+    if not (tables.candidate.discretize(values) % BIN_STRIDE - ORDINARY == kbins.transform(values)).all():
+        raise RuntimeError("the two sides do not agree on the bins")
+    bags = {split: random.choice(keys, (EXAMPLES, KEYS_PER_SPLIT)) for split in SPLITS}
+    hasher = FeatureHasher(vocabulary.num_slots, input_type="string", alternate_sign=False)
+    tokens = np.concatenate(list(bags.values()), axis=1)
+    strings = [[f"{key:x}" for key in row] for row in tokens.tolist()]
+
+    print(f"{CONTINUOUS_FEATURES} continuous features of {BINS} bins and {len(SPLITS)} bags of {KEYS_PER_SPLIT} keys")
+    print(f"{'batch':>6}{'examples/s':>14}{'us each':>10} |{'KBins, us':>11}{'hasher, us':>12}{'times slower':>14}")
+    for size in BATCHES:
+        cuts = [slice(begin, begin + size) for begin in range(0, EXAMPLES, size)]
+        parts = [wide_features(values[part], {split: bag[part] for split, bag in bags.items()}) for part in cuts]
+        ours, binned, hashed = medians(
+            [
+                [lambda part=part: encode(part, vocabulary, tables) for part in parts],
+                [lambda part=part: kbins.transform(values[part]) for part in cuts],
+                [lambda part=part: hasher.transform(strings[part]) for part in cuts],
+            ],
+            rounds,
+        )
+        us = np.array([ours, binned, hashed]) / size * 1e6
+        print(f"{size:6,}{1e6 / us[0]:14,.0f}{us[0]:10.2f} |{us[1]:11.1f}{us[2]:12.1f}{us[1:].sum() / us[0]:14.0f}")
+
+    flat = np.ascontiguousarray(tokens).reshape(-1)
+    found = medians([[lambda: tables.candidate.discretize(values)], [lambda: vocabulary.lookup(flat)]], rounds)
+    bins_us, lookup_us = np.array(found) / EXAMPLES * 1e6
+    print(f"of {EXAMPLES:,}: {bins_us:.2f} us discretize, {lookup_us:.2f} us look up")
+    moved = CONTINUOUS_FEATURES * (4 + 4) + len(SPLITS) * KEYS_PER_SPLIT * (8 + 4)
+    print(
+        f"limit: {moved:,} bytes read and written an example, at {bandwidth / 1e9:.1f} GB/s of a plain copy:"
+        f" {moved / bandwidth * 1e6:.2f} us, {bandwidth / moved:,.0f} examples/s"
+    )
+
+
+def wide_features(values: NDArray[np.float32], bags: Mapping[str, NDArray[np.uint64]]) -> FeatureColumns:
+    """Of n candidates, values float32[n, d] and per split uint64[n, k]: all dense features are the candidate's."""
+    return FeatureColumns(
+        viewer_row=np.arange(len(values), dtype=np.int32),
+        viewer_dense=np.empty((len(values), 0), np.float32),
+        viewer_keys={split: ragged(bags[split]) for split in VIEWER_SPLITS},
+        candidate_dense=values.copy(),
+        candidate_keys={split: ragged(bags[split]) for split in CANDIDATE_SPLITS},
+    )
+
+
+def declared(random: np.random.Generator, vocabulary: VocabularyView, keys: NDArray[np.uint64], rounds: int) -> None:
+    """The feature set as it is, with the default number of bins."""
+    edges = {
+        number: np.sort(random.lognormal(0, 2, BINS - 1)).astype(np.float32) for number in range(len(CONTINUOUS))
+    }
+    bins = BinsView(1, edges)
+    print(f"the declared features: {len(CONTINUOUS)} continuous, {sum(DECLARED_KEYS.values())} keys")
+    for size in BATCHES:
+        viewers = -(-size // CANDIDATES_PER_VIEWER)
+        parts = [declared_features(random, keys, viewers, size) for _ in range(max(1, EXAMPLES // size))]
+        [seconds] = medians([[lambda part=part: encode(part, vocabulary, bins) for part in parts]], rounds)
+        print(f"{size:6,}{size / seconds:14,.0f}{seconds / size * 1e6:10.2f} |{seconds * 1e6:11.1f} us a call")
+
+
+def declared_features(
+    random: np.random.Generator, keys: NDArray[np.uint64], viewers: int, candidates: int
+) -> FeatureColumns:
+    """Random ones of some candidates, at most `CANDIDATES_PER_VIEWER` a viewer."""
+
+    def bags(splits: Sequence[str], count: int) -> dict[str, Ragged]:
+        return {split: ragged(random.choice(keys, (count, DECLARED_KEYS[split]))) for split in splits}
+
+    return FeatureColumns(
+        viewer_row=np.arange(candidates, dtype=np.int32) // np.int32(CANDIDATES_PER_VIEWER),
+        viewer_dense=random.lognormal(0, 2, (viewers, len(VIEWER_DENSE))).astype(np.float32),
+        viewer_keys=bags(VIEWER_SPLITS, viewers),
+        candidate_dense=random.lognormal(0, 2, (candidates, len(CANDIDATE_DENSE))).astype(np.float32),
+        candidate_keys=bags(CANDIDATE_SPLITS, candidates),
+    )
+
+
+def ragged(keys: NDArray[np.uint64]) -> Ragged:
+    """uint64[n, k] as n bags of k keys, in memory of their own."""
+    return Ragged.from_lengths(np.full(len(keys), keys.shape[1]), keys.reshape(-1).copy())
+
+
+def vocabulary_of(keys: NDArray[np.uint64]) -> VocabularyView:
+    """The default sizes, with these ascending keys admitted."""
+    layout = Layout.of(VocabSettings())
+    slots = np.concatenate([layout.slots_of(kind, shard) for kind in Namespace for shard in range(layout.shards)])
+    return VocabularyView(
+        version=1,
+        sequence=1,
+        layout=layout,
+        keys=keys,
+        slots=slots[: len(keys)],
+        generations=np.ones(len(keys), np.uint32),
+    )
+
+
+def medians(contenders: Sequence[Sequence[Work]], rounds: int) -> list[float]:
+    """CPU seconds a call of each contender, whose calls are its list over and over: the medians of the rounds."""
+    seconds: list[list[float]] = [[] for _ in contenders]
+    for calls in contenders:
+        calls[0]()  # compiles
+    for _ in range(rounds):
+        for calls, found in zip(contenders, seconds, strict=True):
+            found.append(_round(calls))
+    return [median(found) for found in seconds]
+
+
+def _round(calls: Sequence[Work]) -> float:
+    begin, done = process_time(), 0
+    while process_time() - begin < ROUND_S:
+        for call in calls[:256]:
+            call()
+        done += len(calls[:256])
+    return (process_time() - begin) / done
+
+
+def copied_bytes_per_s() -> float:
+    """Bytes read and written by a copy that is larger than any cache, in the median of nine."""
+    source = np.ones(1 << 25, np.float32)
+    target = np.empty_like(source)
+    rates = []
+    for _ in range(9):
+        begin = process_time()
+        np.copyto(target, source)
+        rates.append(2 * source.nbytes / (process_time() - begin))
+    return median(rates)
+
+
+if __name__ == "__main__":
+    main()
