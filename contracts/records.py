@@ -25,6 +25,7 @@ Name = Annotated[str, Meta(max_length=100)]
 
 TICK_KEY = b"tick"  # the key of a tick record, on whichever topic
 SETTINGS_KEY = b"vocab-settings"  # the key of a VocabConfigured, on `tweets` and on `vocab-counts`
+SETTINGS_PARTITION = 0  # of `tweets`, where it is written: one source, so that settings have one order
 
 
 class Provenance(StrEnum):

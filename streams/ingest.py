@@ -2,8 +2,13 @@
 
 One batch is decoded once, tokenized once, counted as arrays, and written once to each sink. The hop keeps no counts:
 what it counted goes out in the batch's own transaction, so its state is the clock and the recent tweet ids.
+
+Settings of the vocabulary reach its owners through partition 0. A window is decided when every source has closed it,
+so settings that one source sends from a window that it has not closed reach each owner in time, wherever that is.
+The first batch of that partition sends its worker's settings; later ones come from the log (`vocab_settings.py`).
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,7 +17,7 @@ from numpy.typing import NDArray
 from redis.asyncio import Redis
 
 from contracts.codec import encode
-from contracts.records import Tweet
+from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION, Tweet
 from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, FEATURE_UPDATES, TWEETS, VOCAB_COUNTS
 from featurestore.bin_counter import BinCounter
@@ -21,8 +26,10 @@ from featurestore.store_writer import write_tweets
 from featurestore.tweet_records import tweet_dense
 from streams.batches import EventBatch, decode_tweet
 from streams.event_source import EventSource
+from streams.vocab_settings import pass_on, to_owners
 from transport.processor import Output
 from vocab.counting import SourceCounter
+from vocab.rules import configured
 from vocab.tokenizer import Tokenizer
 
 
@@ -36,20 +43,39 @@ class IngestProcessor:
         self._tokenizer = Tokenizer()
         self._vocab_counter = SourceCounter(TWEETS.name, partition, VOCAB_COUNTS.partitions)
         self._bin_counter = BinCounter(TWEETS.name, partition)
+        self._partition = partition
+        self._says_settings = False
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
         """Take up the clock; have recent tweets re-read, to know them when they come again."""
-        return self._source.resume(committed)
+        again = self._source.resume(committed)
+        self._says_settings = self._partition == SETTINGS_PARTITION and not again
+        return again
 
     async def replay(self, records: Sequence[ConsumerRecord]) -> None:
         """Learn which tweets there were."""
-        self._source.replay(records)
+        self._source.replay([record for record in records if not self._is_settings(record)])
 
     async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
         """Counts of the batch, the windows that it closed, and its dead letters."""
+        outputs: list[Output] = []
+        if self._says_settings:
+            outputs += to_owners(configured(self._settings.vocab), closed_through=-1)
+            self._says_settings = False
+        for is_settings, part in itertools.groupby(records, self._is_settings):
+            if is_settings:
+                outputs += pass_on(self._settings.vocab.name, part, self._source.clock.closed_through)
+            else:
+                outputs += await self._process_events(list(part))
+        return outputs
+
+    async def _process_events(self, records: Sequence[ConsumerRecord]) -> list[Output]:
         batch, windows, closed_before = self._source.take(records)
         outputs = await self._count(batch.events, windows, closed_before) if batch.events else []
         return [*outputs, *self._close(closed_before), *batch.letters]
+
+    def _is_settings(self, record: ConsumerRecord) -> bool:
+        return self._partition == SETTINGS_PARTITION and record.key == SETTINGS_KEY
 
     def metadata(self) -> str:
         """The clock, now and where a restart begins to read."""

@@ -54,6 +54,10 @@ class OwnerProcessor(ABC, Generic[OwnerT]):
     async def decide(self) -> list[Output]:
         """What the owner decides of the windows that every source has closed by now."""
 
+    def take(self, record: ConsumerRecord) -> None:
+        """Give the owner one record. Raises `BadRecord`."""
+        self.owner.observe(self._decode(record.value or b""))
+
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
         """Take up the newest state; have what came after it re-read."""
         state = join_state(await read_latest(self.settings, self.state, self.partition))
@@ -89,7 +93,7 @@ class OwnerProcessor(ABC, Generic[OwnerT]):
         letters = []
         for record in records:
             try:
-                self.owner.observe(self._decode(record.value or b""))
+                self.take(record)
             except BadRecord as error:
                 letters.append(dead_letter(self.counts, record, error))
         self._records_since_state += len(records)

@@ -1,22 +1,30 @@
 """vocab-counts -> vocab-deltas: the single writer of a partition's virtual shards, and of their view in Redis."""
 
+import logging
 from collections.abc import Mapping
+from functools import cache
 
+from aiokafka import ConsumerRecord
 from redis.asyncio import Redis
 
 from contracts.codec import encode
 from contracts.frames import VocabCounts
 from contracts.partitioning import key_of
-from contracts.settings import Settings
+from contracts.records import SETTINGS_KEY
+from contracts.settings import Settings, VocabSettings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
 from featurestore.store_errors import unavailable_as_such
 from streams.owner_processor import OwnerProcessor
+from streams.vocab_settings import decode_settings
 from transport import metrics
 from transport.processor import Output
 from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner
+from vocab.rules import differences
 from vocab.view import view_updates
 from vocab.view_store import write_view
+
+log = logging.getLogger(__name__)
 
 SOURCES = frozenset((TWEETS.name, partition) for partition in range(TWEETS.partitions))
 
@@ -42,10 +50,19 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         await self._show()
         return again
 
+    def take(self, record: ConsumerRecord) -> None:
+        """Counts, or settings that hold from a window on."""
+        if record.key == SETTINGS_KEY:
+            self.owner.configure(decode_settings(record.value or b""))
+        else:
+            super().take(record)
+
     async def decide(self) -> list[Output]:
         """Deltas; the queryable view follows in absolute values, so a batch that is repeated changes nothing."""
         deltas = self.owner.close_windows()
         if deltas:
+            if self.owner.settings != self.settings.vocab:
+                _say_once(self.owner.settings, self.settings.vocab)
             self._measure()
             await self._show()
         return [
@@ -69,3 +86,13 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
     async def _show(self) -> None:
         with unavailable_as_such(self.settings):
             await write_view(self._redis, self.settings, view_updates(self.owner))
+
+
+@cache
+def _say_once(in_effect: VocabSettings, ours: VocabSettings) -> None:
+    """Once a process, whatever the number of its partitions."""
+    log.warning(
+        "vocabulary %s goes by the settings in its log, not by this worker's, which differ in %s; "
+        "`driftline vocab configure` shows them, and puts a worker's settings into the log",
+        in_effect.name, ", ".join(differences(in_effect, ours)),
+    )  # fmt: skip

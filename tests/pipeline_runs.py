@@ -22,7 +22,7 @@ from contracts.codec import Codec, encode
 from contracts.examples import decode_examples
 from contracts.frames import CandidatesServed, VocabCounts
 from contracts.partitioning import key_of
-from contracts.records import Action, Engagement, Provenance, Tweet
+from contracts.records import SETTINGS_KEY, Action, Engagement, Provenance, Tweet
 from contracts.settings import Settings, to_environ
 from contracts.topics import (
     BIN_COUNTS,
@@ -248,6 +248,8 @@ def counted_tokens(settings: Settings) -> collections.Counter[tuple[int, int]]:
     """(window, key) -> how often all sources counted it."""
     counted: collections.Counter[tuple[int, int]] = collections.Counter()
     for record in read_all(settings, VOCAB_COUNTS):
+        if record.key == SETTINGS_KEY:
+            continue
         frame = _counts_of(record.value or b"")
         for key, count in zip(frame.keys.tolist(), frame.counts.tolist(), strict=True):
             counted[frame.window, key] += count

@@ -7,12 +7,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from contracts.errors import ChainBroken
+from contracts.settings import VocabSettings
 from featurestore.encoding import encode
 from model.evaluation import log_loss
 from model.folder import digest
 from model.fresh import RARE_DOMAIN, fresh_region, fresh_rows
 from tests.trainer_world import PLACES, WINDOWS, World, entropy, small_settings, trained, versions_of
 from trainer.learner import ENGAGED_BITS, Learner
+from vocab.layout import Layout
 from vocab.vocabulary import VocabularyView
 
 NEWEST = WINDOWS[-1]
@@ -149,3 +152,41 @@ def test_restored_learners_go_on_bit_for_bit() -> None:
     learner.learn([examples])
     again.learn([examples])
     assert _state(again) == _state(learner)
+
+
+def test_the_table_grows_with_the_vocabulary_and_every_row_keeps_its_bits() -> None:
+    world, settings = World(), small_settings("")
+    learner = trained(world, settings, 100)
+    view, larger = learner.vocabulary, VocabSettings.uniform(capacity=8_192, rare_slots=96)
+    grown = VocabularyView(
+        version=view.version + 1, sequence=view.sequence + 1, layout=view.layout.changed(larger),
+        keys=view.keys, slots=view.slots, generations=view.generations,
+    )  # fmt: skip
+    before = {name: array.copy() for name, array in {**learner.weights(), **learner.optimizer()}.items()}
+    learner.move_to(grown, learner.bins, [])
+    after = {**learner.weights(), **learner.optimizer()}
+    for name, array in before.items():
+        assert (after[name][: len(array)] == array).all()
+    for name in ("embedding", "linear", "embedding_moment", "linear_moment"):
+        assert len(after[name]) == learner.config.num_slots == grown.num_slots > view.num_slots
+    rare = grown.layout.rare_rows[grown.layout.rare_rows >= view.num_slots]
+    domain = np.full(len(rare), RARE_DOMAIN, np.uint64)
+    expected = fresh_rows(rare.astype(np.uint64), domain, 8, learner.config.init_scale)
+    np.testing.assert_array_equal(after["embedding"][rare], expected)
+    learner.learn([world.examples(20)[0]])
+    again = Learner(settings)
+    copies = [{k: v.copy() for k, v in arrays.items()} for arrays in (learner.weights(), learner.optimizer())]
+    again.restore(*copies, learner.vocabulary, learner.bins)
+    assert again.config == learner.config
+    assert _state(again) == _state(learner)
+
+
+def test_a_vocabulary_with_other_rows_is_refused() -> None:
+    learner = trained(World(), small_settings(""), 20)
+    view = learner.vocabulary
+    other = VocabularyView(
+        version=view.version + 1, sequence=1, layout=Layout.of(VocabSettings.uniform(capacity=64, rare_slots=3)),
+        keys=view.keys[:0], slots=view.slots[:0], generations=view.generations[:0],
+    )  # fmt: skip
+    with pytest.raises(ChainBroken, match="train anew"):
+        learner.move_to(other, learner.bins, [])

@@ -7,13 +7,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from contracts.codec import encode
 from contracts.errors import ChainBroken, SnapshotInvalid, VersionNotReached, VersionRetired
 from contracts.frames import VocabCounts, VocabDelta, empty
+from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
 from vocab.layout import Layout
 from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
+from vocab.rules import configured
 from vocab.vocabulary import RETAINED, Vocabulary, VocabularyView, changed_slots
 
 SETTINGS = VocabSettings.uniform(
@@ -39,17 +42,45 @@ def counts(window: int, occurrences: dict[int, int], closed: int) -> VocabCounts
 
 
 class Log:
-    """An owner of all shards, one window at a time."""
+    """An owner of all shards, one window at a time; beside it four that share them out, fed in other pieces."""
 
     def __init__(self) -> None:
         self.owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({SOURCE}))
+        self.four = [VocabularyOwner(SETTINGS, range(i, SHARDS, 4), frozenset({SOURCE})) for i in range(4)]
         self.window = 10
 
     def next(self, occurrences: dict[int, int], gap: int = 1) -> list[VocabDelta]:
         self.window += gap
         self.owner.observe(counts(self.window, occurrences, self.window - 1))
         self.owner.observe(counts(self.window, {}, self.window))
-        return self.owner.close_windows()
+        deltas = self.owner.close_windows()
+        assert self._of_four(occurrences) == {_place(delta): encode(delta) for delta in deltas}
+        return deltas
+
+    def configure(self, record: VocabConfigured) -> None:
+        for owner in (self.owner, *self.four):
+            owner.configure(record)
+
+    def restart(self) -> None:
+        """Every owner goes on from its saved state; whatever a worker's own settings are, the state's hold."""
+        self.owner = VocabularyOwner.from_bytes(VocabSettings(), self.owner.to_bytes())
+        self.four = [VocabularyOwner.from_bytes(VocabSettings(), owner.to_bytes()) for owner in self.four]
+
+    def _of_four(self, occurrences: dict[int, int]) -> dict[tuple[int, int], bytes]:
+        """What the four decide: one frame a key, last key first, and each owner's share at a time."""
+        found = {}
+        for number, owner in enumerate(self.four):
+            for key in sorted(occurrences, reverse=True):
+                if (key >> 58) % 4 == number:
+                    owner.observe(counts(self.window, {key: occurrences[key]}, self.window - 1))
+            owner.observe(counts(self.window, {}, self.window - 1))  # "this source counted in this window"
+            owner.observe(counts(self.window, {}, self.window))
+            found |= {_place(delta): encode(delta) for delta in owner.close_windows()}
+        return found
+
+
+def _place(delta: VocabDelta) -> tuple[int, int]:
+    return delta.version, delta.shard
 
 
 def table(view: VocabularyView) -> tuple[list[int], ...]:
@@ -57,7 +88,8 @@ def table(view: VocabularyView) -> tuple[list[int], ...]:
 
 
 class Replicas(RuleBasedStateMachine):
-    """One replica reads shards as they come, one far apart, one starts from saved arrays; all agree."""
+    """One replica reads shards as they come, one far apart, one starts from saved arrays; all agree, with each other
+    and with their owners, whatever the settings become and however the owners share the shards."""
 
     @initialize()
     def begin(self) -> None:
@@ -66,6 +98,7 @@ class Replicas(RuleBasedStateMachine):
         self.late = Vocabulary(SETTINGS)
         self.unread: dict[int, list[VocabDelta]] = {shard: [] for shard in range(SHARDS)}
         self.joined: list[Vocabulary] = []
+        self.last: dict[int, VocabDelta] = {}
         self.seen: dict[int, tuple[list[int], tuple[list[int], ...]]] = {}
 
     @rule(
@@ -78,8 +111,36 @@ class Replicas(RuleBasedStateMachine):
             for replica in self.joined:
                 replica.apply(delta)
             self.unread[delta.shard].append(delta)
+            self.last[delta.shard] = delta
         view = self.live.at(self.live.complete_through)
         self.seen[view.version] = (view.lookup(PROBES).tolist(), table(view))
+
+    @rule(
+        slots=st.integers(0, 3),
+        rare=st.integers(1, 9),
+        idle=st.sampled_from([2, 1_000]),
+        half_life=st.sampled_from([1.5, 9.0]),
+        ahead=st.integers(1, 3),
+    )
+    def settings_change(self, slots: int, rare: int, idle: int, half_life: float, ahead: int) -> None:
+        word = msgspec.structs.replace(
+            SETTINGS.word, capacity=slots * SHARDS, rare_slots=rare, idle_windows=idle, half_life_windows=half_life
+        )
+        self.log.configure(configured(msgspec.structs.replace(SETTINGS, word=word), self.log.window + ahead))
+
+    @rule()
+    def owners_are_restarted(self) -> None:
+        self.log.restart()
+
+    @precondition(lambda self: self.live.complete_through)
+    @rule(shard=st.sampled_from([0, 3, 63]), repeat=st.booleans())
+    def what_does_not_come_next_is_refused_and_changes_nothing(self, shard: int, repeat: bool) -> None:
+        last = self.last[shard]
+        wrong = last if repeat else msgspec.structs.replace(last, sequence=last.sequence + 2)
+        before = self.live.at(self.live.complete_through)
+        with pytest.raises(ChainBroken, match="repeats" if repeat else "a gap"):
+            self.live.apply(wrong)
+        assert self.live.at(self.live.complete_through) is before
 
     @rule(shards=st.sets(st.integers(0, SHARDS - 1)), most=st.integers(1, 30))
     def late_replica_reads_some_shards(self, shards: set[int], most: int) -> None:
@@ -130,7 +191,7 @@ class Replicas(RuleBasedStateMachine):
         assert view.slots.tolist() == tracked.slots[held].tolist()
 
 
-Replicas.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+Replicas.TestCase.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
 TestReplicas = Replicas.TestCase
 
 

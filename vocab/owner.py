@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import BadRecord
+from contracts.errors import BadRecord, SettingsError
 from contracts.frames import VocabCounts, VocabDelta
 from contracts.records import VocabConfigured
 from contracts.settings import TimeSettings, VocabSettings
@@ -96,7 +96,10 @@ class VocabularyOwner:
         """
         if record.vocabulary != self.settings.name:
             raise BadRecord("foreign_vocabulary", f"settings of {record.vocabulary!r}, not of {self.settings.name!r}")
-        self.layout.changed(settings_of(record))
+        try:
+            self.layout.changed(settings_of(record))
+        except SettingsError as error:
+            raise BadRecord("bad_settings", str(error)) from error
         self.changes[record.from_window] = record
 
     def observe(self, frame: VocabCounts) -> None:

@@ -106,6 +106,16 @@ def settings_of(record: VocabConfigured) -> VocabSettings:
     return settings
 
 
+def differences(one: VocabSettings, other: VocabSettings) -> dict[str, tuple[float, float]]:
+    """(value in one, value in the other) of each setting, by its name in the file, where they are not the same."""
+    found = {}
+    for name, kind in one.kinds.items():
+        for field in kind.__struct_fields__:
+            found[f"vocab.{name}.{field}"] = getattr(kind, field), getattr(other.kinds[name], field)
+    found["vocab.candidates_per_slot"] = one.candidates_per_slot, other.candidates_per_slot
+    return {name: values for name, values in found.items() if values[0] != values[1]}
+
+
 def kind_of(namespace: Namespace) -> str:
     """The name of a namespace's settings."""
     return namespace.name.lower()

@@ -1,0 +1,54 @@
+"""Settings of the vocabulary on their way: `tweets`, partition 0 -> every partition of `vocab-counts`.
+
+The source gives them their window: the first that it has not closed where they stand in its log, or a later one that
+the operator asked for. That is a function of the log, and so is the window from which every owner goes by them.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+from aiokafka import ConsumerRecord
+
+from contracts.codec import Codec, encode
+from contracts.errors import BadRecord, SettingsError
+from contracts.records import SETTINGS_KEY, VocabConfigured
+from contracts.topics import TWEETS, VOCAB_COUNTS
+from transport.dead_letters import dead_letter
+from transport.processor import Output
+from vocab.layout import Layout
+from vocab.rules import settings_of
+
+decode_settings = Codec(VocabConfigured).decode
+
+
+def pass_on(vocabulary: str, records: Iterable[ConsumerRecord], closed_through: int) -> list[Output]:
+    """Records of settings, as owners get them; a dead letter of each that no owner could go by."""
+    outputs: list[Output] = []
+    for record in records:
+        try:
+            settings = decode_settings(record.value or b"")
+            _check(vocabulary, settings)
+        except BadRecord as error:
+            outputs.append(dead_letter(TWEETS, record, error))
+            continue
+        outputs += to_owners(settings, closed_through)
+    return outputs
+
+
+def to_owners(settings: VocabConfigured, closed_through: int) -> list[Output]:
+    """Settings from a source that has closed its windows up to `closed_through`."""
+    due = msgspec.structs.replace(settings, from_window=max(settings.from_window, closed_through + 1))
+    value = encode(due)
+    return [
+        Output(VOCAB_COUNTS.name, value, key=SETTINGS_KEY, partition=partition)
+        for partition in range(VOCAB_COUNTS.partitions)
+    ]
+
+
+def _check(vocabulary: str, settings: VocabConfigured) -> None:
+    if settings.vocabulary != vocabulary:
+        raise BadRecord("foreign_vocabulary", f"settings of {settings.vocabulary!r}, not of {vocabulary!r}")
+    try:
+        Layout.of(settings_of(settings))
+    except SettingsError as error:
+        raise BadRecord("bad_settings", str(error)) from error
