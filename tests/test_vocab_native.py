@@ -172,9 +172,9 @@ def test_real_tweets_have_the_tokens_of_the_reference(name):
 def test_the_conformance_suite_has_the_tokens_of_the_reference():
     texts = [
         case["text"]
-        for name in ("extract", "autolink", "validate", "tlds")
+        for name, every in (("extract", 1), ("autolink", 1), ("tlds", 20))
         for cases in yaml.load(data_file(f"twitter-text/{name}.yml").read_text(), yaml.CSafeLoader)["tests"].values()
-        for case in cases
+        for case in cases[::every]
     ]
     tweets = [Tweet(id=1, created_ms=1_400_000_000_000, author_id=7, author="a", text=text) for text in texts]
     assert_same(Tokenizer(), tweets)

@@ -19,7 +19,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.records import Tweet
+from contracts.records import Entities, Tweet
 from vocab import tokenizer_reference as reference
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
@@ -37,6 +37,8 @@ MAX_CHUNK_CHARS = 1 << 20  # of one pass: some 20 MB of arrays
 MAX_REMEMBERED = 1 << 16  # languages and surfaces that Python folds are forgotten past so many of each
 
 _MAX_URL_CHARS = 512  # of an entity's URL: its host stands in its beginning
+_MAX_NAME_CHARS = 101  # of an entity's name with its sign: the record's own bound
+_URL, _HASHTAG, _MENTION, _CASHTAG = (int(kind) for kind in Kind)
 _NO_TOKENS = np.zeros(1, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.uint8)
 
 
@@ -157,12 +159,15 @@ class Tokenizer:
 
 
 def _chunks(tweets: Sequence[Tweet]) -> Iterator[tuple[int, int]]:
-    """(begin, end) of runs of tweets whose texts and entities have some `MAX_CHUNK_CHARS` together."""
+    """(begin, end) of runs of tweets whose texts and entities have at most some `MAX_CHUNK_CHARS` together."""
     begin, chars = 0, 0
     for end, tweet in enumerate(tweets):
         chars += len(tweet.text)
-        if tweet.entities is not None:
-            chars += sum(map(len, _claims(tweet)[0]))
+        if (claimed := tweet.entities) is not None:
+            names = len(claimed.hashtags) + len(claimed.mentions) + len(claimed.cashtags)
+            chars += _MAX_URL_CHARS * min(len(claimed.urls), MAX_CLAIMS) + _MAX_NAME_CHARS * min(
+                names, 3 * MAX_CLAIMS
+            )
         if chars >= MAX_CHUNK_CHARS:
             yield begin, end + 1
             begin, chars = end + 1, 0
@@ -180,27 +185,25 @@ def _segments(tweets: Sequence[Tweet]) -> tuple[list[str], NDArray[np.int8], NDA
         texts.append(tweet.text)
         kinds.append(TEXT)
         if tweet.entities is not None:
-            claims, claimed = _claims(tweet)
-            texts += claims
-            kinds += claimed
+            _add_claims(tweet.entities, texts, kinds)
         first.append(len(texts))
     return texts, np.array(kinds, np.int8), np.array(first, np.int64)
 
 
-def _claims(tweet: Tweet) -> tuple[list[str], list[int]]:
-    """(what the entities claim, with signs; the kind of each)."""
-    claimed = tweet.entities
-    assert claimed is not None
-    texts = [url[:_MAX_URL_CHARS] for url in claimed.urls[:MAX_CLAIMS]]
-    kinds = [int(Kind.URL)] * len(texts)
-    for kind, sign, names in (
-        (Kind.HASHTAG, "#", claimed.hashtags),
-        (Kind.MENTION, "@", claimed.mentions),
-        (Kind.CASHTAG, "$", claimed.cashtags),
-    ):
-        texts += [sign + name for name in names[:MAX_CLAIMS]]
-        kinds += [int(kind)] * min(len(names), MAX_CLAIMS)
-    return texts, kinds
+def _add_claims(claimed: Entities, texts: list[str], kinds: list[int]) -> None:
+    """What the entities claim, with signs, and the kind of each."""
+    for url in claimed.urls[:MAX_CLAIMS]:
+        texts.append(url[:_MAX_URL_CHARS])
+        kinds.append(_URL)
+    for name in claimed.hashtags[:MAX_CLAIMS]:
+        texts.append("#" + name)
+        kinds.append(_HASHTAG)
+    for name in claimed.mentions[:MAX_CLAIMS]:
+        texts.append("@" + name)
+        kinds.append(_MENTION)
+    for name in claimed.cashtags[:MAX_CLAIMS]:
+        texts.append("$" + name)
+        kinds.append(_CASHTAG)
 
 
 def _concatenate(parts: list[TokenBatch]) -> TokenBatch:
