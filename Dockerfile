@@ -21,7 +21,7 @@ RUN useradd --create-home --home-dir /var/lib/driftline --uid 1000 driftline
 ENV NUMBA_CACHE_DIR=/opt/driftline/compiled
 RUN mkdir $NUMBA_CACHE_DIR && chown driftline $NUMBA_CACHE_DIR
 USER driftline
-RUN python -m vocab.native
 WORKDIR /var/lib/driftline
+RUN python -m vocab.native
 ENTRYPOINT ["driftline"]
 CMD ["--help"]
