@@ -8,11 +8,12 @@ from contracts.columns import FeatureColumns, Ragged
 from contracts.settings import VocabSettings
 from featurestore.bins import BIN_ROWS, BinsView
 from featurestore.edge_table import BIN_STRIDE, MISSING
-from featurestore.encoding import encode
+from featurestore.encoding import REGIONS, encode
 from featurestore.encoding_reference import encode_reference
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, CONTINUOUS, VIEWER_DENSE, VIEWER_SPLITS
 from vocab.keys import SHARDS
 from vocab.layout import Layout
+from vocab.namespaces import Namespace
 from vocab.table import VocabularyView
 
 SETTINGS = VocabSettings.uniform(capacity=2 * SHARDS, rare_slots=7)
@@ -154,6 +155,26 @@ def test_a_history_keeps_its_order_and_its_repeats():
     features = _columns(viewer_keys={"viewer": of_viewer.take(np.array([0])), "history": of_viewer})
     history = encode(features, VOCABULARY, BinsView.empty()).viewer_slots["history"]
     assert history.slots.tolist() == OWN_SLOTS[[3, 1, 3, 2, 6, 1]].tolist()
+
+
+def test_long_bags_hold_the_slots_of_their_keys_and_the_shared_rows_of_their_regions():
+    rng = np.random.default_rng(3)
+    layout = VOCABULARY.layout
+    keys = np.unique(rng.integers(0, 2**64, 2_000, np.uint64))
+    own = np.concatenate([layout.slots_of(kind, shard) for kind in Namespace for shard in range(SHARDS)])
+    admitted = rng.random(len(keys)) < 0.4
+    slots = rng.permutation(own)[: admitted.sum()]
+    vocabulary = VocabularyView(
+        version=4, sequence=2, layout=layout, keys=keys[admitted], slots=slots,
+        generations=np.ones(len(slots), np.uint32),
+    )  # fmt: skip
+    slot_of = dict(zip(keys[admitted].tolist(), slots.tolist(), strict=True))
+    held = {split: rng.choice(keys, length) for split, length in (("viewer", 33), ("history", 1_000))}
+    bags = {split: Ragged.from_lengths(np.array([len(keys)]), keys) for split, keys in held.items()}
+    found = encode(_columns(viewer_keys=bags), vocabulary, BinsView.empty()).viewer_slots
+    for split, keys in held.items():
+        shared = layout.rare_slots_of(keys, np.full(len(keys), REGIONS[split], np.uint8)).tolist()
+        assert found[split].slots.tolist() == [slot_of.get(k, s) for k, s in zip(keys.tolist(), shared, strict=True)]
 
 
 @settings(max_examples=30, deadline=None)

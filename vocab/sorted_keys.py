@@ -22,6 +22,7 @@ KEY_BITS = 64
 NO_ROW = -1
 _KEYS_PER_BUCKET = 2.83  # at most, 1.41 at least: 4 bytes a bucket; four keys are a third slower where memory limits
 _RARE_SHIFT = np.uint64(32)
+_AHEAD = 32  # keys whose buckets are read before the first of them is looked for
 _SCANNED = 16  # keys of a bucket at most that are read one by one
 
 
@@ -84,8 +85,12 @@ def _fill_starts(keys: Any, shift: Any, starts: Any) -> None:
 def _find_row(keys: Any, starts: Any, shift: Any, key: Any) -> Any:
     """The row of one key, or -1."""
     bucket = key >> shift
-    row = np.int64(starts[bucket])
-    end = np.int64(starts[bucket + np.uint64(1)])
+    return _find_between(keys, np.int64(starts[bucket]), np.int64(starts[bucket + np.uint64(1)]), key)
+
+
+@njit(cache=True, nogil=True, boundscheck=False, inline="always")
+def _find_between(keys: Any, row: Any, end: Any, key: Any) -> Any:
+    """The row of one key, which is one of `row` to `end` if it is there at all, or -1."""
     while end - row > _SCANNED:
         middle = (row + end) >> 1
         if keys[middle] <= key:
@@ -117,15 +122,29 @@ def slots_into(
     level_starts: Any,  # int64[regions + 1]
     levels: Any,  # uint64[levels, 4]
     found: Any,  # int32[m], filled
-) -> None:
-    """The slot of every wanted key: its row's, or one that its region shares, as `Layout.rare_slots_of` says."""
-    begin = 0
+) -> Any:
+    """The slot of every wanted key: its row's, or one that its region shares, as `Layout.rare_slots_of` says.
+
+    Whether a key is there is a branch that nothing foretells, and behind it the processor reads nothing ahead. So the
+    buckets of `_AHEAD` keys are read first, without a branch. Returns what was read, or it would not be.
+    """
+    rows, row_ends = np.empty(_AHEAD, np.int64), np.empty(_AHEAD, np.int64)
+    read, begin = np.uint64(0), 0
     for run in range(ends.size):
         first, end = level_starts[regions[run]], level_starts[regions[run] + 1]
-        for i in range(begin, ends[run]):
-            row = _find_row(keys, starts, shift, wanted[i])
-            found[i] = slots[row] if row != NO_ROW else _shared_slot(wanted[i], first, end, levels)
+        for block in range(begin, ends[run], _AHEAD):
+            some = wanted[block : min(block + _AHEAD, ends[run])]
+            for i in range(some.size):
+                bucket = some[i] >> shift
+                rows[i], row_ends[i] = starts[bucket], starts[bucket + np.uint64(1)]
+            if keys.size:
+                for i in range(some.size):
+                    read ^= keys[min(rows[i], keys.size - 1)]
+            for i in range(some.size):
+                row = _find_between(keys, rows[i], row_ends[i], some[i])
+                found[block + i] = slots[row] if row != NO_ROW else _shared_slot(some[i], first, end, levels)
         begin = ends[run]
+    return read
 
 
 @njit(cache=True, nogil=True, boundscheck=False, inline="always")
