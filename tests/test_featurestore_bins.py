@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from contracts.errors import ChainBroken, SettingsError, SnapshotInvalid, VersionNotReached, VersionRetired
 from contracts.records import BinsVersion
 from featurestore import bins as bins_module
-from featurestore.bin_edges import Sketch, equal_mass_edges, ks_distance
 from featurestore.bin_sketch import BUCKET_BITS, ZERO, bucket_of, smallest_in
 from featurestore.bins import Bins, BinsView, check_bins
 from featurestore.edge_table import MAX_BINS
@@ -20,11 +19,6 @@ floats = st.floats(width=32)
 edge_lists = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=20).map(
     lambda values: sorted({np.float32(v + 0.0) for v in values})
 )
-
-
-def sketch_of(values) -> Sketch:
-    buckets, counts = np.unique(bucket_of(np.asarray(values, np.float32)).astype(np.int64), return_counts=True)
-    return Sketch.ordinary(buckets, counts.astype(np.int64))
 
 
 @settings(deadline=None)
@@ -45,42 +39,6 @@ def test_a_bucket_is_at_most_a_fifth_of_a_percent_wide():
     values = np.geomspace(1e-30, 1e30, 10_000).astype(np.float32)
     begins, ends = smallest_in(bucket_of(values)), smallest_in(bucket_of(values) + 1)
     assert (ends / begins - 1 < 0.002).all()
-
-
-STREAMS = {
-    "uniform": lambda rng: rng.uniform(1, 2, 20_000),
-    "heavy-tailed": lambda rng: rng.pareto(0.5, 20_000) + 1,
-    "negative": lambda rng: rng.normal(-5, 3, 20_000),
-    "tiny": lambda rng: rng.exponential(1e-38, 20_000),
-    "mixed signs": lambda rng: rng.standard_cauchy(20_000),
-}
-
-
-@pytest.mark.parametrize("stream", STREAMS)
-def test_bins_hold_equal_mass(stream):
-    values = STREAMS[stream](np.random.default_rng(1)).astype(np.float32)
-    values = values[values != 0]
-    edges = equal_mass_edges(sketch_of(values), 16)
-    mass = np.bincount(np.searchsorted(edges, values, side="right"), minlength=16) / len(values)
-    # A boundary is off by at most half of the mass of the bucket that holds it.
-    widest = np.unique(bucket_of(values), return_counts=True)[1].max() / len(values)
-    assert np.abs(mass - 1 / 16).max() <= widest + 1e-9
-
-
-def test_ties_collapse_and_a_constant_has_no_edges():
-    assert equal_mass_edges(sketch_of([7.0] * 1_000), 16).tolist() == []
-    tied = equal_mass_edges(sketch_of([1.0] * 900 + [2.0] * 50 + [3.0] * 50), 16)
-    assert tied.tolist() == [2.0, 3.0]
-    assert equal_mass_edges(sketch_of([]), 16).tolist() == []
-    assert equal_mass_edges(sketch_of([0.0, np.inf, -np.inf, np.nan]), 16).tolist() == []
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.lists(st.integers(1, 40), min_size=1, max_size=60))
-def test_ks_distance_is_the_largest_difference_of_shares(one, other):
-    one_f, other_f = np.array(one, np.float32), np.array(other, np.float32)
-    exact = max(abs((one_f <= x).mean() - (other_f <= x).mean()) for x in range(41))
-    assert ks_distance(sketch_of(one_f), sketch_of(other_f)) == pytest.approx(exact)
 
 
 def record(sequence, base, version, **edges):

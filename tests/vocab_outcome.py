@@ -9,10 +9,11 @@ from contracts.codec import Codec, encode
 from contracts.frames import VocabCounts, VocabDelta
 from contracts.partitioning import key_of
 from contracts.settings import Settings
-from contracts.topics import BINS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
+from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
 from driftline.inspect.logs import LogRecord
 from streams.owner_state import join_state
 from streams.vocabulary import SOURCES
+from tests.bin_outcome import BinsOutcome, bins_outcome
 from tests.pipeline_runs import read_all
 from transport.redis_connection import connect_blocking
 from transport.state_log import read_latest
@@ -45,13 +46,13 @@ class Outcome:
     """All that a run of workers left.
 
     states: partition -> digest of its owner's state, recovered as a successor would: the newest state of the log and
-    the counts since. view: Redis key without prefix -> digest. bins: digest of the log of bin edges, and its length.
+    the counts since. view: Redis key without prefix -> digest. bins: the same of the bins.
     """
 
     decided: Decided
     states: Mapping[int, str]
     view: Mapping[bytes, str]
-    bins: tuple[str, int]
+    bins: BinsOutcome
 
 
 def digest(parts: Iterable[bytes]) -> str:
@@ -88,7 +89,6 @@ def outcome(settings: Settings) -> Outcome:
     counts: dict[int, list[LogRecord]] = {partition: [] for partition in range(VOCAB_COUNTS.partitions)}
     for record in read_all(settings, VOCAB_COUNTS):
         counts[record.partition].append(record)
-    bins = [record.value or b"" for record in read_all(settings, BINS)]
     return Outcome(
         decided=decided(settings, _committed_deltas(settings)),
         states={
@@ -96,7 +96,7 @@ def outcome(settings: Settings) -> Outcome:
             for partition, records in counts.items()
         },
         view=_view(settings),
-        bins=(digest(bins), len(bins)),
+        bins=bins_outcome(settings),
     )
 
 
