@@ -1,9 +1,13 @@
 """The one encoding: equal to its slow reference, whatever the columns hold, and for each candidate on its own."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import encode as benchmark
 from contracts.columns import FeatureColumns, Ragged
 from contracts.settings import VocabSettings
 from featurestore.bins import BIN_ROWS, BinsView
@@ -16,6 +20,7 @@ from vocab.layout import Layout
 from vocab.namespaces import Namespace
 from vocab.table import VocabularyView
 
+ROOT = Path(__file__).parents[1]
 SETTINGS = VocabSettings.uniform(capacity=2 * SHARDS, rare_slots=7)
 ADMITTED = np.array([0, 1, 2, 3, 1 << 63, 2**64 - 2, 2**64 - 1], np.uint64)
 OWN_SLOTS = np.array([90, 80, 77, 500, 101, 75, 76], np.int32)
@@ -192,3 +197,21 @@ def test_features_are_neither_changed_nor_need_to_be_writable(features, bins):
 
 def _bag(slots, row):
     return slots.slots[slots.offsets[row] : slots.offsets[row + 1]].tolist()
+
+
+def test_the_example_of_the_page_prints_what_it_says(capsys):
+    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "encoding.md").read_text(), flags=re.S)
+    exec(example, {})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == re.findall(r"^print.*  # (.*)$", example, flags=re.M)
+    assert printed
+
+
+def test_the_benchmark_encodes_every_declared_split():
+    rng = np.random.default_rng(0)
+    features = benchmark.declared_features(rng, ADMITTED, viewers=1, candidates=2)
+    inputs = encode(features, benchmark.vocabulary_of(ADMITTED), BinsView.empty())
+    found = {split: np.diff(slots.offsets) for split, slots in (inputs.viewer_slots | inputs.candidate_slots).items()}
+    assert {split: set(lengths.tolist()) for split, lengths in found.items()} == {
+        split: {count} for split, count in benchmark.DECLARED_KEYS.items()
+    }
