@@ -16,7 +16,7 @@ from contracts.errors import BadRecord
 from contracts.frames import BinCounts
 from contracts.records import BinsVersion
 from contracts.settings import BinSettings
-from featurestore.bin_edges import F32, NO_EDGES, Sketch, cells, equal_mass_edges, holds_ranks
+from featurestore.bin_edges import F32, NO_EDGES, cells, equal_mass_edges, holds_ranks
 from featurestore.bin_moves import Published, Values, is_due
 from featurestore.bin_settings import check_bin_settings, supervised_numbers
 from featurestore.bin_state import LABELLED, PLAIN, POSITIVE, BinState, Tally, pack, unpack
@@ -164,10 +164,6 @@ class BinOwner:
     def edges(self) -> dict[str, list[float]]:
         """The edges published so far, by feature."""
         return {CONTINUOUS[number].name: of.edges.tolist() for number, of in self._state.published.items()}
-
-    def sketch(self, number: int) -> Sketch:
-        """The rolling counts of the ordinary values of feature `number`, as of the last decision."""
-        return self._rolling.feature(number)
 
     def to_bytes(self) -> bytes:
         """The whole state; equal states give equal bytes."""

@@ -113,7 +113,8 @@ class Joiner:
         self._rebuilt = position or JoinPosition()
         self._served_committed = served_committed
         self._engagements_committed = engagements_committed
-        self._served_ms = self._engagements_ms = NOT_YET
+        # Where the commit had nothing open of a log, nothing of it is re-read to say how far its clock was.
+        self._served_ms, self._engagements_ms = self._rebuilt.expired_ms, self._rebuilt.closed_ms
         self._closed_ms, self._expired_ms = self._rebuilt.closed_ms, self._rebuilt.expired_ms
         self._requests: dict[str, list[_Request]] = defaultdict(list)
         self._closing: list[tuple[int, int, _Request]] = []  # heap by (closes_ms, offset)
