@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.vocab_drift import batches, read
-from benchmarks.vocab_drift_exact import ExactCounter, KeyTable
-from benchmarks.vocab_drift_figures import figures, recall
-from benchmarks.vocab_drift_memory import bytes_of
-from benchmarks.vocab_drift_plot import plot
-from benchmarks.vocab_drift_report import as_markdown
-from benchmarks.vocab_drift_rows import Hashing, TwoHashes
-from benchmarks.vocab_drift_study import RULES, Study
+from benchmarks.vocab_drift.__main__ import batches, read
+from benchmarks.vocab_drift.exact import ExactCounter, KeyTable
+from benchmarks.vocab_drift.figures import figures, recall
+from benchmarks.vocab_drift.memory import bytes_of
+from benchmarks.vocab_drift.plot import plot
+from benchmarks.vocab_drift.report import as_markdown
+from benchmarks.vocab_drift.rows import Hashing, TwoHashes
+from benchmarks.vocab_drift.study import RULES, Study
 from contracts.records import Tweet
 from contracts.settings import VocabSettings
 from tests.data_files import data_file

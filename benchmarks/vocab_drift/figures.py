@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.vocab_drift_method import Admissions
-from benchmarks.vocab_drift_study import Study, Tally
+from benchmarks.vocab_drift.method import Admissions
+from benchmarks.vocab_drift.study import Study, Tally
 
 I64 = NDArray[np.int64]
 

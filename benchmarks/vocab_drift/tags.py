@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.vocab_drift_exact import Column, ExactCounter, Observed
+from benchmarks.vocab_drift.exact import Column, ExactCounter, Observed
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.vocab_draws import U64
+from benchmarks.vocab.draws import U64
 from contracts.frames import VocabCounts, empty
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS

@@ -1,6 +1,6 @@
 """What counts keys and looks them up, ours and others', behind one face; measured each in a process of its own.
 
-    python -m benchmarks.vocab_contestants NAME LIVE_KEYS SEED
+    python -m benchmarks.vocab.contestants NAME LIVE_KEYS SEED
 
 fills NAME with so many keys, prints a line of JSON, then one more for every line that it reads: of that round. Ours
 is the vocabulary's owner and a replica; only it needs the project, so that TorchRec may run in an environment of its
@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from benchmarks.processes import own_resident_bytes
-from benchmarks.vocab_draws import U64, Draws, live_keys
+from benchmarks.vocab.draws import U64, Draws, live_keys
 
 WINDOW_TOKENS = 1_000_000
 LOOKED_UP = 1_000_000
@@ -44,7 +44,7 @@ class Ours:
     """An owner that tracks the keys: counting is summing a window, observing, deciding. Looking up is a replica's."""
 
     def __init__(self, live: U64) -> None:
-        from benchmarks.vocab_owner import filled_owner, view_of
+        from benchmarks.vocab.owner import filled_owner, view_of
 
         self._owner = filled_owner(live)
         self._view = view_of(live)
@@ -53,7 +53,7 @@ class Ours:
         return keys
 
     def count(self, tokens: U64) -> None:
-        from benchmarks.vocab_owner import count_window
+        from benchmarks.vocab.owner import count_window
 
         count_window(self._owner, tokens)
 
@@ -68,7 +68,7 @@ class Replica(Ours):
     """The replica alone, for its memory."""
 
     def __init__(self, live: U64) -> None:
-        from benchmarks.vocab_owner import view_of
+        from benchmarks.vocab.owner import view_of
 
         self._view = view_of(live)
 

@@ -9,7 +9,7 @@ and count (one source, a window every `WINDOW` batches), decide (observe and clo
 What that is to Redis, a real one counts, which is started here.
 
 Then, at each number of live keys: tokens/s counted and decided, keys/s looked up and bytes a key, beside others
-(`vocab_contestants.py`). `--live 0` leaves them out. PYTHON runs TorchRec, where this one cannot load it.
+(`contestants.py`). `--live 0` leaves them out. PYTHON runs TorchRec, where this one cannot load it.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from time import process_time
 
 import numpy as np
 
-from benchmarks import vocab_redis, vocab_sizes
+from benchmarks.vocab import redis_commands
 from contracts.frames import VocabCounts, VocabDelta
 from contracts.records import Tweet
 from contracts.settings import VocabSettings
@@ -57,7 +57,9 @@ def show(name: str, amount: int, unit: str, seconds: float) -> None:
 
 def main() -> None:
     """Runs every stage on the first tweets of a file, then every size."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.vocab", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--tweets", type=int, default=200_000)
     parser.add_argument("--live", type=int, nargs="+", default=SIZES)
@@ -70,7 +72,7 @@ def main() -> None:
         run_stages(arguments.file, arguments.tweets)
     sizes = [live for live in arguments.live if live]
     if sizes:
-        vocab_sizes.compare(sizes, arguments.rounds, arguments.seed, arguments.torchrec_python)
+        sizes.compare(sizes, arguments.rounds, arguments.seed, arguments.torchrec_python)
 
 
 def run_stages(file: Path, wanted: int) -> None:
@@ -82,7 +84,7 @@ def run_stages(file: Path, wanted: int) -> None:
         measure(batches[: 2 * WINDOW])  # compiles
     print(f"{len(tweets):,} tweets, {ascii_share:.0%} of them ASCII, in batches of {BATCH:,}")
     writes = measure(batches)
-    vocab_redis.measure(writes, len(tweets))
+    redis_commands.measure(writes, len(tweets))
 
 
 def measure(batches: list[list[Tweet]]) -> list[ViewUpdates]:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.vocab_drift_exact import Column, Observed
+from benchmarks.vocab_drift.exact import Column, Observed
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]

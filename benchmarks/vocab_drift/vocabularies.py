@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.vocab_drift_exact import Column, ExactCounter, Observed
-from benchmarks.vocab_drift_memory import bytes_of
-from benchmarks.vocab_drift_method import Admissions, Method, Sharing
-from benchmarks.vocab_drift_rows import Rows
+from benchmarks.vocab_drift.exact import Column, ExactCounter, Observed
+from benchmarks.vocab_drift.memory import bytes_of
+from benchmarks.vocab_drift.method import Admissions, Method, Sharing
+from benchmarks.vocab_drift.rows import Rows
 from contracts.frames import VocabCounts, VocabDelta
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS

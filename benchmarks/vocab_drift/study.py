@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.vocab_drift_exact import Column, ExactCounter, Observed
-from benchmarks.vocab_drift_method import Method
-from benchmarks.vocab_drift_rows import Hashing, TwoHashes
-from benchmarks.vocab_drift_tags import NewHashtags
-from benchmarks.vocab_drift_vocabularies import Driftline, FirstMonth, Unbounded
+from benchmarks.vocab_drift.exact import Column, ExactCounter, Observed
+from benchmarks.vocab_drift.method import Method
+from benchmarks.vocab_drift.rows import Hashing, TwoHashes
+from benchmarks.vocab_drift.tags import NewHashtags
+from benchmarks.vocab_drift.vocabularies import Driftline, FirstMonth, Unbounded
 from contracts.frames import VocabCounts
 from contracts.records import Tweet
 from contracts.settings import KindSettings, TimeSettings, VocabSettings

@@ -15,10 +15,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benchmarks.vocab_drift_figures import StudyFigures, figures
-from benchmarks.vocab_drift_plot import plot
-from benchmarks.vocab_drift_report import as_markdown, print_tables
-from benchmarks.vocab_drift_study import Study
+from benchmarks.vocab_drift.figures import StudyFigures, figures
+from benchmarks.vocab_drift.plot import plot
+from benchmarks.vocab_drift.report import as_markdown, print_tables
+from benchmarks.vocab_drift.study import Study
 from contracts.errors import BadSource
 from contracts.records import Tweet
 from contracts.sources import open_source
@@ -73,7 +73,11 @@ def run(tweets: Iterable[Tweet], study: Study) -> StudyFigures:
 
 def main() -> None:
     """Runs the study and shows what came out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.vocab_drift",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("file", type=Path)
     parser.add_argument("--window-minutes", type=int, default=60, help="a divisor of a day (default: %(default)s)")
     parser.add_argument("--capacities", type=int, nargs="+", default=[1 << 17, 1 << 13], metavar="KEYS")

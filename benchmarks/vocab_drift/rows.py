@@ -1,14 +1,14 @@
 """Who shares a row with whom: the ways to give keys rows of one table, with the live keys that stand in each.
 
-Every way is asked alike: in which row is a key, and how many other live keys are in it. `vocab_drift_exact` says
+Every way is asked alike: in which row is a key, and how many other live keys are in it. `exact.py` says
 which keys are live, and numbers them; keys are those numbers here.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.vocab_drift_exact import Column, KeyTable, Observed
-from benchmarks.vocab_drift_method import Method, Sharing
+from benchmarks.vocab_drift.exact import Column, KeyTable, Observed
+from benchmarks.vocab_drift.method import Method, Sharing
 from contracts.settings import VocabSettings
 from vocab.layout import Layout
 

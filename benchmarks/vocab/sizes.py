@@ -6,7 +6,7 @@ import sys
 from statistics import median
 from typing import Any
 
-from benchmarks.vocab_contestants import CONTESTANTS
+from benchmarks.vocab.contestants import CONTESTANTS
 
 FEWEST_RESIDENT = 1_000_000  # live keys below which a process's memory says nothing of them
 HEADER = (
@@ -18,7 +18,7 @@ class Child:
     """One contestant in a process of its own. memory: {} if it could not begin; `failure` is then its last word."""
 
     def __init__(self, name: str, live: int, seed: int, python: str) -> None:
-        command = [python, "-W", "ignore", "-m", "benchmarks.vocab_contestants", name, str(live), str(seed)]
+        command = [python, "-W", "ignore", "-m", "benchmarks.vocab.contestants", name, str(live), str(seed)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

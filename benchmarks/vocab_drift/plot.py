@@ -6,7 +6,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from benchmarks.vocab_drift_figures import MethodFigures, StudyFigures
+from benchmarks.vocab_drift.figures import MethodFigures, StudyFigures
 
 _COLORS = {"Driftline": "C0", "exact": "black", "first month": "C2", "hash": "C3", "two hashes": "C4"}
 _STYLES = ("-", "--", ":", "-.")  # of capacities, as they were given

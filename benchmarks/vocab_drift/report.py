@@ -6,7 +6,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.vocab_drift_figures import WITHIN_MINUTES, Admitted, MethodFigures, Recall, StudyFigures
+from benchmarks.vocab_drift.figures import WITHIN_MINUTES, Admitted, MethodFigures, Recall, StudyFigures
 
 _NONE = "-"
 _MIB = 1 << 20
