@@ -1,11 +1,11 @@
 """Examples encoded a second of one core (CPU time, one thread): `python -m benchmarks.encode [--rounds 7]`.
 
-Of 500 features: 400 continuous ones over 16 bins, and 100 keys in the five splits, every candidate with a viewer of
-its own. Half of the keys are among the 100,000 that the vocabulary has admitted, each equally likely: that is the
-least that caches can help. Beside it scikit-learn's `KBinsDiscretizer` (fitted, ordinal, with the very same edges:
-its bins must be ours) and `FeatureHasher`, which starts from strings where `encode` starts from hashed keys. Then the
-declared feature set. Rounds of all contenders take turns, batch after batch of different examples; a figure is the
-median of rounds.
+Of 500 features: 400 continuous ones over 16 bins, and 100 keys in five splits (`subwords` is empty), every candidate
+with a viewer of its own. Half of the keys are among the 100,000 that the vocabulary has admitted, each equally
+likely: that is the least that caches can help. Beside it scikit-learn's `KBinsDiscretizer` (fitted, ordinal, with the
+very same edges: its bins must be ours) and `FeatureHasher`, which starts from strings where `encode` starts from
+hashed keys. Then the declared feature set. Rounds of all contenders take turns, batch after batch of different
+examples; a figure is the median of rounds.
 """
 
 import argparse
@@ -24,18 +24,32 @@ from contracts.settings import VocabSettings
 from featurestore.bins import BinsView
 from featurestore.edge_table import BIN_STRIDE, ORDINARY, EdgeTable
 from featurestore.encoding import encode
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, CONTINUOUS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import (
+    CANDIDATE_DENSE,
+    CANDIDATE_SPLITS,
+    CONTINUOUS,
+    TWEET_SPLITS,
+    VIEWER_DENSE,
+    VIEWER_SPLITS,
+)
 from vocab.layout import Layout
 from vocab.namespaces import Namespace
 from vocab.table import VocabularyView
 
 CONTINUOUS_FEATURES, BINS = 400, 16
-SPLITS, KEYS_PER_SPLIT = (*VIEWER_SPLITS, *CANDIDATE_SPLITS), 20
+SPLITS, KEYS_PER_SPLIT = (*VIEWER_SPLITS, *TWEET_SPLITS), 20
 ADMITTED = 100_000
 EXAMPLES = 4_096
 BATCHES = (1, 64, EXAMPLES)
 ROUND_S = 0.1  # a round goes on at least so long
-DECLARED_KEYS = {"viewer": 1, "history": 24, "text": 20, "tags": 2, "author": 1}  # keys a bag, about as served
+DECLARED_KEYS = {
+    "viewer": 1,
+    "history": 24,
+    "text": 20,
+    "tags": 2,
+    "author": 1,
+    "subwords": 4,
+}  # keys a bag, about as served
 CANDIDATES_PER_VIEWER = 100
 
 Work = Callable[[], object]
@@ -113,7 +127,8 @@ def wide_features(values: NDArray[np.float32], bags: Mapping[str, NDArray[np.uin
         viewer_dense=np.empty((len(values), 0), np.float32),
         viewer_keys={split: ragged(bags[split]) for split in VIEWER_SPLITS},
         candidate_dense=values.copy(),
-        candidate_keys={split: ragged(bags[split]) for split in CANDIDATE_SPLITS},
+        candidate_keys={split: ragged(bags[split]) for split in TWEET_SPLITS}
+        | {"subwords": ragged(np.empty((len(values), 0), np.uint64))},
     )
 
 

@@ -31,6 +31,7 @@ REGIONS = {
     "text": Region.TEXT,
     "tags": Region.NAMES,
     "author": Region.NAMES,
+    "subwords": Region.TEXT,
 }
 
 

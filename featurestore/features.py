@@ -9,10 +9,12 @@ from typing import Literal
 
 from xxhash import xxh3_64_hexdigest
 
-REVISION = 1
+REVISION = 2
 
 TWEET_KEYS = 32  # token keys kept of a tweet, over all splits: bounds what a served candidate weighs
 TAG_KEYS = 8  # of these, at most so many in the split `tags`
+SUBWORDS = 8  # n-grams that a candidate is served with beside its tweet's keys
+SERVED_KEYS = 36  # keys of a candidate, n-grams included: a tweet of TWEET_KEYS has room for fewer n-grams
 HISTORY = 16  # engaged tweets that a viewer's history names
 
 
@@ -61,7 +63,8 @@ CONTINUOUS = VIEWER_DENSE + CANDIDATE_DENSE  # a feature's number, in bins and c
 NUMBER = {feature.name: number for number, feature in enumerate(CONTINUOUS)}
 
 VIEWER_SPLITS = ("viewer", "history")
-CANDIDATE_SPLITS = ("text", "tags", "author")
+TWEET_SPLITS = ("text", "tags", "author")  # a tweet's own, whatever vocabulary it is ranked with
+CANDIDATE_SPLITS = (*TWEET_SPLITS, "subwords")
 
 # The tweet-counted features, in the order of `tweet_records.tweet_dense`'s columns.
 TWEET_COUNTED = tuple(feature.name for feature in CANDIDATE_DENSE if feature.counted_from == "tweets")
@@ -69,6 +72,6 @@ TWEET_COUNTED = tuple(feature.name for feature in CANDIDATE_DENSE if feature.cou
 FEATURE_SET: str = xxh3_64_hexdigest(
     repr((
         REVISION, [f.name for f in VIEWER_DENSE], [f.name for f in CANDIDATE_DENSE],
-        VIEWER_SPLITS, CANDIDATE_SPLITS, TWEET_KEYS, TAG_KEYS, HISTORY,
+        VIEWER_SPLITS, CANDIDATE_SPLITS, TWEET_KEYS, TAG_KEYS, HISTORY, SUBWORDS, SERVED_KEYS,
     )).encode()
 )  # fmt: skip

@@ -4,7 +4,8 @@ Keys: `<prefix>f:{<owner>}:<kind>:<id>`. The owner, 0 to PARTITIONS-1, is the `f
 entity (`owner_of`); in braces, it is the Redis Cluster hash tag, so that all that one owner writes in one script
 lies on one node. Ids are decimal.
 
-    tweet:ID                    TWEET record, then the author's handle and the beginning of the text in UTF-8
+    tweet:ID                    TWEET record; n-grams of its words, WORD_SUBWORDS each, uint32; then the author's
+                                handle and the beginning of the text in UTF-8
     n:tweet:ID  n:author:ID     COUNTERS record of the entity
     n:viewer:ID n:pair:HASH
     history:VIEWER              HISTORY record
@@ -30,14 +31,17 @@ U64 = NDArray[np.uint64]
 
 REPLY, QUOTE, RETWEET = 1, 2, 4  # bits of `flags`
 
-TWEET_FORMAT = 1
+TWEET_FORMAT = 2
+TWEET_FORMATS = (1, 2)  # those that are read: format 1 had `text_bytes` in 32 bits, and so has no words
+WORD_SUBWORDS = 4  # n-grams kept of a word
+WORDS_WITH_SUBWORDS = 16  # words of a tweet that keep n-grams: at most 256 bytes
 TWEET = np.dtype(
     [
         ("format", "u1"),  # TWEET_FORMAT
         ("flags", "u1"),
         ("media", "u1"),
         ("hashtags", "u1"),  # the first so many keys of the split `tags` are hashtags
-        ("lengths", "u1", 3),  # keys of each candidate split, in order
+        ("lengths", "u1", 3),  # keys of each split of TWEET_SPLITS, in order
         ("provenance", "u1"),  # index in contracts.records.Provenance
         ("id", "<u8"),
         ("created_ms", "<i8"),
@@ -46,11 +50,14 @@ TWEET = np.dtype(
         ("text_length", "<u2"),
         ("tag_count", "<u2"),
         ("handle_bytes", "<u4"),  # of the tail
-        ("text_bytes", "<u4"),
+        ("text_bytes", "<u2"),
+        ("words", "u1"),  # the first so many words of the text have n-grams in the tail
+        ("spare", "u1"),
         ("keys", "<u8", TWEET_KEYS),  # split after split, the rest 0
     ]
 )
-SHOWN_CHARS = 560  # of a text that the tail keeps, for showing only
+SHOWN_CHARS = 560  # of a text that the tail keeps, for showing only: at most 2,240 bytes
+_BYTES_PER_WORD = 4 * WORD_SUBWORDS
 
 COUNTERS_RECORD = np.dtype(
     [
@@ -141,9 +148,29 @@ def decode_tweets(values: Sequence[bytes]) -> NDArray[np.void]:
     """The fixed parts of TWEET records; read-only. Raises `BadRecord` for an unknown format or a short value."""
     width = TWEET.itemsize
     records = decode(TWEET, [value[:width] for value in values])
-    if len(records) and (records["format"] != TWEET_FORMAT).any():
-        raise BadRecord("store_layout", f"a tweet in Redis is not of format {TWEET_FORMAT}, which this code reads")
+    if len(records) and not np.isin(records["format"], TWEET_FORMATS).all():
+        raise BadRecord("store_layout", f"a tweet in Redis is of none of the formats {TWEET_FORMATS} of this code")
     return records
+
+
+def tweet_subwords(tweets: NDArray[np.void], values: Sequence[bytes]) -> NDArray[np.uint32]:
+    """uint32[words of all, WORD_SUBWORDS]: the n-grams in the tails of values; tweets: their TWEET records [n].
+
+    Raises `BadRecord` for a value that ends before them.
+    """
+    width = TWEET.itemsize
+    ends = (width + _BYTES_PER_WORD * tweets["words"].astype(np.int64)).tolist()
+    joined = b"".join([value[width:end] for value, end in zip(values, ends, strict=True)])
+    if len(joined) != sum(ends) - width * len(ends):
+        raise BadRecord("store_layout", "a tweet in Redis ends before the n-grams of its words do")
+    return np.frombuffer(joined, "<u4").reshape(-1, WORD_SUBWORDS)
+
+
+def tweet_tail(tweet: np.void, value: bytes) -> tuple[str, str]:
+    """(the author's handle, the beginning of the text) of a value; tweet: its TWEET record."""
+    handle_at = TWEET.itemsize + _BYTES_PER_WORD * int(tweet["words"])
+    text_at = handle_at + int(tweet["handle_bytes"])
+    return value[handle_at:text_at].decode(), value[text_at : text_at + int(tweet["text_bytes"])].decode()
 
 
 def encode(records: NDArray[np.void]) -> list[bytes]:

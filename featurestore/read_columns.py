@@ -10,11 +10,11 @@ from contracts.columns import FeatureColumns, Ragged
 from featurestore.counters import ENGAGED_COLUMNS, LIKE, POSTED, QUOTE, REPLY, RETWEET, SEEN, recent
 from featurestore.features import (
     CANDIDATE_DENSE,
-    CANDIDATE_SPLITS,
     HISTORY,
     TAG_KEYS,
     TWEET_COUNTED,
     TWEET_KEYS,
+    TWEET_SPLITS,
     VIEWER_DENSE,
     Continuous,
 )
@@ -29,7 +29,7 @@ F64 = NDArray[np.float64]
 Records = NDArray[np.void]
 
 _HOUR_MS = 3_600_000
-_TAGS, _AUTHOR = CANDIDATE_SPLITS.index("tags"), CANDIDATE_SPLITS.index("author")
+_TAGS, _AUTHOR = TWEET_SPLITS.index("tags"), TWEET_SPLITS.index("author")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Found:
 
 
 def columns_of(found: Found, pane_ms: int) -> FeatureColumns:
-    """The features of n candidates, exactly as declared in `features.py`."""
+    """The features of n candidates, exactly as declared in `features.py`, but for those that a vocabulary decides."""
     past, past_known = _history_rows(found)
     viewer_keys = Ragged.from_lengths(
         np.ones(len(found.viewer_ids), np.int64), keys_of_ids(Namespace.VIEWER, found.viewer_ids)
@@ -109,7 +109,7 @@ def _split_keys(tweets: Records) -> dict[str, Ragged]:
     begins = np.cumsum(lengths, axis=1) - lengths
     place = np.arange(TWEET_KEYS)
     bags = {}
-    for i, split in enumerate(CANDIDATE_SPLITS):
+    for i, split in enumerate(TWEET_SPLITS):
         begin = begins[:, i, None]
         inside = (place >= begin) & (place < begin + lengths[:, i, None])
         bags[split] = Ragged.from_lengths(lengths[:, i], tweets["keys"][inside].astype(np.uint64))

@@ -6,7 +6,8 @@ reported as missing, never served as if nothing were known of it; an entity with
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,13 @@ from contracts.frames import TWEET as TWEET_KIND
 from contracts.records import Provenance, TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import PARTITIONS
-from featurestore import layout
-from featurestore.layout import COUNTERS_RECORD, HISTORY_RECORD, Keys, decode, decode_tweets, pair_of
+from featurestore.layout import COUNTERS_RECORD, HISTORY_RECORD, Keys, decode, decode_tweets, pair_of, tweet_tail
 from featurestore.read_columns import Found, columns_of
 from featurestore.store_errors import read_values, unavailable_as_such
+from featurestore.subwords import TweetWords
+
+if TYPE_CHECKING:
+    from vocab.vocabulary import VocabularyView
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -31,16 +35,23 @@ I64 = NDArray[np.int64]
 class FeaturesRead:
     """Features of the candidates of m requests that the store knows, request after request, in the order named.
 
+    features: without the split `subwords`, which a vocabulary decides: `at`. words: what it decides on.
     offsets: int64[m+1], request i has rows `offsets[i]:offsets[i+1]`. tweet_ids, author_ids: uint64[n].
     created_ms: int64[n]. missing: per request, uint64 ids of which the store has no record.
     """
 
     features: FeatureColumns
+    words: TweetWords
     offsets: I64
     tweet_ids: U64
     author_ids: U64
     created_ms: I64
     missing: Sequence[U64]
+
+    def at(self, vocabulary: "VocabularyView | None") -> FeatureColumns:
+        """The whole features, as a model with this vocabulary is served them; None: nothing is admitted."""
+        keys = {**self.features.candidate_keys, "subwords": self.words.unadmitted(vocabulary)}
+        return replace(self.features, candidate_keys=keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,8 @@ class FeatureReader:
             keys.counters(TWEET_KIND, unique),
         )
         known = np.array([value is not None for value in tweet_values], bool)
-        tweets = decode_tweets([value for value in tweet_values if value is not None])
+        known_values = [value for value in tweet_values if value is not None]
+        tweets = decode_tweets(known_values)
         row_of_unique = np.cumsum(known) - 1  # where a known tweet stands in `tweets`
         kept = known[of_unique]
         tweet_row, viewer_row = row_of_unique[of_unique[kept]], named_row[kept]
@@ -111,6 +123,7 @@ class FeatureReader:
         absent = ~kept
         return FeaturesRead(
             features=columns_of(found, self._settings.features.pane_ms),
+            words=TweetWords.of(tweets, known_values, tweet_row),
             offsets=np.searchsorted(viewer_row, np.arange(len(requests) + 1)).astype(np.int64),
             tweet_ids=found.tweets["id"].astype(np.uint64),
             author_ids=found.tweets["author_id"].astype(np.uint64),
@@ -148,12 +161,12 @@ class FeatureReader:
 
 
 def _shown(record: np.void, value: bytes) -> StoredTweet:
-    text_at = layout.TWEET.itemsize + int(record["handle_bytes"])
+    author, text = tweet_tail(record, value)
     return StoredTweet(
         id=int(record["id"]),
         created_ms=int(record["created_ms"]),
         author_id=int(record["author_id"]),
-        author=value[layout.TWEET.itemsize : text_at].decode(),
-        text=value[text_at : text_at + int(record["text_bytes"])].decode(),
+        author=author,
+        text=text,
         provenance=tuple(Provenance)[record["provenance"]],
     )

@@ -23,11 +23,12 @@ from featurestore.counters import concatenate, fold_counters, fold_history
 from featurestore.grouping import group
 from featurestore.layout import COUNTERS_RECORD, EPOCH, HISTORY_RECORD, Keys, decode, encode, owner_of
 from featurestore.store_errors import ViewWiped, read_values, unavailable_as_such
+from featurestore.subwords import subwords_of
 from featurestore.tweet_records import tweet_records, tweet_values
 from transport.redis_scripts import set_if_newer
 
 if TYPE_CHECKING:
-    from vocab.tokenizer import TokenBatch
+    from vocab.tokenizer import TokenBatch, Tokenizer
 
 U64 = NDArray[np.uint64]
 
@@ -147,16 +148,17 @@ _WRITE_TWEETS_SHA = sha1(_WRITE_TWEETS.encode(), usedforsecurity=False).hexdiges
 
 
 async def write_tweets(
-    redis: Redis, settings: Settings, tweets: Sequence[Tweet], batch: "TokenBatch"
+    redis: Redis, settings: Settings, tweets: Sequence[Tweet], batch: "TokenBatch", tokenizer: "Tokenizer"
 ) -> NDArray[np.void]:
     """Writes the records of tweets and of the newest among them, in one round trip; returns TWEET records [n].
 
-    Idempotent, and the same for any order and batching. Raises `ServerUnavailable`.
+    batch: their tokens, the last that `tokenizer` made. Idempotent, and the same for any order and batching. Raises
+    `ServerUnavailable`.
     """
     records = tweet_records(tweets, batch)
     if len(records) == 0:
         return records
-    values = tweet_values(records, tweets)
+    values = tweet_values(records, tweets, subwords_of(records, tokenizer))
     keys, owners = Keys(settings.prefix), owner_of(records["id"])
     named = keys.tweets(records["id"])
     calls = []

@@ -2,7 +2,7 @@
 
 Keys of a tweet, at most TWEET_KEYS: its author; hashtags, cashtags, mentions, domains, at most TAG_KEYS in that
 order; then language, words, emoji and bigrams in that order, so that a long tweet loses bigrams first. Within a kind
-they stand in order of first occurrence.
+they stand in order of first occurrence. Beside them stand n-grams of the first WORDS_WITH_SUBWORDS words.
 """
 
 from collections.abc import Sequence
@@ -12,21 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.records import Provenance, Tweet
-from featurestore.features import CANDIDATE_SPLITS, TAG_KEYS, TWEET_COUNTED, TWEET_KEYS
+from featurestore.features import TAG_KEYS, TWEET_COUNTED, TWEET_KEYS, TWEET_SPLITS
 from featurestore.grouping import place_in_group
-from featurestore.layout import QUOTE, REPLY, RETWEET, SHOWN_CHARS, TWEET, TWEET_FORMAT
+from featurestore.layout import (
+    QUOTE,
+    REPLY,
+    RETWEET,
+    SHOWN_CHARS,
+    TWEET,
+    TWEET_FORMAT,
+    WORD_SUBWORDS,
+    WORDS_WITH_SUBWORDS,
+)
 from vocab.namespaces import Namespace
 
 if TYPE_CHECKING:
     from vocab.tokenizer import TokenBatch
 
-_TEXT, _TAGS, _AUTHOR = (CANDIDATE_SPLITS.index(name) for name in ("text", "tags", "author"))
+_TEXT, _TAGS, _AUTHOR = (TWEET_SPLITS.index(name) for name in ("text", "tags", "author"))
 _ORDER = {  # split -> its namespaces, in the order that a tweet's keys are kept in
     _TEXT: (Namespace.LANG, Namespace.WORD, Namespace.EMOJI, Namespace.BIGRAM),
     _TAGS: (Namespace.HASHTAG, Namespace.CASHTAG, Namespace.MENTION, Namespace.DOMAIN),
     _AUTHOR: (Namespace.AUTHOR,),
 }
-_NO_SPLIT = len(CANDIDATE_SPLITS)
+_NO_SPLIT = len(TWEET_SPLITS)
 _SPLIT = np.full(256, _NO_SPLIT, np.int64)
 _RANK = np.zeros(256, np.int64)
 for _split, _namespaces in _ORDER.items():
@@ -59,8 +68,8 @@ def tweet_records(tweets: Sequence[Tweet], batch: "TokenBatch") -> NDArray[np.vo
 
 
 def _keep_keys(records: NDArray[np.void], batch: "TokenBatch") -> None:
-    """Fills `keys`, `lengths`, `hashtags` and `tag_count`."""
-    n, splits = len(records), len(CANDIDATE_SPLITS)
+    """Fills `keys`, `lengths`, `hashtags`, `words` and `tag_count`."""
+    n, splits = len(records), len(TWEET_SPLITS)
     rows = np.repeat(np.arange(n, dtype=np.int64), np.diff(batch.offsets))
     split = _SPLIT[batch.namespaces]
     # One sort puts tokens into (tweet, split, kind, occurrence) order: a packed key sorts several times faster
@@ -80,19 +89,27 @@ def _keep_keys(records: NDArray[np.void], batch: "TokenBatch") -> None:
     records["keys"][rows[kept], (begins.reshape(-1)[bag] + place)[kept]] = batch.keys[token[kept]]
     records["lengths"] = lengths
     records["hashtags"] = np.bincount(rows[kept & (namespaces == Namespace.HASHTAG)], minlength=n)
+    words = np.bincount(rows[kept & (namespaces == Namespace.WORD)], minlength=n)
+    records["words"] = np.minimum(words, WORDS_WITH_SUBWORDS)
     records["tag_count"] = np.minimum(found[:, _TAGS], 2**16 - 1)
 
 
-def tweet_values(records: NDArray[np.void], tweets: Sequence[Tweet]) -> list[bytes]:
-    """The values that Redis keeps: each record, completed by its tail's lengths, and the tail."""
+def tweet_values(records: NDArray[np.void], tweets: Sequence[Tweet], subwords: NDArray[np.uint32]) -> list[bytes]:
+    """The values that Redis keeps: each record, completed by its tail's lengths, and the tail.
+
+    subwords: uint32[words of all, WORD_SUBWORDS], `subwords.subwords_of` the records.
+    """
     handles = [tweet.author.encode(errors="replace") for tweet in tweets]
     texts = [tweet.text[:SHOWN_CHARS].encode(errors="replace") for tweet in tweets]
     records["handle_bytes"] = [len(handle) for handle in handles]
     records["text_bytes"] = [len(text) for text in texts]
     data, width = records.tobytes(), TWEET.itemsize
+    grams = subwords.astype("<u4").tobytes()
+    ends = np.cumsum(records["words"], dtype=np.int64) * (4 * WORD_SUBWORDS)
+    spans = zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True) if len(ends) else ()
     return [
-        data[i * width : (i + 1) * width] + handle + text
-        for i, (handle, text) in enumerate(zip(handles, texts, strict=True))
+        data[i * width : (i + 1) * width] + grams[begin:end] + handle + text
+        for i, ((begin, end), handle, text) in enumerate(zip(spans, handles, texts, strict=True))
     ]
 
 

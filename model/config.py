@@ -3,7 +3,7 @@
 The glue is one vector a candidate, in this order (widths in brackets):
 
     viewer [dim], history [dim], viewer bins [bin_dim]                             the viewer's part
-    text [dim], tags [dim], author [dim], candidate bins [bin_dim]                 the candidate's part
+    text, tags, author, subwords [dim each], candidate bins [bin_dim]              the candidate's part
     viewer*author, viewer*text, viewer*tags, history*author, history*tags [dim]    taste: element-wise products
 
 The viewer's part comes first: serving multiplies it with the first layer once a request, not once a candidate.
@@ -21,7 +21,7 @@ CROSSES = (
     ("history", "author"),
     ("history", "tags"),
 )
-_SPLITS = (("viewer", "history"), ("text", "tags", "author"))
+_SPLITS = (("viewer", "history"), ("text", "tags", "author", "subwords"))
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def candidate_width(self) -> int:
         """How many elements of the glue depend on the candidate alone."""
-        return 3 * self.dim + self.bin_dim
+        return 4 * self.dim + self.bin_dim
 
     @property
     def glue_width(self) -> int:

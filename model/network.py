@@ -64,8 +64,8 @@ class RankingModel(nn.Module):
         glue = torch.cat(
             [
                 viewer["viewer"], viewer["history"], pooled.viewer_bins.index_select(0, viewer_row),
-                candidate["text"], candidate["tags"], candidate["author"], pooled.candidate_bins,
-                crosses,
+                candidate["text"], candidate["tags"], candidate["author"], candidate["subwords"],
+                pooled.candidate_bins, crosses,
             ],
             dim=1,
         )  # fmt: skip

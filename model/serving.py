@@ -17,6 +17,7 @@ from featurestore.encoding import Slots, encode
 from model.explain import explanations
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.snapshot import Manifest, Snapshot
+from vocab.vocabulary import VocabularyView
 
 F32 = NDArray[np.float32]
 
@@ -42,6 +43,11 @@ class Predictor:
     def manifest(self) -> Manifest:
         """What is being served: name, version, vocabulary and bins versions, offsets, figures."""
         return self._snapshot.manifest
+
+    @property
+    def vocabulary(self) -> VocabularyView:
+        """The one that features are encoded with."""
+        return self._snapshot.vocabulary
 
     def close(self) -> None:
         """Let the threads go, if there are any."""
@@ -73,14 +79,16 @@ class Predictor:
         hidden = np.empty((m, len(weights.hidden1_bias)), np.float32)
         first_order = np.empty(m, np.float32)
         viewer, history = (_bags(inputs.viewer_slots[split]) for split in ("viewer", "history"))
-        text, tags, author = (_bags(inputs.candidate_slots[split]) for split in ("text", "tags", "author"))
+        text, tags, author, subwords = (
+            _bags(inputs.candidate_slots[split]) for split in ("text", "tags", "author", "subwords")
+        )
         viewer_row = _own(inputs.viewer_row)
         score_viewers(inputs.viewer_bins, viewer, history, weights, glue, hidden, first_order)
         logits, probabilities = np.empty(n, np.float32), np.empty(n, np.float32)
 
         def share(begin: int, end: int) -> None:
             score_candidates(
-                begin, end, viewer_row, inputs.candidate_bins, text, tags, author,
+                begin, end, viewer_row, inputs.candidate_bins, text, tags, author, subwords,
                 glue, hidden, first_order, weights, calibrator.x, calibrator.y, logits, probabilities,
             )  # fmt: skip
 

@@ -21,6 +21,7 @@ from scoring.served_log import ServedLog
 
 if TYPE_CHECKING:
     from model.snapshot import Manifest
+    from vocab.vocabulary import VocabularyView
 
 MODEL = "model"  # what `ranker` says where no fallback was needed
 EXPLAINED = 5  # places of a timeline whose reasons are given: each costs a score for every feature taken away
@@ -32,6 +33,11 @@ class Model(Protocol):
     @property
     def manifest(self) -> "Manifest":
         """Its name and versions."""
+        ...
+
+    @property
+    def vocabulary(self) -> "VocabularyView":
+        """Which words have a slot of their own: those that do not are served by their n-grams."""
         ...
 
     def score(self, features: FeatureColumns) -> NDArray[np.float32]:
@@ -67,21 +73,22 @@ def rank(
     """Per request, in order: the answer, and what was served. `read` is what the store knows of these requests.
 
     Places go by probability, equal ones by ascending id. Without a model they go by `fallback.by_recency`; then
-    probabilities are None (NaN as served) and versions None (0 as served). fetch_us: wall clock that the reading
-    took; `clock_us`: any clock in microseconds.
+    probabilities are None (NaN as served) and versions None (0 as served), and what is served is as of vocabulary 0,
+    at which no word is admitted. fetch_us: wall clock that the reading took; `clock_us`: any clock in microseconds.
     """
     began = clock_us()
-    rows = read.features.viewer_row
+    features = read.at(None if model is None else model.vocabulary)
+    rows = features.viewer_row
     if model is None:
         probabilities = np.full(len(rows), np.nan, np.float32)
         order = fallback.by_recency(rows, read.created_ms, read.tweet_ids)
     else:
-        probabilities = model.score(read.features)
+        probabilities = model.score(features)
         order = np.lexsort((read.tweet_ids, -probabilities, rows))
     places = _within_limits(order, rows, requests)
     scored = clock_us()
 
-    served = read.features.take(places.rows)
+    served = features.take(places.rows)
     log = ServedLog(
         served, read.tweet_ids[places.rows], read.author_ids[places.rows], probabilities[places.rows],
         ranker=fallback.RECENCY if model is None else MODEL,

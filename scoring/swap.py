@@ -135,6 +135,7 @@ def load_warm(published: ModelPublished) -> Predictor:
             f"{published.path}: announced as {wanted.name} {wanted.version} of epoch {wanted.epoch}, but it is "
             f"{found.name} {found.version} of epoch {found.epoch}"
         )
+    predictor.vocabulary.is_admitted(np.zeros(1, np.uint64))
     predictor.score(_one_candidate())
     log.info("models: %s loaded in %.2f s", published.path, time.monotonic() - began)
     return predictor

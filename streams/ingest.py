@@ -92,7 +92,7 @@ class IngestProcessor:
             Output(VOCAB_COUNTS.name, encode(frame), partition=owner)
             for owner, frame in self._vocab_counter.count(tokens, windows, self._tokenizer, closed)
         ]
-        records = await write_tweets(self._redis, self._settings, tweets, tokens)
+        records = await write_tweets(self._redis, self._settings, tweets, tokens, self._tokenizer)
         outputs += [
             Output(BIN_COUNTS.name, encode(frame), partition=0)
             for frame in self._bin_counter.count_tweets(tweet_dense(records), windows, closed_before)

@@ -20,6 +20,6 @@ async def rewrite_tweets(settings: Settings, partition: int, redis: Redis) -> No
     written = 0
     async for records in read_partition(settings, TWEETS, partition):
         tweets = decode_batch(TWEETS, records, decode_tweet).events
-        await write_tweets(redis, settings, tweets, tokenizer.tokenize(tweets))
+        await write_tweets(redis, settings, tweets, tokenizer.tokenize(tweets), tokenizer)
         written += len(tweets)
     log.info("rewrote %d tweets of partition %d to Redis", written, partition)

@@ -34,6 +34,7 @@ from contracts.topics import (
 )
 from featurestore import layout
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, FEATURE_SET, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.subwords import subwords_of
 from featurestore.tweet_records import tweet_records, tweet_values
 from transport import kafka_admin
 from transport.kafka_clients import producer
@@ -180,8 +181,9 @@ def write_views(settings: Settings, owner: VocabularyOwner) -> None:
     history["at_ms"][0, 0], history["tweets"][0, 0] = AT_MS, 71
     viewer, author, ids = (np.array([n], np.uint64) for n in (42, 5, 71))
     pair = layout.pair_of(viewer, author)
-    records = tweet_records([TWEET], Tokenizer().tokenize([TWEET]))
-    values = dict(zip(keys.tweets(ids), tweet_values(records, [TWEET]), strict=True))
+    tokenizer = Tokenizer()
+    records = tweet_records([TWEET], tokenizer.tokenize([TWEET]))
+    values = dict(zip(keys.tweets(ids), tweet_values(records, [TWEET], subwords_of(records, tokenizer)), strict=True))
     for kind, entity in ((1, author), (2, viewer), (3, pair)):
         values[keys.counters(kind, entity)[0]] = layout.encode(counters)[0]
     values[keys.histories(viewer)[0]] = layout.encode(history)[0]

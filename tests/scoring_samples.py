@@ -9,8 +9,10 @@ from contracts.records import ModelPublished, Provenance, TimelineRequest, Tweet
 from contracts.settings import Settings
 from featurestore.bins import BinsView
 from featurestore.encoding import BIN_ROWS
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, NUMBER, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, NUMBER, SUBWORDS, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.layout import WORD_SUBWORDS
 from featurestore.store_reader import FeaturesRead
+from featurestore.subwords import TweetWords
 from model import snapshot as snapshots
 from model.calibration import Calibrator
 from model.config import ModelConfig
@@ -77,12 +79,23 @@ def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
         viewer_dense=dense(m, len(VIEWER_DENSE)),
         viewer_keys={split: bags(m) for split in VIEWER_SPLITS},
         candidate_dense=dense(n, len(CANDIDATE_DENSE)),
-        candidate_keys={split: bags(n) for split in CANDIDATE_SPLITS},
+        candidate_keys={split: bags(n) for split in TWEET_SPLITS},
     )
     return FeaturesRead(
-        features=features, offsets=offsets, tweet_ids=np.arange(1, n + 1, dtype=np.uint64),
+        features=features, words=make_words(n, rng), offsets=offsets, tweet_ids=np.arange(1, n + 1, dtype=np.uint64),
         author_ids=rng.integers(1, 9, n).astype(np.uint64), created_ms=BEGIN_MS + rng.integers(0, 9, n),
         missing=[np.empty(0, np.uint64)] * m,
+    )  # fmt: skip
+
+
+def make_words(tweets: int, rng: np.random.Generator) -> TweetWords:
+    """Words of `tweets` tweets: some of the keys 1, 2, ..., some with fewer n-grams; a candidate is of any tweet."""
+    bags = rng.integers(0, 6, tweets)
+    subwords = rng.integers(1, 1 << 32, (bags.sum(), WORD_SUBWORDS)).astype(np.uint32)
+    subwords[np.arange(WORD_SUBWORDS) >= rng.integers(0, WORD_SUBWORDS + 1, len(subwords))[:, None]] = 0
+    return TweetWords(
+        offsets=np.concatenate([[0], np.cumsum(bags)]), keys=rng.integers(1, 100, len(subwords)).astype(np.uint64),
+        subwords=subwords, room=rng.integers(0, SUBWORDS + 1, tweets), row=rng.integers(0, max(tweets, 1), tweets),
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def served(request_id, at, tweets, viewer=1) -> CandidatesServed:
         viewer_dense=np.full(len(VIEWER_DENSE), at, np.float32),
         viewer_lengths=np.array([1, 0], np.uint8), viewer_keys=np.array([viewer], np.uint64),
         candidate_dense=np.repeat(np.array(tweets, np.float32), len(CANDIDATE_DENSE)),
-        candidate_lengths=np.tile(np.array([1, 0, 1], np.uint8), n),
+        candidate_lengths=np.tile(np.array([1, 0, 1, 0], np.uint8), n),
         candidate_keys=np.repeat(np.array(tweets, np.uint64), 2),
     )  # fmt: skip
 

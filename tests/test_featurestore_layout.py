@@ -11,8 +11,25 @@ from contracts.errors import BadRecord
 from contracts.records import Provenance, Tweet
 from contracts.topics import PARTITIONS
 from featurestore import features, layout
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, TAG_KEYS, TWEET_COUNTED, TWEET_KEYS
-from featurestore.layout import COUNTERS_RECORD, HISTORY_RECORD, TWEET, Keys, mix64, owner_of, pair_of
+from featurestore.features import (
+    CANDIDATE_DENSE,
+    CANDIDATE_SPLITS,
+    SERVED_KEYS,
+    TAG_KEYS,
+    TWEET_COUNTED,
+    TWEET_KEYS,
+    TWEET_SPLITS,
+)
+from featurestore.layout import (
+    COUNTERS_RECORD,
+    HISTORY_RECORD,
+    TWEET,
+    WORD_SUBWORDS,
+    Keys,
+    mix64,
+    owner_of,
+    pair_of,
+)
 from featurestore.tweet_records import tweet_dense, tweet_records, tweet_values
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
@@ -37,7 +54,7 @@ def bags_of(record):
     ends = np.cumsum(record["lengths"].astype(int))
     return {
         split: record["keys"][end - length : end].tolist()
-        for split, end, length in zip(CANDIDATE_SPLITS, ends, record["lengths"].tolist(), strict=True)
+        for split, end, length in zip(TWEET_SPLITS, ends, record["lengths"].tolist(), strict=True)
     }
 
 
@@ -81,12 +98,13 @@ def test_values_decode_to_their_records_and_tails():
         tweet(200, text="\ud800 alone")
     ]
     records = records_of(*tweets)
-    values = tweet_values(records, tweets)
+    values = tweet_values(records, tweets, np.zeros((records["words"].sum(), WORD_SUBWORDS), np.uint32))
     decoded = layout.decode_tweets(values)
     assert decoded.tobytes() == records.tobytes()
     for record, value, original in zip(decoded, values, tweets, strict=True):
-        text_at = TWEET.itemsize + int(record["handle_bytes"])
-        assert value[TWEET.itemsize : text_at].decode() == original.author
+        handle_at = TWEET.itemsize + 4 * WORD_SUBWORDS * int(record["words"])
+        text_at = handle_at + int(record["handle_bytes"])
+        assert value[handle_at:text_at].decode() == original.author
         assert len(value) == text_at + record["text_bytes"]
     assert values[-1].endswith(b"? alone")  # a lone surrogate can't be UTF-8
 
@@ -100,7 +118,7 @@ def test_records_do_not_depend_on_the_batch():
 
 def test_a_served_candidate_weighs_at_most_400_bytes():
     fixed = 8 + 8 + 4  # tweet id, author id, probability
-    assert fixed + 4 * len(CANDIDATE_DENSE) + len(CANDIDATE_SPLITS) + 8 * TWEET_KEYS <= 400
+    assert fixed + 4 * len(CANDIDATE_DENSE) + len(CANDIDATE_SPLITS) + 8 * SERVED_KEYS <= 400
 
 
 def test_foreign_bytes_are_refused():
@@ -132,7 +150,7 @@ def test_hashes_and_layouts_never_change():
     assert owner_of(np.arange(100, 108, dtype=np.uint64)).tolist() == [0, 3, 3, 1, 2, 3, 1, 1]
     assert pair_of(np.array([1], np.uint64), np.array([2], np.uint64)).tolist() == [583880340377267059]
     assert (TWEET.itemsize, COUNTERS_RECORD.itemsize, HISTORY_RECORD.itemsize, PARTITIONS) == (304, 108, 264, 4)
-    assert features.FEATURE_SET == "4cc45fb252611e21"
+    assert features.FEATURE_SET == "d07564e30e16c4a4"
 
 
 @pytest.mark.parametrize("dtype", [TWEET, COUNTERS_RECORD, HISTORY_RECORD], ids=["tweet", "counters", "history"])

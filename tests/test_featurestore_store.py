@@ -58,7 +58,8 @@ def tweets(n: int) -> list[Tweet]:
 
 
 async def write(redis, store, items):
-    return await write_tweets(redis, store, items, Tokenizer().tokenize(items))
+    tokenizer = Tokenizer()
+    return await write_tweets(redis, store, items, tokenizer.tokenize(items), tokenizer)
 
 
 def engaged(*rows):

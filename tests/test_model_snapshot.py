@@ -88,6 +88,21 @@ def test_another_feature_set_is_refused(snapshot: Snapshot, tmp_path: Path) -> N
         Snapshot.load(tmp_path / "1")
 
 
+def test_a_snapshot_of_a_former_release_is_refused_by_its_feature_set(snapshot: Snapshot, tmp_path: Path) -> None:
+    """Its layers had other widths, but that is not what its reader is told."""
+    manifest = msgspec.structs.replace(snapshot.manifest, feature_set="4cc45fb252611e21")
+    narrower = {**snapshot.weights, "hidden1_weight": snapshot.weights["hidden1_weight"][:, 8:].copy()}
+    files = {
+        "weights": narrower,
+        "vocabulary": snapshot.vocabulary.to_arrays(),
+        "bins": snapshot.bins.to_arrays(),
+        "calibrator": snapshot.calibrator.to_arrays(),
+    }
+    write_folder(tmp_path / "1", FORMAT, manifest, files)
+    with pytest.raises(SnapshotInvalid, match=r"feature set 4cc45fb252611e21.*run the release that made it"):
+        Snapshot.load(tmp_path / "1")
+
+
 def test_weights_that_do_not_fit_the_manifest_are_refused(snapshot: Snapshot, tmp_path: Path) -> None:
     weights = {**snapshot.weights, "linear": snapshot.weights["linear"][:-1]}
     with pytest.raises(SnapshotInvalid, match="linear"):

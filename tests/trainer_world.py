@@ -61,6 +61,7 @@ class World:
         self.viewer_keys = keys_of_ids(Namespace.VIEWER, np.arange(self.viewers, dtype=np.uint64))
         self.author_keys = keys_of_ids(Namespace.AUTHOR, np.arange(self.authors, dtype=np.uint64))
         self.word_keys = keys_of_ids(Namespace.WORD, np.arange(self.words, dtype=np.uint64))
+        self.ngram_keys = self.word_keys >> np.uint64(32) << np.uint64(32)
         self.favourites = np.argsort(-self.taste @ self.topic.T, axis=1)[:, :3]
 
     def examples(self, requests: int, at_ms: int = START_MS) -> tuple[Examples, NDArray[np.float64]]:
@@ -96,6 +97,7 @@ class World:
                     "text": _bags(self.word_keys[words]),
                     "tags": _bags(np.empty((n, 0), np.uint64)),
                     "author": _bags(self.author_keys[author][:, None]),
+                    "subwords": _bags(self.ngram_keys[words[:, :2]]),
                 },
             ),
             request_ids=[f"{at_ms}-{i}" for i in row],

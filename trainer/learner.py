@@ -23,7 +23,7 @@ from contracts.records import ACTIONS, ENGAGED, BinsVersion
 from contracts.settings import Settings
 from featurestore.bins import BinsView
 from featurestore.encoding import BIN_ROWS, ModelInputs, encode
-from featurestore.features import NUMBER
+from featurestore.features import CANDIDATE_SPLITS, NUMBER
 from model.config import ModelConfig
 from model.fresh import BIN_DOMAIN, RARE_DOMAIN, fresh_region, fresh_rows
 from model.network import Pooled, RankingModel
@@ -195,7 +195,7 @@ class Learner:
             Pooled(
                 viewer={split: leaves[split].pooled for split in ("viewer", "history")},
                 viewer_bins=leaves["viewer_bins"].pooled,
-                candidate={split: leaves[split].pooled for split in ("text", "tags", "author")},
+                candidate={split: leaves[split].pooled for split in CANDIDATE_SPLITS},
                 candidate_bins=leaves["candidate_bins"].pooled,
                 viewer_first_order=_sum(leaf.first_order for name, leaf in leaves.items() if name in of_viewer),
                 candidate_first_order=_sum(

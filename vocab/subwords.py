@@ -1,9 +1,9 @@
 """Hashed character n-grams: what a word that nobody admitted yet shares with words that are known.
 
-    key = xxh3-64( SUBWORD, 1 byte | n-gram, UTF-8 )
+    key = the upper 32 bits of xxh3-64( SUBWORD, 1 byte | n-gram, UTF-8 ), then 32 bits of 0
 
 They are a function of the word alone, at most `SUBWORDS_PER_WORD` of them. They are not counted and hold no slot of
-their own: like every key without admission they live, by hash, in the region that rare keys share.
+their own: like every key without admission they live, by hash, in rows that rare keys share, those of words.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,10 @@ __all__ = ["SUBWORDS_PER_WORD", "subwords"]
 
 
 def subwords(words: Sequence[str]) -> Ragged:
-    """The n-gram keys of each canonical word (`patterns.canonical_word`): n bags of uint64."""
+    """The n-gram keys of each canonical word (`patterns.canonical_word`): n bags of uint64.
+
+    A bag is a bottom-k sample in its order: its first few keys are the sample of that size.
+    """
     encoded = [word.encode() for word in words]
     ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
     begins = np.concatenate([np.zeros(min(1, len(ends)), np.int64), ends[:-1]])

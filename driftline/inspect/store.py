@@ -14,7 +14,7 @@ from contracts.frames import AUTHOR, COUNTERS, PAIR, TWEET, VIEWER
 from contracts.records import Provenance
 from contracts.settings import Settings
 from featurestore import layout
-from featurestore.features import CANDIDATE_SPLITS
+from featurestore.features import TWEET_SPLITS
 from featurestore.store_errors import unavailable_as_such
 from transport.redis_connection import connect_blocking
 
@@ -156,16 +156,15 @@ def _counts(settings: Settings, kind: int, entity: int) -> Counts | None:
 
 
 def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
-    begin = layout.TWEET.itemsize
-    middle = begin + int(row["handle_bytes"])
+    author, text = layout.tweet_tail(row, value)
     flags, followers = int(row["flags"]), float(row["author_followers"])
     ends = np.cumsum(row["lengths"].astype(np.int64))
     return StoredTweet(
         id=int(row["id"]),
         created_ms=int(row["created_ms"]),
         author_id=int(row["author_id"]),
-        author=value[begin:middle].decode(),
-        text=value[middle : middle + int(row["text_bytes"])].decode(),
+        author=author,
+        text=text,
         author_followers=None if np.isnan(followers) else followers,
         text_length=int(row["text_length"]),
         tag_count=int(row["tag_count"]),
@@ -176,7 +175,7 @@ def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
         provenance=tuple(Provenance)[int(row["provenance"])],
         keys={
             split: [f"{key:016x}" for key in row["keys"][end - length : end].tolist()]
-            for split, end, length in zip(CANDIDATE_SPLITS, ends.tolist(), row["lengths"].tolist(), strict=True)
+            for split, end, length in zip(TWEET_SPLITS, ends.tolist(), row["lengths"].tolist(), strict=True)
         },
     )
 

@@ -7,10 +7,10 @@ import numpy as np
 from vocab.namespaces import SUBWORD
 from vocab.native.compiled import SOURCES, compiled, entry_point
 from vocab.native.xxh3 import xxh3_64
-from vocab.subwords_reference import LONGEST, MIX, SHORTEST, SUBWORDS_PER_WORD
+from vocab.subwords_reference import LONGEST, MIX, SHORTEST, SUBWORDS_PER_WORD, UPPER
 
 _NAMESPACE, _MOST = int(SUBWORD), int(SUBWORDS_PER_WORD)
-_MIX = np.uint64(MIX)
+_MIX, _UPPER = np.uint64(MIX), np.uint64(UPPER)
 _BEGIN, _END = 60, 62  # < and >
 _CONTINUES, _LEADS = 0x80, 0xC0  # the top two bits of UTF-8's bytes that begin no character
 
@@ -41,6 +41,8 @@ def find_subwords(
                 for k in range(size):
                     gram[1 + k] = whole[starts[at] + k]
                 count = _insert(keys, first, count, xxh3_64(gram, 0, 1 + size))
+        for k in range(first, count):
+            keys[k] &= _UPPER
     offsets[len(spans)] = count
     return count
 

@@ -68,6 +68,7 @@ def score_candidates(
     text: Any,  # (offsets int64[n + 1], slots int32)
     tags: Any,
     author: Any,
+    subwords: Any,
     viewer_glue: Any,  # what score_viewers filled
     viewer_hidden: Any,
     viewer_first_order: Any,
@@ -80,7 +81,7 @@ def score_candidates(
     """Logits and calibrated probabilities of some candidates."""
     w = weights
     dim, bin_dim = w.embedding.shape[1], w.bin_embedding.shape[1]
-    crosses = 3 * dim + bin_dim
+    crosses = 4 * dim + bin_dim
     x = np.empty(w.candidate_layer.shape[0], np.float32)
     hidden1 = np.empty(w.hidden1_bias.size, np.float32)
     hidden2 = np.empty(w.hidden2_bias.size, np.float32)
@@ -90,7 +91,8 @@ def score_candidates(
         total += _pool(text[0][i], text[0][i + 1], text[1], w.embedding, w.linear, x, 0)
         total += _pool(tags[0][i], tags[0][i + 1], tags[1], w.embedding, w.linear, x, dim)
         total += _pool(author[0][i], author[0][i + 1], author[1], w.embedding, w.linear, x, 2 * dim)
-        total += _pool(0, bins.shape[1], bins[i], w.bin_embedding, w.bin_linear, x, 3 * dim)
+        total += _pool(subwords[0][i], subwords[0][i + 1], subwords[1], w.embedding, w.linear, x, 3 * dim)
+        total += _pool(0, bins.shape[1], bins[i], w.bin_embedding, w.bin_linear, x, 4 * dim)
         taste = _ZERO
         for k in range(dim):
             viewer, history = viewer_glue[v, k], viewer_glue[v, dim + k]

@@ -30,7 +30,7 @@ def logits(
     for name in ("viewer", "history", "viewer_bins"):
         pooled[name], first_order[name] = pooled[name][viewer_row], first_order[name][viewer_row]
     crosses = np.concatenate([pooled[left] * pooled[right] for left, right in CROSSES], axis=1)
-    parts = ("viewer", "history", "viewer_bins", "text", "tags", "author", "candidate_bins")
+    parts = ("viewer", "history", "viewer_bins", "text", "tags", "author", "subwords", "candidate_bins")
     glue = np.concatenate([*(pooled[name] for name in parts), crosses], axis=1)
     layer = np.concatenate([weights.viewer_layer, weights.candidate_layer])
     hidden = np.maximum(_times(glue, layer) + weights.hidden1_bias, 0)

@@ -1,0 +1,98 @@
+"""Words that nobody has seen before are learned from through what they are made of."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from contracts.columns import FeatureColumns, Ragged
+from contracts.examples import PROVENANCES, Examples
+from contracts.records import ACTIONS, Action, Provenance, Tweet
+from contracts.settings import Settings, TrainerSettings, VocabSettings
+from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.subwords import TweetWords, subwords_of
+from featurestore.tweet_records import tweet_records, tweet_values
+from model.evaluation import log_loss
+from trainer.learner import ENGAGED_BITS, Learner
+from vocab.tokenizer import Tokenizer
+
+STEMS, TWEETS, LATEST = 40, 12_000, 4_000
+SETTINGS = Settings(
+    vocab=VocabSettings.uniform(capacity=128, rare_slots=4_096),
+    trainer=TrainerSettings(embedding_dim=8, batch_size=64, learning_rate=0.05),
+)
+
+
+def letters(random: np.random.Generator, rows: int, width: int) -> list[str]:
+    return ["".join(map(chr, word)) for word in random.integers(ord("a"), ord("z") + 1, (rows, width)).tolist()]
+
+
+def made_up(seed: int) -> tuple[Examples, np.ndarray]:
+    """Tweets of one word each, a stem and an ending that makes it new, and each one's true probability.
+
+    The stem decides how likely the tweet is liked; nothing else is known of a tweet.
+    """
+    random = np.random.default_rng(seed)
+    stems, endings = letters(random, STEMS, 7), letters(random, TWEETS, 4)
+    truth = 1 / (1 + np.exp(-random.normal(scale=2, size=STEMS)))
+    stem = random.integers(0, STEMS, TWEETS)
+    tweets = [
+        Tweet(id=i + 1, created_ms=1_700_000_000_000, author_id=1, author="a", text=stems[stem[i]] + endings[i])
+        for i in range(TWEETS)
+    ]
+    tokenizer = Tokenizer()
+    records = tweet_records(tweets, tokenizer.tokenize(tweets))
+    words = TweetWords.of(records, tweet_values(records, tweets, subwords_of(records, tokenizer)), np.arange(TWEETS))
+    text = Ragged.from_lengths(np.full(TWEETS, 2), np.ascontiguousarray(records["keys"][:, :2]).reshape(-1))
+    engaged = random.random(TWEETS) < truth[stem]
+    liked, seen = (np.uint16(1 << ACTIONS.index(action)) for action in (Action.LIKE, Action.SEEN))
+    none = Ragged.from_lengths(np.zeros(TWEETS, np.int64), np.empty(0, np.uint64))
+    features = FeatureColumns(
+        viewer_row=np.zeros(TWEETS, np.int32),
+        viewer_dense=np.full((1, len(VIEWER_DENSE)), np.nan, np.float32),
+        viewer_keys=dict.fromkeys(VIEWER_SPLITS, none.take(np.zeros(1, np.int64))),
+        candidate_dense=np.full((TWEETS, len(CANDIDATE_DENSE)), np.nan, np.float32),
+        candidate_keys={**dict.fromkeys(TWEET_SPLITS, none), "text": text, "subwords": words.unadmitted(None)},
+    )
+    zeros = np.zeros(TWEETS, np.int64)
+    examples = Examples(
+        feature_set=FEATURE_SET, features=features, request_ids=["r"] * TWEETS,
+        viewer_ids=zeros.astype(np.uint64), tweet_ids=records["id"].astype(np.uint64), at_ms=zeros,
+        positions=zeros.astype(np.uint16), labels=np.where(engaged, liked | seen, seen).astype(np.uint16),
+        weights=np.ones(TWEETS, np.float32), probabilities=np.full(TWEETS, np.nan, np.float32), model_versions=zeros,
+        vocab_versions=zeros, bins_versions=zeros, engaged_append_ms=zeros,
+        provenances=np.full(TWEETS, PROVENANCES.index(Provenance.SIMULATED_WORLD), np.uint8),
+    )  # fmt: skip
+    return examples, truth[stem]
+
+
+def progressive_loss(examples: Examples) -> float:
+    """Of the latest examples, each predicted before it was learned."""
+    learner = Learner(SETTINGS)
+    learner.learn([examples])
+    logits = learner.progress.to_arrays()["logits"][-LATEST:]
+    return log_loss(1 / (1 + np.exp(-logits)), labels_of(examples), np.ones(LATEST))
+
+
+def labels_of(examples: Examples) -> np.ndarray:
+    return (examples.labels[-LATEST:] & ENGAGED_BITS) != 0
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_new_words_are_predicted_by_their_stem(seed):
+    examples, truth = made_up(seed)
+    none = Ragged.from_lengths(np.zeros(TWEETS, np.int64), np.empty(0, np.uint64))
+    features = replace(examples.features, candidate_keys={**examples.features.candidate_keys, "subwords": none})
+    with_subwords, without = progressive_loss(examples), progressive_loss(replace(examples, features=features))
+    best = log_loss(truth[-LATEST:], labels_of(examples), np.ones(LATEST))
+    assert without - with_subwords > 0.5 * (without - best)
