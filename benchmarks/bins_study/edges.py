@@ -1,0 +1,97 @@
+"""The product's own rolling bins over a stream of the study: `BinCounter`, `BinOwner`, `Bins`, nothing else."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.bins_study.stream import F32, MONTH
+from contracts.columns import FeatureColumns
+from contracts.records import BinsVersion
+from contracts.settings import BinSettings
+from featurestore.bin_counter import BinCounter
+from featurestore.bin_edges import Sketch, equal_mass_edges
+from featurestore.bin_histogram import Histogram
+from featurestore.bin_owner import BinOwner
+from featurestore.bin_sketch import BUCKET_BITS
+from featurestore.bins import Bins, BinsView
+from featurestore.features import CONTINUOUS, NUMBER, TWEET_COUNTED, VIEWER_DENSE
+from trainer.bin_rows import row_mixtures
+
+BINS = BinSettings().bins
+FEWEST_VALUES = 100  # before a feature gets edges
+
+_TWEET_COLUMNS = [NUMBER[name] for name in TWEET_COUNTED]
+_TWEETS, _SERVED = ("tweets", 0), ("candidates-served", 0)
+
+Mixture = tuple[NDArray[np.int64], NDArray[np.float64]]  # rows of the bin table, and how they become others
+
+
+class RollingEdges:
+    """Bins that follow a stream, window by window. Every example counts as a tweet and as one that was served.
+
+    rolls: (window, feature number, edges) of all that was published, in order.
+    """
+
+    def __init__(self, bins: int = BINS) -> None:
+        settings = BinSettings(bins=bins, rolling_windows=MONTH, minimum_values=FEWEST_VALUES)
+        sources = {"tweets": frozenset([_TWEETS]), "served": frozenset([_SERVED])}
+        self._owner = BinOwner(settings, sources)
+        self._counters = BinCounter(*_TWEETS), BinCounter(*_SERVED)
+        self._bins = Bins()
+        self.rolls: list[tuple[int, int, F32]] = []
+
+    @property
+    def view(self) -> BinsView:
+        """The newest edges."""
+        return self._bins.at(self._bins.complete_through)
+
+    def observe(self, window: int, dense: F32) -> list[Mixture]:
+        """Counts a window's examples, float32[n, len(CONTINUOUS)], and closes it; how rows are to be mixed since."""
+        windows = np.full(len(dense), window, np.int64)
+        tweets, served = self._counters
+        frames = tweets.count_tweets(dense[:, _TWEET_COLUMNS], windows, window)
+        frames += served.count_served(columns_of(dense), windows, window)
+        for frame in [*frames, tweets.marker(window), served.marker(window)]:
+            self._owner.observe(frame)
+        mixtures: list[Mixture] = []
+        for record in self._owner.close_windows():
+            mixtures += self._take(record)
+        return mixtures
+
+    def _take(self, record: BinsVersion) -> Iterator[Mixture]:
+        before = self.view.edges
+        self._bins.apply(record)
+        self.rolls += [(record.version, NUMBER[name], self.view.edges[NUMBER[name]]) for name in record.edges]
+        return row_mixtures(before, record)
+
+
+def month_edges(dense: F32, bins: int = BINS) -> BinsView:
+    """Equal-mass edges of all of float32[n, len(CONTINUOUS)], by the same sketch."""
+    edges = {}
+    numbers = np.arange(len(CONTINUOUS))
+    codes, counts = Histogram().tally(dense, np.arange(len(dense)), numbers)
+    for number in numbers.tolist():
+        own = codes >> BUCKET_BITS == number
+        sketch = Sketch.ordinary(codes[own] & ((1 << BUCKET_BITS) - 1), counts[own])
+        edges[number] = equal_mass_edges(sketch, bins)
+    return BinsView(1, edges)
+
+
+def columns_of(dense: F32) -> FeatureColumns:
+    """One viewer an example, without keys."""
+    split = len(VIEWER_DENSE)
+    return FeatureColumns(
+        viewer_row=np.arange(len(dense), dtype=np.int32),
+        viewer_dense=np.ascontiguousarray(dense[:, :split]),
+        viewer_keys={},
+        candidate_dense=np.ascontiguousarray(dense[:, split:]),
+        candidate_keys={},
+    )
+
+
+def rows_of(view: BinsView, dense: F32) -> NDArray[np.int64]:
+    """int64[n, len(CONTINUOUS)]: the row of the bin table of every value of float32[n, len(CONTINUOUS)]."""
+    split = len(VIEWER_DENSE)
+    parts = view.viewer.discretize(dense[:, :split]), view.candidate.discretize(dense[:, split:])
+    return np.concatenate(parts, axis=1).astype(np.int64)

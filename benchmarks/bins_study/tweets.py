@@ -1,0 +1,139 @@
+"""Streams out of files of real tweets. Only numbers leave this module, no text.
+
+Public counts are those of the day a file was made, so a tweet's own are its label and never its feature. Those of an
+earlier tweet of the same author stand for what was known, if it was a day old by then: most of its counts had come.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.bins_study.stream import (
+    DAY_MS,
+    F32,
+    F64,
+    I64,
+    Stream,
+    above_trailing_quartile,
+    at,
+    newest_before,
+    oldest_after,
+    stream_of,
+    tweets_within,
+)
+from contracts.records import Tweet
+from contracts.sources import open_source
+from featurestore.features import TWEET_COUNTED
+from featurestore.tweet_records import tweet_dense, tweet_records
+from vocab.tokenizer import Tokenizer
+
+_BATCH = 5_000  # tweets held at a time
+_TEN = 10
+_GAIN_DAYS = 3  # at most, between two sights of an author's followers
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """n tweets in order of time.
+
+    created_ms, authors: int64[n]. retweets, likes, followers: float64[n], NaN = unknown. dense: float32[n,
+    len(TWEET_COUNTED)].
+    """
+
+    created_ms: I64
+    authors: I64
+    retweets: F64
+    likes: F64
+    followers: F64
+    dense: F32
+
+    def text_columns(self) -> dict[str, F64]:
+        """What the tweets themselves show, and the hour, by feature name."""
+        shown = ("text_length", "tag_count", "media", "is_reply", "is_quote")
+        columns = {name: self.dense[:, TWEET_COUNTED.index(name)].astype(np.float64) for name in shown}
+        return columns | {"hour_of_day": (self.created_ms // 3_600_000 % 24).astype(np.float64)}
+
+
+def read(file: Path, begin_ms: int, end_ms: int, most: int | None) -> Table:
+    """Its first `most` tweets of [begin_ms, end_ms), by time; without retweets, whose counts are another author's."""
+    tweets = (row for row in open_source(file) if isinstance(row, Tweet) and begin_ms <= row.created_ms < end_ms)
+    parts = list(_parts(islice((tweet for tweet in tweets if tweet.retweet_of is None), most)))
+    if not parts:
+        parts = [_part([])]
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return Table(*(column[order] for column in columns))
+
+
+def retweets_stream(name: str, table: Table) -> Stream:
+    """Whether a tweet's retweets are above the third quartile of those of the month before."""
+    of_author = newest_before(table.created_ms, table.authors, DAY_MS)
+    former = newest_before(table.created_ms, table.authors, 1)
+    columns = table.text_columns() | {
+        "tweet_retweets": at(table.retweets, of_author),
+        "tweet_likes": at(table.likes, of_author),
+        "author_engaged": _mean_of_ten(table, of_author),
+        "author_posted": tweets_within(table.created_ms, table.authors, DAY_MS).astype(np.float64),
+        "age_s": (table.created_ms - at(table.created_ms, former)) / 1_000,
+    }
+    windows = table.created_ms // DAY_MS
+    labels = above_trailing_quartile(windows, table.retweets, delay=1)
+    return stream_of(name, table.created_ms, columns, labels, truth=None, delay=1)
+
+
+def followers_stream(name: str, table: Table) -> Stream:
+    """Whether an author's followers rise by more than the third quartile of the month's rises.
+
+    A rise is from a tweet to the author's next one that is a day later, if it is at most three.
+    """
+    later = oldest_after(table.created_ms, table.authors, DAY_MS)
+    before = newest_before(table.created_ms, table.authors, DAY_MS)
+    columns = table.text_columns() | {
+        "author_followers": table.followers,
+        "author_engaged": -_rise(table, before),
+        "author_posted": tweets_within(table.created_ms, table.authors, DAY_MS).astype(np.float64),
+    }
+    labels = above_trailing_quartile(table.created_ms // DAY_MS, _rise(table, later), delay=_GAIN_DAYS)
+    return stream_of(name, table.created_ms, columns, labels, truth=None, delay=_GAIN_DAYS)
+
+
+def _rise(table: Table, other: I64) -> F64:
+    """Followers at the other row less those at this one; NaN where it is none or too far away."""
+    near = np.abs(table.created_ms[other] - table.created_ms) <= _GAIN_DAYS * DAY_MS
+    return np.where(near, at(table.followers, other) - table.followers, np.nan)
+
+
+def _mean_of_ten(table: Table, newest: I64) -> F64:
+    """Mean likes and retweets of an author's last ten tweets up to row `newest`."""
+    means = np.full(len(newest), np.nan)
+    for author in np.unique(table.authors):
+        rows = np.flatnonzero(table.authors == author)
+        engaged = (table.likes + table.retweets)[rows]
+        through = np.concatenate([[0.0], np.cumsum(engaged)])
+        place = np.searchsorted(rows, newest[rows])
+        some = newest[rows] >= 0
+        end = place[some] + 1
+        begin = np.maximum(end - _TEN, 0)
+        means[rows[some]] = (through[end] - through[begin]) / (end - begin)
+    return means
+
+
+def _parts(tweets: Iterable[Tweet]) -> Iterator[tuple[I64, I64, F64, F64, F64, F32]]:
+    source = iter(tweets)
+    while batch := list(islice(source, _BATCH)):
+        yield _part(batch)
+
+
+def _part(tweets: list[Tweet]) -> tuple[I64, I64, F64, F64, F64, F32]:
+    counts = [tweet.public_counts for tweet in tweets]
+    return (
+        np.array([tweet.created_ms for tweet in tweets], np.int64),
+        np.array([tweet.author_id for tweet in tweets], np.int64),
+        np.array([np.nan if of is None else of.retweets for of in counts], np.float64),
+        np.array([np.nan if of is None else of.likes for of in counts], np.float64),
+        np.array([np.nan if t.author_followers is None else t.author_followers for t in tweets], np.float64),
+        tweet_dense(tweet_records(tweets, Tokenizer().tokenize(tweets))),
+    )

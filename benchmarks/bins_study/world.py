@@ -1,0 +1,119 @@
+"""A stream out of the simulated world, whose probabilities are known: what viewers saw, and whether they engaged.
+
+Timelines show the candidates in the order in which they were asked for, so that no ranker decides what is learned.
+Features are the product's, counted here from the reactions of all earlier requests; what is counted "ever" grows for
+as long as the world runs. Of an author, what is recent is of the day of the request.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.bins_study.stream import DAY_MS, F64, Stream, stream_of
+from contracts.records import ENGAGED, Action, RankedTimeline, RankedTweet, TimelineRequest, Tweet
+from simulation.config import Appetite, WorldConfig
+from simulation.world import World
+
+# Few tweets and requests, so that months pass in minutes; the base rate is raised for as many engagements.
+CONFIG = WorldConfig(
+    authors=300, viewers=60, topics=6, general_words=500, topic_words=100, tweets_per_hour=60.0,
+    requests_per_hour=12.0, follows=20, births_per_hour=0.5, revivals_per_hour=0.2, evergreen_tags=30, limit=20,
+    appetite=Appetite(base=-3.0),
+)  # fmt: skip
+
+
+class Counts:
+    """What was seen and engaged with so far, and the columns of features that follow from it."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[object, ...]] = Counter()
+        self._engaged: Counter[tuple[object, ...]] = Counter()
+        self._posted: Counter[tuple[int, int]] = Counter()
+
+    def post(self, tweet: Tweet) -> None:
+        """An author wrote a tweet."""
+        self._posted[tweet.author_id, tweet.created_ms // DAY_MS] += 1
+
+    def features(self, request: TimelineRequest, tweet: Tweet) -> dict[str, float]:
+        """Of one candidate, by feature name."""
+        day = request.at_ms // DAY_MS
+        viewer, of_tweet = ("viewer", request.viewer_id), ("tweet", tweet.id)
+        author, pair = ("author", tweet.author_id, day), ("pair", request.viewer_id, tweet.author_id)
+        return {
+            "viewer_seen": self._seen[viewer],
+            "viewer_engaged": self._engaged[viewer],
+            "viewer_rate": self._rate(viewer),
+            "hour_of_day": request.at_ms // 3_600_000 % 24,
+            "age_s": (request.at_ms - tweet.created_ms) / 1_000,
+            "text_length": len(tweet.text),
+            "author_followers": np.nan if tweet.author_followers is None else tweet.author_followers,
+            "tweet_seen": self._seen[of_tweet],
+            "tweet_likes": self._engaged[of_tweet],
+            "tweet_rate": self._rate(of_tweet),
+            "author_posted": self._posted[tweet.author_id, day],
+            "author_seen": self._seen[author],
+            "author_engaged": self._engaged[author],
+            "author_rate": self._rate(author),
+            "pair_seen": self._seen[pair],
+            "pair_engaged": self._engaged[pair],
+        }
+
+    def react(self, request: TimelineRequest, tweet: Tweet, engaged: bool) -> None:
+        """A viewer saw a tweet."""
+        day = request.at_ms // DAY_MS
+        for entity in (
+            ("viewer", request.viewer_id), ("tweet", tweet.id), ("author", tweet.author_id, day),
+            ("pair", request.viewer_id, tweet.author_id),
+        ):  # fmt: skip
+            self._seen[entity] += 1
+            self._engaged[entity] += engaged
+
+    def _rate(self, entity: tuple[object, ...]) -> float:
+        return self._engaged[entity] / self._seen[entity] if self._seen[entity] else np.nan
+
+
+def world_stream(days: int, seed: int, progress: Callable[[], None]) -> Stream:
+    """Whether a viewer engaged with a tweet that it saw. `progress` is called after every day."""
+    world, counts = World(CONFIG, seed), Counts()
+    tweets: dict[int, Tweet] = {}
+    at_ms: list[int] = []
+    rows: list[dict[str, float]] = []
+    truth: list[F64] = []
+    labels: list[bool] = []
+    for day in range(1, days + 1):
+        until = world.begin_ms + day * DAY_MS
+        waiting = world.tweets(until)
+        tweets = {tweet.id: tweet for tweet in tweets.values() if tweet.created_ms > until - 2 * DAY_MS}
+        tweets |= {tweet.id: tweet for tweet in waiting}
+        waiting.reverse()
+        for request in world.requests(until):
+            while waiting and waiting[-1].created_ms <= request.at_ms:
+                counts.post(waiting.pop())
+            shown, probability, engaged = _show(world, request)
+            rows += [counts.features(request, tweets[tweet_id]) for tweet_id in shown]
+            at_ms += [request.at_ms] * len(shown)
+            labels += engaged
+            truth.append(probability)
+            for tweet_id, liked in zip(shown, engaged, strict=True):
+                counts.react(request, tweets[tweet_id], liked)
+        for tweet in reversed(waiting):
+            counts.post(tweet)
+        progress()
+    columns = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
+    answers = np.array(labels, np.float64)
+    return stream_of("simulated world", np.array(at_ms, np.int64), columns, answers, np.concatenate(truth), delay=0)
+
+
+def _show(world: World, request: TimelineRequest) -> tuple[list[int], F64, list[bool]]:
+    """(ids of the tweets that were seen, their true probabilities, which of them were engaged with)."""
+    candidates = (request.candidates or [])[: request.limit]
+    timeline = RankedTimeline(
+        request_id=request.request_id, viewer_id=request.viewer_id, at_ms=request.at_ms, ranker="none",
+        tweets=[RankedTweet(id=tweet_id) for tweet_id in candidates],
+    )  # fmt: skip
+    events = world.react(timeline)
+    shown = [event.tweet_id for event in events if event.action is Action.SEEN]
+    liked = {event.tweet_id for event in events if event.action in ENGAGED}
+    probability = world.true_probability(request.viewer_id, np.array(shown, np.int64), request.at_ms)
+    return shown, probability, [tweet_id in liked for tweet_id in shown]
