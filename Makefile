@@ -20,8 +20,8 @@ demo: setup ## the whole pipeline in under 5 minutes; SOURCE=path for tweets of 
 test: setup lint ## what CI runs: lint, types, and every test but the long ones, on a real Kafka and Redis
 	REQUIRE_SERVICES=1 $(BIN)/pytest
 
-test-fast: $(VENV)/.python ## the tests without servers: between edits
-	$(BIN)/pytest -q -n 2 -m 'not services and not soak'
+test-fast: $(VENV)/.python ## the quick tests without servers: between edits
+	$(BIN)/pytest -q -n 2 -m 'not services and not slow and not soak'
 
 soak: setup ## the long proofs that `make test` runs short
 	REQUIRE_SERVICES=1 $(BIN)/pytest -m soak --timeout 3600

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 
 from contracts.frames import VocabDelta
 from contracts.records import Tweet
@@ -67,6 +68,7 @@ def crossings(tweets: list[Tweet], first: int, last: int) -> dict[str, int]:
     return crossed
 
 
+@pytest.mark.slow
 def test_true_trends_are_admitted_in_the_window_that_shows_them_and_nothing_else_is():
     world = World(WorldConfig(tweets_per_hour=9_000.0, births_per_hour=40.0), seed=3)
     begin, end = world.begin_ms // WINDOW_MS, (world.begin_ms + HOURS * 3_600_000) // WINDOW_MS
@@ -84,6 +86,7 @@ def test_true_trends_are_admitted_in_the_window_that_shows_them_and_nothing_else
     assert not [tag for tag in rare if key_of(Namespace.HASHTAG, tag) in admitted], "false admissions"
 
 
+@pytest.mark.slow
 def test_bursts_top_what_rises_while_they_last_and_what_falls_has_none():
     world = World(WorldConfig(tweets_per_hour=9_000.0, births_per_hour=40.0), seed=3)
     begin = world.begin_ms // WINDOW_MS

@@ -45,6 +45,7 @@ def test_file_of_tweets_is_read_whole(
     assert len({tweet.id for tweet in found}) == tweets
 
 
+@pytest.mark.slow
 def test_large_file_of_minute_stamps_is_read_in_its_order() -> None:
     source = open_source(data_file("ira_en_public.csv.zst"))
     last, authors = 0, set()

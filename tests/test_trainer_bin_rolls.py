@@ -86,11 +86,13 @@ def highest(found: np.ndarray) -> float:
     return float(found.mean() + 3.09 * found.std(ddof=1) / np.sqrt(len(found)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tied", [False, True], ids=["ranks", "masses"])
 def test_rolls_on_stationary_data_leave_the_log_loss_where_it_was(tied):
     assert highest(jumps(tied=tied)) < WORSE
 
 
+@pytest.mark.slow
 def test_the_bound_would_show_rows_that_do_not_follow_their_bins():
     def shuffled(learner: Learner) -> None:
         rows = NUMBER[NAME] * BIN_STRIDE + ORDINARY + np.arange(16)

@@ -107,6 +107,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, li
     return trainer, announced
 
 
+@pytest.mark.slow
 @given(lives=st.lists(st.integers(0, 24), max_size=4))
 @hypothesis_settings(deadline=None, max_examples=15)
 def test_kills_between_any_steps_change_no_bit(

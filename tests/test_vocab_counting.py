@@ -119,6 +119,7 @@ TWEETS = st.lists(
 SETTINGS = VocabSettings.uniform(capacity=SHARDS, rare_slots=4, admit_at=2.0, half_life_windows=1.0)
 
 
+@pytest.mark.slow
 @given(TWEETS, st.lists(st.integers(1, 6), max_size=10), st.sampled_from([1, 4]))
 @settings(max_examples=15, deadline=None)
 def test_decisions_do_not_depend_on_batches_or_on_the_number_of_owners(tweets, sizes, partitions):

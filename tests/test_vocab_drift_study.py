@@ -122,6 +122,7 @@ def test_bytes_of_counts_buffers_once() -> None:
     assert 8_000 <= bytes_of({"whole": array, "half": array[:500], "again": array}) < 9_000
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_slice_of_real_tweets(tmp_path: Path) -> None:
     tweets = list(read(data_file("ira_en_public.csv.zst"), "2014-11", None, 6_000))

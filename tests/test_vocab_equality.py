@@ -50,6 +50,7 @@ def few(seed: int) -> tuple[Settings, Sequence[Row], Decided]:
     return settings, rows, decided(settings, replay(settings, rows)[0])
 
 
+@pytest.mark.slow
 @given(st.integers(0, 3), st.integers(0, 1 << 32), st.sampled_from([1, 3, 4, 8]))
 @settings(unhurried, max_examples=10)
 def test_batches_restarts_interleaving_and_number_of_owners_change_nothing(log, cut, owners):
@@ -58,6 +59,7 @@ def test_batches_restarts_interleaving_and_number_of_owners_change_nothing(log, 
     assert decided(settings, replay(settings, rows, owners, random.Random(cut))[0]) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_real_tweets_make_one_vocabulary_too():
     tweets = sorted(open_source(data_file("airline_2015.csv.gz")), key=lambda tweet: tweet.created_ms)[:REAL_TWEETS]

@@ -164,6 +164,7 @@ def trend_rows(owner: VocabularyOwner) -> list[tuple[int, int, list[int]]]:
 ORDER = st.lists(st.booleans(), max_size=20)
 
 
+@pytest.mark.slow
 @given(logs(), ORDER, ORDER)
 @settings(max_examples=30, deadline=None)
 def test_owner_equals_reference_whatever_the_order_and_the_time_of_closing(log, order, close):
@@ -174,6 +175,7 @@ def test_owner_equals_reference_whatever_the_order_and_the_time_of_closing(log, 
     assert [d.version for d in owner] == sorted(d.version for d in owner)
 
 
+@pytest.mark.slow
 @given(logs(), ORDER, ORDER)
 @settings(max_examples=12, deadline=None)
 def test_four_owners_decide_as_one(log, order, close):
@@ -190,6 +192,7 @@ def test_four_owners_decide_as_one(log, order, close):
     assert sorted(trends) == trend_rows(whole)
 
 
+@pytest.mark.slow
 @given(logs(), ORDER, st.integers(0, 15))
 @settings(max_examples=12, deadline=None)
 def test_saving_and_restoring_at_any_point_changes_nothing(log, order, point):
@@ -208,6 +211,7 @@ def test_saving_and_restoring_at_any_point_changes_nothing(log, order, point):
     assert owner.to_bytes() == plain.to_bytes()
 
 
+@pytest.mark.slow
 @given(logs(), ORDER)
 @settings(max_examples=12, deadline=None)
 def test_state_bytes_do_not_tell_the_order(log, order):

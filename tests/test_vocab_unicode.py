@@ -133,6 +133,7 @@ def test_nothing_of_python_s_own_unicode_decides_a_token():
                 assert not re.search(r"\\[wWdDsSbB](?![a-z])|\(\?[aimsux]*i", node.value), where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["regex", "unicodedata"])
 def test_tokens_are_made_without_python_s_tables(module):
     program = (
