@@ -1,4 +1,4 @@
-"""What rolling bins gain where counts drift: `python -m benchmarks.bins_study FOLDER`; docs/bins_drift.md explains.
+"""What rolling bins gain where counts drift: `python -m benchmarks.bins_study FOLDER`; docs/bins_study.md explains.
 
 FOLDER holds the files of public tweets that the page names. Numbers are shown, and no text. `--streams` and the
 lengths make shorter runs. One core; all of it takes some minutes.

@@ -1,4 +1,4 @@
-"""What rolling bins gain where counts drift: `python -m benchmarks.bins_drift FILE [--plot FILE.svg]`.
+"""Which rule keeps the meaning of bins: ranks or values? `python -m benchmarks.bins_drift FILE [--plot FILE.svg]`.
 
 FILE holds tweets with public counts over years (anything that `contracts.sources` reads). Two questions are asked of
 them, one of counts that grow four-hundredfold, where the answer is a matter of rank or of the value, and one of the
@@ -24,8 +24,8 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from benchmarks.bins_drift_plot import plot
-from benchmarks.bins_drift_tasks import DAY_MS, Task, simulated_world, tweet_tasks, world
+from benchmarks.bins_drift.plot import plot
+from benchmarks.bins_drift.tasks import DAY_MS, Task, simulated_world, tweet_tasks, world
 from benchmarks.normalization import Maximum, MeanVariance
 from contracts.records import BinsVersion, Tweet
 from contracts.settings import BinSettings
@@ -127,7 +127,9 @@ class NumberFeatures:
 
 def main() -> None:
     """Prints the table; writes the plot if asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.bins_drift", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", type=Path)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
