@@ -128,7 +128,9 @@ class NumberFeatures:
 def main() -> None:
     """Prints the table; writes the plot if asked."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.bins_drift", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.bins_drift",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path)
     parser.add_argument("--plot", type=Path)
