@@ -23,7 +23,7 @@ import torch
 
 from contracts.columns import FeatureColumns
 from contracts.examples import Examples, encode_examples
-from contracts.settings import Settings, TimeSettings
+from contracts.settings import Settings, TimeSettings, VocabSettings
 from featurestore.encoding import encode
 from model.serving import Predictor
 from model.snapshot import Snapshot
@@ -32,6 +32,7 @@ from trainer.check import read_examples
 from trainer.trainer import Consumed, Trainer
 
 ResultT = TypeVar("ResultT")
+WORDS = 131_072  # slots of words: room for all keys of the world, which its log admits as words
 RECORD_REQUESTS = 50  # of PLACES examples each, in one record
 
 
@@ -44,7 +45,9 @@ def main() -> None:
     torch.set_num_threads(1)
     world = World(viewers=5_000, authors=20_000, words=80_000, words_per_tweet=40)
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=folder, time=TimeSettings(window_ms=60_000))
+        vocab = VocabSettings()
+        vocab = msgspec.structs.replace(vocab, word=msgspec.structs.replace(vocab.word, capacity=WORDS))
+        settings = Settings(data_dir=folder, time=TimeSettings(window_ms=60_000), vocab=vocab)
         trainer = Trainer(settings)
         trainer.versions = versions_of(world, settings, trainer.learner)
         count = arguments.examples // (RECORD_REQUESTS * PLACES)

@@ -88,6 +88,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_new_words_are_predicted_by_their_stem(seed):
     examples, truth = made_up(seed)

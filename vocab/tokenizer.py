@@ -86,9 +86,10 @@ class Tokenizer:
         tokens = [self._others.get(key, "") for key in keys.tolist()]
         for chunk in self._chunks:
             places = places_of(chunk.keys, keys)
-            for i in np.flatnonzero(places >= 0).tolist():
-                begin, end = chunk.spans[places[i]]
-                tokens[i] = tokens[i] or chunk.spelled[begin:end].tobytes().decode()
+            here = np.flatnonzero(places >= 0)
+            spelled = chunk.spelled.tobytes()  # bytes are cut and decoded several times faster than arrays
+            for i, (begin, end) in zip(here.tolist(), chunk.spans[places[here]].tolist(), strict=True):
+                tokens[i] = tokens[i] or spelled[begin:end].decode()
         return tokens
 
     def _chunk(self, tweets: Sequence[Tweet]) -> TokenBatch:

@@ -1,0 +1,106 @@
+"""What n-grams of made-up words cost: `python -m benchmarks.subwords`. CPU time of one thread, medians of rounds.
+
+Where a tweet is written: microseconds a tweet of 14 drawn words, and bytes. Where it is ranked: microseconds a
+candidate to choose its n-grams, and to score it with them and with none.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+from time import process_time
+
+import numpy as np
+
+from contracts.columns import FeatureColumns, Ragged
+from contracts.records import Tweet
+from contracts.settings import Settings
+from featurestore import layout
+from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE
+from featurestore.subwords import TweetWords, subwords_of
+from featurestore.tweet_records import tweet_records, tweet_values
+from model.serving import Predictor
+from tests.scoring_samples import make_snapshot
+from vocab.keys import key_of
+from vocab.namespaces import Namespace
+from vocab.tokenizer import Tokenizer
+from vocab.vocabulary import VocabularyView
+
+TWEETS, VIEWERS, ROUNDS = 5_000, 10, 25
+WORDS, ADMITTED = 60_000, 20_000  # the commonest words are the admitted ones: two or three of a tweet's are not
+LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+
+
+def main() -> None:
+    """Run and print."""
+    random = np.random.default_rng(0)
+    words = ["".join(random.choice(LETTERS, random.integers(2, 10))) for _ in range(WORDS)]
+    tweets = [tweet(i, " ".join(words[j] for j in drawn)) for i, drawn in enumerate(draw(random).tolist(), 1)]
+    tokenizer = Tokenizer()
+    records = tweet_records(tweets, tokenizer.tokenize(tweets))
+    values = tweet_values(records, tweets, subwords_of(records, tokenizer))
+    tail = records["words"].mean() * 4 * layout.WORD_SUBWORDS
+    print(f"written: {microseconds(lambda: subwords_of(records, tokenizer)):.2f} us a tweet for its n-grams,")
+    print(f"  {tail:.0f} of the {np.mean([len(value) for value in values]):.0f} bytes of its value")
+
+    snapshot = make_snapshot(Settings(), 1)
+    vocabulary = admitting(snapshot.vocabulary, words[:ADMITTED])
+    predictor = Predictor(replace(snapshot, vocabulary=vocabulary))
+    kept = TweetWords.of(layout.decode_tweets(values), values, np.arange(TWEETS))
+    chosen = kept.unadmitted(vocabulary)
+    none = Ragged.from_lengths(np.zeros(TWEETS, np.int64), np.empty(0, np.uint64))
+    with_none, with_them = (features(random, records["keys"][:, :24], bags) for bags in (none, chosen))
+    print(f"ranked: {microseconds(lambda: kept.unadmitted(vocabulary)):.2f} us a candidate to choose,")
+    print(f"  {microseconds(lambda: predictor.score(with_none)):.2f} us to score with none,")
+    print(
+        f"  {microseconds(lambda: predictor.score(with_them)):.2f} us with {chosen.lengths.mean():.1f} n-grams each"
+    )
+
+
+def tweet(i: int, text: str) -> Tweet:
+    return Tweet(id=i, created_ms=1_760_000_000_000, author_id=i, author="ann", text=text, lang="en")
+
+
+def draw(random: np.random.Generator) -> np.ndarray:
+    """int64[TWEETS, 14]: numbers of words, the lower the commoner."""
+    drawn = random.zipf(1.2, (TWEETS, 14)) - 1
+    return np.where(drawn < WORDS, drawn, random.integers(0, WORDS, drawn.shape))
+
+
+def admitting(view: VocabularyView, words: list[str]) -> VocabularyView:
+    keys = np.unique(np.array([key_of(Namespace.WORD, word) for word in words], np.uint64))
+    slots = np.concatenate([view.layout.slots_of(Namespace.WORD, shard) for shard in range(view.layout.shards)])
+    return VocabularyView(
+        version=1, sequence=1, layout=view.layout, keys=keys, slots=slots[: len(keys)],
+        generations=np.ones(len(keys), np.uint32),
+    )  # fmt: skip
+
+
+def features(random: np.random.Generator, text: np.ndarray, subwords: Ragged) -> FeatureColumns:
+    """Candidates with such text, uint64[TWEETS, k], and n-grams, of a few viewers."""
+    viewers, authors = (random.integers(1, 1 << 63, (rows, 1), np.uint64) for rows in (VIEWERS, TWEETS))
+    return FeatureColumns(
+        viewer_row=np.arange(TWEETS, dtype=np.int32) % np.int32(VIEWERS),
+        viewer_dense=random.lognormal(2, 2, (VIEWERS, len(VIEWER_DENSE))).astype(np.float32),
+        viewer_keys={"viewer": bags(viewers), "history": bags(authors[: VIEWERS * 24].reshape(VIEWERS, 24))},
+        candidate_dense=random.lognormal(2, 2, (TWEETS, len(CANDIDATE_DENSE))).astype(np.float32),
+        candidate_keys={"text": bags(text), "tags": bags(authors), "author": bags(authors), "subwords": subwords},
+    )
+
+
+def bags(keys: np.ndarray) -> Ragged:
+    return Ragged.from_lengths(np.full(len(keys), keys.shape[1]), np.ascontiguousarray(keys).reshape(-1))
+
+
+def microseconds(work: Callable[[], object]) -> float:
+    """For one of TWEETS."""
+    work()
+    times = []
+    for _ in range(ROUNDS):
+        began = process_time()
+        work()
+        times.append(process_time() - began)
+    return median(times) / TWEETS * 1e6
+
+
+if __name__ == "__main__":
+    main()
