@@ -61,10 +61,10 @@ class VocabDelta(Frame, frozen=True, kw_only=True):
     `version` is the window; `sequence` counts this shard's deltas from 1; the empty vocabulary is version 0.
     Admitted and evicted are disjoint; eviction comes first, so a slot may be freed and given away in one delta.
     `settings`: those that took effect with this version, alike in all shards; the first delta of a shard has them.
-    Version 1 had none.
+    Version 1 had none, version 2 those of a vocabulary of 64 shards.
     """
 
-    v: int = 2
+    v: int = 3
     vocabulary: str
     shard: int
     base_version: int

@@ -244,13 +244,17 @@ class VocabConfigured(Record, frozen=True, kw_only=True):
 
     On `tweets`, partition 0, as an operator asked for it; on `vocab-counts`, to every owner, with the window that the
     source gave it; in the deltas of the version in which it took effect. `kinds`: by lower-case name of namespace; a
-    kind that is not named has no slots.
+    kind that is not named has no slots. `shards`: virtual shards, fixed when the vocabulary begins; 64 in version 1,
+    which did not say. `made_of`: in the first deltas of a vocabulary, the one whose keys it began with.
     """
 
+    v: int = 2
     vocabulary: Name
     from_window: Count
     candidates_per_slot: float
     kinds: dict[Name, KindConfigured]
+    shards: Count = 64
+    made_of: Name | None = None
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):

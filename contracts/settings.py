@@ -41,7 +41,7 @@ class HopSettings(Section, frozen=True, kw_only=True):
 class KindSettings(Section, frozen=True, kw_only=True):
     """What holds for one kind of tokens. Kinds differ in how many there are and in how fast they come and go."""
 
-    capacity: int  # slots of admitted keys: the same number in each of the 64 virtual shards
+    capacity: int  # slots of admitted keys: the same number in each virtual shard
     rare_slots: int  # rows for all other keys, by hash; shared with the kinds that travel beside this one
     admit_at: float = 5.0  # decayed count at which a key gets its own slot
     evict_below: float = 1.0  # decayed count under which an admitted key loses it: well under admit_at
@@ -58,6 +58,7 @@ class VocabSettings(Section, frozen=True, kw_only=True):
     """
 
     name: str = "default"
+    shards: int = 64  # virtual shards; fixed when the vocabulary begins: a power of two, 4 to 256
     candidates_per_slot: float = 4.0  # keys counted but not admitted, as a multiple of a kind's capacity
     word: KindSettings = KindSettings(
         capacity=1 << 15, rare_slots=2048, half_life_windows=2880.0, idle_windows=20_160
@@ -77,10 +78,14 @@ class VocabSettings(Section, frozen=True, kw_only=True):
     lang: KindSettings = KindSettings(capacity=1 << 10, rare_slots=64, half_life_windows=2880.0, idle_windows=40_320)
 
     @staticmethod
-    def uniform(name: str = "default", candidates_per_slot: float = 4.0, **of_every_kind: Any) -> "VocabSettings":
+    def uniform(
+        name: str = "default", shards: int = 64, candidates_per_slot: float = 4.0, **of_every_kind: Any
+    ) -> "VocabSettings":
         """The same `KindSettings` for every kind, those that are never admitted included."""
         kind = KindSettings(**of_every_kind)
-        return VocabSettings(name=name, candidates_per_slot=candidates_per_slot, **dict.fromkeys(KINDS, kind))
+        return VocabSettings(
+            name=name, shards=shards, candidates_per_slot=candidates_per_slot, **dict.fromkeys(KINDS, kind)
+        )
 
     @property
     def kinds(self) -> dict[str, KindSettings]:
@@ -88,7 +93,8 @@ class VocabSettings(Section, frozen=True, kw_only=True):
         return {kind: getattr(self, kind) for kind in KINDS}
 
 
-KINDS = tuple(field for field in VocabSettings.__struct_fields__ if field not in ("name", "candidates_per_slot"))
+_OF_ALL_KINDS = ("name", "shards", "candidates_per_slot")
+KINDS = tuple(field for field in VocabSettings.__struct_fields__ if field not in _OF_ALL_KINDS)
 
 
 class BinSettings(Section, frozen=True, kw_only=True):

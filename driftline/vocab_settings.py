@@ -41,7 +41,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(settings: Settings) -> Plan:
-    """One pass over the log of deltas. Raises `SettingsError` for settings that contradict each other."""
+    """One pass over the log of deltas. Raises `SettingsError` for settings that contradict each other, or the number
+    of shards that the vocabulary has."""
     wanted = Layout.of(settings.vocab)
     version = since = 0
     in_effect: VocabSettings | None = None

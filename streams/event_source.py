@@ -81,7 +81,11 @@ class EventSource(Generic[EventT]):
 
     def metadata(self) -> str:
         """The clock and the marks: at most three, of some 100 bytes each."""
-        return msgspec.json.encode(SourceMetadata(clock=self.clock.to_dict(), marks=self._marks)).decode()
+        return msgspec.json.encode(self.position()).decode()
+
+    def position(self) -> SourceMetadata:
+        """What `metadata` says, for a hop that commits more than that."""
+        return SourceMetadata(clock=self.clock.to_dict(), marks=self._marks)
 
     def _begin(self, offset: int) -> None:
         if self._at_commit is not None:  # whatever retention left to re-read

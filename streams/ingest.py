@@ -11,6 +11,7 @@ The first batch of that partition sends its worker's settings; later ones come f
 import itertools
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
@@ -25,12 +26,18 @@ from featurestore.counters import aggregate_posts, route
 from featurestore.store_writer import write_tweets
 from featurestore.tweet_records import tweet_dense
 from streams.batches import EventBatch, decode_tweet
-from streams.event_source import EventSource
+from streams.event_source import EventSource, SourceMetadata
 from streams.vocab_settings import pass_on, to_owners
 from transport.processor import Output
 from vocab.counting import SourceCounter
-from vocab.rules import configured
+from vocab.rules import configured, other_shards
 from vocab.tokenizer import Tokenizer
+
+
+class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):
+    """What is committed: of the source, and the number of the vocabulary's shards, which former releases left out."""
+
+    shards: int = 64
 
 
 class IngestProcessor:
@@ -41,13 +48,21 @@ class IngestProcessor:
         self._redis = redis
         self._source = EventSource(settings, TWEETS, decode_tweet, _times_of, _identities_of)
         self._tokenizer = Tokenizer()
-        self._vocab_counter = SourceCounter(TWEETS.name, partition, VOCAB_COUNTS.partitions)
+        self._vocab_counter = SourceCounter(TWEETS.name, partition, VOCAB_COUNTS.partitions, settings.vocab.shards)
         self._bin_counter = BinCounter(TWEETS.name, partition)
         self._partition = partition
         self._says_settings = False
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Take up the clock; have recent tweets re-read, to know them when they come again."""
+        """Take up the clock; have recent tweets re-read, to know them when they come again.
+
+        Raises `SettingsError` where keys were counted into another number of shards than the settings say: the owners
+        of the present ones would not know them.
+        """
+        if TWEETS.name in committed:
+            shards = msgspec.json.decode(committed[TWEETS.name][1], type=IngestMetadata).shards
+            if shards != self._settings.vocab.shards:
+                raise other_shards(self._settings.vocab.name, shards, self._settings.vocab.shards)
         again = self._source.resume(committed)
         self._says_settings = self._partition == SETTINGS_PARTITION and not again
         return again
@@ -64,7 +79,7 @@ class IngestProcessor:
             self._says_settings = False
         for is_settings, part in itertools.groupby(records, self._is_settings):
             if is_settings:
-                outputs += pass_on(self._settings.vocab.name, part, self._source.clock.closed_through)
+                outputs += pass_on(self._settings.vocab, part, self._source.clock.closed_through)
             else:
                 outputs += await self._process_events(list(part))
         return outputs
@@ -78,8 +93,9 @@ class IngestProcessor:
         return self._partition == SETTINGS_PARTITION and record.key == SETTINGS_KEY
 
     def metadata(self) -> str:
-        """The clock, now and where a restart begins to read."""
-        return self._source.metadata()
+        """The clock, now and where a restart begins to read; and how many shards keys are counted into."""
+        position = msgspec.structs.asdict(self._source.position())
+        return msgspec.json.encode(IngestMetadata(**position, shards=self._settings.vocab.shards)).decode()
 
     def paused(self) -> frozenset[str]:
         """Never: nothing is held back."""

@@ -12,6 +12,7 @@ from aiokafka import ConsumerRecord
 from contracts.codec import Codec, encode
 from contracts.errors import BadRecord, SettingsError
 from contracts.records import SETTINGS_KEY, VocabConfigured
+from contracts.settings import VocabSettings
 from contracts.topics import TWEETS, VOCAB_COUNTS
 from transport.dead_letters import dead_letter
 from transport.processor import Output
@@ -21,7 +22,7 @@ from vocab.rules import settings_of
 decode_settings = Codec(VocabConfigured).decode
 
 
-def pass_on(vocabulary: str, records: Iterable[ConsumerRecord], closed_through: int) -> list[Output]:
+def pass_on(vocabulary: VocabSettings, records: Iterable[ConsumerRecord], closed_through: int) -> list[Output]:
     """Records of settings, as owners get them; a dead letter of each that no owner could go by."""
     outputs: list[Output] = []
     for record in records:
@@ -45,10 +46,10 @@ def to_owners(settings: VocabConfigured, closed_through: int) -> list[Output]:
     ]
 
 
-def _check(vocabulary: str, settings: VocabConfigured) -> None:
-    if settings.vocabulary != vocabulary:
-        raise BadRecord("foreign_vocabulary", f"settings of {settings.vocabulary!r}, not of {vocabulary!r}")
+def _check(vocabulary: VocabSettings, settings: VocabConfigured) -> None:
+    if settings.vocabulary != vocabulary.name:
+        raise BadRecord("foreign_vocabulary", f"settings of {settings.vocabulary!r}, not of {vocabulary.name!r}")
     try:
-        Layout.of(settings_of(settings))
+        Layout.of(vocabulary).changed(settings_of(settings))
     except SettingsError as error:
         raise BadRecord("bad_settings", str(error)) from error

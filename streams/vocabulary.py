@@ -18,7 +18,6 @@ from streams.owner_processor import OwnerProcessor
 from streams.vocab_settings import decode_settings
 from transport import metrics
 from transport.processor import Output
-from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner
 from vocab.rules import differences
 from vocab.view import view_updates
@@ -35,7 +34,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
     counts, state, frame = VOCAB_COUNTS, VOCAB_STATE, VocabCounts
 
     def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
-        shards = [shard for shard in range(SHARDS) if shard % VOCAB_COUNTS.partitions == partition]
+        shards = [shard for shard in range(settings.vocab.shards) if shard % VOCAB_COUNTS.partitions == partition]
         super().__init__(
             settings,
             partition,

@@ -136,7 +136,7 @@ def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
                 languages=np.array(spoken, np.uint16),
             )
         )  # fmt: skip
-    for marker in SourceCounter(*SOURCE, partitions=1).markers(WINDOW + 2):
+    for marker in SourceCounter(*SOURCE, partitions=1, shards=SHARDS).markers(WINDOW + 2):
         owner.observe(marker[1])
     return owner, owner.close_windows()
 

@@ -140,7 +140,7 @@ async def test_a_worker_exports_drift_by_partition(settings):
     records = []
     for window in range(1, 4):
         for frame in counted(window):
-            mine = shard_of(frame.keys) % VOCAB_COUNTS.partitions == 1
+            mine = shard_of(frame.keys, SHARDS) % VOCAB_COUNTS.partitions == 1
             tokens = [token for token, here in zip(frame.tokens, mine.tolist(), strict=True) if here]
             columns = {name: getattr(frame, name)[mine] for name in ("keys", "namespaces", "counts", "token_keys")}
             for topic, partition in SOURCES:

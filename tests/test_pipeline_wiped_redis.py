@@ -98,7 +98,7 @@ async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypat
     batch = tokenizer.tokenize(tweets)
     frames = []
     for source in range(TWEETS.partitions):
-        counter = SourceCounter(TWEETS.name, source, VOCAB_COUNTS.partitions)
+        counter = SourceCounter(TWEETS.name, source, VOCAB_COUNTS.partitions, settings.vocab.shards)
         counts = counter.count(batch, np.full(len(tweets), 1, np.int64), tokenizer, 1)
         frames += [frame for owner, frame in [*counts, *counter.markers(1)] if owner == 0]
     redis = connect(settings)

@@ -28,7 +28,7 @@ SETTINGS = VocabSettings.uniform(admit_at=5.0, capacity=1 << 15, rare_slots=64, 
 def decided(tweets: list[Tweet], first: int, last: int) -> Iterator[tuple[int, VocabularyOwner, list[VocabDelta]]]:
     """(window, owner, what it decided) of each window, as it closes."""
     owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
-    counter, tokenizer = SourceCounter("tweets", 0, 1), Tokenizer()
+    counter, tokenizer = SourceCounter("tweets", 0, 1, SHARDS), Tokenizer()
     windows = np.array([tweet.created_ms // WINDOW_MS for tweet in tweets], np.int64)
     for window in range(first, last):
         here = np.flatnonzero(windows == window)

@@ -12,6 +12,7 @@ from aiokafka import ConsumerRecord
 from redis.asyncio import Redis
 
 from contracts.codec import Codec, encode
+from contracts.errors import SettingsError
 from contracts.frames import VocabCounts, VocabDelta
 from contracts.partitioning import key_of
 from contracts.records import SETTINGS_KEY, TICK_KEY, DeadLetter, Tick, Tweet, VocabConfigured
@@ -105,6 +106,18 @@ def test_the_first_batch_of_the_first_partition_says_what_its_worker_begins_with
     assert windows(outputs_of(log_of([]), [1, 1])) == []
 
 
+def test_keys_counted_into_other_shards_are_not_gone_on_from():
+    async def resumed(processor: IngestProcessor, metadata: str) -> None:
+        await processor.resume({TWEETS.name: (5, metadata)})
+
+    former = IngestProcessor(Settings(vocab=BEGINNING), 0, None)
+    asyncio.run(resumed(former, former.metadata()))
+    asyncio.run(resumed(former, '{"clock":{},"marks":[]}'))  # of a release that knew of 64 shards only
+    wider = Settings(vocab=msgspec.structs.replace(BEGINNING, shards=16))
+    with pytest.raises(SettingsError, match=r"has 64 virtual shards.*vocab.shards is 16"):
+        asyncio.run(resumed(IngestProcessor(wider, 0, None), former.metadata()))
+
+
 def test_settings_that_no_owner_could_go_by_are_dead_letters():
     good = configured(LATER)
     no_viewers = {**good.kinds, "viewer": msgspec.structs.replace(good.kinds["viewer"], rare_slots=0)}
@@ -113,9 +126,10 @@ def test_settings_that_no_owner_could_go_by_are_dead_letters():
         "foreign_vocabulary": msgspec.structs.replace(good, vocabulary="other"),
         "bad_settings": msgspec.structs.replace(good, kinds=no_viewers),
     }
-    outputs = outputs_of(log_of(list(bad.values())), [])
+    other_shards = msgspec.structs.replace(good, shards=16)
+    outputs = outputs_of(log_of([*bad.values(), other_shards]), [])
     letters = [output for output in outputs if output.topic == dead_letters(TWEETS).name]
-    assert [Codec(DeadLetter).decode(letter.value).reason for letter in letters] == list(bad)
+    assert [Codec(DeadLetter).decode(letter.value).reason for letter in letters] == [*bad, "bad_settings"]
     assert windows(outputs) == []
 
 

@@ -32,14 +32,14 @@ def count(counter: SourceCounter, made: Tokenizer, texts: list[str], windows: li
 
 def test_every_owner_partition_hears_of_every_window_with_its_own_keys():
     made = Tokenizer()
-    frames = count(SourceCounter("tweets", 2, PARTITIONS), made, ["a b", "a #c", "d"], [5, 4, 5], 3)
+    frames = count(SourceCounter("tweets", 2, PARTITIONS, SHARDS), made, ["a b", "a #c", "d"], [5, 4, 5], 3)
     assert [(frame.window, partition) for partition, frame in frames] == [
         (window, partition) for window in (4, 5) for partition in range(PARTITIONS)
     ]
     total: dict[int, Counter[int]] = {4: Counter(), 5: Counter()}
     for partition, frame in frames:
         assert (frame.source_topic, frame.source_partition, frame.closed_through) == ("tweets", 2, 3)
-        assert (shard_of(frame.keys) % PARTITIONS == partition).all()
+        assert (shard_of(frame.keys, SHARDS) % PARTITIONS == partition).all()
         assert (frame.keys[1:] > frame.keys[:-1]).all()
         assert set(frame.languages.tolist()) <= {language_code("en")}
         assert Codec(VocabCounts).decode(encode(frame)).tokens == frame.tokens
@@ -50,7 +50,7 @@ def test_every_owner_partition_hears_of_every_window_with_its_own_keys():
 
 
 def test_a_key_is_spelled_once_a_window():
-    made, counter = Tokenizer(), SourceCounter("tweets", 0, 1)
+    made, counter = Tokenizer(), SourceCounter("tweets", 0, 1, SHARDS)
     ((_, first),) = count(counter, made, ["a b"], [5], 4)
     assert sorted(first.tokens) == ["7", "a", "b", "en"]
     spelled = dict(zip(first.token_keys.tolist(), first.tokens, strict=True))
@@ -75,7 +75,7 @@ def test_a_row_counts_one_key_in_one_language(tweets):
         primary = each.lang.lower().split("-")[0]
         expected.update((key, primary if len(primary) > 1 else "und") for key in keys)
     batch = made.tokenize(spoken)
-    frames = SourceCounter("tweets", 0, 2).count(batch, np.full(len(spoken), 5), made, 4)
+    frames = SourceCounter("tweets", 0, 2, SHARDS).count(batch, np.full(len(spoken), 5), made, 4)
     rows = [
         ((key, language_tag(language)), count)
         for _, frame in frames
@@ -101,7 +101,7 @@ def test_a_language_is_a_number_and_back():
 
 
 def test_counts_of_a_window_that_the_batch_closes_come_before_its_marker():
-    counter = SourceCounter("tweets", 0, 2)
+    counter = SourceCounter("tweets", 0, 2, SHARDS)
     frames = count(counter, Tokenizer(), ["a", "b"], [5, 9], 7)
     assert [(frame.window, frame.closed_through) for _, frame in frames] == [(5, 4), (5, 4), (9, 7), (9, 7)]
     markers = counter.markers(7)
@@ -129,7 +129,7 @@ def test_decisions_do_not_depend_on_batches_or_on_the_number_of_owners(tweets, s
 
 def decisions(texts: list[str], windows: np.ndarray, sizes: list[int], partitions: int) -> dict[int, list[bytes]]:
     """Each shard's deltas, with a window closed when the next begins."""
-    made, counter = Tokenizer(), SourceCounter("tweets", 0, partitions)
+    made, counter = Tokenizer(), SourceCounter("tweets", 0, partitions, SHARDS)
     sources = frozenset({("tweets", 0)})
     owners = [VocabularyOwner(SETTINGS, range(p, SHARDS, partitions), sources) for p in range(partitions)]
     deltas, begin = [], 0
@@ -150,7 +150,7 @@ def decisions(texts: list[str], windows: np.ndarray, sizes: list[int], partition
 
 
 def test_admitted_tokens_are_spelled_for_people():
-    made, counter = Tokenizer(), SourceCounter("tweets", 0, 1)
+    made, counter = Tokenizer(), SourceCounter("tweets", 0, 1, SHARDS)
     owner = VocabularyOwner(
         VocabSettings.uniform(capacity=64 * SHARDS, rare_slots=4, admit_at=2.0, half_life_windows=1.0),
         range(SHARDS),

@@ -74,7 +74,9 @@ def test_keys_of_ids_are_keys_of_their_decimal_digits():
     assert keys_of_ids(Namespace.VIEWER, ids[:0]).dtype == np.uint64
 
 
-def test_a_shard_is_the_top_six_bits():
-    keys = np.array([0, (1 << 58) - 1, 1 << 58, 2**64 - 1], np.uint64)
-    assert shard_of(keys).tolist() == [0, 0, 1, 63]
-    assert shard_of(keys).dtype == np.uint8
+@pytest.mark.parametrize(("shards", "bits"), [(4, 2), (64, 6), (256, 8)])
+def test_a_shard_is_the_top_bits_of_a_key(shards, bits):
+    first = 1 << (64 - bits)  # of shard 1
+    keys = np.array([0, first - 1, first, 2**64 - 1], np.uint64)
+    assert shard_of(keys, shards).tolist() == [0, 0, 1, shards - 1]
+    assert shard_of(keys, shards).dtype == np.uint8

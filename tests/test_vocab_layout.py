@@ -48,7 +48,7 @@ def test_every_row_is_of_one_namespace_and_shard_or_of_one_region_whatever_the_c
     for change in changes:
         former, layout = layout, layout.changed(change)
         assert layout.extends(former)
-        assert Layout.from_rows(layout.to_rows(), layout.rare) == layout
+        assert Layout.from_rows(layout.to_rows(), layout.rare, layout.shards) == layout
         rows = list(layout.rare_rows)
         for namespace in Namespace:
             for shard in range(SHARDS):

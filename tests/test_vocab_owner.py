@@ -13,7 +13,7 @@ from contracts.errors import BadRecord, SettingsError, SnapshotInvalid
 from contracts.frames import VocabCounts, VocabDelta, empty
 from contracts.records import VocabConfigured
 from contracts.settings import KindSettings, VocabSettings
-from vocab.keys import SHARDS
+from vocab.keys import SHARDS, shard_of
 from vocab.languages import UND, language_code
 from vocab.layout import Layout
 from vocab.namespaces import Namespace
@@ -58,11 +58,13 @@ def frame(source: tuple[str, int], window: int, counts: dict[int, int], closed: 
     )
 
 
-def only(counted: VocabCounts | VocabConfigured, shards: Sequence[int]) -> VocabCounts | VocabConfigured:
-    """What a source sends to the owner of `shards`: its keys, or none, and all settings."""
+def only(
+    counted: VocabCounts | VocabConfigured, shards: Sequence[int], of: int = SHARDS
+) -> VocabCounts | VocabConfigured:
+    """What a source sends to the owner of `shards` of all `of`: its keys, or none, and all settings."""
     if isinstance(counted, VocabConfigured):
         return counted
-    mine = np.isin(counted.keys >> np.uint64(58), np.array(shards, np.uint64))
+    mine = np.isin(shard_of(counted.keys, of), shards)
     return msgspec.structs.replace(
         counted,
         keys=counted.keys[mine],
@@ -190,6 +192,52 @@ def test_four_owners_decide_as_one(log, order, close):
         trends += trend_rows(owner)
     assert by_shard(four) == by_shard(one)
     assert sorted(trends) == trend_rows(whole)
+
+
+def of_shards(shards: int, settings: VocabSettings) -> VocabSettings:
+    """The same with as many slots a shard, of other shards."""
+    kinds = {
+        name: msgspec.structs.replace(kind, capacity=kind.capacity * shards // SHARDS)
+        for name, kind in settings.kinds.items()
+    }
+    return msgspec.structs.replace(settings, shards=shards, **kinds)
+
+
+@pytest.mark.slow
+@given(st.sampled_from([4, 16, 128, 256]), logs(), ORDER, ORDER)
+@settings(max_examples=25, deadline=None)
+def test_whatever_the_number_of_shards_four_owners_decide_as_the_reference(shards, log, order, close):
+    def scaled(each: VocabCounts | VocabConfigured) -> VocabCounts | VocabConfigured:
+        if isinstance(each, VocabCounts):
+            return each
+        return configured(of_shards(shards, settings_of(each)), each.from_window)
+
+    made_with = of_shards(shards, SETTINGS)
+    in_one_order = [scaled(each) for each in interleaved(log, [])]
+    reference = run(ReferenceOwner(made_with, range(shards), SOURCES), in_one_order, [])
+    frames = [scaled(each) for each in interleaved(log, order)]
+    four = []
+    for partition in range(4):
+        mine = range(partition, shards, 4)
+        owner = VocabularyOwner(made_with, mine, SOURCES)
+        four += run(owner, [only(each, mine, shards) for each in frames], close)
+        assert VocabularyOwner.from_bytes(made_with, owner.to_bytes()).to_bytes() == owner.to_bytes()
+    assert by_shard(four) == by_shard(reference)
+
+
+def test_a_vocabulary_keeps_its_number_of_shards():
+    owner = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    wider = of_shards(128, SETTINGS)
+    refused = "has 64 virtual shards.*vocab.shards is 128.*driftline vocab reshard --shards 128"
+    with pytest.raises(SettingsError, match=r"has 128 virtual shards.*vocab.shards is 64"):
+        owner.configure(configured(wider))
+    with pytest.raises(SettingsError, match=refused):
+        VocabularyOwner.from_bytes(wider, owner.to_bytes())
+    with pytest.raises(SettingsError, match=refused):
+        owner.layout.changed(wider)
+    for shards in (0, 2, 65, 512):
+        with pytest.raises(SettingsError, match=f"vocab.shards is {shards}: set it to a power of two from 4 to 256"):
+            Layout.of(msgspec.structs.replace(SETTINGS, shards=shards))
 
 
 @pytest.mark.slow

@@ -54,7 +54,9 @@ def test_the_next_columns_are_those_of_a_dictionary(table, added, strangers, dat
 def test_a_view_answers_as_a_dictionary_does(n):
     rng = np.random.default_rng(3)
     keys = np.unique(rng.integers(0, 2**64, n, dtype=np.uint64))
-    layout = Layout.from_rows([[RARE, 0, 8], [RARE + 1, 8, 1], [RARE + 2, 9, 1], [0, 10, n // SHARDS + 1]], [8, 1, 1])
+    layout = Layout.from_rows(
+        [[RARE, 0, 8], [RARE + 1, 8, 1], [RARE + 2, 9, 1], [0, 10, n // SHARDS + 1]], [8, 1, 1], SHARDS
+    )
     slots = (rng.permutation(len(keys)) + 10).astype(np.int32)
     view = VocabularyView(
         version=1,

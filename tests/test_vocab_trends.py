@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vocab.decay import ONE
-from vocab.keys import shard_of
+from vocab.keys import SHARDS, shard_of
 from vocab.languages import ALL, UND, language_code
 from vocab.namespaces import SPELLED, Namespace
 from vocab.trends import LANGUAGE_ROWS_PER_SLOT, Trends, commonest_languages
@@ -38,7 +38,7 @@ def decided(
     trends.fade(elapsed)
     trends.admit(np.array(sorted(admitted), np.uint64))
     trends.add(*rows_of(counted))
-    trends.bound(slots)
+    trends.bound(SHARDS, slots)
 
 
 WINDOWS = st.lists(
@@ -60,12 +60,12 @@ def test_trends_equal_the_reference(windows, window_ms, slots):
     for elapsed, admitted, counted in windows:
         decided(trends, elapsed, list(admitted), counted, slots)
         with_namespaces = {row: (NAMESPACES[row[0] % 3], count) for row, count in counted.items()}
-        reference.decide(elapsed, admitted, with_namespaces, slots)
+        reference.decide(elapsed, admitted, with_namespaces, SHARDS, slots)
         rows = list(zip(trends.keys.tolist(), trends.languages.tolist(), strict=True))
         assert rows == sorted(reference.rows)
         assert trends.counts.T.tolist() == [reference.rows[row] for row in rows]
         single = trends.keys[trends.languages != ALL]
-        assert (np.bincount(shard_of(single)) <= LANGUAGE_ROWS_PER_SLOT * slots).all()
+        assert (np.bincount(shard_of(single, SHARDS)) <= LANGUAGE_ROWS_PER_SLOT * slots).all()
 
 
 def test_only_namespaces_that_people_read_have_rows_of_single_languages():

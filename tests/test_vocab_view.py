@@ -15,7 +15,7 @@ from vocab.languages import ALL, UND, language_code
 from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
 from vocab.velocity import HORIZONS, LEAST_SCORE, movements
-from vocab.view import BUCKETS_OF_SHARD, bucket_codec, view_updates
+from vocab.view import BUCKETS, bucket_codec, view_updates
 from vocab.view_lists import (
     LANGUAGE_LIST_LENGTH,
     LANGUAGES,
@@ -67,7 +67,7 @@ DRIFT = [{"steady": 10, "old": 30}] * 20 + [{"steady": 10, "new": 8}] * 8
 def test_every_admitted_key_is_in_its_bucket_and_nothing_else_is():
     owner = an_owner(DRIFT)
     updates = view_updates(owner)
-    assert len(updates.keys) == SHARDS * BUCKETS_OF_SHARD + 1
+    assert len(updates.keys) == BUCKETS + 1
     assert {value[:VERSION_BYTES] for value in updates.values} == {owner.version.to_bytes(8, "big")}
     shown = {}
     for key, value in zip(updates.keys[:-1], updates.values[:-1], strict=True):
@@ -99,7 +99,7 @@ def spoken(window: int, shards: Sequence[int]) -> VocabCounts:
     tags = [f"tag{i}" for i in range(60)]
     keys = np.repeat(np.array([key_of(Namespace.HASHTAG, tag) for tag in tags], np.uint64), len(SPOKEN))
     counts = random.poisson(np.tile([9, 8, 7, 6, 5, 4, 3, 2, 1], len(tags))).astype(np.uint32)
-    mine = np.isin(shard_of(keys), np.array(shards)) & (counts > 0)
+    mine = np.isin(shard_of(keys, SHARDS), np.array(shards)) & (counts > 0)
     return VocabCounts(
         source_topic=SOURCE[0],
         source_partition=SOURCE[1],

@@ -123,7 +123,7 @@ class World:
         layout = Layout.of(settings.vocab)
         deltas = []
         for shard in range(SHARDS):
-            mine = keys[order][shard_of(keys[order]) == shard]
+            mine = keys[order][shard_of(keys[order], SHARDS) == shard]
             slots = layout.slots_of(Namespace.WORD, shard)[: len(mine)]
             for number, window in enumerate(windows):
                 share = slice(number, None, len(windows))

@@ -19,7 +19,6 @@ from streams.vocabulary import SOURCES
 from tests.drifting_stream import Row
 from tests.pipeline_runs import record_of
 from vocab.counting import SourceCounter
-from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner
 from vocab.tokenizer import Tokenizer
 
@@ -35,7 +34,7 @@ class _Source:
     def __init__(self, settings: Settings, partition: int, owners: int) -> None:
         self._made_with = settings, partition, owners
         self._tokenizer = Tokenizer()
-        self._counter = SourceCounter(TWEETS.name, partition, owners)
+        self._counter = SourceCounter(TWEETS.name, partition, owners, settings.vocab.shards)
         self._events = EventSource(
             settings,
             TWEETS,
@@ -79,7 +78,7 @@ def replay(
     states = []
     for number in range(owners):
         queues = [[frame for owner, frame in frames if owner == number] for frames in counted]
-        shards = range(number, SHARDS, owners)
+        shards = range(number, settings.vocab.shards, owners)
         owner = VocabularyOwner(settings.vocab, shards, SOURCES, settings.time.window_ms)
         for frame in _interleaved(queues, rng):
             owner.observe(frame)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.frames import U8, U16, U32, U64, VocabCounts, empty
-from vocab.keys import SHARD_SHIFT
+from vocab.keys import shard_shift
 from vocab.languages import language_code
 from vocab.namespaces import SPELLED, Namespace
 from vocab.tokenizer import TokenBatch, Tokenizer
@@ -24,12 +24,14 @@ _NO_ROWS: Columns = (empty(np.uint64), empty(np.uint8), empty(np.uint16), empty(
 
 
 class SourceCounter:
-    """Counts of one input partition. Owner partition p of `partitions` owns the shards s with s % partitions == p."""
+    """Counts of one input partition. Owner partition p of `partitions` owns those of `shards` shards of which
+    shard % partitions == p."""
 
-    def __init__(self, source_topic: str, source_partition: int, partitions: int) -> None:
+    def __init__(self, source_topic: str, source_partition: int, partitions: int, shards: int) -> None:
         self._topic = source_topic
         self._partition = source_partition
         self._partitions = partitions
+        self._shard_shift = np.uint64(shard_shift(shards))
         self._closed_through = 0
         self._spelled: dict[int, set[int]] = {}  # of each open window, the keys spelled in it so far
 
@@ -72,7 +74,7 @@ class SourceCounter:
     def _frames(
         self, window: int, closed_through: int, columns: Columns, tokenizer: Tokenizer
     ) -> list[tuple[int, VocabCounts]]:
-        owners = (columns[0] >> np.uint64(SHARD_SHIFT)) % np.uint64(self._partitions)
+        owners = (columns[0] >> self._shard_shift) % np.uint64(self._partitions)
         frames = []
         for partition in range(self._partitions):
             here = owners == partition

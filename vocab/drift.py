@@ -84,8 +84,8 @@ class Drift:
     def measure_outside(self, keys: U64, namespaces: U8, occurrences: U64) -> None:
         """A window's counts, each key once, ascending, against the keys that held a slot before its decision."""
         outside = ~locate(self.keys, keys)[1]
-        self.occurrences = _by_namespace(namespaces, occurrences)
-        self.outside = _by_namespace(namespaces[outside], occurrences[outside])
+        self.occurrences = by_namespace(namespaces, occurrences)
+        self.outside = by_namespace(namespaces[outside], occurrences[outside])
 
     def admit(self, admitted: U64, namespaces: U8) -> None:
         """Takes the keys that hold a slot now, ascending; what evicted ones had goes to the rest."""
@@ -96,7 +96,7 @@ class Drift:
             return
         self.changes = decay.add_one(self.changes, came_or_went)
         for rest, counts in zip(self.rest, self.counts, strict=True):
-            rest += _by_namespace(self.namespaces[~stays], counts[~stays])
+            rest += by_namespace(self.namespaces[~stays], counts[~stays])
         former, self.counts = self.counts, np.zeros((5, len(admitted)), np.uint64)
         self.counts[:, known] = former[:, stays]
         self.keys, self.namespaces = admitted, namespaces
@@ -112,7 +112,7 @@ class Drift:
         places, held = locate(self.keys, keys)
         self.counts[THIS] = 0
         self.counts[THIS, places[held]] = occurrences[held]
-        self.rest[THIS] = _by_namespace(namespaces[~held], occurrences[~held])
+        self.rest[THIS] = by_namespace(namespaces[~held], occurrences[~held])
         self.counts[HOUR] += self.counts[THIS]
         self.rest[HOUR] += self.rest[THIS]
 
@@ -166,7 +166,8 @@ def _divergence(p: NDArray[np.float64], middle: NDArray[np.float64]) -> float:
     return float(np.sum(p[some] * np.log2(p[some] / middle[some])))
 
 
-def _by_namespace(namespaces: U8, occurrences: U64) -> U64:
+def by_namespace(namespaces: U8, occurrences: U64) -> U64:
+    """Sums of occurrences by namespace, uint64[256]. namespaces: uint8[n], occurrences: uint64[n]."""
     sums = np.zeros(NAMESPACES, np.uint64)
     np.add.at(sums, namespaces, occurrences)
     return sums

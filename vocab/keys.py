@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from contracts.settings import VocabSettings
 from vocab.namespaces import Namespace
 
 U64 = NDArray[np.uint64]
 
-SHARDS = 64  # virtual shards of a vocabulary, fixed when it is created
-SHARD_SHIFT = 58  # a key's shard is its top 6 bits, so sorted keys stand shard after shard
+SHARDS = VocabSettings().shards  # virtual shards of a vocabulary whose settings do not say otherwise
 
 _PREFIX = tuple(bytes([namespace]) for namespace in Namespace)
 
@@ -64,10 +64,16 @@ def bigram_keys(first: U64, second: U64) -> U64:
     return mixed
 
 
-def shard_of(keys: U64) -> NDArray[np.uint8]:
-    """The virtual shard of each key, 0..63. uint64[n] -> uint8[n]."""
-    shards: NDArray[np.uint8] = (keys >> np.uint64(SHARD_SHIFT)).astype(np.uint8)
-    return shards
+def shard_shift(shards: int) -> int:
+    """How far keys are shifted to the right to get their shard, of so many (a power of two): it is their top bits,
+    so sorted keys stand shard after shard."""
+    return 65 - shards.bit_length()
+
+
+def shard_of(keys: U64, shards: int) -> NDArray[np.uint8]:
+    """The virtual shard of each key, 0..shards - 1. uint64[n] -> uint8[n]."""
+    of: NDArray[np.uint8] = (keys >> np.uint64(shard_shift(shards))).astype(np.uint8)
+    return of
 
 
 def _fold_product(a: U64, b: U64) -> U64:

@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 
 from contracts.errors import SettingsError
 from contracts.settings import VocabSettings
-from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
-from vocab.rules import kind_of, rules_of
+from vocab.rules import kind_of, other_shards, rules_of
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
@@ -75,16 +74,18 @@ class Layout:
 
     extents: tuple[Extent, ...]
     rare: tuple[int, ...]
-    shards: int = SHARDS
+    shards: int
 
     @staticmethod
     def of(settings: VocabSettings) -> "Layout":
         """Of a new vocabulary. Raises `SettingsError` as `changed` does."""
-        return Layout((), (0,) * len(Region)).changed(settings)
+        return Layout((), (0,) * len(Region), settings.shards).changed(settings)
 
     def changed(self, settings: VocabSettings) -> "Layout":
-        """With room for what `settings` ask. Raises `SettingsError` for settings that contradict each other, for a
-        region without rows, and for a table of 2^31 rows or more."""
+        """With room for what `settings` ask. Raises `SettingsError` for settings that contradict each other or the
+        number of shards, for a region without rows, and for a table of 2^31 rows or more."""
+        if settings.shards != self.shards:
+            raise other_shards(settings.name, self.shards, settings.shards)
         rare = [0] * len(Region)
         for namespace, region in REGION_OF.items():
             rare[region] += settings.kinds[kind_of(namespace)].rare_slots
@@ -210,7 +211,7 @@ class Layout:
         return [[extent.of, extent.first, extent.size] for extent in self.extents]
 
     @staticmethod
-    def from_rows(rows: Sequence[Sequence[int]], rare: Sequence[int], shards: int = SHARDS) -> "Layout":
+    def from_rows(rows: Sequence[Sequence[int]], rare: Sequence[int], shards: int) -> "Layout":
         """The inverse of `to_rows`. Raises `ValueError` for extents that do not follow one another."""
         layout = Layout(tuple(Extent(*row) for row in rows), tuple(rare), shards)
         expected = 0

@@ -17,12 +17,12 @@ from contracts.records import VocabConfigured
 from contracts.settings import TimeSettings, VocabSettings
 from vocab import decay, owner_state
 from vocab.drift import Drift
-from vocab.keys import SHARDS, shard_of
+from vocab.keys import shard_of
 from vocab.languages import UND
 from vocab.layout import Layout
 from vocab.namespaces import Namespace
 from vocab.pending import PendingWindow
-from vocab.rules import configured, rules_of, settings_of
+from vocab.rules import configured, other_shards, rules_of, settings_of
 from vocab.schedule import decision_windows
 from vocab.shard import NO_CHANGE, NO_SLOT, Decision, decide, forgotten
 from vocab.spellings import Spellings
@@ -53,8 +53,8 @@ class VocabularyOwner:
         """`settings` hold until the log says otherwise (`configure`). Raises `SettingsError` for contradictions."""
         if not sources:
             raise ValueError("a vocabulary with no sources would never close a window")
-        if sorted(set(shards)) != sorted(shards) or not all(0 <= shard < SHARDS for shard in shards):
-            raise ValueError(f"shards are distinct numbers of 0..{SHARDS - 1}, got {list(shards)}")
+        if sorted(set(shards)) != sorted(shards) or not all(0 <= shard < settings.shards for shard in shards):
+            raise ValueError(f"shards are distinct numbers of 0..{settings.shards - 1}, got {list(shards)}")
         self.settings = settings
         self.rules = rules_of(settings)
         self.layout = Layout.of(settings)
@@ -71,7 +71,7 @@ class VocabularyOwner:
         self.counted = 0  # the newest window decided that a source counted in
         self.window_ms = window_ms
         self.trends, self.drift = Trends(window_ms), Drift(window_ms)
-        self._owned = np.isin(np.arange(SHARDS), self.shards)
+        self._owned = np.isin(np.arange(settings.shards), self.shards)
 
     @property
     def closed_through(self) -> int:
@@ -92,10 +92,13 @@ class VocabularyOwner:
         """Takes settings that hold from the first window decided that is not before `from_window`.
 
         A function of the log as long as every owner takes them before that window can close. Raises `BadRecord`, and
-        changes nothing: `foreign_vocabulary`, and as `settings_of` does.
+        changes nothing: `foreign_vocabulary`, and as `settings_of` does. Raises `SettingsError` for another number
+        of shards: what the sources count goes elsewhere then, and none of it is to be decided on.
         """
         if record.vocabulary != self.settings.name:
             raise BadRecord("foreign_vocabulary", f"settings of {record.vocabulary!r}, not of {self.settings.name!r}")
+        if record.shards != self.settings.shards:
+            raise other_shards(self.settings.name, record.shards, self.settings.shards)
         try:
             self.layout.changed(settings_of(record))
         except SettingsError as error:
@@ -133,9 +136,10 @@ class VocabularyOwner:
     def from_bytes(cls, settings: VocabSettings, data: bytes, window_ms: int = _WINDOW_MS) -> "VocabularyOwner":
         """The inverse of `to_bytes`: with the settings in it, whatever `settings` say but for the vocabulary's name.
 
-        Raises `SnapshotInvalid` for bytes that are none, or of another vocabulary.
+        Raises `SnapshotInvalid` for bytes that are none, or of another vocabulary, and `SettingsError` for one of
+        another number of shards.
         """
-        state = owner_state.unpack(data, settings.name)
+        state = owner_state.unpack(data, settings)
         owner = cls(settings, state.shards, frozenset(owner_state.sources_of(state)), window_ms)
         owner_state.restore(owner, state)
         return owner
@@ -156,7 +160,7 @@ class VocabularyOwner:
         if len(frame.namespaces) and frame.namespaces.max() >= _KINDS:
             raise BadRecord("unknown_kind", f"keys of namespace {frame.namespaces.max()}; upgrade this owner")
         for keys in (frame.keys, frame.token_keys):
-            if not self._owned[shard_of(keys)].all():
+            if not self._owned[shard_of(keys, self.settings.shards)].all():
                 raise BadRecord("foreign_shard", f"keys of other shards than this owner's {self.shards}")
 
     def _decide(self, window: int, pending: PendingWindow | None) -> list[VocabDelta]:
@@ -170,6 +174,7 @@ class VocabularyOwner:
         base, self.version = self.version, window
         self.sequence += 1
         survey = self.tracked.survey(
+            self.settings.shards,
             window,
             self._of_kind("idle_windows", np.int64),
             self._of_kind("admit_at", np.uint64),
@@ -207,7 +212,7 @@ class VocabularyOwner:
         if pending:
             self.trends.add(*pending.by_language())
             self.drift.count(self.version, *pending.columns())
-        self.trends.bound(sum(rules.per_shard for rules in self.rules))
+        self.trends.bound(self.settings.shards, sum(rules.per_shard for rules in self.rules))
 
     def _take_settings(self, window: int) -> int | None:
         """Puts the newest settings that are due in effect; the window from which they hold, if they change anything.
@@ -240,10 +245,10 @@ class VocabularyOwner:
     def _busy(self, survey: Survey) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
         """(shard, namespace, their rows of `tracked`) where a key may come, go or be forgotten. In most windows most
         have none."""
-        tracked = self.tracked
-        busy = survey.notable | (survey.waiting > np.tile(self._of_kind("kept", np.int64), SHARDS))
-        busy |= survey.holding > np.tile(self._of_kind("per_shard", np.int64), SHARDS)
-        for shard, (begin, end) in zip(self.shards, tracked.bounds(self.shards), strict=True):
+        tracked, shards = self.tracked, self.settings.shards
+        busy = survey.notable | (survey.waiting > np.tile(self._of_kind("kept", np.int64), shards))
+        busy |= survey.holding > np.tile(self._of_kind("per_shard", np.int64), shards)
+        for shard, (begin, end) in zip(self.shards, tracked.bounds(self.shards, shards), strict=True):
             kinds = tracked.namespaces[begin:end]
             for namespace in np.flatnonzero(busy[shard * _KINDS : (shard + 1) * _KINDS]).tolist():
                 yield shard, namespace, begin + np.flatnonzero(kinds == namespace)

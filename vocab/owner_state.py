@@ -13,10 +13,11 @@ from contracts.codec import Codec, Frame, encode
 from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.frames import I32, I64, U8, U16, U32, U64
 from contracts.records import VocabConfigured
+from contracts.settings import VocabSettings
 from vocab import trends_state
 from vocab.layout import Layout
 from vocab.pending import PendingWindow
-from vocab.rules import configured, rules_of, settings_of
+from vocab.rules import configured, other_shards, rules_of, settings_of
 from vocab.tracked import TrackedKeys
 from vocab.trends_state import TrendState
 
@@ -31,10 +32,10 @@ class OwnerState(Frame, frozen=True, kw_only=True):
     `source_*`: row i is a source and the newest window that it closed. `keys` to `slots`: columns of `TrackedKeys`,
     with the `tokens` of the keys ("" = not spelled). `generations`: shards x places of a shard. `waiting`: windows
     counted in and not decided yet; row i of `open_*` is a key's sum in one of them, row j of `spelled_*` a spelling.
-    Versions 1 and 2 had one table for all namespaces; they cannot be gone on from.
+    Versions 1 and 2 had one table for all namespaces; they cannot be gone on from. Version 3 had 64 shards always.
     """
 
-    v: int = 3
+    v: int = 4
     vocabulary: str
     settings: VocabConfigured
     changes: list[VocabConfigured]
@@ -118,8 +119,9 @@ def pack(owner: "VocabularyOwner") -> bytes:
     return encode(state)
 
 
-def unpack(data: bytes, vocabulary: str) -> OwnerState:
-    """The state in `data`. Raises `SnapshotInvalid` for bytes that are none, or of another vocabulary."""
+def unpack(data: bytes, settings: VocabSettings) -> OwnerState:
+    """The state in `data`. Raises `SnapshotInvalid` for bytes that are none, or of another vocabulary than `settings`
+    name, and `SettingsError` for another number of shards."""
     try:
         state = _CODEC.decode(data)
     except BadRecord as error:
@@ -127,11 +129,14 @@ def unpack(data: bytes, vocabulary: str) -> OwnerState:
             f"vocabulary state: {error}; if a release with one table for all kinds of tokens wrote it, begin a new "
             "installation with a prefix of its own (DRIFTLINE_PREFIX)"
         ) from error
-    if state.vocabulary != vocabulary:
+    if state.vocabulary != settings.name:
         raise SnapshotInvalid(
-            f"vocabulary state is of {state.vocabulary!r}, the settings name {vocabulary!r}; set vocab.name back, or "
-            "begin a new installation with a prefix of its own (DRIFTLINE_PREFIX)"
+            f"vocabulary state is of {state.vocabulary!r}, of {state.settings.shards} shards, the settings name "
+            f"{settings.name!r}; set vocab.name and vocab.shards to those, or begin a new installation with a prefix "
+            "of its own (DRIFTLINE_PREFIX)"
         )
+    if state.settings.shards != settings.shards:
+        raise other_shards(settings.name, state.settings.shards, settings.shards)
     return state
 
 
@@ -144,7 +149,7 @@ def restore(owner: "VocabularyOwner", state: OwnerState) -> None:
     """Fills a new owner of the state's shards and sources."""
     owner.settings = settings_of(state.settings)
     owner.rules = rules_of(owner.settings)
-    owner.layout = Layout.from_rows(state.extents, state.rare)
+    owner.layout = Layout.from_rows(state.extents, state.rare, state.settings.shards)
     owner.changes = {record.from_window: record for record in state.changes}
     owner.version, owner.first_window = state.version, state.first_window
     owner.counted, owner.sequence = state.counted, state.sequence

@@ -44,6 +44,7 @@ class ReferenceOwner:
     def __init__(self, settings: VocabSettings, shards: Sequence[int], sources: frozenset[tuple[str, int]]) -> None:
         self.settings = settings
         self.changes: dict[int, VocabConfigured] = {}
+        self.shards = settings.shards
         self.rows = 0
         self.extents: list[tuple[str, int, int]] = []  # (kind or region, first row, slots of a shard or rows)
         self.keys: dict[int, dict[int, _Key]] = {shard: {} for shard in sorted(shards)}
@@ -101,11 +102,11 @@ class ReferenceOwner:
             region: sum(getattr(settings, kind).rare_slots for kind in kinds) for region, kinds in REGIONS.items()
         }
         for name in [*REGIONS, *settings.kinds]:
-            size = wanted[name] if name in REGIONS else getattr(settings, name).capacity // 64
+            size = wanted[name] if name in REGIONS else getattr(settings, name).capacity // self.shards
             more = size - sum(extent[2] for extent in self.extents if extent[0] == name)
             if more > 0:
                 self.extents.append((name, self.rows, more))
-                self.rows += more if name in REGIONS else more * 64
+                self.rows += more if name in REGIONS else more * self.shards
         return configured(settings, from_window)
 
     def _kinds(self) -> dict[int, KindSettings]:
@@ -118,7 +119,7 @@ class ReferenceOwner:
         for state in keys.values():
             state.count = decay_one(state.count, left[state.namespace])
         for key, count in (counted.counts if counted else {}).items():
-            if counted and key >> 58 == shard:
+            if counted and key * self.shards >> 64 == shard:
                 state = keys.setdefault(key, _Key(counted.namespaces[key]))
                 state.count, state.seen = add_one(state.count, count), self.version
                 token = counted.tokens.get(key, "")
@@ -141,7 +142,7 @@ class ReferenceOwner:
             if state.slot >= 0 and faded:
                 evicted[key], state.slot = state.slot, -1
         held = sorted((state.count, key) for key, state in keys.items() if state.slot >= 0)
-        for _, key in held[: max(0, len(held) - kind.capacity // 64)]:
+        for _, key in held[: max(0, len(held) - kind.capacity // self.shards)]:
             evicted[key], keys[key].slot = keys[key].slot, -1
         return evicted
 
@@ -160,7 +161,9 @@ class ReferenceOwner:
         incumbents.sort(key=lambda key: (keys[key].count, key))
         name = list(self.settings.kinds)[namespace]
         slots = {first + shard * size + i for of, first, size in self.extents if of == name for i in range(size)}
-        free = sorted(slots - {keys[key].slot for key in incumbents})[: kind.capacity // 64 - len(incumbents)]
+        free = sorted(slots - {keys[key].slot for key in incumbents})[
+            : kind.capacity // self.shards - len(incumbents)
+        ]
         winners, places = waiting[: len(free)], free[: len(waiting)]
         replaced = []
         for newcomer, weakest in zip(waiting[len(free) :], incumbents, strict=False):
@@ -180,7 +183,7 @@ class ReferenceOwner:
     def _forgotten(self, keys: dict[int, _Key], kind: KindSettings) -> list[int]:
         waiting = [key for key, state in keys.items() if state.slot < 0]
         waiting.sort(key=lambda key: (-keys[key].count, key))
-        stay = int(self.settings.candidates_per_slot * (kind.capacity // 64))
+        stay = int(self.settings.candidates_per_slot * (kind.capacity // self.shards))
         return [key for rank, key in enumerate(waiting) if rank >= stay or keys[key].count == 0]
 
     def _delta(

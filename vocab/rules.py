@@ -7,9 +7,12 @@ import msgspec
 from contracts.errors import BadRecord, SettingsError
 from contracts.records import KindConfigured, VocabConfigured
 from contracts.settings import KINDS, KindSettings, VocabSettings
+from contracts.topics import VOCAB_COUNTS
 from vocab.decay import ONE, fixed
-from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
+
+FEWEST_SHARDS = VOCAB_COUNTS.partitions  # so that each partition has one
+MOST_SHARDS = 256  # numbers of shards travel as bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,15 @@ def rules_of(settings: VocabSettings) -> tuple[Rules, ...]:
     """The rules of each namespace, by its number. Raises `SettingsError` for settings that contradict each other."""
     if not 0 <= settings.candidates_per_slot < 1 << 16:
         raise SettingsError(f"vocab.candidates_per_slot is {settings.candidates_per_slot}: set it to 0 or more")
+    shards = settings.shards
+    if not FEWEST_SHARDS <= shards <= MOST_SHARDS or shards & (shards - 1):
+        raise SettingsError(
+            f"vocab.shards is {shards}: set it to a power of two from {FEWEST_SHARDS} to {MOST_SHARDS}"
+        )
     rules = []
     for name, kind in settings.kinds.items():
-        _check(name, kind)
-        per_shard = kind.capacity // SHARDS
+        _check(name, kind, shards)
+        per_shard = kind.capacity // shards
         rules.append(
             Rules(
                 per_shard=per_shard,
@@ -50,13 +58,13 @@ def rules_of(settings: VocabSettings) -> tuple[Rules, ...]:
     return tuple(rules)
 
 
-def _check(name: str, kind: KindSettings) -> None:
+def _check(name: str, kind: KindSettings, shards: int) -> None:
     where = f"vocab.{name}"
-    if kind.capacity < 0 or kind.capacity % SHARDS:
-        below = max(kind.capacity, 0) // SHARDS * SHARDS
+    if kind.capacity < 0 or kind.capacity % shards:
+        below = max(kind.capacity, 0) // shards * shards
         raise SettingsError(
-            f"{where}.capacity is {kind.capacity}, but each of {SHARDS} virtual shards has the same number of slots: "
-            f"set it to {below} or {below + SHARDS}"
+            f"{where}.capacity is {kind.capacity}, but each of {shards} virtual shards has the same number of slots: "
+            f"set it to {below} or {below + shards}"
         )
     if kind.rare_slots < 0:
         raise SettingsError(f"{where}.rare_slots is {kind.rare_slots}: set it to 0 or more")
@@ -73,13 +81,15 @@ def _check(name: str, kind: KindSettings) -> None:
         raise SettingsError(f"{where}.idle_windows is {kind.idle_windows}: set it to 1 or more")
 
 
-def configured(settings: VocabSettings, from_window: int = 0) -> VocabConfigured:
-    """The record that puts `settings` into the log."""
+def configured(settings: VocabSettings, from_window: int = 0, made_of: str | None = None) -> VocabConfigured:
+    """The record that puts `settings` into the log. made_of: the vocabulary whose keys this one began with."""
     return VocabConfigured(
         vocabulary=settings.name,
         from_window=from_window,
         candidates_per_slot=settings.candidates_per_slot,
         kinds={name: KindConfigured(**msgspec.to_builtins(kind)) for name, kind in settings.kinds.items()},
+        shards=settings.shards,
+        made_of=made_of,
     )
 
 
@@ -93,6 +103,7 @@ def settings_of(record: VocabConfigured) -> VocabSettings:
     absent = KindSettings(capacity=0, rare_slots=0)
     settings = VocabSettings(
         name=record.vocabulary,
+        shards=record.shards,
         candidates_per_slot=record.candidates_per_slot,
         **{
             kind: KindSettings(**msgspec.structs.asdict(record.kinds[kind])) if kind in record.kinds else absent
@@ -114,6 +125,14 @@ def differences(one: VocabSettings, other: VocabSettings) -> dict[str, tuple[flo
             found[f"vocab.{name}.{field}"] = getattr(kind, field), getattr(other.kinds[name], field)
     found["vocab.candidates_per_slot"] = one.candidates_per_slot, other.candidates_per_slot
     return {name: values for name, values in found.items() if values[0] != values[1]}
+
+
+def other_shards(name: str, shards: int, wanted: int) -> SettingsError:
+    """What is wrong with settings that want another number of shards than the vocabulary `name` has."""
+    return SettingsError(
+        f"vocabulary {name!r} has {shards} virtual shards for as long as it lives, but vocab.shards is {wanted}: set "
+        f"it to {shards}, or make a new vocabulary with `driftline vocab reshard --shards {wanted} --name NAME`"
+    )
 
 
 def kind_of(namespace: Namespace) -> str:

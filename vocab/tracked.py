@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vocab.columns import SortedColumns
 from vocab.decay import FRACTION_BITS, MAX_COUNT
-from vocab.keys import SHARD_SHIFT, SHARDS
+from vocab.keys import shard_shift
 from vocab.shard import NO_SLOT
 
 U64 = NDArray[np.uint64]
@@ -28,7 +28,6 @@ _BITS = np.uint64(FRACTION_BITS)
 _LOW = np.uint64((1 << FRACTION_BITS) - 1)
 _HALF = np.uint64(1 << (FRACTION_BITS - 1))
 _MAX = np.uint64(MAX_COUNT)
-_SHARD_SHIFT = np.uint64(SHARD_SHIFT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +127,10 @@ class TrackedKeys(SortedColumns):
         _add(self.counts, rows, occurrences)
         self.last_seen[rows] = window
 
-    def survey(self, window: int, idle_windows: I64, admit_at: U64, evict_below: U64) -> Survey:
-        """What a decision of `window` has to know of all keys, in one pass. The three by namespace, as in `Rules`."""
-        groups = SHARDS * len(admit_at)
+    def survey(self, shards: int, window: int, idle_windows: I64, admit_at: U64, evict_below: U64) -> Survey:
+        """What a decision of `window` has to know of all keys, in one pass. shards: how many there are. The last
+        three by namespace, as in `Rules`."""
+        groups = shards * len(admit_at)
         found = Survey(
             idle=np.empty(self.size, bool),
             waiting=np.zeros(groups, np.int64),
@@ -143,6 +143,7 @@ class TrackedKeys(SortedColumns):
             self.counts,
             self.last_seen,
             self.slots,
+            np.uint64(shard_shift(shards)),
             window,
             idle_windows,
             admit_at,
@@ -154,10 +155,11 @@ class TrackedKeys(SortedColumns):
         )
         return found
 
-    def bounds(self, shards: list[int]) -> list[tuple[int, int]]:
-        """(first row, row past the last) of each shard."""
-        firsts = np.array([shard << SHARD_SHIFT for shard in shards], np.uint64)
-        lasts = np.array([((shard + 1) << SHARD_SHIFT) - 1 for shard in shards], np.uint64)
+    def bounds(self, of: list[int], shards: int) -> list[tuple[int, int]]:
+        """(first row, row past the last) of each of some shards, `shards` being all there are."""
+        shift = shard_shift(shards)
+        firsts = np.array([shard << shift for shard in of], np.uint64)
+        lasts = np.array([((shard + 1) << shift) - 1 for shard in of], np.uint64)
         return list(
             zip(
                 np.searchsorted(self.keys, firsts).tolist(),
@@ -191,6 +193,7 @@ def _survey(
     counts: Any,
     last_seen: Any,
     slots: Any,
+    shard_shift: Any,
     window: Any,
     idle_windows: Any,
     admit_at: Any,
@@ -203,7 +206,7 @@ def _survey(
     """Fills the arrays of a `Survey`."""
     for row in range(keys.size):
         kind, count = namespaces[row], counts[row]
-        group = np.int64(keys[row] >> _SHARD_SHIFT) * admit_at.size + kind
+        group = np.int64(keys[row] >> shard_shift) * admit_at.size + kind
         silent = window - np.int64(last_seen[row]) > idle_windows[kind]
         idle[row] = silent
         if slots[row] == NO_SLOT:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vocab import decay
 from vocab.columns import locate
-from vocab.keys import SHARDS, shard_of
+from vocab.keys import shard_of
 from vocab.languages import ALL
 from vocab.namespaces import SPELLED
 from vocab.velocity import HORIZONS, SPANS_MS, half_life
@@ -75,14 +75,15 @@ class Trends:
         spelled = _SPELLED[namespaces]
         self._add_languages(rank[spelled], languages[spelled], occurrences[spelled])
 
-    def bound(self, per_shard: int) -> None:
-        """Drops single languages' rows of the shards, of `per_shard` slots each, that have more than the bound."""
+    def bound(self, shards: int, per_shard: int) -> None:
+        """Drops single languages' rows of those of `shards` shards, of `per_shard` slots each, that have more than
+        the bound."""
         most = LANGUAGE_ROWS_PER_SLOT * per_shard
         single = np.flatnonzero(self.languages != ALL)
-        shards = shard_of(self.keys[single])
+        shard = shard_of(self.keys[single], shards)
         keep = np.ones(len(self.keys), bool)
-        for shard in np.flatnonzero(np.bincount(shards, minlength=SHARDS) > most).tolist():
-            rows = single[shards == shard]  # by key, then language: a stable sort breaks ties so
+        for full in np.flatnonzero(np.bincount(shard) > most).tolist():
+            rows = single[shard == full]  # by key, then language: a stable sort breaks ties so
             order = np.argsort(~self.counts[_LONGEST, rows], kind="stable")
             keep[rows[order[most:]]] = False
         self._keep(keep)

@@ -21,6 +21,7 @@ class ReferenceTrends:
         elapsed: int,
         admitted: Iterable[int],
         counted: Mapping[tuple[int, int], tuple[int, int]],
+        shards: int,
         per_shard: int,
     ) -> None:
         """One decision. counted: (key, language) -> (namespace, occurrences) of the window."""
@@ -38,8 +39,8 @@ class ReferenceTrends:
                 self._add((key, 0), occurrences)
                 if namespace in SPELLED:
                     self._add((key, language), occurrences)
-        for shard in range(64):
-            here = [row for row in self.rows if row[1] and row[0] >> 58 == shard]
+        for shard in range(shards):
+            here = [row for row in self.rows if row[1] and row[0] * shards >> 64 == shard]
             here.sort(key=lambda row: (-self.rows[row][3], row))
             for row in here[2 * per_shard :]:
                 del self.rows[row]

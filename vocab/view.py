@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from contracts.codec import Codec, Frame, encode
 from contracts.frames import F32, I32, I64, U8, U32, U64
-from vocab.keys import SHARD_SHIFT
 from vocab.owner import VocabularyOwner
 from vocab.velocity import HORIZONS, movements
 from vocab.view_lists import VERSION_BYTES, lists_key, lists_of
 
-BUCKET_SHIFT = 54  # 16 buckets a shard
-BUCKETS_OF_SHARD = 1 << (SHARD_SHIFT - BUCKET_SHIFT)
+BUCKET_SHIFT = 54
+BUCKETS = 1 << (64 - BUCKET_SHIFT)  # a multiple of every number of shards
 
 
 class Bucket(Frame, frozen=True, kw_only=True):
@@ -69,7 +68,8 @@ def view_updates(owner: VocabularyOwner) -> ViewUpdates:
         return ViewUpdates([], [])
     admitted = _admitted(owner)
     version = owner.version.to_bytes(VERSION_BYTES, "big")
-    buckets = [shard * BUCKETS_OF_SHARD + i for shard in owner.shards for i in range(BUCKETS_OF_SHARD)]
+    of_shard = BUCKETS // owner.settings.shards
+    buckets = [shard * of_shard + i for shard in owner.shards for i in range(of_shard)]
     bucket_of = admitted.keys >> np.uint64(BUCKET_SHIFT)
     begins = np.searchsorted(bucket_of, np.array(buckets, np.uint64)).tolist()
     ends = np.searchsorted(bucket_of, np.array(buckets, np.uint64), side="right").tolist()

@@ -20,7 +20,7 @@ from contracts.codec import Codec, Frame
 from contracts.errors import DriftlineError
 from contracts.frames import F32, U8, U16, U64
 from vocab.drift import Measures, together
-from vocab.keys import SHARDS, shard_of
+from vocab.keys import shard_of
 from vocab.languages import ALL, language_code, language_tag
 from vocab.namespaces import SPELLED, Namespace
 from vocab.trends import commonest_languages
@@ -48,7 +48,7 @@ class Lists(Frame, frozen=True, kw_only=True):
     Place i: key `keys[rows[i]]`; the first `list_lengths[0]` places are the first list's. `counts`: over the horizon,
     in occurrences. `velocities`: in occurrences an hour. `scores`: of `velocity.py`. `languages`: those with lists of
     their own; `all_languages`: whether there are no others. `shards`: those that the owner holds, so that a reader
-    can tell lists of a former division of the work. `drift_*`: of `drift.Measures`, NaN for none.
+    can tell lists of a former division of the work, among `of_shards`. `drift_*`: of `drift.Measures`, NaN for none.
     """
 
     v: int = 2
@@ -72,6 +72,7 @@ class Lists(Frame, frozen=True, kw_only=True):
     drift_outside: U64
     drift_window_distance: float
     drift_hour_distance: float
+    of_shards: int = 64
 
 
 lists_codec = Codec(Lists)
@@ -114,6 +115,7 @@ def lists_of(owner: "VocabularyOwner") -> Lists:
     measures = owner.drift.measures(owner.age)
     return Lists(
         shards=np.array(owner.shards, np.uint8),
+        of_shards=owner.settings.shards,
         languages=np.array(languages, np.uint16),
         all_languages=all_languages,
         list_kinds=np.array([each.kind for each in made], np.uint8),
@@ -147,8 +149,9 @@ def merged(
         raise NoSuchList(f"no horizon {over!r}; there are {', '.join(HORIZONS)}")
     code = ALL if language == "all" else language_code(language)
     found: list[ListedToken] = []
-    covered = np.zeros(SHARDS, bool)
-    for version, lists in _newest_first(values):
+    written = _newest_first(values)
+    covered = _none_covered(written)
+    for version, lists in written:
         if covered[lists.shards].all():
             continue
         _check_language(lists, code, language)
@@ -166,8 +169,9 @@ def newest_version(values: Sequence[bytes | None]) -> int | None:
 def merged_drift(values: Sequence[bytes | None]) -> Measures:
     """The drift of all owners together, as `drift.together` has it; of each shard, the newest that covers it."""
     measures = []
-    covered = np.zeros(SHARDS, bool)
-    for _, lists in _newest_first(values):
+    written = _newest_first(values)
+    covered = _none_covered(written)
+    for _, lists in written:
         if not covered[lists.shards].any():
             measures.append(
                 Measures(
@@ -221,6 +225,10 @@ def _newest_first(values: Sequence[bytes | None]) -> list[tuple[int, Lists]]:
     return sorted(decoded, key=lambda pair: -pair[0])
 
 
+def _none_covered(written: Sequence[tuple[int, Lists]]) -> NDArray[np.bool_]:
+    return np.zeros(max((lists.of_shards for _, lists in written), default=0), bool)
+
+
 def _check_language(lists: Lists, code: int, language: str) -> None:
     if code != ALL and not lists.all_languages and code not in lists.languages.tolist():
         kept = ", ".join(language_tag(each) for each in lists.languages.tolist())
@@ -239,7 +247,7 @@ def _places(
     if namespace is not None:
         here &= lists.list_namespaces == namespace
     keys = lists.keys[lists.rows]
-    places = np.flatnonzero(np.repeat(here, lists.list_lengths) & ~covered[shard_of(keys)])
+    places = np.flatnonzero(np.repeat(here, lists.list_lengths) & ~covered[shard_of(keys, len(covered))])
     namespaces = np.repeat(lists.list_namespaces, lists.list_lengths)
     return [
         ListedToken(

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from contracts.errors import VersionNotReached
 from contracts.settings import Settings
 from transport.redis_scripts import set_if_newer
-from vocab.keys import SHARDS, key_of
+from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.patterns import canonical
 from vocab.velocity import HORIZONS
@@ -105,7 +105,7 @@ async def read_list(
     horizon without lists.
     """
     prefix = settings.prefix.encode()
-    keys = [prefix + lists_key(settings.vocab.name, owner) for owner in range(SHARDS)]
+    keys = [prefix + lists_key(settings.vocab.name, owner) for owner in range(settings.vocab.shards)]
     values = cast("list[bytes | None]", await redis.mget(keys))
     if newest_version(values) is None:
         raise no_view(settings)

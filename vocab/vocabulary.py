@@ -2,7 +2,7 @@
 
 It holds one full table, of the newest complete version, and what changed at each of the last `RETAINED` versions;
 an older table is the newest with the changes since taken back: 16 bytes a change. Deltas of shards that are ahead
-of others wait, as deltas, until all 64 have come as far.
+of others wait, as deltas, until all have come as far.
 """
 
 from collections import OrderedDict, deque
@@ -15,9 +15,9 @@ from contracts.codec import encode
 from contracts.errors import BadRecord, ChainBroken, SettingsError, VersionNotReached, VersionRetired
 from contracts.frames import VocabDelta
 from contracts.settings import VocabSettings
-from vocab.keys import SHARDS, shard_of
+from vocab.keys import shard_of
 from vocab.layout import Layout
-from vocab.rules import settings_of
+from vocab.rules import other_shards, settings_of
 from vocab.sorted_keys import NO_ROW, read_only, replace
 from vocab.table import VocabularyView, changed_slots
 
@@ -46,14 +46,18 @@ class Vocabulary:
     """Follows `vocab-deltas`. Deltas of one shard come in order, shards in any. The table's layout is the log's."""
 
     def __init__(self, settings: VocabSettings, start: VocabularyView | None = None) -> None:
-        """Begins empty, or at a view whose log goes on after it. Of `settings`, the name is needed; the table of
-        version 0, which holds no key, is laid out by the rest."""
+        """Begins empty, or at a view whose log goes on after it. Of `settings`, the name and the number of shards are
+        needed; the table of version 0, which holds no key, is laid out by the rest. Raises `SettingsError` for a view
+        of another number of shards."""
         self._name = settings.name
         self._head = VocabularyView.empty(settings) if start is None else start
-        self._shard_version = [self._head.version] * SHARDS
-        self._shard_sequence = [self._head.sequence] * SHARDS
-        self._shard_layout: list[Layout | None] = [self._head.layout if self._head.version else None] * SHARDS
-        self._waiting: list[deque[VocabDelta]] = [deque() for _ in range(SHARDS)]
+        self._shards = settings.shards
+        if self._head.layout.shards != self._shards:
+            raise other_shards(self._name, self._head.layout.shards, self._shards)
+        self._shard_version = [self._head.version] * self._shards
+        self._shard_sequence = [self._head.sequence] * self._shards
+        self._shard_layout: list[Layout | None] = [self._head.layout if self._head.version else None] * self._shards
+        self._waiting: list[deque[VocabDelta]] = [deque() for _ in range(self._shards)]
         self._changes: deque[_Change] = deque(maxlen=RETAINED - 1)
         self._views: OrderedDict[int, VocabularyView] = OrderedDict()
 
@@ -119,8 +123,10 @@ class Vocabulary:
         where = f"vocabulary {self._name}, shard {delta.shard}, version {delta.version}"
         if delta.vocabulary != self._name:
             raise ChainBroken(f"{where}: a delta of vocabulary {delta.vocabulary!r}")
-        if not 0 <= delta.shard < SHARDS:
-            raise ChainBroken(f"{where}: there are {SHARDS} shards")
+        if delta.settings is not None and delta.settings.shards != self._shards:
+            raise ChainBroken(f"{where}: {other_shards(self._name, delta.settings.shards, self._shards)}")
+        if not 0 <= delta.shard < self._shards:
+            raise ChainBroken(f"{where}: there are {self._shards} shards")
         at = self._shard_version[delta.shard]
         expected = self._shard_sequence[delta.shard] + 1
         if delta.sequence < expected:
@@ -151,7 +157,7 @@ class Vocabulary:
                 continue
             kinds, shards, _ = layout.locate(slots)
             inside = (kinds >= 0) & (shards == delta.shard)
-            if len(keys) != len(slots) or not inside.all() or not (shard_of(keys) == delta.shard).all():
+            if len(keys) != len(slots) or not inside.all() or not (shard_of(keys, self._shards) == delta.shard).all():
                 raise ChainBroken(f"{where}: keys or slots of another shard")
         if not len(delta.admitted_generations) == len(delta.admitted_namespaces) == len(delta.admitted_keys):
             raise ChainBroken(f"{where}: generations or namespaces for other keys than those admitted")

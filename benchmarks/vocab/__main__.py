@@ -108,7 +108,7 @@ def measure(batches: list[list[Tweet]]) -> list[ViewUpdates]:
 
 def tokenize(batches: list[list[Tweet]], tweets: int) -> tuple[np.ndarray, list[VocabCounts]]:
     """(all keys, what a source sends of them)."""
-    tokenizer, counter = Tokenizer(), SourceCounter("tweets", 0, PARTITIONS)
+    tokenizer, counter = Tokenizer(), SourceCounter("tweets", 0, PARTITIONS, SHARDS)
     frames: list[VocabCounts] = []
     with stage("tokenize, cold", tweets, "tweets"):
         tokens = [tokenizer.tokenize(batch) for batch in batches]

@@ -99,7 +99,7 @@ class Study:
         self._month_tweets = 0
         self._month_counts = Column(np.int64)
         self._crossed = np.empty(0, np.int64)  # new hashtags that reached the threshold in the window before
-        self._tokenizer, self._counter = Tokenizer(), SourceCounter(*SOURCE, 1)
+        self._tokenizer, self._counter = Tokenizer(), SourceCounter(*SOURCE, 1, SHARDS)
 
     def feed(self, tweets: Sequence[Tweet]) -> None:
         """Takes the next batch: not empty, and no tweet of its last window comes after it."""

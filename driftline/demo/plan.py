@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.settings import Settings, VocabSettings
-from vocab.keys import SHARDS
 
 FEWEST_WINDOWS = 200  # with events in them: a vocabulary and bins need so many decisions to be seen drifting
 REACTION_MS = 120_000  # simulated viewers have looked and reacted within so much event time
@@ -86,7 +85,7 @@ def _quarter(vocab: VocabSettings, half_life_windows: float) -> VocabSettings:
     kinds = {
         name: msgspec.structs.replace(
             kind,
-            capacity=kind.capacity // 4 // SHARDS * SHARDS,
+            capacity=kind.capacity // 4 // vocab.shards * vocab.shards,
             rare_slots=max(kind.rare_slots // 4, 1),
             half_life_windows=half_life_windows,
         )

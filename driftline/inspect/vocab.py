@@ -9,7 +9,7 @@ from contracts.settings import Settings
 from driftline.inspect.vocab_log import NoSuchToken
 from featurestore.store_errors import unavailable_as_such
 from transport.redis_connection import connect_blocking
-from vocab.keys import SHARDS, key_of
+from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.view import BUCKET_SHIFT, bucket_key
 from vocab.view_lists import Kind, lists_key, merged, merged_drift, newest_version
@@ -162,7 +162,7 @@ def _ranked(
 
 
 def _lists(settings: Settings) -> list[bytes | None]:
-    return _get(settings, [lists_key(settings.vocab.name, owner) for owner in range(SHARDS)])
+    return _get(settings, [lists_key(settings.vocab.name, owner) for owner in range(settings.vocab.shards)])
 
 
 def _get(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:

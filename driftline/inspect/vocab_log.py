@@ -14,7 +14,7 @@ from contracts.settings import Settings
 from contracts.topics import VOCAB_DELTAS
 from driftline.inspect.logs import read_records
 from vocab import patterns
-from vocab.keys import SHARDS, key_of
+from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.vocabulary import Vocabulary, VocabularyView
 
@@ -164,7 +164,7 @@ def growth(settings: Settings) -> Growth:
 def _rebuild(settings: Settings, versions: Sequence[int]) -> list[VocabularyView]:
     """The vocabulary at each of some versions, in one pass over the log."""
     replicas = [(version, Vocabulary(settings.vocab)) for version in versions]
-    reached = dict.fromkeys(range(SHARDS), 0)
+    reached = dict.fromkeys(range(settings.vocab.shards), 0)
     for delta in _deltas(settings):
         reached[delta.shard] = delta.version
         for version, vocabulary in replicas:

@@ -97,6 +97,7 @@ RECORDS: dict[str, Record] = {
                     half_life_windows=720.0, idle_windows=4_320,
                 )
             },
+            shards=128, made_of="former",
         ),
     ),
     "VocabConfigured": VocabConfigured(
@@ -107,6 +108,7 @@ RECORDS: dict[str, Record] = {
                 idle_windows=1,
             )
         },
+        shards=16,
     ),
     "BinCounts": BinCounts(
         source_topic="candidates-served", source_partition=1, closed_through=22, window=23, feature_set="fs-1",
@@ -159,7 +161,11 @@ EXAMPLES = Examples(
 FORMER: dict[str, Record] = {
     "BinCounts.v1.hex": replaced(RECORDS["BinCounts"], v=1, positives=np.empty(0, np.uint32)),
     "BinsVersion.v1.json": replaced(RECORDS["BinsVersion"], v=1, cells={}),
+    "VocabConfigured.v1.json": replaced(RECORDS["VocabConfigured"], v=1, shards=64),
     "VocabDelta.v1.hex": replaced(RECORDS["VocabDelta"], v=1, settings=None),
+    "VocabDelta.v2.hex": replaced(
+        RECORDS["VocabDelta"], v=2, settings=replaced(RECORDS["VocabDelta"].settings, v=1, shards=64, made_of=None)
+    ),
     "ModelPublished.v1.json": replaced(
         RECORDS["ModelPublished"], v=1, evaluation=replaced(RECORDS["ModelPublished"].evaluation, provenance={})
     ),
