@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from contracts.codec import Codec, encode
 from contracts.frames import VocabCounts, VocabDelta
 from contracts.partitioning import key_of
+from contracts.records import SETTINGS_KEY
 from contracts.settings import Settings
 from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
 from driftline.inspect.logs import LogRecord
 from streams.owner_state import join_state
+from streams.vocab_settings import decode_settings
 from streams.vocabulary import SOURCES
 from tests.bin_outcome import BinsOutcome, bins_outcome
 from tests.pipeline_runs import read_all
@@ -121,7 +123,11 @@ def _recovered(settings: Settings, partition: int, counts: Iterable[LogRecord]) 
     else:
         offset, owner = state[0], VocabularyOwner.from_bytes(settings.vocab, state[1], settings.time.window_ms)
     for record in counts:
-        if record.offset >= offset:
+        if record.offset < offset:
+            continue
+        if record.key == SETTINGS_KEY:
+            owner.configure(decode_settings(record.value or b""))
+        else:
             owner.observe(_counts_of(record.value or b""))
     owner.close_windows()
     return owner
