@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from redis.asyncio import Redis
 
 from contracts.codec import encode
+from contracts.errors import SettingsError
 from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION, Tweet
 from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, FEATURE_UPDATES, TWEETS, VOCAB_COUNTS
@@ -30,7 +31,7 @@ from streams.event_source import EventSource, SourceMetadata
 from streams.vocab_settings import pass_on, to_owners
 from transport.processor import Output
 from vocab.counting import SourceCounter
-from vocab.rules import configured, other_shards
+from vocab.rules import configured
 from vocab.tokenizer import Tokenizer
 
 
@@ -62,7 +63,11 @@ class IngestProcessor:
         if TWEETS.name in committed:
             shards = msgspec.json.decode(committed[TWEETS.name][1], type=IngestMetadata).shards
             if shards != self._settings.vocab.shards:
-                raise other_shards(self._settings.vocab.name, shards, self._settings.vocab.shards)
+                raise SettingsError(
+                    f"tweets are counted into {shards} virtual shards here, but vocab.shards is "
+                    f"{self._settings.vocab.shards}: set vocab.name and vocab.shards to the present vocabulary's; "
+                    "another number makes a new one, with `driftline vocab reshard`"
+                )
         again = self._source.resume(committed)
         self._says_settings = self._partition == SETTINGS_PARTITION and not again
         return again

@@ -18,6 +18,7 @@ from streams.owner_processor import OwnerProcessor
 from streams.vocab_settings import decode_settings
 from transport import metrics
 from transport.processor import Output
+from transport.state_log import read_partition
 from vocab.owner import VocabularyOwner
 from vocab.rules import differences
 from vocab.view import view_updates
@@ -48,6 +49,14 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         again = await super().resume(committed)
         await self._show()
         return again
+
+    async def catch_up(self) -> VocabularyOwner:
+        """The owner as a successor would take it up, with all counts in the log decided on. Writes nothing."""
+        again = await super().resume({VOCAB_COUNTS.name: (0, "")})
+        async for records in read_partition(self.settings, VOCAB_COUNTS, self.partition, again[VOCAB_COUNTS.name]):
+            self._observe(records)
+        self.owner.close_windows()
+        return self.owner
 
     def take(self, record: ConsumerRecord) -> None:
         """Counts, or settings that hold from a window on."""

@@ -33,6 +33,7 @@ from trainer.inputs import Slice, slices
 from trainer.progress import Progress
 from trainer.tables import BagGradient, Table
 from vocab.layout import Layout
+from vocab.sorted_keys import NO_ROW
 from vocab.vocabulary import VocabularyView, changed_slots
 
 ENGAGED_BITS = np.uint16(sum(1 << ACTIONS.index(action) for action in ENGAGED))
@@ -110,6 +111,24 @@ class Learner:
                 f"the rolls of the bins after version {self.bins.version} do not lead to {bins.version}"
             )
         self.vocabulary, self.bins = vocabulary, bins
+
+    def follow_keys(self, vocabulary: VocabularyView) -> None:
+        """Go over to another vocabulary, of other slots: what a key's row has learned is found in its new row.
+
+        Rows of keys that had none, or have none now, begin fresh or are dropped. Rare keys share the rows that they
+        shared before, or, where the rows of a region are others now, fresh ones.
+        """
+        former, table = self.vocabulary, self._table
+        self._table = self._begin_table(vocabulary.layout)
+        if all(map(np.array_equal, former.layout.levels, vocabulary.layout.levels)):
+            self._table.take(vocabulary.layout.rare_rows, table, vocabulary.layout.rare_rows)
+        rows = former.index.rows(vocabulary.keys)
+        held = rows != NO_ROW
+        self._table.take(vocabulary.slots[held], table, former.slots[rows[held]])
+        keys, generations = vocabulary.keys[~held], vocabulary.generations[~held]
+        fresh = fresh_rows(keys, generations, self.config.dim, self.config.init_scale)
+        self._table.reset(vocabulary.slots[~held], fresh)
+        self.vocabulary = vocabulary
 
     def learn(self, parts: Sequence[Examples]) -> None:
         """Predict and learn these examples, in order, in even batches of at most the batch size."""

@@ -81,6 +81,11 @@ class Table:
         self.embedding_moment[rows] = EMBEDDING_MOMENT
         self.linear_moment[rows] = LINEAR_MOMENT
 
+    def take(self, rows: NDArray[np.integer], other: "Table", rows_of_other: NDArray[np.integer]) -> None:
+        """Rows become those of another table, moments included."""
+        for mine, theirs in zip(self._learned(), other._learned(), strict=True):
+            mine[rows] = theirs[rows_of_other]
+
     def grow(self, rows: int) -> None:
         """More rows, which have learned nothing and are zero until `reset`; those that there were keep their bits."""
         more = rows - len(self.linear)

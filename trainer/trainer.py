@@ -20,6 +20,7 @@ from trainer import checkpoint
 from trainer.checkpoint import Cut, Folders, Mode
 from trainer.learner import Learner
 from trainer.versions import Versions, target_version
+from vocab.vocabulary import VocabularyView
 
 _log = logging.getLogger(__name__)
 KEEP_ANNOUNCED = 5  # versions that a scorer may still be about to load, whatever the settings keep
@@ -47,10 +48,18 @@ class Trainer:
         self._group: list[Examples] = []
         cut = checkpoint.load_newest(self.folders, self.learner)
         self.announced = cut.published if cut else None
-        self.versions = Versions(settings, self.learner.vocabulary, cut.delta_offsets if cut else {})
+        self._changes_vocabulary = bool(cut and cut.vocabulary and cut.vocabulary != settings.vocab.name)
+        if cut and self._changes_vocabulary:
+            _log.info(
+                "vocabulary %s takes the place of %s: what was learned of a key goes to its new row",
+                settings.vocab.name, cut.vocabulary,
+            )  # fmt: skip
+            self.versions = Versions(settings, VocabularyView.empty(settings.vocab), {})
+        else:
+            self.versions = Versions(settings, self.learner.vocabulary, cut.delta_offsets if cut else {})
         self._learned: dict[int, int] = dict(cut.published.offsets) if cut else {}
         self._observed = dict(self._learned)
-        self.delta_offsets: Mapping[int, int] = cut.delta_offsets if cut else {}
+        self.delta_offsets: Mapping[int, int] = cut.delta_offsets if cut and not self._changes_vocabulary else {}
         if cut and cut.mode != self._mode:
             _log.warning(
                 "resuming in another mode than before, so weights may differ: %s, was %s", self._mode, cut.mode
@@ -88,7 +97,11 @@ class Trainer:
         target = self.target
         if not self.versions.reach(target):
             return False
-        self.learner.move_to(*self.versions.at(target))
+        vocabulary, bins, rolls = self.versions.at(target)
+        if self._changes_vocabulary:
+            self.learner.follow_keys(vocabulary)
+            self._changes_vocabulary = False
+        self.learner.move_to(vocabulary, bins, rolls)
         self.learner.learn(self._group)
         self._group = []
         self._learned = dict(self._observed)
@@ -132,6 +145,7 @@ class Trainer:
             feature_set=FEATURE_SET,
             config=learner.config,
             mode=self._mode,
+            vocabulary=self._settings.vocab.name,
         )
         checkpoint.save(self.folders, cut, learner)
         remove_old(self.folders.models, max(KEEP_ANNOUNCED, self._settings.trainer.keep_snapshots))

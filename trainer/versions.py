@@ -4,6 +4,7 @@ Which version a batch is learned with is a function of the examples alone, so th
 replica applies just as many as the version asks for. A version is reached once the logs are complete through it.
 """
 
+import logging
 from collections import defaultdict, deque
 from collections.abc import Mapping
 
@@ -12,6 +13,8 @@ from contracts.records import BinsVersion
 from contracts.settings import Settings
 from featurestore.bins import Bins, BinsView
 from vocab.vocabulary import Vocabulary, VocabularyView
+
+_log = logging.getLogger(__name__)
 
 VERSIONS_BEHIND = 2  # windows between the newest example and the version it is learned with: time to close and travel
 
@@ -35,9 +38,18 @@ class Versions:
         self._asked = 0
         self._ahead: dict[int, deque[tuple[int, int]]] = defaultdict(deque)  # partition -> (version, offset) of each
         self._next = dict(offsets)
+        self._name = settings.vocab.name
+        self._begins = 0  # of a vocabulary that was made of another: its first version, which has that one's keys
 
     def feed_vocabulary(self, partition: int, offset: int, delta: VocabDelta) -> None:
-        """The next record of one partition of `vocab-deltas`."""
+        """The next record of one partition of `vocab-deltas`; those of other vocabularies are passed over."""
+        if delta.vocabulary != self._name:
+            if delta.shard == 0 and delta.settings is not None and delta.settings.made_of == self._name:
+                _log.warning(
+                    "vocabulary %s ends at version %d, of which %s was made: set vocab.name, and vocab.shards "
+                    "to %d", self._name, delta.version, delta.vocabulary, delta.settings.shards,
+                )  # fmt: skip
+            return
         self._deltas[partition].append(delta)
         self._ahead[partition].append((delta.version, offset))
 
@@ -63,6 +75,8 @@ class Versions:
                 delta = waiting.popleft()
                 self._vocabulary.apply(delta)
                 self._shards[delta.shard] = delta.version
+                if delta.settings is not None and delta.settings.made_of:
+                    self._begins = delta.version
         while self._edges and self._bins.complete_through < version:
             record = self._edges.popleft()
             self._bins.apply(record)
@@ -78,12 +92,13 @@ class Versions:
     def at(self, version: int) -> tuple[VocabularyView, BinsView, list[BinsVersion]]:
         """Both at a version that `reach` said is reached, and the rolls of the bins since the one asked for before.
 
-        Versions are asked for in ascending order; the same one may be asked for again.
+        Versions are asked for in ascending order; the same one may be asked for again. Before the first version of a
+        vocabulary that was made of another, there is that first one: its keys were held then, too.
         """
         if version > self._asked:
             self._rolls = [roll for roll in self._rolls if roll.version > self._asked]
             self._asked = version
-        return self._vocabulary.at(version), self._bins.at(version), self._rolls
+        return self._vocabulary.at(max(version, self._begins)), self._bins.at(version), self._rolls
 
     def offsets_after(self, version: int) -> Mapping[int, int]:
         """Partition of `vocab-deltas` -> the offset after its last delta up to `version`: where a replica that begins

@@ -23,8 +23,8 @@ from transport.backoff import pauses
 from transport.kafka_clients import admin, check_reachable
 
 __all__ = [
-    "Difference", "PartitionOffsets", "TopicsDiffer", "apply", "check_reachable", "delete", "group_lag", "plan",
-    "remaining", "topic_offsets",
+    "Difference", "PartitionOffsets", "TopicsDiffer", "apply", "check_reachable", "committed", "delete", "group_lag",
+    "group_members", "plan", "remaining", "topic_offsets",
 ]  # fmt: skip
 
 MOST_REPLICAS = 3
@@ -149,6 +149,34 @@ def group_lag(settings: Settings, group: str) -> dict[str, dict[int, int]]:
     for partition in sorted(committed):
         topic = partition.topic.removeprefix(settings.prefix)
         result.setdefault(topic, {})[partition.partition] = ends[partition] - committed[partition].offset
+    return result
+
+
+def group_members(settings: Settings, group: str) -> int:
+    """How many consumers `group` (unprefixed) has now, those included that were killed and not missed yet."""
+    with admin(settings) as client:
+        for pause in itertools.islice(pauses(), COORDINATOR_ATTEMPTS):
+            try:
+                described = client.describe_groups([settings.prefix + group])[settings.prefix + group]
+            except CoordinatorNotAvailableError:
+                return 0  # the very first group of a cluster
+            except (NotCoordinatorError, CoordinatorLoadInProgressError):
+                time.sleep(pause)
+                continue
+            if described["error"] is None or described["group_state"] == "Dead":  # dead: there is no such group
+                return len(described["members"])
+            time.sleep(pause)
+    raise CoordinatorNotAvailableError(f"the coordinator of group {group} does not settle")
+
+
+def committed(settings: Settings, group: str) -> dict[str, dict[int, tuple[int, str]]]:
+    """Topic (unprefixed) -> partition -> (offset, metadata) as `group` (unprefixed) committed them last."""
+    with admin(settings) as client:
+        found = _committed(client, settings.prefix + group)
+    result: dict[str, dict[int, tuple[int, str]]] = {}
+    for partition, position in found.items():
+        topic = partition.topic.removeprefix(settings.prefix)
+        result.setdefault(topic, {})[partition.partition] = (position.offset, position.metadata)
     return result
 
 

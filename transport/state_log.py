@@ -33,8 +33,13 @@ async def read_latest(settings: Settings, topic: Topic, partition: int) -> dict[
     return latest
 
 
-async def read_partition(settings: Settings, topic: Topic, partition: int) -> AsyncIterator[list[ConsumerRecord]]:
-    """Batches of the committed records that the partition holds now. Raises `ServerUnavailable`."""
+async def read_partition(
+    settings: Settings, topic: Topic, partition: int, begin: int = 0
+) -> AsyncIterator[list[ConsumerRecord]]:
+    """Batches of the committed records that the partition holds now, from offset `begin` on.
+
+    Raises `ServerUnavailable`.
+    """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka.split(","),
         isolation_level="read_committed",
@@ -46,7 +51,9 @@ async def read_partition(settings: Settings, topic: Topic, partition: int) -> As
     try:
         await consumer.start()
         with announcing(settings, f"for what {topic.name}[{partition}] holds"):
-            async for records in _read_to_end(consumer, TopicPartition(settings.prefix + topic.name, partition)):
+            async for records in _read_to_end(
+                consumer, TopicPartition(settings.prefix + topic.name, partition), begin
+            ):
                 yield records
     except KafkaError as error:
         raise unavailable(settings, error) from error
@@ -54,11 +61,13 @@ async def read_partition(settings: Settings, topic: Topic, partition: int) -> As
         await consumer.stop()
 
 
-async def _read_to_end(consumer: AIOKafkaConsumer, partition: TopicPartition) -> AsyncIterator[list[ConsumerRecord]]:
+async def _read_to_end(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, wanted: int
+) -> AsyncIterator[list[ConsumerRecord]]:
     consumer.assign([partition])
     end = (await consumer.end_offsets([partition]))[partition]  # the last stable offset: read-committed
     begin = (await consumer.beginning_offsets([partition]))[partition]
-    consumer.seek(partition, begin)
+    consumer.seek(partition, max(begin, wanted))
     while await consumer.position(partition) < end:
         for records in (await consumer.getmany(partition, timeout_ms=FETCH_WAIT_MS)).values():
             yield records

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from driftline.cli import vocab_changes
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson, Count
 from driftline.cli.show import number, print_table, when
@@ -113,42 +114,8 @@ def show(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson = F
     )
 
 
-@app.command()
-def configure(
-    apply: Annotated[bool, typer.Option("--apply", help="Write the settings into the log.")] = False,
-    from_window: Annotated[int, typer.Option(help="Window from which they hold; at the soonest, the next one.")] = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Show how the settings here differ from those that the vocabulary goes by, and put them into its log.
-
-    A vocabulary goes by the settings in its log, whatever its workers are started with. New ones hold from a window
-    on, for all owners alike.
-
-    Example: DRIFTLINE_VOCAB_HASHTAG_CAPACITY=32768 driftline vocab configure --apply
-    """
-    from driftline import vocab_settings
-
-    settings = current_settings()
-    plan = vocab_settings.plan(settings)
-    if apply and plan.changes:
-        vocab_settings.apply(settings, from_window)
-    if as_json:
-        print_json(plan)
-        return
-    if not plan.version:
-        print("the vocabulary has not begun: its first worker writes its own settings into the log")
-    elif not plan.changes:
-        print(f"nothing to change: the vocabulary goes by these settings since window {plan.since}")
-    else:
-        print_table(
-            f"vocabulary {settings.vocab.name}, at window {plan.version}",
-            ["setting", "now", "then"],
-            [(change.setting, number(change.now, 2), number(change.then, 2)) for change in plan.changes],
-        )
-        print(f"rows of the table: {plan.rows:,}, and {plan.more_rows:,} more")
-        soonest = f"the first window that partition 0 of tweets has not closed then, later than {plan.version}"
-        begin = f"window {from_window}, or {soonest}" if from_window else soonest
-        print(f"written: they hold from {begin}" if apply else f"with --apply, they hold from {begin}")
+app.command()(vocab_changes.configure)
+app.command()(vocab_changes.reshard)
 
 
 @app.command()
