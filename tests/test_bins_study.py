@@ -42,6 +42,8 @@ from contracts.records import TimelineRequest, Tweet
 from featurestore.features import CONTINUOUS, NUMBER, TWEET_COUNTED
 from tests.data_files import data_file
 
+pytestmark = pytest.mark.slow
+
 FOLLOWERS = NUMBER["author_followers"]
 EVENTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=40)
 

@@ -183,6 +183,7 @@ def make_logs(random):
     return [record for _, record in served_log], [record for _, record in engagement_log]
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.integers(0, 2**32))
 @example(1291)  # an orphan waits over a crash, and nothing is read of what was served before the next

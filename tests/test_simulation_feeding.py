@@ -106,6 +106,8 @@ async def test_engagements_come_in_order_of_event_time_though_answers_lag() -> N
     assert_nothing_is_late(recorder)
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 async def test_an_unanswered_request_holds_time_on_engagements_until_it_is_given_up() -> None:
     world, recorder = World(SMALL, seed=1), Recorder()
     held = World(SMALL, seed=1).requests(world.begin_ms + HOUR_MS // 8)[3]

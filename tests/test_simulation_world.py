@@ -68,6 +68,7 @@ def test_candidates_are_older_tweets_many_of_them_followed(
     assert np.mean([len(ask.candidates or []) for ask in requests[200:]]) == SMALL.candidates
 
 
+@pytest.mark.slow
 def test_drawn_frequency_equals_the_true_probability(
     lived: tuple[World, list[Tweet], list[TimelineRequest]],
 ) -> None:
@@ -105,6 +106,7 @@ def test_places_are_examined_as_often_as_documented_and_only_from_the_top(
     assert np.all(np.abs(found - expected) < 4 * np.sqrt(expected * (1 - expected) / len(asked)) + 1e-9)
 
 
+@pytest.mark.slow
 def test_reactions_do_not_depend_on_what_was_asked_before() -> None:
     first, second = World(SMALL, seed=5), World(SMALL, seed=5)
     _, requests = run(first, 1)

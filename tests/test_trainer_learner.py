@@ -33,6 +33,7 @@ def _state(learner: Learner) -> str:
     return digest({**learner.weights(), **learner.optimizer()})
 
 
+@pytest.mark.slow
 def test_log_loss_approaches_the_entropy_of_the_truth() -> None:
     world, settings = World(), small_settings("", learning_rate=0.05)
     learner = trained(world, settings, 6_000)

@@ -274,6 +274,7 @@ def test_state_bytes_do_not_tell_the_order(log, order):
     assert one.to_bytes() == other.to_bytes()
 
 
+@pytest.mark.slow
 @given(logs())
 @settings(max_examples=12, deadline=None)
 def test_memory_is_bounded_by_the_settings(log):

@@ -23,6 +23,8 @@ from vocab.reshard import CannotReshard, Resharded, reshard
 from vocab.rules import configured
 from vocab.vocabulary import Vocabulary, changed_slots
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = (4, 16, 64, 128, 256)
 MOST = max(NUMBERS)
 PARTITIONS = 4
