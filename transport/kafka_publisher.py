@@ -6,7 +6,6 @@ It costs some 70 us a record, its sending thread included; `kafka_writer.py` som
 import asyncio
 import logging
 from collections import deque
-from types import TracebackType
 from typing import Any
 
 from kafka.errors import KafkaError
@@ -15,12 +14,11 @@ from contracts.settings import Settings
 from contracts.topics import Topic
 from transport import kafka_clients
 from transport.metrics import WRITER_RECORDS
-from transport.record_writer import RecordWriter, WriteFailed
+from transport.record_writer import BATCH_BYTES, RecordWriter, WriteFailed
 from transport.waiting import CLOSE_S, announcing
 
 MOST_UNCONFIRMED = 20_000  # records that may be on their way
 _LINGER_MS = 20
-_BATCH_BYTES = 256 * 1024
 _FOR_EVER_MS = (1 << 31) - 1  # a broker that is away is waited for, and said to be away: never given up in silence
 
 log = logging.getLogger(__name__)
@@ -42,20 +40,13 @@ class KafkaPublisher(RecordWriter):
             self._settings,
             client_id=f"{self._settings.prefix}driftline-publisher",
             linger_ms=_LINGER_MS,
-            batch_size=_BATCH_BYTES,
+            batch_size=BATCH_BYTES,
             delivery_timeout_ms=_FOR_EVER_MS,
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Flushes, unless the block failed."""
-        try:
-            if error is None:
-                await self.flush()
-        finally:
-            await asyncio.to_thread(self._producer.close, timeout=CLOSE_S)
+    async def _close(self) -> None:
+        await asyncio.to_thread(self._producer.close, timeout=CLOSE_S)
 
     async def flush(self) -> None:
         """Until all that was sent is acknowledged by the broker. Raises `WriteFailed`."""

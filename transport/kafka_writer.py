@@ -8,7 +8,6 @@ is handed to the producer whole.
 import asyncio
 import contextlib
 from collections import defaultdict
-from types import TracebackType
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -18,10 +17,9 @@ from contracts.settings import Settings
 from contracts.topics import Topic
 from transport.kafka_clients import COMPRESSION, MAX_REQUEST_BYTES, unavailable
 from transport.metrics import WRITER_RECORDS
-from transport.record_writer import RecordWriter, WriteFailed
+from transport.record_writer import BATCH_BYTES, RecordWriter, WriteFailed
 from transport.waiting import announcing, close, pace, start
 
-BATCH_BYTES = 256 * 1024  # of records before compression; a partition holds at most three such batches in memory
 LINGER_S = 0.02
 
 
@@ -38,8 +36,8 @@ class _Partition:
 class KafkaWriter(RecordWriter):
     """A `RecordWriter` on aiokafka; an asynchronous context manager. Leaving the block flushes.
 
-    `send` waits while its partition's batches are on their way. Not for concurrent use of one partition by several
-    tasks that mind their order.
+    `send` waits while its batches are on their way: at most three of a partition. Not for concurrent use of
+    one partition by several tasks that mind their order.
     """
 
     def __init__(self, settings: Settings, *, linger_s: float = LINGER_S) -> None:
@@ -70,18 +68,11 @@ class KafkaWriter(RecordWriter):
         self._linger_task = asyncio.create_task(self._hand_over_lingering())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Flushes, unless the block failed."""
-        try:
-            if error is None:
-                await self.flush()
-        finally:
-            self._linger_task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._linger_task
-            await close(self._producer)
+    async def _close(self) -> None:
+        self._linger_task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._linger_task
+        await close(self._producer)
 
     async def _append(self, topic: Topic, partition: int, key: bytes | None, value: bytes) -> None:
         place = self._partitions[topic.name, partition]

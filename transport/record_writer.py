@@ -2,12 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from types import TracebackType
 
 from contracts.codec import encode
 from contracts.errors import DriftlineError
 from contracts.records import TICK_KEY, Tick
 from contracts.topics import Topic
 from transport.partitioner import partition_of
+
+BATCH_BYTES = 256 * 1024  # of a partition's records before compression; few such batches of each are in memory
 
 
 class WriteFailed(DriftlineError):
@@ -47,6 +50,20 @@ class RecordWriter(ABC):
     @abstractmethod
     async def flush(self) -> None:
         """Until all that was sent is acknowledged by the broker. Raises `WriteFailed`."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Flushes, unless the block failed."""
+        try:
+            if error is None:
+                await self.flush()
+        finally:
+            await self._close()
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Let the connection go, in good order where the broker is there."""
 
     @abstractmethod
     async def _append(self, topic: Topic, partition: int, key: bytes | None, value: bytes) -> None:
