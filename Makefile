@@ -46,6 +46,6 @@ $(VENV)/.servers: $(VENV)/.python scripts/setup_servers.py driftline/servers/set
 	@$(BIN)/python scripts/setup_servers.py
 	@touch $@
 
-$(VENV)/.compiled: $(VENV)/.python $(wildcard vocab/*.py vocab/native/*.py)
-	@$(BIN)/python -m vocab.native
+$(VENV)/.compiled: $(VENV)/.python $(wildcard vocab/*.py vocab/tokens/native/*.py)
+	@$(BIN)/python -m vocab.tokens.native
 	@touch $@

@@ -22,7 +22,7 @@ from model.serving import Predictor
 from tests.scoring_samples import make_snapshot
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 from vocab.vocabulary import VocabularyView
 
 TWEETS, VIEWERS, ROUNDS = 5_000, 10, 25

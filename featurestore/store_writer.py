@@ -28,7 +28,7 @@ from featurestore.tweet_records import tweet_records, tweet_values
 from transport.redis_scripts import set_if_newer
 
 if TYPE_CHECKING:
-    from vocab.tokenizer import TokenBatch, Tokenizer
+    from vocab.tokens.tokenizer import TokenBatch, Tokenizer
 
 U64 = NDArray[np.uint64]
 

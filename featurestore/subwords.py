@@ -16,10 +16,10 @@ from contracts.columns import Ragged
 from featurestore.features import SERVED_KEYS, SUBWORDS
 from featurestore.grouping import place_in_group
 from featurestore.layout import WORD_SUBWORDS, WORDS_WITH_SUBWORDS, tweet_subwords
-from vocab.subwords import subwords
+from vocab.tokens.subwords import subwords
 
 if TYPE_CHECKING:
-    from vocab.tokenizer import Tokenizer
+    from vocab.tokens.tokenizer import Tokenizer
     from vocab.vocabulary import VocabularyView
 
 U32 = NDArray[np.uint32]

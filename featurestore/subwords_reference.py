@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from featurestore.features import SERVED_KEYS, SUBWORDS
 from featurestore.layout import WORD_SUBWORDS, WORDS_WITH_SUBWORDS
-from vocab.subwords_reference import subword_keys
+from vocab.tokens.subwords_reference import subword_keys
 
 
 def served_subwords(words: Sequence[str], tweet_keys: int, is_admitted: Callable[[str], bool]) -> list[int]:

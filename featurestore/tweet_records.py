@@ -27,7 +27,7 @@ from featurestore.layout import (
 from vocab.namespaces import Namespace
 
 if TYPE_CHECKING:
-    from vocab.tokenizer import TokenBatch
+    from vocab.tokens.tokenizer import TokenBatch
 
 _TEXT, _TAGS, _AUTHOR = (TWEET_SPLITS.index(name) for name in ("text", "tags", "author"))
 _ORDER = {  # split -> its namespaces, in the order that a tweet's keys are kept in

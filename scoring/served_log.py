@@ -8,7 +8,7 @@ from contracts.frames import CandidatesServed
 from contracts.records import TimelineRequest
 from contracts.served import pack_keys
 from featurestore.features import CANDIDATE_SPLITS, FEATURE_SET, VIEWER_SPLITS
-from vocab.tokenizer import TOKENIZER_VERSION
+from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
 
 class ServedLog:

@@ -1,4 +1,4 @@
-"""Writes vocab/unicode_tables.npz and vocab/tlds.txt, the data that says what a token is.
+"""Writes vocab/tokens/unicode_tables.npz and vocab/tokens/tlds.txt, the data that says what a token is.
 
     .venv/bin/python scripts/write_unicode_tables.py path/to/twitter-text
 
@@ -20,7 +20,7 @@ import unicodedata2
 import yaml
 from regex import _regex, _regex_core
 
-ROOT = Path(__file__).parents[1]
+TOKENS = Path(__file__).parents[1] / "vocab" / "tokens"
 CODE_POINTS = 0x110000
 GROUPS = ("other", "letter", "mark", "digit", "dash")  # of general categories
 WORD_BREAK = (
@@ -49,11 +49,11 @@ def main() -> None:
     tables |= mapping("decompose", decomposed)
     composed = {c: to for c, to in decomposed.items() if len(to) == 2 and unicodedata2.normalize("NFC", to) == c}
     tables |= {"composed": np.array([ord(c) for c in composed], np.uint32)}
-    np.savez_compressed(ROOT / "vocab" / "unicode_tables.npz", version=np.array(version), **tables)
+    np.savez_compressed(TOKENS / "unicode_tables.npz", version=np.array(version), **tables)
 
     suite = yaml.safe_load((Path(sys.argv[1]) / "tlds.yml").read_text())["tests"]
     names = sorted({case["text"].rpartition(".")[2] for kind in suite.values() for case in kind})
-    (ROOT / "vocab" / "tlds.txt").write_text("".join(f"{name}\n" for name in names))
+    (TOKENS / "tlds.txt").write_text("".join(f"{name}\n" for name in names))
     print(f"Unicode {version}, {len(names)} top-level domains")
 
 

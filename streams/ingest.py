@@ -32,7 +32,7 @@ from streams.vocab_settings import pass_on, to_owners
 from transport.processor import Output
 from vocab.counting import SourceCounter
 from vocab.rules import configured
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 
 class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):

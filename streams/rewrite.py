@@ -9,7 +9,7 @@ from contracts.topics import TWEETS
 from featurestore.store_writer import write_tweets
 from streams.batches import decode_batch, decode_tweet
 from transport.state_log import read_partition
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ from vocab.keys import SHARDS, key_of
 from vocab.languages import language_code
 from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 from vocab.view import view_updates
 
 AT_MS = 1_767_225_600_000

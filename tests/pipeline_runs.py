@@ -39,7 +39,7 @@ from driftline.inspect.logs import LogRecord, read_log
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, FEATURE_SET, VIEWER_DENSE, VIEWER_SPLITS
 from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
-from vocab.tokenizer import TOKENIZER_VERSION
+from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
 BEGIN_MS = 1_760_000_000_000
 SPAN_MS = 3_600_000

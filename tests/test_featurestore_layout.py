@@ -33,7 +33,7 @@ from featurestore.layout import (
 from featurestore.tweet_records import tweet_dense, tweet_records, tweet_values
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 DOCS = Path(__file__).parent.parent / "docs"
 

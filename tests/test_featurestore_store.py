@@ -21,7 +21,7 @@ from featurestore.store_writer import FeatureOwner, write_tweets
 from transport.redis_connection import connect
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.services
 

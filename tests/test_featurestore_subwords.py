@@ -17,8 +17,8 @@ from featurestore.tweet_records import tweet_records, tweet_values
 from tests.unhurried import unhurried
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.subwords_reference import subword_keys
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.subwords_reference import subword_keys
+from vocab.tokens.tokenizer import Tokenizer
 from vocab.vocabulary import VocabularyView
 
 WORDS = ["a", "to", "東", "straße", *(f"blorp{end}" for end in "abcdefghijklmnop"), "unfriendliness", "🙂x"]

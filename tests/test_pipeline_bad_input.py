@@ -24,7 +24,7 @@ from featurestore.layout import COUNTERS_RECORD, Keys, decode
 from tests.pipeline_runs import BEGIN_MS, END_MS, INPUTS, counted_tokens, drained, read_all, worker
 from transport import kafka_admin, kafka_clients
 from transport.redis_connection import connect_blocking
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 WINDOW_MS = 60_000
 FIRST = BEGIN_MS // WINDOW_MS + 1

@@ -8,7 +8,7 @@ import pytest
 
 from tests.pipeline_runs import child, counted_tokens, make_tweets, write_run
 from transport import kafka_admin
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 
 @pytest.mark.services

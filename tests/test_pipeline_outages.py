@@ -31,7 +31,7 @@ from tests.pipeline_runs import (
 from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
 from transport.redis_connection import connect_blocking
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 TWEETS = 6_000
 REQUESTS = 200

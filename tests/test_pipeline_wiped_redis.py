@@ -23,7 +23,7 @@ from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
 from transport.redis_connection import connect, connect_blocking
 from vocab.counting import SourceCounter
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 REQUESTS = 100
 BUCKETS = 1_024

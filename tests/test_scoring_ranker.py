@@ -19,7 +19,7 @@ from scoring.ranker import EXPLAINED, rank
 from tests.golden.compare import assert_same_bits, assert_same_features
 from tests.scoring_samples import make_read, make_request, make_snapshot
 from tests.unhurried import unhurried
-from vocab.tokenizer import TOKENIZER_VERSION
+from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
 SETTINGS = Settings(vocab=VocabSettings.uniform(capacity=128, rare_slots=64))
 

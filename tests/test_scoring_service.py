@@ -35,7 +35,7 @@ from transport import kafka_admin, kafka_clients
 from transport.kafka_writer import KafkaWriter
 from transport.metrics import HOP_RECORDS
 from transport.redis_connection import connect
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.services
 

@@ -29,8 +29,8 @@ from trainer.learner import Learner
 from transport.redis_connection import connect
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.subwords_reference import subword_keys
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.subwords_reference import subword_keys
+from vocab.tokens.tokenizer import Tokenizer
 from vocab.vocabulary import VocabularyView
 
 pytestmark = pytest.mark.services

@@ -16,7 +16,7 @@ from vocab.counting import SourceCounter
 from vocab.keys import SHARDS, key_of
 from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 from vocab.view import view_updates
 from vocab.view_lists import merged
 

@@ -28,7 +28,7 @@ from tests.pipeline_runs import (
     write_run,
 )
 from transport import kafka_admin
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 from vocab.vocabulary import Vocabulary
 
 TWEETS_A_KILL = 6_000

@@ -16,7 +16,7 @@ from featurestore.subwords import TweetWords, subwords_of
 from featurestore.tweet_records import tweet_records, tweet_values
 from model.evaluation import log_loss
 from trainer.learner import ENGAGED_BITS, Learner
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 STEMS, TWEETS, LATEST = 40, 12_000, 4_000
 SETTINGS = Settings(

@@ -16,7 +16,7 @@ from vocab.keys import SHARDS, key_of, shard_of
 from vocab.languages import ALL, UND, language_code, language_tag
 from vocab.namespaces import SPELLED, Namespace
 from vocab.owner import VocabularyOwner
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 PARTITIONS = 4
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vocab.drift import NAMESPACES, Drift, jensen_shannon, together
 from vocab.namespaces import Namespace
+from vocab.trends.drift import NAMESPACES, Drift, jensen_shannon, together
 
 WINDOW_MS = 60_000
 KEYS = list(range(1, 9))

@@ -20,7 +20,7 @@ from contracts.records import Tweet
 from contracts.settings import VocabSettings
 from tests.data_files import data_file
 from vocab.namespaces import Namespace
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 HALF_LIFE = 3.0
 KEYS = st.integers(0, 2**64 - 1)

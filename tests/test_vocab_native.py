@@ -14,13 +14,13 @@ from xxhash import xxh3_64_intdigest
 from contracts.records import Entities, Tweet
 from contracts.sources import open_source
 from tests.data_files import data_file
-from vocab import tokenizer, tokenizer_reference
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.native import compiled
-from vocab.native.tweets import places_of, scan
-from vocab.native.xxh3 import xxh3_64
-from vocab.tokenizer import Tokenizer
+from vocab.tokens import tokenizer, tokenizer_reference
+from vocab.tokens.native import compiled
+from vocab.tokens.native.tweets import places_of, scan
+from vocab.tokens.native.xxh3 import xxh3_64
+from vocab.tokens.tokenizer import Tokenizer
 
 PIECES = [
     "http://",

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
 from vocab.namespaces import SUBWORD, Namespace
-from vocab.subwords import SUBWORDS_PER_WORD, subwords
-from vocab.subwords_reference import subword_keys
+from vocab.tokens.subwords import SUBWORDS_PER_WORD, subwords
+from vocab.tokens.subwords_reference import subword_keys
 
 WORDS = st.lists(st.text(st.sampled_from("abé東🙂") | st.characters(codec="utf-8"), max_size=20), max_size=8)
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_hexdigest
 
 from contracts.records import Entities, Tweet
-from vocab import patterns, tokenizer
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.tokenizer import MAX_KEYS, TokenBatch, Tokenizer
+from vocab.tokens import patterns, tokenizer
+from vocab.tokens.tokenizer import MAX_KEYS, TokenBatch, Tokenizer
 
 W, B, H, M, C, D, E = (Namespace(i) for i in range(7))
 

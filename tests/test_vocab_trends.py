@@ -9,9 +9,9 @@ from vocab.decay import ONE
 from vocab.keys import SHARDS, shard_of
 from vocab.languages import ALL, UND, language_code
 from vocab.namespaces import SPELLED, Namespace
-from vocab.trends import LANGUAGE_ROWS_PER_SLOT, Trends, commonest_languages
-from vocab.trends_reference import ReferenceTrends, movement
-from vocab.velocity import HORIZONS, SPANS_MS, movements
+from vocab.trends.horizons import LANGUAGE_ROWS_PER_SLOT, Trends, commonest_languages
+from vocab.trends.reference import ReferenceTrends, movement
+from vocab.trends.velocity import HORIZONS, SPANS_MS, movements
 
 WINDOW_MS = 60_000
 KEYS = [shard << 58 | i * 7 + 1 for shard in (0, 1, 63) for i in range(5)]

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.data_files import data_file
-from vocab.twitter_text import Entity, Kind, entities, host_of
-from vocab.unicode_data import load_tlds
+from vocab.tokens.twitter_text import Entity, Kind, entities, host_of
+from vocab.tokens.unicode_data import load_tlds
 
 PAGE = (Path(__file__).parents[1] / "docs" / "tokens.md").read_text()
 OTHER_MATTERS = {"tweets", "json"}  # how long a tweet may be, and the display of entities that came as JSON

@@ -17,16 +17,13 @@ from uniseg.wordbreak import word_break
 from uniseg.wordbreak import words as uniseg_words
 from xxhash import xxh3_64_hexdigest
 
-from vocab import folding, unicode_data
-from vocab.folding import fold
-from vocab.unicode_data import FLAGS, PICTOGRAPH, WB_MASK
-from vocab.words import segments
+from vocab.tokens import folding, unicode_data
+from vocab.tokens.folding import fold
+from vocab.tokens.unicode_data import FLAGS, PICTOGRAPH, WB_MASK
+from vocab.tokens.words import segments
 
-VOCAB = Path(__file__).parents[1] / "vocab"
-TOKEN_FILES = [
-    VOCAB / f"{name}.py"
-    for name in ("folding", "patterns", "tokenizer", "tokenizer_reference", "twitter_text", "unicode_data", "words")
-] + sorted((VOCAB / "native").glob("*.py"))
+TOKENS = Path(__file__).parents[1] / "vocab" / "tokens"
+TOKEN_FILES = sorted(TOKENS.rglob("*.py"))
 CLASSES = [
     "Other",
     "CR",
@@ -111,7 +108,7 @@ def test_folding_is_that_of_this_python_where_it_knows_the_character():
 
 def test_the_version_of_unicode_is_golden():
     assert unicode_data.UNICODE_VERSION == "18.0.0" == unicodedata2.unidata_version
-    with np.load(VOCAB / "unicode_tables.npz") as tables:
+    with np.load(TOKENS / "unicode_tables.npz") as tables:
         digest = xxh3_64_hexdigest(b"".join(tables[name].tobytes() for name in sorted(tables.files)))
     assert digest == "c776e2761325fb2e"
 
@@ -137,7 +134,7 @@ def test_nothing_of_python_s_own_unicode_decides_a_token():
 @pytest.mark.parametrize("module", ["regex", "unicodedata"])
 def test_tokens_are_made_without_python_s_tables(module):
     program = (
-        "import sys, vocab.tokenizer as t\n"
+        "import sys, vocab.tokens.tokenizer as t\n"
         "from contracts.records import Tweet\n"
         f"sys.modules['{module}'] = None\n"
         "tweet = Tweet(id=1, created_ms=1_400_000_000_000, author_id=7, author='a', text='Cafe\\u0301 #Ｔａ 東京')\n"

@@ -14,7 +14,7 @@ from vocab.keys import SHARDS, key_of, shard_of
 from vocab.languages import ALL, UND, language_code
 from vocab.namespaces import Namespace
 from vocab.owner import VocabularyOwner
-from vocab.velocity import HORIZONS, LEAST_SCORE, movements
+from vocab.trends.velocity import HORIZONS, LEAST_SCORE, movements
 from vocab.view import BUCKETS, bucket_codec, view_updates
 from vocab.view_lists import (
     LANGUAGE_LIST_LENGTH,

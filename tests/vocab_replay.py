@@ -20,7 +20,7 @@ from tests.drifting_stream import Row
 from tests.pipeline_runs import record_of
 from vocab.counting import SourceCounter
 from vocab.owner import VocabularyOwner
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 LARGEST_BATCH = 60
 RESTART = 0.1  # of the batches

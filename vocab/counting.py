@@ -15,7 +15,7 @@ from contracts.frames import U8, U16, U32, U64, VocabCounts, empty
 from vocab.keys import shard_shift
 from vocab.languages import language_code
 from vocab.namespaces import SPELLED, Namespace
-from vocab.tokenizer import TokenBatch, Tokenizer
+from vocab.tokens.tokenizer import TokenBatch, Tokenizer
 
 Columns = tuple[U64, U8, U16, U32]  # keys, namespaces, languages, counts
 

@@ -16,7 +16,6 @@ from contracts.frames import VocabCounts, VocabDelta
 from contracts.records import VocabConfigured
 from contracts.settings import TimeSettings, VocabSettings
 from vocab import decay, owner_state
-from vocab.drift import Drift
 from vocab.keys import shard_of
 from vocab.languages import UND
 from vocab.layout import Layout
@@ -27,7 +26,8 @@ from vocab.schedule import decision_windows
 from vocab.shard import NO_CHANGE, NO_SLOT, Decision, decide, forgotten
 from vocab.spellings import Spellings
 from vocab.tracked import MAX_WINDOW, Survey, TrackedKeys
-from vocab.trends import Trends
+from vocab.trends.drift import Drift
+from vocab.trends.horizons import Trends
 
 Source = tuple[str, int]
 

@@ -14,12 +14,12 @@ from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.frames import I32, I64, U8, U16, U32, U64
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
-from vocab import trends_state
 from vocab.layout import Layout
 from vocab.pending import PendingWindow
 from vocab.rules import configured, other_shards, rules_of, settings_of
 from vocab.tracked import TrackedKeys
-from vocab.trends_state import TrendState
+from vocab.trends import state as trends_state
+from vocab.trends.state import TrendState
 
 if TYPE_CHECKING:
     from vocab.owner import VocabularyOwner

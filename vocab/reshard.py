@@ -23,7 +23,6 @@ from contracts.errors import BadRecord, DriftlineError, SettingsError
 from contracts.frames import VocabDelta, empty
 from contracts.settings import VocabSettings
 from vocab import decay
-from vocab.drift import by_namespace
 from vocab.keys import shard_of
 from vocab.layout import Layout
 from vocab.namespaces import Namespace
@@ -33,6 +32,7 @@ from vocab.rules import configured, rules_of, settings_of
 from vocab.shard import NO_SLOT
 from vocab.spellings import Spellings
 from vocab.tracked import TrackedKeys
+from vocab.trends.drift import by_namespace
 
 U64 = NDArray[np.uint64]
 I32 = NDArray[np.int32]

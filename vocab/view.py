@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from contracts.codec import Codec, Frame, encode
 from contracts.frames import F32, I32, I64, U8, U32, U64
 from vocab.owner import VocabularyOwner
-from vocab.velocity import HORIZONS, movements
+from vocab.trends.velocity import HORIZONS, movements
 from vocab.view_lists import VERSION_BYTES, lists_key, lists_of
 
 BUCKET_SHIFT = 54

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from contracts.codec import Codec, Frame
 from contracts.errors import DriftlineError
 from contracts.frames import F32, U8, U16, U64
-from vocab.drift import Measures, together
 from vocab.keys import shard_of
 from vocab.languages import ALL, language_code, language_tag
 from vocab.namespaces import SPELLED, Namespace
-from vocab.trends import commonest_languages
-from vocab.velocity import HORIZONS, LEAST_SCORE, movements
+from vocab.trends.drift import Measures, together
+from vocab.trends.horizons import commonest_languages
+from vocab.trends.velocity import HORIZONS, LEAST_SCORE, movements
 
 if TYPE_CHECKING:
     from vocab.owner import VocabularyOwner

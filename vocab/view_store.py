@@ -16,8 +16,8 @@ from contracts.settings import Settings
 from transport.redis_scripts import set_if_newer
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.patterns import canonical
-from vocab.velocity import HORIZONS
+from vocab.tokens.patterns import canonical
+from vocab.trends.velocity import HORIZONS
 from vocab.view import BUCKET_SHIFT, ViewUpdates, bucket_codec, bucket_key
 from vocab.view_lists import VERSION_BYTES, Kind, ListedToken, lists_key, merged, newest_version
 

@@ -28,7 +28,7 @@ from contracts.records import Tweet
 from contracts.sources import open_source
 from featurestore.features import TWEET_COUNTED
 from featurestore.tweet_records import tweet_dense, tweet_records
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.tokenizer import Tokenizer
 
 _BATCH = 5_000  # tweets held at a time
 _TEN = 10

@@ -32,7 +32,7 @@ from contracts.sources import open_source
 from vocab.counting import SourceCounter
 from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner
-from vocab.tokenizer import TokenBatch, Tokenizer
+from vocab.tokens.tokenizer import TokenBatch, Tokenizer
 from vocab.view import ViewUpdates, view_updates
 from vocab.vocabulary import Vocabulary
 

@@ -19,7 +19,7 @@ from contracts.settings import KindSettings, TimeSettings, VocabSettings
 from vocab.counting import SourceCounter
 from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
-from vocab.tokenizer import TokenBatch, Tokenizer
+from vocab.tokens.tokenizer import TokenBatch, Tokenizer
 
 I64 = NDArray[np.int64]
 

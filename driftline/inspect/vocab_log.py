@@ -13,9 +13,9 @@ from contracts.frames import VocabDelta
 from contracts.settings import Settings
 from contracts.topics import VOCAB_DELTAS
 from driftline.inspect.logs import read_records
-from vocab import patterns
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
+from vocab.tokens import patterns
 from vocab.vocabulary import Vocabulary, VocabularyView
 
 _codec = Codec(VocabDelta)

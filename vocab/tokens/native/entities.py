@@ -1,11 +1,11 @@
-"""Entities, compiled: what `vocab.twitter_text.entities` finds."""
+"""Entities, compiled: what `vocab.tokens.twitter_text.entities` finds."""
 
 from typing import Any
 
-from vocab import unicode_data as u
-from vocab.native.compiled import compiled
-from vocab.native.urls import find_urls
-from vocab.twitter_text import Kind
+from vocab.tokens import unicode_data as u
+from vocab.tokens.native.compiled import compiled
+from vocab.tokens.native.urls import find_urls
+from vocab.tokens.twitter_text import Kind
 
 _URL, _HASHTAG, _MENTION, _CASHTAG = (int(kind) for kind in Kind)
 _HASH, _WIDE_HASH, _AT, _WIDE_AT, _DOLLAR, _DOT, _COLON, _SLASH = 35, 0xFF03, 64, 0xFF20, 36, 46, 58, 47

@@ -1,9 +1,9 @@
-"""Word boundaries, compiled: what `vocab.words.segments` cuts, one segment after the other."""
+"""Word boundaries, compiled: what `vocab.tokens.words.segments` cuts, one segment after the other."""
 
 from typing import Any
 
-from vocab import unicode_data as u
-from vocab.native.compiled import compiled
+from vocab.tokens import unicode_data as u
+from vocab.tokens.native.compiled import compiled
 
 _NONE = u.OTHER
 _WB, _PICTOGRAPH = u.WB_MASK, u.PICTOGRAPH

@@ -1,14 +1,14 @@
-"""Canonical forms, compiled, where no characters compose: what `vocab.patterns` says of such surfaces.
+"""Canonical forms, compiled, where no characters compose: what `vocab.tokens.patterns` says of such surfaces.
 
 A form is written as the bytes that are hashed: the namespace's number, then the token in UTF-8.
 """
 
 from typing import Any
 
-from vocab import unicode_data as u
-from vocab.native.compiled import compiled
-from vocab.patterns import MAX_TAG_CHARS, MAX_WORD_CHARS
-from vocab.twitter_text import MAX_HOST_CHARS
+from vocab.tokens import unicode_data as u
+from vocab.tokens.native.compiled import compiled
+from vocab.tokens.patterns import MAX_TAG_CHARS, MAX_WORD_CHARS
+from vocab.tokens.twitter_text import MAX_HOST_CHARS
 
 LONGEST_BYTES = 1 + 4 * 3 * MAX_HOST_CHARS  # of a form: no character that is folded here becomes more than 3
 DROPPED, COMPOSES = -1, -2  # instead of where a form ends

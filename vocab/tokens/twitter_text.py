@@ -1,7 +1,7 @@
 """Hashtags, mentions, cashtags and URLs as twitter-text finds them, in plain Python: the definition.
 
 The rules are those of Twitter's library of that name (Apache License 2.0), written anew; its conformance suite is
-part of the tests. `vocab.native` finds the same, compiled.
+part of the tests. `vocab.tokens.native` finds the same, compiled.
 """
 
 import re
@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vocab import unicode_data as u
-from vocab.folding import fold
-from vocab.unicode_data import FLAGS, load_tlds
+from vocab.tokens import unicode_data as u
+from vocab.tokens.folding import fold
+from vocab.tokens.unicode_data import FLAGS, load_tlds
 
 MAX_HOST_CHARS = 253
 MAX_LABEL_CHARS = 63  # of a host: the bound of the domain name system

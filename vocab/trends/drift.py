@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from vocab import decay
 from vocab.columns import locate
 from vocab.namespaces import Namespace
-from vocab.velocity import HORIZONS, half_life, reach
+from vocab.trends.velocity import HORIZONS, half_life, reach
 
 U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vocab.native.compiled import compiled
+from vocab.tokens.native.compiled import compiled
 
 _SECRET = np.frombuffer(
     bytes.fromhex(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from contracts.columns import Ragged
-from vocab.native.subwords import find_subwords
-from vocab.subwords_reference import SUBWORDS_PER_WORD
+from vocab.tokens.native.subwords import find_subwords
+from vocab.tokens.subwords_reference import SUBWORDS_PER_WORD
 
 __all__ = ["SUBWORDS_PER_WORD", "subwords"]
 

@@ -8,7 +8,7 @@ Bounds, which are part of what a feature means (`TOKENIZER_VERSION`): the first 
 are read, and a tweet keeps at most `MAX_KEYS` keys: AUTHOR and LANG, then names (hashtags, mentions, cashtags,
 domains, emoji), then words, then bigrams, each kind by first occurrence; what is kept stands in the order above.
 
-`tokenizer_reference` is the definition; here it is compiled (`vocab.native`). Texts go through as one array of code
+`tokenizer_reference` is the definition; here it is compiled (`native`). Texts go through as one array of code
 points, `MAX_CHUNK_CHARS` at a time, which bounds the memory.
 """
 
@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.records import Entities, Tweet
-from vocab import tokenizer_reference as reference
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.native.tables import TABLES
-from vocab.native.tweets import TEXT, finish, places_of, scan
-from vocab.patterns import canonical_language, canonical_segment
-from vocab.tokenizer_reference import MAX_CLAIMS, MAX_KEYS, MAX_TEXT_TOKENS
-from vocab.twitter_text import Kind
-from vocab.unicode_data import UNICODE_VERSION
+from vocab.tokens import tokenizer_reference as reference
+from vocab.tokens.native.tables import TABLES
+from vocab.tokens.native.tweets import TEXT, finish, places_of, scan
+from vocab.tokens.patterns import canonical_language, canonical_segment
+from vocab.tokens.tokenizer_reference import MAX_CLAIMS, MAX_KEYS, MAX_TEXT_TOKENS
+from vocab.tokens.twitter_text import Kind
+from vocab.tokens.unicode_data import UNICODE_VERSION
 
 __all__ = ["MAX_KEYS", "MAX_TEXT_TOKENS", "TOKENIZER_VERSION", "UNICODE_VERSION", "TokenBatch", "Tokenizer"]
 

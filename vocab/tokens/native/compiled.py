@@ -17,10 +17,11 @@ from xxhash import xxh3_64_intdigest
 logger = logging.getLogger(__name__)
 
 _HERE = Path(__file__).parent
-_COMPILED_IN = (  # what constants come from
-    "keys", "namespaces", "patterns", "subwords_reference", "tokenizer_reference", "twitter_text", "unicode_data",
+_COMPILED_IN = (  # what constants come from, seen from here
+    "../../keys", "../../namespaces",
+    "../patterns", "../subwords_reference", "../tokenizer_reference", "../twitter_text", "../unicode_data",
 )  # fmt: skip
-_files = [*sorted(_HERE.glob("*.py")), *(_HERE.parent / f"{name}.py" for name in _COMPILED_IN)]
+_files = [*sorted(_HERE.glob("*.py")), *(_HERE / f"{name}.py" for name in _COMPILED_IN)]
 SOURCES = xxh3_64_intdigest(b"\0".join(path.read_bytes() for path in _files)) >> 2
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

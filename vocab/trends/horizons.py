@@ -22,7 +22,7 @@ from vocab.columns import locate
 from vocab.keys import shard_of
 from vocab.languages import ALL
 from vocab.namespaces import SPELLED
-from vocab.velocity import HORIZONS, SPANS_MS, half_life
+from vocab.trends.velocity import HORIZONS, SPANS_MS, half_life
 
 U64 = NDArray[np.uint64]
 U16 = NDArray[np.uint16]

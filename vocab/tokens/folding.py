@@ -8,7 +8,7 @@ was folded stays as it is. NFC is chapter 3.11's: decompose, order the marks, co
 
 import numpy as np
 
-from vocab.unicode_data import COMBINING, COMPOSED, DECOMPOSE, FLAGS, FOLD, RECOMPOSES
+from vocab.tokens.unicode_data import COMBINING, COMPOSED, DECOMPOSE, FLAGS, FOLD, RECOMPOSES
 
 _COMPOSE = {tuple(DECOMPOSE.of(c)): c for c in sorted(COMPOSED)}
 

@@ -1,4 +1,4 @@
-"""The character n-grams of a word, in plain Python: the definition of `vocab.native.subwords`.
+"""The character n-grams of a word, in plain Python: the definition of `vocab.tokens.native.subwords`.
 
 After Bojanowski et al., Enriching word vectors with subword information, TACL 2017 (fastText): the n-grams of the
 word between `<` and `>`, so that a beginning and an end are told from the middle. A long word keeps a fixed number

@@ -1,4 +1,4 @@
-"""Whole batches, compiled: what `vocab.tokenizer_reference` says of each tweet, as keys.
+"""Whole batches, compiled: what `vocab.tokens.tokenizer_reference` says of each tweet, as keys.
 
 `scan` finds the tokens of texts; `finish` adds bigrams, drops repeats and keeps the bounds. Between the two, Python
 resolves the few tokens whose characters compose, and the few tweets whose entities need a closer look.
@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from vocab import unicode_data as u
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.native.compiled import SOURCES, compiled, entry_point
-from vocab.native.entities import find_entities
-from vocab.native.folding import (
+from vocab.tokens import unicode_data as u
+from vocab.tokens.native.compiled import SOURCES, compiled, entry_point
+from vocab.tokens.native.entities import find_entities
+from vocab.tokens.native.folding import (
     COMPOSES,
     DROPPED,
     write_decimal,
@@ -23,11 +23,11 @@ from vocab.native.folding import (
     write_tag,
     write_word,
 )
-from vocab.native.urls import host_of
-from vocab.native.words import segment_end
-from vocab.native.xxh3 import xxh3_64
-from vocab.tokenizer_reference import MAX_CLAIMS, MAX_KEYS, MAX_TEXT_TOKENS, SHORTENER
-from vocab.twitter_text import Kind
+from vocab.tokens.native.urls import host_of
+from vocab.tokens.native.words import segment_end
+from vocab.tokens.native.xxh3 import xxh3_64
+from vocab.tokens.tokenizer_reference import MAX_CLAIMS, MAX_KEYS, MAX_TEXT_TOKENS, SHORTENER
+from vocab.tokens.twitter_text import Kind
 
 NO_NAMESPACE = 255  # of a dropped token
 TEXT = len(Kind)  # the kind of a segment that is a tweet's text; others are claims of its entities
@@ -161,7 +161,7 @@ def _write_name(tables: Any, points: Any, kind: int, begin: int, end: int, spell
 
 @compiled
 def _kind_of_segment(flags: Any, points: Any, begin: int, end: int) -> int:
-    """WORD, EMOJI or NO_NAMESPACE, as `vocab.patterns` tells them apart."""
+    """WORD, EMOJI or NO_NAMESPACE, as `vocab.tokens.patterns` tells them apart."""
     c = points[begin]
     first, last = flags[c], points[end - 1]
     is_word = False

@@ -1,13 +1,13 @@
-"""URLs, compiled: what `vocab.twitter_text.urls` finds."""
+"""URLs, compiled: what `vocab.tokens.twitter_text.urls` finds."""
 
 from typing import Any
 
 import numpy as np
 
-from vocab import unicode_data as u
-from vocab.native.compiled import compiled
-from vocab.twitter_text import MAX_HOST_CHARS, MAX_LABEL_CHARS, MAX_SLUG_CHARS, fold_each
-from vocab.unicode_data import load_tlds
+from vocab.tokens import unicode_data as u
+from vocab.tokens.native.compiled import compiled
+from vocab.tokens.twitter_text import MAX_HOST_CHARS, MAX_LABEL_CHARS, MAX_SLUG_CHARS, fold_each
+from vocab.tokens.unicode_data import load_tlds
 
 _NOWHERE = -1
 _DOT, _DASH, _UNDERSCORE, _SLASH, _COLON = 46, 45, 95, 47, 58

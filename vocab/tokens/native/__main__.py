@@ -1,11 +1,11 @@
-"""Compiles the tokenizer now and keeps it on disk, so that no worker waits: `python -m vocab.native`."""
+"""Compiles the tokenizer now and keeps it on disk, so that no worker waits: `python -m vocab.tokens.native`."""
 
 from time import perf_counter
 
 import numpy as np
 
-from vocab.subwords import subwords
-from vocab.tokenizer import Tokenizer
+from vocab.tokens.subwords import subwords
+from vocab.tokens.tokenizer import Tokenizer
 
 
 def main() -> None:

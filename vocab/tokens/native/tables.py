@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vocab.native.urls import tld_tree
-from vocab.unicode_data import COMBINING, FLAGS, FOLD
+from vocab.tokens.native.urls import tld_tree
+from vocab.tokens.unicode_data import COMBINING, FLAGS, FOLD
 
 
 class Tables(NamedTuple):
-    """Arrays by code point (`flags`, `combining`, `fold_*`: see `vocab.unicode_data`) and the tree of `tld_tree`."""
+    """Arrays by code point (`flags`, `combining`, `fold_*`: see `unicode_data`) and the tree of `tld_tree`."""
 
     flags: Any  # int32
     combining: Any  # uint8

@@ -1,7 +1,7 @@
 """Unicode's default word boundaries (UAX #29, rules WB1 to WB999) on the pinned tables, rule after rule."""
 
-from vocab import unicode_data as u
-from vocab.unicode_data import FLAGS
+from vocab.tokens import unicode_data as u
+from vocab.tokens.unicode_data import FLAGS
 
 _BREAKS = (u.CR, u.LF, u.NEWLINE)
 _IGNORED = (u.EXTEND, u.FORMAT, u.ZWJ)

@@ -1,18 +1,18 @@
 """What a token is: the canonical form that is hashed, from what stands in a text.
 
-Plain Python on the pinned tables. `vocab.native` does the same for most tokens, and calls this for the few whose
-characters compose (`é` written as two). `docs/tokens.md` lists what is dropped.
+Plain Python on the pinned tables. `native` does the same for most tokens, and calls this for the few whose characters
+compose (`é` written as two). `docs/tokens.md` lists what is dropped.
 """
 
 import re
 
-from vocab import twitter_text
-from vocab import unicode_data as u
-from vocab.folding import fold
 from vocab.namespaces import Namespace
-from vocab.twitter_text import MAX_HOST_CHARS, Kind
-from vocab.unicode_data import FLAGS
-from vocab.words import segments
+from vocab.tokens import twitter_text
+from vocab.tokens import unicode_data as u
+from vocab.tokens.folding import fold
+from vocab.tokens.twitter_text import MAX_HOST_CHARS, Kind
+from vocab.tokens.unicode_data import FLAGS
+from vocab.tokens.words import segments
 
 MAX_WORD_CHARS = 64  # a longer run of letters is no word that comes again: dropped
 MAX_TAG_CHARS = 100

@@ -4,9 +4,9 @@ import numpy as np
 
 from contracts.codec import Frame
 from contracts.frames import U8, U16, U64
-from vocab.drift import Drift
 from vocab.languages import ALL
-from vocab.trends import Trends
+from vocab.trends.drift import Drift
+from vocab.trends.horizons import Trends
 
 
 class TrendState(Frame, frozen=True, kw_only=True):

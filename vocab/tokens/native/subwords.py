@@ -1,13 +1,13 @@
-"""Character n-grams of words, compiled: what `vocab.subwords_reference` says, many words a call."""
+"""Character n-grams of words, compiled: what `vocab.tokens.subwords_reference` says, many words a call."""
 
 from typing import Any
 
 import numpy as np
 
 from vocab.namespaces import SUBWORD
-from vocab.native.compiled import SOURCES, compiled, entry_point
-from vocab.native.xxh3 import xxh3_64
-from vocab.subwords_reference import LONGEST, MIX, SHORTEST, SUBWORDS_PER_WORD, UPPER
+from vocab.tokens.native.compiled import SOURCES, compiled, entry_point
+from vocab.tokens.native.xxh3 import xxh3_64
+from vocab.tokens.subwords_reference import LONGEST, MIX, SHORTEST, SUBWORDS_PER_WORD, UPPER
 
 _NAMESPACE, _MOST = int(SUBWORD), int(SUBWORDS_PER_WORD)
 _MIX, _UPPER = np.uint64(MIX), np.uint64(UPPER)

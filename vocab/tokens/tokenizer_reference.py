@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contracts.records import Entities, Tweet
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.patterns import Token, canonical, canonical_host, canonical_language, tokens_of
-from vocab.twitter_text import Kind, entities, fold_each, host_of
+from vocab.tokens.patterns import Token, canonical, canonical_host, canonical_language, tokens_of
+from vocab.tokens.twitter_text import Kind, entities, fold_each, host_of
 
 MAX_TEXT_TOKENS = 256
 MAX_CLAIMS = 64  # of a tweet's entities, of each kind
