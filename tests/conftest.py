@@ -93,3 +93,14 @@ def settings(kafka: str, redis_url: str, tmp_path: Path, request: pytest.Fixture
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
     prefix = f"{name}-{os.urandom(3).hex()}-"
     return Settings(kafka=kafka, redis=redis_url, prefix=prefix, data_dir=str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """torch computes on one thread: how many there are decides the last bits."""
+    import torch  # here, for most tests need none of it
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -1,11 +1,9 @@
 """Words that nobody has seen before are learned from through what they are made of."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from contracts.columns import FeatureColumns, Ragged
 from contracts.examples import PROVENANCES, Examples
@@ -23,6 +21,8 @@ SETTINGS = Settings(
     vocab=VocabSettings.uniform(capacity=128, rare_slots=4_096),
     trainer=TrainerSettings(embedding_dim=8, batch_size=64, learning_rate=0.05),
 )
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def letters(random: np.random.Generator, rows: int, width: int) -> list[str]:
@@ -78,14 +78,6 @@ def progressive_loss(examples: Examples) -> float:
 
 def labels_of(examples: Examples) -> np.ndarray:
     return (examples.labels[-LATEST:] & ENGAGED_BITS) != 0
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.slow

@@ -1,10 +1,7 @@
 """Learning: it finds the truth, it is a function of the examples, and no slot inherits."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from contracts.errors import ChainBroken
@@ -20,13 +17,7 @@ from vocab.vocabulary import VocabularyView
 
 NEWEST = WINDOWS[-1]
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _state(learner: Learner) -> str:

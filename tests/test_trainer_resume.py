@@ -1,11 +1,9 @@
 """A trainer that is killed anywhere and resumed ends with the bits of one that was not."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -24,17 +22,11 @@ from trainer.trainer import Consumed, Trainer
 PARTITIONS = 3
 SETTINGS = {"batch_size": 64, "publish_every_examples": 200}
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Killed(Exception):
     """The process is gone."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import torch
 from kafka import KafkaProducer
 
 from contracts.codec import Codec, encode
@@ -30,7 +29,7 @@ from trainer import service
 from transport.kafka_admin import apply
 from transport.kafka_clients import consumer, producer
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.usefixtures("one_thread")]
 DEADLINE_S = 90
 RECORDS = 60  # of 50 examples, three of them malformed
 VERSIONS = 5  # that are published on the way, one every 500 examples
@@ -51,13 +50,6 @@ def small(settings: Settings) -> Settings:
     result = msgspec.structs.replace(settings, time=model.time, vocab=model.vocab, trainer=model.trainer)
     apply(result)
     return result
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 class _Writer:
