@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 # Set TORCH=cpu at the first set-up for torch's small build. SOURCE=path runs the demo on tweets of your own.
 export PYTHON TORCH
+# What numba compiles, ahead of its first use.
+COMPILED := $(shell grep -rlE '^@(njit|entry_point|compiled)' --include=*.py vocab featurestore model)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast soak lint bench clean
@@ -46,6 +48,6 @@ $(VENV)/.servers: $(VENV)/.python scripts/setup_servers.py driftline/servers/set
 	@$(BIN)/python scripts/setup_servers.py
 	@touch $@
 
-$(VENV)/.compiled: $(VENV)/.python $(wildcard vocab/*.py vocab/tokens/native/*.py)
-	@$(BIN)/python -m vocab.tokens.native
+$(VENV)/.compiled: $(VENV)/.python driftline/rehearsal.py $(COMPILED)
+	@$(BIN)/python -m driftline.rehearsal
 	@touch $@

@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from featurestore.bin_sketch import BUCKET_BITS
+from vocab.sorted_keys import read_only
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -34,7 +35,7 @@ class Histogram:
         capacity = len(numbers) * min(len(rows), 1 << BUCKET_BITS)
         codes, counts = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
         used = _tally(
-            np.asarray(dense, np.float32).view(np.uint32), rows, np.asarray(numbers, np.int64),
+            read_only(np.asarray(dense, np.float32)).view(np.uint32), rows, np.asarray(numbers, np.int64),
             self._counts, self._marks, codes, counts,
         )  # fmt: skip
         return codes[:used].copy(), counts[:used].copy()

@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from vocab.sorted_keys import read_only
+
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -75,7 +77,7 @@ class SortedColumns:
 def locate(ascending: U64, keys: U64) -> tuple[I64, Flags]:
     """(the first row of `ascending` that is not below, whether it is that key) of every key. keys: uint64[m], too."""
     at, known = np.empty(len(keys), np.int64), np.empty(len(keys), bool)
-    _gallop(ascending, len(ascending), keys, at, known)
+    _gallop(read_only(ascending), len(ascending), read_only(keys), at, known)
     return at, known
 
 
