@@ -127,7 +127,7 @@ def _check_at_rest(settings: Settings) -> None:
                 f"{members} workers still have part in {settings.prefix}{hop}: stop every `driftline worker`; one "
                 f"that was killed is missed after {settings.hop.session_timeout_ms / 1000:.0f} s"
             )
-    if left := kafka_admin.remaining(settings, OWNER_HOP, [VOCAB_COUNTS]):
+    if left := kafka_admin.lags(settings, {OWNER_HOP: [VOCAB_COUNTS]})[OWNER_HOP]:
         raise NotAtRest(
             f"{left} offsets of {settings.prefix}{VOCAB_COUNTS.name} are not decided on: stop what writes tweets, "
             "let `driftline worker` run until it has read them, then stop it"

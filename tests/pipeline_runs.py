@@ -46,7 +46,7 @@ SPAN_MS = 3_600_000
 END_MS = BEGIN_MS + 2 * SPAN_MS  # a tick of this closes all windows and all label windows
 PLACES = 10
 INPUTS = [TWEETS, ENGAGEMENTS, CANDIDATES_SERVED]
-HOPS = {  # in the order of the flow: what is drained stays so once all before it are
+HOPS = {  # in the order of the flow
     "ingest": [TWEETS],
     "engagements": [ENGAGEMENTS],
     "join": [CANDIDATES_SERVED, ENGAGEMENTS],
@@ -172,7 +172,7 @@ class Child:
         try:
             self.wait_until(lambda: self.ready() and drained(settings))
         except AssertionError as error:
-            left = {hop: kafka_admin.group_lag(settings, hop) for hop in HOPS}
+            left = kafka_admin.lags(settings, HOPS)
             raise AssertionError(f"ready: {self.ready()}, left to do: {left}\n{error}") from error
 
     def terminate(self) -> None:
@@ -214,13 +214,12 @@ def run_worker(settings: Settings, log: Path, **environ: str) -> str:
 
 def drained(settings: Settings) -> bool:
     """Whether every hop has committed all that its topics hold."""
-    return all(kafka_admin.remaining(settings, hop, topics) == 0 for hop, topics in HOPS.items())
+    return not any(kafka_admin.lags(settings, HOPS).values())
 
 
 def left(settings: Settings) -> int:
     """Offsets of the input topics that their hops have still to commit."""
-    ingest = kafka_admin.remaining(settings, "ingest", [TWEETS])
-    return ingest + kafka_admin.remaining(settings, "join", [ENGAGEMENTS, CANDIDATES_SERVED])
+    return sum(kafka_admin.lags(settings, {hop: HOPS[hop] for hop in ("ingest", "join")}).values())
 
 
 def done(settings: Settings) -> int:

@@ -235,11 +235,7 @@ def wait_until(condition, process, log, seconds=90):
 
 def unanswered(settings: Settings) -> int:
     """Requests not yet committed as answered."""
-    ends = sum(
-        held.end for held in kafka_admin.topic_offsets(settings, [TIMELINE_REQUESTS])[TIMELINE_REQUESTS.name].values()
-    )
-    lag = kafka_admin.group_lag(settings, "scorer").get(TIMELINE_REQUESTS.name)
-    return ends if lag is None or len(lag) < TIMELINE_REQUESTS.partitions else sum(lag.values())
+    return kafka_admin.lags(settings, {"scorer": [TIMELINE_REQUESTS]})["scorer"]
 
 
 def read_all(settings, topic):

@@ -148,9 +148,8 @@ async def _work(first: Settings, second: Settings | None = None) -> None:
     """The hops from tweets to deltas, until nothing is left; a second worker joins once the first has begun."""
 
     async def left() -> int:
-        return sum([
-            await asyncio.to_thread(kafka_admin.remaining, first, hop, HOPS[hop]) for hop in ("ingest", "vocabulary")
-        ])  # fmt: skip
+        groups = {hop: HOPS[hop] for hop in ("ingest", "vocabulary")}
+        return sum((await asyncio.to_thread(kafka_admin.lags, first, groups)).values())
 
     async def until(reached: Callable[[int], bool]) -> None:
         deadline = time.monotonic() + 240

@@ -59,11 +59,19 @@ def test_offsets_and_lag_count_what_was_written_and_committed(settings: Settings
         producer.send(settings.prefix + BINS.name, b"%d" % number)
     producer.close()
     assert kafka_admin.topic_offsets(settings, [BINS])["bins"][0].count == 10
-    assert kafka_admin.group_lag(settings, "readers") == {}
+    groups = {"readers": [BINS], "idlers": [BINS, TWEETS]}
+    assert kafka_admin.lags(settings, groups) == {"readers": 10, "idlers": 10}
+    assert kafka_admin.committed(settings, "readers") == {}
     consumer = kafka_clients.consumer(settings, [BINS], "readers", max_poll_records=4)
     while not (polled := consumer.poll(timeout_ms=1_000)):
         pass
     assert [record.value for records in polled.values() for record in records] == [b"0", b"1", b"2", b"3"]
     consumer.commit()
     consumer.close()
-    assert kafka_admin.group_lag(settings, "readers") == {"bins": {0: 6}}
+    assert kafka_admin.lags(settings, groups) == {"readers": 6, "idlers": 10}
+    assert kafka_admin.committed(settings, "readers") == {"bins": {0: (4, "")}}
+
+
+def test_what_is_left_to_a_reader_is_what_is_still_held_from_its_offset_on() -> None:
+    held = PartitionOffsets(3, 10)
+    assert [held.after(offset) for offset in (0, 3, 7, 10, 12)] == [7, 7, 3, 0, 0]

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -14,7 +14,7 @@ from kafka.admin import MemberToRemove
 from contracts.settings import Settings, to_environ
 from contracts.topics import TWEETS, VOCAB_COUNTS, Topic
 from transport.hop import Output, unprefix
-from transport.kafka_admin import group_lag
+from transport.kafka_admin import lags
 from transport.kafka_clients import admin
 
 DEADLINE_S = 40.0
@@ -69,14 +69,11 @@ async def eventually(holds: Callable[[], Awaitable[bool]], what: str, every_s: f
         await asyncio.sleep(every_s)
 
 
-async def drained(settings: Settings, group: str, topics: Collection[Topic] = (TWEETS,)) -> None:
+async def drained(settings: Settings, group: str, topics: Sequence[Topic] = (TWEETS,)) -> None:
     """Until `group` has committed all there is in all partitions of `topics`."""
 
     async def no_lag() -> bool:
-        lag = await asyncio.to_thread(group_lag, settings, group)
-        return all(
-            lag.get(topic.name, {}).get(partition) == 0 for topic in topics for partition in range(topic.partitions)
-        )
+        return not (await asyncio.to_thread(lags, settings, {group: topics}))[group]
 
     await eventually(no_lag, f"{group} reads all of {[topic.name for topic in topics]}")
 

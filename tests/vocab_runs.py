@@ -21,7 +21,7 @@ from transport.kafka_writer import KafkaWriter
 from transport.redis_connection import connect_blocking
 
 PATIENCE_S = 600  # of a busy machine
-DRAINED_S = 1.0  # between two looks at all groups, which are dear
+DRAINED_S = 1.0  # between two looks
 OWNERSHIP = re.compile(r"hop ingest: partitions \[(.*?)\]")
 
 

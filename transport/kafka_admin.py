@@ -23,8 +23,8 @@ from transport.backoff import pauses
 from transport.kafka_clients import admin, check_reachable
 
 __all__ = [
-    "Difference", "PartitionOffsets", "TopicsDiffer", "apply", "check_reachable", "committed", "delete", "group_lag",
-    "group_members", "plan", "remaining", "topic_offsets",
+    "Difference", "PartitionOffsets", "TopicsDiffer", "apply", "check_reachable", "committed", "delete",
+    "group_members", "lags", "lags_over", "plan", "topic_offsets",
 ]  # fmt: skip
 
 MOST_REPLICAS = 3
@@ -69,6 +69,10 @@ class PartitionOffsets:
     def count(self) -> int:
         """Offsets held."""
         return self.end - self.begin
+
+    def after(self, offset: int) -> int:
+        """Those from `offset` on: what is left to a reader that goes on there."""
+        return max(0, self.end - max(self.begin, offset))
 
 
 def plan(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]:
@@ -124,31 +128,33 @@ def delete(settings: Settings, topics: Sequence[Topic] = ALL) -> None:
 def topic_offsets(settings: Settings, topics: Sequence[Topic] = ALL) -> dict[str, dict[int, PartitionOffsets]]:
     """Topic (unprefixed) -> partition -> what it holds, as far as committed. Absent topics are left out."""
     with admin(settings) as client:
-        existing = set(client.list_topics())
-        present = [topic for topic in topics if settings.prefix + topic.name in existing]
-        partitions = [
-            TopicPartition(settings.prefix + topic.name, row["partition_index"])
-            for topic, described in zip(present, _describe(client, _named(settings, present)), strict=True)
-            for row in described["partitions"]
-        ]
-        begins = _offsets(client, partitions, OffsetSpec.EARLIEST)
-        ends = _offsets(client, partitions, OffsetSpec.LATEST)
-    result: dict[str, dict[int, PartitionOffsets]] = {topic.name: {} for topic in present}
-    for partition in sorted(partitions):
-        name = partition.topic.removeprefix(settings.prefix)
-        result[name][partition.partition] = PartitionOffsets(begins[partition], ends[partition])
-    return result
+        return _held(client, settings, topics)
 
 
-def group_lag(settings: Settings, group: str) -> dict[str, dict[int, int]]:
-    """Topic (unprefixed) -> partition -> offsets that `group` (unprefixed) has yet to commit. {}: no such group."""
+def lags(settings: Settings, groups: Mapping[str, Sequence[Topic]]) -> dict[str, int]:
+    """Group (unprefixed) -> offsets of its topics that it has yet to commit: where it has committed none, all held.
+
+    groups: group -> the topics that it reads. Topics that do not exist hold nothing.
+    """
     with admin(settings) as client:
-        committed = _committed(client, settings.prefix + group)
-        ends = _offsets(client, list(committed), OffsetSpec.LATEST)
-    result: dict[str, dict[int, int]] = {}
-    for partition in sorted(committed):
-        topic = partition.topic.removeprefix(settings.prefix)
-        result.setdefault(topic, {})[partition.partition] = ends[partition] - committed[partition].offset
+        return lags_over(client, settings, groups)
+
+
+def lags_over(client: KafkaAdminClient, settings: Settings, groups: Mapping[str, Sequence[Topic]]) -> dict[str, int]:
+    """`lags`, over a connection that is there."""
+    names = [settings.prefix + group for group in groups]
+    committed = _committed(client, names)  # first: so what is behind is never missed, whatever is written meanwhile
+    held = _held(
+        client, settings, list({topic.name: topic for topics in groups.values() for topic in topics}.values())
+    )
+    result = {}
+    for name, (group, topics) in zip(names, groups.items(), strict=True):
+        offsets = {(at.topic, at.partition): position.offset for at, position in committed.get(name, {}).items()}
+        result[group] = sum(
+            partition.after(offsets.get((settings.prefix + topic.name, number), 0))
+            for topic in topics
+            for number, partition in held.get(topic.name, {}).items()
+        )
     return result
 
 
@@ -172,7 +178,7 @@ def group_members(settings: Settings, group: str) -> int:
 def committed(settings: Settings, group: str) -> dict[str, dict[int, tuple[int, str]]]:
     """Topic (unprefixed) -> partition -> (offset, metadata) as `group` (unprefixed) committed them last."""
     with admin(settings) as client:
-        found = _committed(client, settings.prefix + group)
+        found = _committed(client, [settings.prefix + group]).get(settings.prefix + group, {})
     result: dict[str, dict[int, tuple[int, str]]] = {}
     for partition, position in found.items():
         topic = partition.topic.removeprefix(settings.prefix)
@@ -180,28 +186,37 @@ def committed(settings: Settings, group: str) -> dict[str, dict[int, tuple[int, 
     return result
 
 
-def remaining(settings: Settings, group: str, topics: Sequence[Topic]) -> int:
-    """Offsets of `topics` that `group` has yet to commit: where it has committed none, all that is held."""
-    lags = group_lag(settings, group)
-    return sum(
-        lags.get(topic, {}).get(partition, offsets.count)
-        for topic, partitions in topic_offsets(settings, topics).items()
-        for partition, offsets in partitions.items()
-    )
+def _held(
+    client: KafkaAdminClient, settings: Settings, topics: Sequence[Topic]
+) -> dict[str, dict[int, PartitionOffsets]]:
+    existing = set(client.list_topics())
+    present = [topic for topic in topics if settings.prefix + topic.name in existing]
+    partitions = [
+        TopicPartition(settings.prefix + topic.name, row["partition_index"])
+        for topic, described in zip(present, _describe(client, _named(settings, present)), strict=True)
+        for row in described["partitions"]
+    ]
+    begins = _offsets(client, partitions, OffsetSpec.EARLIEST)
+    ends = _offsets(client, partitions, OffsetSpec.LATEST)
+    result: dict[str, dict[int, PartitionOffsets]] = {topic.name: {} for topic in present}
+    for partition in sorted(partitions):
+        name = partition.topic.removeprefix(settings.prefix)
+        result[name][partition.partition] = PartitionOffsets(begins[partition], ends[partition])
+    return result
 
 
-def _committed(client: KafkaAdminClient, group: str) -> dict[Any, Any]:
-    """Committed offsets of a group by partition; a coordinator that is only starting is waited for."""
+def _committed(client: KafkaAdminClient, groups: Sequence[str]) -> dict[str, dict[Any, Any]]:
+    """Committed offsets of groups by partition; a coordinator that is only starting is waited for."""
     for pause in itertools.islice(pauses(), COORDINATOR_ATTEMPTS):
         try:
-            committed: dict[Any, Any] = client.list_group_offsets({group: None})[group]
+            committed: dict[str, dict[Any, Any]] = client.list_group_offsets(dict.fromkeys(groups))
         except CoordinatorNotAvailableError:
             return {}  # the very first group of a cluster: its offsets topic does not exist yet
         except (NotCoordinatorError, CoordinatorLoadInProgressError):
             time.sleep(pause)
         else:
             return committed
-    raise CoordinatorNotAvailableError(f"the coordinator of group {group} does not settle")
+    raise CoordinatorNotAvailableError(f"the coordinators of {', '.join(groups)} do not settle")
 
 
 def _named(settings: Settings, topics: Sequence[Topic]) -> list[str]:

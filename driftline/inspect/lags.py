@@ -6,10 +6,8 @@ The trainer belongs to no group, its checkpoint holds its offsets; what it has p
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import OffsetSpec
+from kafka import KafkaAdminClient
 from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from contracts.settings import Settings
@@ -25,7 +23,7 @@ from contracts.topics import (
     Topic,
 )
 from driftline.inspect.models import read_models
-from transport.kafka_admin import topic_offsets
+from transport.kafka_admin import lags_over, topic_offsets
 from transport.kafka_clients import admin
 
 # Consumer group -> the topics that it reads.
@@ -60,19 +58,8 @@ class LagMeter:
 
     def read(self) -> dict[str, int]:
         """Group -> offsets that it has yet to commit; all of them, for one that has not begun."""
-        prefix = self._settings.prefix
-        committed: Mapping[str, Mapping[TopicPartition, Any]] = {}
-        with self._lock, contextlib.suppress(*_NO_GROUPS_YET):
-            committed = self._client.list_group_offsets({prefix + group: None for group in GROUPS})
-        ends = self._ends()
-        lags = {}
-        for group, partitions in self._partitions().items():
-            positions = committed.get(prefix + group, {})
-            lags[group] = sum(
-                max(0, ends[partition] - (positions[partition].offset if partition in positions else 0))
-                for partition in partitions
-            )
-        return lags
+        with self._lock:
+            return lags_over(self._client, self._settings, GROUPS)
 
     def members(self) -> dict[str, int]:
         """Group -> how many members hold partitions, once its assignment is settled; else 0."""
@@ -85,20 +72,6 @@ class LagMeter:
                 members[name.removeprefix(prefix)] = len(described["members"])
         return members
 
-    def _partitions(self) -> dict[str, list[TopicPartition]]:
-        return {
-            group: [TopicPartition(self._settings.prefix + t.name, p) for t in topics for p in range(t.partitions)]
-            for group, topics in GROUPS.items()
-        }
-
-    def _ends(self) -> dict[TopicPartition, int]:
-        wanted = {partition for partitions in self._partitions().values() for partition in partitions}
-        with self._lock:
-            found = self._client.list_partition_offsets(
-                dict.fromkeys(wanted, OffsetSpec.LATEST), isolation_level="read_committed"
-            )
-        return {partition: position.offset for partition, position in found.items()}
-
 
 def trainer_lag(settings: Settings) -> int:
     """Records of `examples` that the newest published model has not learned from."""
@@ -106,4 +79,4 @@ def trainer_lag(settings: Settings) -> int:
     for model in read_models(settings, settings.scorer.model):
         learned = model.offsets
     held = topic_offsets(settings, [EXAMPLES])[EXAMPLES.name]
-    return sum(max(0, offsets.end - max(offsets.begin, learned.get(p, 0))) for p, offsets in held.items())
+    return sum(offsets.after(learned.get(partition, 0)) for partition, offsets in held.items())
