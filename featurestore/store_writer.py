@@ -7,13 +7,11 @@ ends in the same bytes, whatever was killed when.
 """
 
 from collections.abc import Sequence
-from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
 from contracts.frames import COUNTERS, FeatureUpdates
 from contracts.frames import TWEET as TWEET_KIND
@@ -144,13 +142,12 @@ local before = 2 + 2 * m
 for i = 2, #KEYS do call('SETEX', KEYS[i], ttl, ARGV[before + i]) end
 return 0
 """
-_WRITE_TWEETS_SHA = sha1(_WRITE_TWEETS.encode(), usedforsecurity=False).hexdigest()
 
 
 async def write_tweets(
     redis: Redis, settings: Settings, tweets: Sequence[Tweet], batch: "TokenBatch", tokenizer: "Tokenizer"
 ) -> NDArray[np.void]:
-    """Writes the records of tweets and of the newest among them, in one round trip; returns TWEET records [n].
+    """Writes the records of tweets and of the newest among them, in two round trips; returns TWEET records [n].
 
     batch: their tokens, the last that `tokenizer` made. Idempotent, and the same for any order and batching. Raises
     `ServerUnavailable`.
@@ -183,16 +180,9 @@ def _newest(records: NDArray[np.void], rows: NDArray[np.int64], most: int) -> ND
 
 
 async def _call(redis: Redis, calls: Sequence[tuple[list[bytes], list[Any]]]) -> None:
-    """The script once per owner, pipelined; a Redis that does not have the script yet is told it first."""
-    try:
-        await _pipelined(redis, calls)
-    except NoScriptError:
-        await redis.script_load(_WRITE_TWEETS)
-        await _pipelined(redis, calls)
-
-
-async def _pipelined(redis: Redis, calls: Sequence[tuple[list[bytes], list[Any]]]) -> None:
+    """The script once per owner, pipelined; Redis is asked first whether it has the script, and told it if not."""
+    script = redis.register_script(_WRITE_TWEETS)
     async with redis.pipeline(transaction=False) as pipeline:
         for keys, arguments in calls:
-            pipeline.evalsha(_WRITE_TWEETS_SHA, len(keys), *keys, *arguments)
+            await script(keys, arguments, client=pipeline)
         await pipeline.execute()

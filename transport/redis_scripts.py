@@ -5,11 +5,9 @@ of. A batch that is written twice, or late, or after a younger one, changes noth
 and 1.1 us of the caller.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
 VERSION_BYTES = 8
 
@@ -49,7 +47,6 @@ if has_position then
 end
 return written
 """
-_SET_IF_NEWER_SHA = hashlib.sha1(_SET_IF_NEWER.encode(), usedforsecurity=False).hexdigest()
 
 
 async def set_if_newer(
@@ -65,13 +62,8 @@ async def set_if_newer(
         raise ValueError(f"{len(keys)} keys, but {len(values)} values")
     if values and min(map(len, values)) < VERSION_BYTES:
         raise ValueError(f"a value is shorter than the {VERSION_BYTES} bytes of its version")
-    arguments: list[bytes | int]
-    if position is None:
-        count, arguments = len(keys), [*keys, ttl_s, 0, *values]
-    else:
-        count, arguments = len(keys) + 1, [*keys, position[0], ttl_s, 1, *values, position[1]]
-    try:
-        written = await redis.evalsha(_SET_IF_NEWER_SHA, count, *arguments)
-    except NoScriptError:
-        written = await redis.eval(_SET_IF_NEWER, count, *arguments)
-    return int(written)
+    named: list[bytes] = list(keys)
+    arguments: list[bytes | int] = [ttl_s, 0, *values]
+    if position is not None:
+        named, arguments = [*keys, position[0]], [ttl_s, 1, *values, position[1]]
+    return int(await redis.register_script(_SET_IF_NEWER)(named, arguments))
