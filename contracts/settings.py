@@ -16,6 +16,8 @@ import msgspec
 
 from contracts.errors import SettingsError
 
+SHORTEST_MS = 1_000  # of a window or pane: they are numbered from 1970 on in 32 bits, which this fills in 2106
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the settings file."""
@@ -24,7 +26,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class TimeSettings(Section, frozen=True, kw_only=True):
     """Event time. A change takes effect for new topics only: windows number the versions."""
 
-    window_ms: int = 60_000  # vocabulary and bins are decided once a window
+    window_ms: int = 60_000  # vocabulary and bins are decided once a window; at least SHORTEST_MS
     lateness_ms: int = 30_000  # how far behind the newest event of its partition an event may be
     jump_ms: int = 3_600_000  # an event further ahead than this must be confirmed...
     jump_authors: int = 3  # ...by so many distinct authors before it moves event time
@@ -111,7 +113,7 @@ class BinSettings(Section, frozen=True, kw_only=True):
 class FeatureSettings(Section, frozen=True, kw_only=True):
     """The feature store."""
 
-    pane_ms: int = 3_600_000  # recent counts cover the present pane and a share of the one before
+    pane_ms: int = 3_600_000  # recent counts cover the present pane and a share of the one before; as window_ms
     tweet_ttl_s: int = 172_800  # wall clock; a tweet and its counters leave Redis after this
     entity_ttl_s: int = 2_592_000  # wall clock; authors, viewers and pairs, since their last update
     duplicate_horizon: int = 20_000  # offsets over which a repeated event of a partition is recognized
@@ -167,7 +169,8 @@ class Settings(Section, frozen=True, kw_only=True):
 def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> Settings:
     """The settings of this process.
 
-    Raises `SettingsError` for a file that is missing or not TOML, an unknown name, or a value of the wrong type.
+    Raises `SettingsError` for a file that is missing or not TOML, an unknown name, a value of the wrong type, or
+    windows or panes too short to be numbered.
     """
     environ = os.environ if environ is None else environ
     named = path or (Path(environ["DRIFTLINE_CONFIG"]) if environ.get("DRIFTLINE_CONFIG") else None)
@@ -179,9 +182,12 @@ def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> 
                 table = table.setdefault(section, {})
             table[field] = environ[variable]
     try:
-        return msgspec.convert(_over(msgspec.to_builtins(Settings()), values), Settings, strict=False)
+        settings = msgspec.convert(_over(msgspec.to_builtins(Settings()), values), Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings ({named or 'environment'}): {error}") from error
+    _check_numbered("time.window_ms", settings.time.window_ms)
+    _check_numbered("features.pane_ms", settings.features.pane_ms)
+    return settings
 
 
 def to_environ(settings: Settings) -> dict[str, str]:
@@ -199,6 +205,14 @@ def masked(address: str) -> str:
     """An address as it may be shown: its password starred out."""
     password = urlsplit(address).password if "://" in address else None
     return address.replace(f":{password}@", ":***@") if password else address
+
+
+def _check_numbered(name: str, length_ms: int) -> None:
+    if length_ms < SHORTEST_MS:
+        raise SettingsError(
+            f"{name} is {length_ms}: set it to {SHORTEST_MS} or more; windows and panes are numbered from 1970 on, in "
+            "32 bits, and shorter ones run out of numbers before 2106"
+        )
 
 
 def _variables() -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Settings: environment before file before defaults, and every mistake named with its source."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from contracts.errors import SettingsError
 from contracts.settings import KINDS, Settings, VocabSettings, load, masked, to_environ
 from vocab.namespaces import Namespace
+from vocab.tracked import MAX_WINDOW
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +65,19 @@ def test_every_kind_of_tokens_has_a_table_of_settings_in_the_order_of_namespaces
 def test_wrong_type_names_the_field() -> None:
     with pytest.raises(SettingsError, match=r"(?s)environment.*\$\.vocab\.word\.capacity"):
         load({"DRIFTLINE_VOCAB_WORD_CAPACITY": "many"})
+
+
+@pytest.mark.parametrize("name", ["time.window_ms", "features.pane_ms"])
+def test_windows_and_panes_too_short_to_be_numbered_are_refused_with_what_to_set(name: str) -> None:
+    section, field = name.split(".")
+    variable = f"DRIFTLINE_{name.replace('.', '_').upper()}"
+    for value in ("999", "0", "-60000"):
+        with pytest.raises(SettingsError, match=rf"{name} is {value}: set it to 1000 or more"):
+            load({variable: value})
+    assert getattr(getattr(load({variable: "1000"}), section), field) == 1_000
+    last_ms = 2**32 * 1_000 - 1
+    assert last_ms // 1_000 == MAX_WINDOW
+    assert datetime.fromtimestamp(last_ms / 1_000, UTC).year == 2106
 
 
 @pytest.mark.parametrize(
