@@ -210,8 +210,8 @@ def masked(address: str) -> str:
 def _check_numbered(name: str, length_ms: int) -> None:
     if length_ms < SHORTEST_MS:
         raise SettingsError(
-            f"{name} is {length_ms}: set it to {SHORTEST_MS} or more; windows and panes are numbered from 1970 on, in "
-            "32 bits, and shorter ones run out of numbers before 2106"
+            f"{name} is {length_ms}: set it to {SHORTEST_MS} or more; windows and panes are numbered from 1970 on, "
+            "in 32 bits, and shorter ones run out of numbers before 2106"
         )
 
 
