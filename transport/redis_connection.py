@@ -1,5 +1,8 @@
 """Connections to Redis with our settings: bytes in and out, retries with backoff, errors that name the address."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -17,29 +20,23 @@ BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 1.0
 TIMEOUT_S = 10.0  # of one answer; a script over thousands of keys takes some ms
 
+_BACKOFF = ExponentialBackoff(cap=LONGEST_BACKOFF_S, base=BACKOFF_S)
+_OPTIONS: Mapping[str, Any] = {
+    "decode_responses": False,
+    "socket_timeout": TIMEOUT_S,
+    "socket_connect_timeout": TIMEOUT_S,
+    "retry_on_error": [RedisConnectionError, RedisTimeoutError],
+}
+
 
 def connect(settings: Settings) -> AsyncRedis:
     """An asyncio client. Connects at its first command; close it with `aclose()`."""
-    return AsyncRedis.from_url(
-        settings.redis,
-        decode_responses=False,
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=AsyncRetry(ExponentialBackoff(cap=LONGEST_BACKOFF_S, base=BACKOFF_S), RETRIES),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
-    )
+    return AsyncRedis.from_url(settings.redis, **_OPTIONS, retry=AsyncRetry(_BACKOFF, RETRIES))
 
 
 def connect_blocking(settings: Settings) -> Redis:
     """A blocking client, for the command line and tests. Connects at its first command."""
-    return Redis.from_url(
-        settings.redis,
-        decode_responses=False,
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(ExponentialBackoff(cap=LONGEST_BACKOFF_S, base=BACKOFF_S), RETRIES),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
-    )
+    return Redis.from_url(settings.redis, **_OPTIONS, retry=Retry(_BACKOFF, RETRIES))
 
 
 def unavailable(settings: Settings, error: BaseException) -> ServerUnavailable:

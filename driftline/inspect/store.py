@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from redis import Redis
 
 from contracts.errors import DriftlineError
 from contracts.frames import AUTHOR, COUNTERS, PAIR, TWEET, VIEWER
 from contracts.records import Provenance
 from contracts.settings import Settings
+from driftline.inspect.redis_values import look_up
 from featurestore import layout
 from featurestore.features import TWEET_SPLITS
-from featurestore.store_errors import unavailable_as_such
-from transport.redis_connection import connect_blocking
 
 
 class NotStored(DriftlineError):
@@ -77,8 +75,7 @@ def read_tweets(settings: Settings, ids: Sequence[int]) -> Mapping[int, StoredTw
     """The tweets of `ids` that the store has, in one round trip. Raises `ServerUnavailable`."""
     if not ids:
         return {}
-    with unavailable_as_such(settings), connect_blocking(settings) as redis:
-        values = _get(redis, layout.Keys(settings.prefix).tweets(np.array(ids, np.uint64)))
+    values = look_up(settings, layout.Keys(settings.prefix).tweets(np.array(ids, np.uint64)))
     found = [value for value in values if value is not None]
     records = layout.decode_tweets(found)
     return {int(row["id"]): _stored_tweet(row, value) for row, value in zip(records, found, strict=True)}
@@ -116,8 +113,7 @@ def viewer(settings: Settings, viewer_id: int) -> ViewerFeatures:
     counts = _counts(settings, VIEWER, viewer_id)
     if counts is None:
         raise _not_stored(settings, f"viewer {viewer_id}", viewer_id, "it has seen nothing")
-    with unavailable_as_such(settings), connect_blocking(settings) as redis:
-        values = _get(redis, layout.Keys(settings.prefix).histories(np.array([viewer_id], np.uint64)))
+    values = look_up(settings, layout.Keys(settings.prefix).histories(np.array([viewer_id], np.uint64)))
     history = layout.decode(layout.HISTORY_RECORD, values)[0]
     return ViewerFeatures(
         viewer_id=viewer_id,
@@ -130,18 +126,8 @@ def viewer(settings: Settings, viewer_id: int) -> ViewerFeatures:
     )
 
 
-def _get(redis: Redis, keys: Sequence[bytes]) -> list[bytes | None]:
-    """Values of keys that may lie on several nodes: one pipeline, no multi-key command."""
-    with redis.pipeline(transaction=False) as pipeline:
-        for key in keys:
-            pipeline.get(key)
-        values: list[bytes | None] = pipeline.execute()
-    return values
-
-
 def _counts(settings: Settings, kind: int, entity: int) -> Counts | None:
-    with unavailable_as_such(settings), connect_blocking(settings) as redis:
-        values = _get(redis, layout.Keys(settings.prefix).counters(kind, np.array([entity], np.uint64)))
+    values = look_up(settings, layout.Keys(settings.prefix).counters(kind, np.array([entity], np.uint64)))
     if values[0] is None:
         return None
     record = layout.decode(layout.COUNTERS_RECORD, values)[0]
@@ -182,9 +168,7 @@ def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
 
 def _not_stored(settings: Settings, what: str, entity: int, usual_cause: str) -> NotStored:
     owner = int(layout.owner_of(np.array([entity], np.uint64))[0])
-    with unavailable_as_such(settings), connect_blocking(settings) as redis:
-        written = redis.get(layout.Keys(settings.prefix).epoch(owner)) is not None
-    if written:
+    if look_up(settings, [layout.Keys(settings.prefix).epoch(owner)]) != [None]:
         return NotStored(f"the store knows nothing of {what}: {usual_cause}")
     return NotStored(
         f"nothing is known of {what}: part {owner} of the store is empty (prefix {settings.prefix!r}); "

@@ -1,14 +1,12 @@
 """The vocabulary as it is now, out of its view in Redis (`vocab/view.py` has the layout)."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import msgspec
 
 from contracts.settings import Settings
+from driftline.inspect.redis_values import look_up
 from driftline.inspect.vocab_log import NoSuchToken
-from featurestore.store_errors import unavailable_as_such
-from transport.redis_connection import connect_blocking
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.view import BUCKET_SHIFT, bucket_key
@@ -115,7 +113,8 @@ def drift(settings: Settings) -> DriftNow | None:
 def find(settings: Settings, namespace: Namespace, token: str) -> Admitted:
     """An admitted token. Raises `NoSuchToken` for one that has no slot now, `VersionNotReached` for no view."""
     key = key_of(namespace, token)
-    value = _get(settings, [bucket_key(settings.vocab.name, key >> BUCKET_SHIFT)])[0]
+    bucket = bucket_key(settings.vocab.name, key >> BUCKET_SHIFT)
+    (value,) = look_up(settings, [settings.prefix.encode() + bucket])
     if value is None:
         raise no_view(settings)
     version, shown = token_in(value, namespace, token)
@@ -162,16 +161,5 @@ def _ranked(
 
 
 def _lists(settings: Settings) -> list[bytes | None]:
-    return _get(settings, [lists_key(settings.vocab.name, owner) for owner in range(settings.vocab.shards)])
-
-
-def _get(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:
-    """Values of keys that may lie on several nodes, in one round trip."""
-    with (
-        unavailable_as_such(settings),
-        connect_blocking(settings) as redis,
-        redis.pipeline(transaction=False) as each,
-    ):
-        for key in keys:
-            each.get(settings.prefix.encode() + key)
-        return cast("list[bytes | None]", each.execute())
+    prefix, shards = settings.prefix.encode(), settings.vocab.shards
+    return look_up(settings, [prefix + lists_key(settings.vocab.name, owner) for owner in range(shards)])
