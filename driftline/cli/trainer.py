@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from driftline.cli.common import current_settings, serve_metrics
+from driftline.cli.common import begin_service, current_settings
 
 
 def trainer(
@@ -26,5 +26,5 @@ def trainer(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     settings = current_settings()
-    serve_metrics(settings)
+    begin_service(settings)
     run(settings, stop)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from contracts.settings import to_environ
-from driftline.cli.common import current_settings, serve_metrics
+from driftline.cli.common import begin_service, current_settings
 
 
 def worker(
@@ -21,7 +21,7 @@ def worker(
     another. SIGTERM and Ctrl-C drain. `faust -A streams.app worker` runs the same app.
     """
     settings = current_settings()
-    serve_metrics(settings)
+    begin_service(settings)
     os.environ.update(to_environ(settings))  # streams.app reads its settings where it is imported
     import faust
 
