@@ -5,8 +5,8 @@ import redis
 
 from contracts.codec import Record, encode
 from contracts.columns import FeatureColumns, Ragged
-from contracts.examples import PROVENANCES, Examples, encode_examples
-from contracts.frames import COUNTERS, VocabCounts, VocabDelta
+from contracts.examples import Examples, encode_examples
+from contracts.frames import COUNTERS, VocabDelta
 from contracts.records import (
     TICK_KEY,
     BinsVersion,
@@ -33,12 +33,13 @@ from contracts.topics import (
     prefixed,
 )
 from featurestore import layout
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, FEATURE_SET, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
 from featurestore.subwords import subwords_of
 from featurestore.tweet_records import tweet_records, tweet_values
+from tests.plain_examples import examples_of
+from tests.vocab_frames import SOURCE, counts_frame
 from transport import kafka_admin
 from transport.kafka_clients import producer
-from vocab.counting import SourceCounter
 from vocab.keys import SHARDS, key_of
 from vocab.languages import language_code
 from vocab.namespaces import Namespace
@@ -48,7 +49,6 @@ from vocab.view import view_updates
 
 AT_MS = 1_767_225_600_000
 WINDOW = AT_MS // 60_000
-SOURCE = (TWEETS.name, 0)
 
 
 def letter(reason: str, topic: str, partition: int, key: bytes | None, value: bytes | None) -> DeadLetter:
@@ -95,28 +95,23 @@ def examples(n: int = 3) -> Examples:
     ones = np.ones(n, np.int64)
     bags = Ragged.from_lengths(np.zeros(n, np.int64), np.empty(0, np.uint64))
     one_bag = Ragged.from_lengths(np.zeros(1, np.int64), np.empty(0, np.uint64))
-    return Examples(
-        feature_set=FEATURE_SET,
-        features=FeatureColumns(
-            viewer_row=np.zeros(n, np.int32),
-            viewer_dense=np.zeros((1, len(VIEWER_DENSE)), np.float32),
-            viewer_keys=dict.fromkeys(VIEWER_SPLITS, one_bag),
-            candidate_dense=np.zeros((n, len(CANDIDATE_DENSE)), np.float32),
-            candidate_keys=dict.fromkeys(CANDIDATE_SPLITS, bags),
-        ),
-        request_ids=["r-1"] * n,
+    features = FeatureColumns(
+        viewer_row=np.zeros(n, np.int32),
+        viewer_dense=np.zeros((1, len(VIEWER_DENSE)), np.float32),
+        viewer_keys=dict.fromkeys(VIEWER_SPLITS, one_bag),
+        candidate_dense=np.zeros((n, len(CANDIDATE_DENSE)), np.float32),
+        candidate_keys=dict.fromkeys(CANDIDATE_SPLITS, bags),
+    )
+    return examples_of(
+        features,
+        AT_MS * ones,
+        np.array([0b11, *[0b1] * (n - 1)], np.uint16),  # seen, and the first liked
         viewer_ids=np.full(n, 42, np.uint64),
-        tweet_ids=np.arange(n, dtype=np.uint64),
-        at_ms=AT_MS * ones,
-        positions=np.arange(n, dtype=np.uint16),
-        labels=np.array([0b11, *[0b1] * (n - 1)], np.uint16),  # seen, and the first liked
-        weights=np.ones(n, np.float32),
         probabilities=np.array([0.25, *[np.nan] * (n - 1)], np.float32),
         model_versions=np.array([3, *[0] * (n - 1)], np.int64),
         vocab_versions=WINDOW * ones,
         bins_versions=WINDOW * ones,
         engaged_append_ms=np.array([AT_MS, *[0] * (n - 1)], np.int64),
-        provenances=np.full(n, PROVENANCES.index(Provenance.SIMULATED_WORLD), np.uint8),
     )
 
 
@@ -125,19 +120,15 @@ def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
     owner = VocabularyOwner(settings.vocab, range(SHARDS), frozenset({SOURCE}))
     for i, counts in enumerate([{"old": 40, "rust": 6}, {"old": 20, "rust": 12}, {"old": 5, "rust": 60}]):
         tokens = [(Namespace.HASHTAG, token, n) for token, n in counts.items()] + [(Namespace.WORD, "go", 9)]
-        keys = np.array([key_of(namespace, token) for namespace, token, _ in tokens], np.uint64)
-        spoken = [language_code("de" if token == "old" else "en") for _, token, _ in tokens]
         owner.observe(
-            VocabCounts(
-                source_topic=SOURCE[0], source_partition=SOURCE[1], closed_through=WINDOW + i - 1, window=WINDOW + i,
-                keys=keys, namespaces=np.array([n for n, _, _ in tokens], np.uint8),
-                counts=np.array([n for _, _, n in tokens], np.uint32),
-                token_keys=keys, tokens=[token for _, token, _ in tokens],
-                languages=np.array(spoken, np.uint16),
+            counts_frame(
+                WINDOW + i, WINDOW + i - 1, [key_of(namespace, token) for namespace, token, _ in tokens],
+                [n for _, _, n in tokens], [namespace for namespace, _, _ in tokens],
+                tokens=[token for _, token, _ in tokens],
+                languages=[language_code("de" if token == "old" else "en") for _, token, _ in tokens],
             )
         )  # fmt: skip
-    for marker in SourceCounter(*SOURCE, partitions=1, shards=SHARDS).markers(WINDOW + 2):
-        owner.observe(marker[1])
+    owner.observe(counts_frame(WINDOW + 2, WINDOW + 2))
     return owner, owner.close_windows()
 
 

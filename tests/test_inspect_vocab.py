@@ -19,6 +19,7 @@ from driftline.cli.main import app
 from driftline.inspect.vocab_log import difference, rebuild
 from streams.vocabulary import SOURCES, VocabularyProcessor
 from tests.pipeline_runs import record_of
+from tests.vocab_frames import SOURCE, counts_frame
 from transport import kafka_admin
 from transport.kafka_clients import producer
 from transport.redis_connection import connect
@@ -30,26 +31,19 @@ from vocab.table import VocabularyView
 from vocab.vocabulary import RETAINED, Vocabulary
 
 WINDOWS = range(100, 100 + RETAINED + 40)
-SOURCE = ("tweets", 0)
 TAGS = [f"tag{i}" for i in range(100)]
 KEYS = {tag: key_of(Namespace.HASHTAG, tag) for tag in TAGS}
-LATER = VocabCounts(
-    source_topic=SOURCE[0], source_partition=SOURCE[1], closed_through=0, window=0, keys=np.empty(0, np.uint64),
-    namespaces=np.empty(0, np.uint8), counts=np.empty(0, np.uint32), token_keys=np.empty(0, np.uint64), tokens=[],
-)  # fmt: skip
 
 
 def counted(window: int) -> Iterator[VocabCounts]:
     """Hashtags that come and go, and the marker of the window."""
     rng = np.random.default_rng(window)
     tags = [TAGS[i] for i in np.unique((window * 2 + rng.integers(0, 60, 40)) % len(TAGS)).tolist()]
-    keys = np.array([KEYS[tag] for tag in tags], np.uint64)
-    yield msgspec.structs.replace(
-        LATER, closed_through=window - 1, window=window, keys=keys, token_keys=keys, tokens=tags,
-        namespaces=np.full(len(tags), Namespace.HASHTAG, np.uint8),
-        counts=rng.integers(1, 9, len(tags)).astype(np.uint32), languages=np.full(len(tags), UND, np.uint16),
+    yield counts_frame(
+        window, window - 1, [KEYS[tag] for tag in tags], rng.integers(1, 9, len(tags)), Namespace.HASHTAG,
+        tokens=tags, languages=[UND] * len(tags),
     )  # fmt: skip
-    yield msgspec.structs.replace(LATER, closed_through=window, window=window)
+    yield counts_frame(window, window)
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from contracts.columns import FeatureColumns, Ragged
-from contracts.examples import PROVENANCES, Examples
-from contracts.records import ACTIONS, Action, Provenance, Tweet
+from contracts.examples import Examples
+from contracts.records import ACTIONS, Action, Tweet
 from contracts.settings import Settings, TrainerSettings, VocabSettings
-from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
 from featurestore.subwords import TweetWords, subwords_of
 from featurestore.tweet_records import tweet_records, tweet_values
 from model.evaluation import log_loss
+from tests.plain_examples import examples_of
 from trainer.learner import ENGAGED_BITS, Learner
 from vocab.tokens.tokenizer import Tokenizer
 
@@ -56,16 +57,9 @@ def made_up(seed: int) -> tuple[Examples, np.ndarray]:
         candidate_dense=np.full((TWEETS, len(CANDIDATE_DENSE)), np.nan, np.float32),
         candidate_keys={**dict.fromkeys(TWEET_SPLITS, none), "text": text, "subwords": words.unadmitted(None)},
     )
-    zeros = np.zeros(TWEETS, np.int64)
-    examples = Examples(
-        feature_set=FEATURE_SET, features=features, request_ids=["r"] * TWEETS,
-        viewer_ids=zeros.astype(np.uint64), tweet_ids=records["id"].astype(np.uint64), at_ms=zeros,
-        positions=zeros.astype(np.uint16), labels=np.where(engaged, liked | seen, seen).astype(np.uint16),
-        weights=np.ones(TWEETS, np.float32), probabilities=np.full(TWEETS, np.nan, np.float32), model_versions=zeros,
-        vocab_versions=zeros, bins_versions=zeros, engaged_append_ms=zeros,
-        provenances=np.full(TWEETS, PROVENANCES.index(Provenance.SIMULATED_WORLD), np.uint8),
-    )  # fmt: skip
-    return examples, truth[stem]
+    labels = np.where(engaged, liked | seen, seen).astype(np.uint16)
+    first = np.zeros(TWEETS, np.int64)
+    return examples_of(features, first, labels, positions=first.astype(np.uint16)), truth[stem]
 
 
 def progressive_loss(examples: Examples) -> float:

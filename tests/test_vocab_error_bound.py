@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.frames import VocabCounts, empty
+from contracts.frames import VocabCounts
 from contracts.settings import VocabSettings
+from tests.vocab_frames import SOURCE, counts_frame
 from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner
 
 ROUNDING = 2.0**-20  # of decay, absolute or relative
-SOURCE = ("tweets", 0)
+
 SETTINGS = VocabSettings.uniform(
     capacity=2 * SHARDS, rare_slots=1, admit_at=3.0, evict_below=1.0, half_life_windows=5.0, candidates_per_slot=1.5
 )
@@ -58,13 +59,9 @@ class Exact:
         self.window += 1
 
     def _counts(self, occurrences: dict[int, int]) -> VocabCounts:
-        keys = np.array(sorted(occurrences), np.uint64)
-        return VocabCounts(
-            source_topic=SOURCE[0], source_partition=SOURCE[1], closed_through=self.window - 1, window=self.window,
-            keys=keys, namespaces=(keys & np.uint64(1)).astype(np.uint8),
-            counts=np.array([occurrences[key] for key in keys.tolist()], np.uint32),
-            token_keys=empty(np.uint64), tokens=[],
-        )  # fmt: skip
+        keys = sorted(occurrences)
+        counts = [occurrences[key] for key in keys]
+        return counts_frame(self.window, self.window - 1, keys, counts, [key & 1 for key in keys])
 
     def _marker(self) -> VocabCounts:
         return msgspec.structs.replace(self._counts({}), closed_through=self.window)

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import get_args
 
+import msgspec
 import numpy as np
 import pytest
 
 from contracts.errors import VersionNotReached
 from contracts.frames import VocabCounts
 from contracts.settings import Settings, VocabSettings
+from tests.vocab_frames import SOURCE, counts_frame
 from transport.redis_connection import connect
 from vocab.keys import SHARDS, key_of, shard_of
 from vocab.languages import ALL, UND, language_code
@@ -32,22 +34,11 @@ from vocab.view_store import read_list, read_token, write_view
 SETTINGS = VocabSettings.uniform(
     capacity=4 * SHARDS, rare_slots=8, admit_at=2.0, evict_below=0.5, half_life_windows=48.0
 )
-SOURCE = ("tweets", 0)
 
 
 def frame(window: int, tags: dict[str, int], closed: int) -> VocabCounts:
-    keys = np.array([key_of(Namespace.HASHTAG, tag) for tag in tags], np.uint64)
-    return VocabCounts(
-        source_topic=SOURCE[0],
-        source_partition=SOURCE[1],
-        closed_through=closed,
-        window=window,
-        keys=keys,
-        namespaces=np.full(len(tags), Namespace.HASHTAG, np.uint8),
-        counts=np.array(list(tags.values()), np.uint32),
-        token_keys=keys,
-        tokens=list(tags),
-    )
+    keys = [key_of(Namespace.HASHTAG, tag) for tag in tags]
+    return counts_frame(window, closed, keys, list(tags.values()), Namespace.HASHTAG, tokens=list(tags))
 
 
 def an_owner(windows: list[dict[str, int]], shards: range = range(SHARDS)) -> VocabularyOwner:
@@ -100,20 +91,10 @@ def spoken(window: int, shards: Sequence[int]) -> VocabCounts:
     keys = np.repeat(np.array([key_of(Namespace.HASHTAG, tag) for tag in tags], np.uint64), len(SPOKEN))
     counts = random.poisson(np.tile([9, 8, 7, 6, 5, 4, 3, 2, 1], len(tags))).astype(np.uint32)
     mine = np.isin(shard_of(keys, SHARDS), np.array(shards)) & (counts > 0)
-    return VocabCounts(
-        source_topic=SOURCE[0],
-        source_partition=SOURCE[1],
-        closed_through=window - 1,
-        window=window,
-        keys=keys[mine],
-        namespaces=np.full(mine.sum(), Namespace.HASHTAG, np.uint8),
-        counts=counts[mine],
-        token_keys=np.unique(keys[mine]),
-        tokens=[
-            tag for _, tag in sorted((key_of(Namespace.HASHTAG, tag), tag) for tag in tags) if tag_in(tag, shards)
-        ],
-        languages=np.tile(np.array([language_code(tag) for tag in SPOKEN], np.uint16), len(tags))[mine],
-    )
+    languages = np.tile([language_code(tag) for tag in SPOKEN], len(tags))
+    frame = counts_frame(window, window - 1, keys[mine], counts[mine], Namespace.HASHTAG, languages=languages[mine])
+    spelled = sorted((key_of(Namespace.HASHTAG, tag), tag) for tag in tags if tag_in(tag, shards))
+    return msgspec.structs.replace(frame, token_keys=np.unique(frame.keys), tokens=[tag for _, tag in spelled])
 
 
 def tag_in(tag: str, shards: Sequence[int]) -> bool:

@@ -9,9 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contracts.codec import encode
 from contracts.errors import ChainBroken, SnapshotInvalid, VersionNotReached, VersionRetired
-from contracts.frames import VocabCounts, VocabDelta, empty
+from contracts.frames import VocabCounts, VocabDelta
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
+from tests.vocab_frames import SOURCE, counts_frame
 from vocab.keys import SHARDS, shard_of, shard_shift
 from vocab.layout import Layout
 from vocab.namespaces import Namespace
@@ -22,7 +23,6 @@ from vocab.vocabulary import RETAINED, Vocabulary, VocabularyView, changed_slots
 SETTINGS = VocabSettings.uniform(
     capacity=2 * SHARDS, rare_slots=5, admit_at=2.0, evict_below=1.0, half_life_windows=1.5, candidates_per_slot=4.0
 )
-SOURCE = ("tweets", 0)
 PER_SHARD = 5  # keys of each shard that has any: the first, the fourth and the last
 
 
@@ -35,17 +35,7 @@ PROBES = np.array([*KEYS, 0, 2**64 - 1, 3 << 58], np.uint64)
 
 
 def counts(window: int, occurrences: dict[int, int], closed: int) -> VocabCounts:
-    return VocabCounts(
-        source_topic=SOURCE[0],
-        source_partition=SOURCE[1],
-        closed_through=closed,
-        window=window,
-        keys=np.array(list(occurrences), np.uint64),
-        namespaces=np.zeros(len(occurrences), np.uint8),
-        counts=np.array(list(occurrences.values()), np.uint32),
-        token_keys=empty(np.uint64),
-        tokens=[],
-    )
+    return counts_frame(window, closed, list(occurrences), list(occurrences.values()))
 
 
 class Log:

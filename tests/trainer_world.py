@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns, Ragged
-from contracts.examples import PROVENANCES, Examples
+from contracts.examples import Examples
 from contracts.frames import VocabDelta
-from contracts.records import ACTIONS, Action, BinsVersion, Provenance
+from contracts.records import ACTIONS, Action, BinsVersion
 from contracts.settings import Settings, TimeSettings, TrainerSettings, VocabSettings
 from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, VIEWER_DENSE
 from model.snapshot import Manifest, Snapshot
+from tests.plain_examples import examples_of
 from trainer.learner import Learner
 from trainer.versions import Versions
 from vocab.keys import SHARDS, keys_of_ids, shard_of
@@ -83,36 +84,29 @@ class World:
         liked = np.uint16(1 << ACTIONS.index(Action.LIKE))
         seen = np.uint16(1 << ACTIONS.index(Action.SEEN))
         words = random.zipf(1.3, (n, self.words_per_tweet)) % self.words
-        examples = Examples(
-            feature_set=FEATURE_SET,
-            features=FeatureColumns(
-                viewer_row=row,
-                viewer_dense=random.random((requests, len(VIEWER_DENSE)), np.float32),
-                viewer_keys={
-                    "viewer": _bags(self.viewer_keys[viewer][:, None]),
-                    "history": _bags(self.author_keys[self.favourites[viewer]]),
-                },
-                candidate_dense=self._dense(author),
-                candidate_keys={
-                    "text": _bags(self.word_keys[words]),
-                    "tags": _bags(np.empty((n, 0), np.uint64)),
-                    "author": _bags(self.author_keys[author][:, None]),
-                    "subwords": _bags(self.ngram_keys[words[:, :2]]),
-                },
-            ),
+        features = FeatureColumns(
+            viewer_row=row,
+            viewer_dense=random.random((requests, len(VIEWER_DENSE)), np.float32),
+            viewer_keys={
+                "viewer": _bags(self.viewer_keys[viewer][:, None]),
+                "history": _bags(self.author_keys[self.favourites[viewer]]),
+            },
+            candidate_dense=self._dense(author),
+            candidate_keys={
+                "text": _bags(self.word_keys[words]),
+                "tags": _bags(np.empty((n, 0), np.uint64)),
+                "author": _bags(self.author_keys[author][:, None]),
+                "subwords": _bags(self.ngram_keys[words[:, :2]]),
+            },
+        )
+        examples = examples_of(
+            features,
+            at_ms + row.astype(np.int64),
+            np.where(engaged, liked | seen, seen).astype(np.uint16),
             request_ids=[f"{at_ms}-{i}" for i in row],
             viewer_ids=viewer[row].astype(np.uint64),
             tweet_ids=random.integers(1, 1 << 60, n).astype(np.uint64),
-            at_ms=at_ms + row.astype(np.int64),
             positions=place,
-            labels=np.where(engaged, liked | seen, seen).astype(np.uint16),
-            weights=np.ones(n, np.float32),
-            probabilities=np.full(n, np.nan, np.float32),
-            model_versions=np.zeros(n, np.int64),
-            vocab_versions=np.zeros(n, np.int64),
-            bins_versions=np.zeros(n, np.int64),
-            engaged_append_ms=np.zeros(n, np.int64),
-            provenances=np.full(n, PROVENANCES.index(Provenance.SIMULATED_WORLD), np.uint8),
         )
         return examples, truth
 
