@@ -2,8 +2,9 @@
 
 import asyncio
 import collections
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from tests.pipeline_runs import (
     END_MS,
     INPUTS,
     PLACES,
+    Child,
     counted_tokens,
     done,
     drained,
@@ -76,41 +78,47 @@ def events():
     return make_tweets(TWEETS, random.Random(1)), [make_served(i, REQUESTS) for i in range(REQUESTS)]
 
 
+@contextlib.contextmanager
+def at_work(settings: Settings, folder: Path, events) -> Iterator[Child]:
+    """A worker that has done some of the first half of the events."""
+    kafka_admin.apply(settings)
+    asyncio.run(write_half(settings, 0, *events))
+    with worker(settings, folder / "worker.log") as work:
+        work.wait_until(lambda: work.ready() and done(settings) > 0)
+        yield work
+
+
+def finish(work: Child, settings: Settings, events) -> None:
+    """Both halves are done, once, and the worker ends in good order."""
+    work.wait_until(lambda: drained(settings))
+    assert_exactly_once(settings, *events)
+    work.terminate()
+    assert "Traceback" not in work.said()
+
+
 @pytest.mark.services
 def test_a_redis_that_is_away_for_a_while_loses_nothing(settings, tmp_path, events):
     with running(start_redis(tmp_path, print, bound=True, install=False)) as server:
         settings = msgspec.structs.replace(settings, redis=server.address)
-        kafka_admin.apply(settings)
-        asyncio.run(write_half(settings, 0, *events))
-        with worker(settings, tmp_path / "worker.log") as work:
-            work.wait_until(lambda: work.ready() and done(settings) > 0)
+        with at_work(settings, tmp_path, events) as work:
             server.process.stop(GRACE_S)
             asyncio.run(write_half(settings, 1, *events))
             complaint = f"Redis does not answer at {server.address} (setting DRIFTLINE_REDIS)"
             work.wait_until(lambda: complaint in work.said())
             with running(restart(start_redis, server, tmp_path)):
-                work.wait_until(lambda: drained(settings))
-                assert_exactly_once(settings, *events)
-                work.terminate()
+                finish(work, settings, events)
             setbacks = [line for line in work.said().splitlines() if "resuming from what was committed" in line]
             assert [line for line in setbacks if complaint not in line] == []
-            assert "Traceback" not in work.said()
 
 
 @pytest.mark.services
 def test_a_broker_that_restarts_loses_nothing(settings, tmp_path, events):
     with running(start_kafka(tmp_path, print, bound=True, install=False)) as server:
         settings = msgspec.structs.replace(settings, kafka=server.address)
-        kafka_admin.apply(settings)
-        asyncio.run(write_half(settings, 0, *events))
-        with worker(settings, tmp_path / "worker.log") as work:
-            work.wait_until(lambda: work.ready() and done(settings) > 0)
+        with at_work(settings, tmp_path, events) as work:
             server.process.stop(GRACE_S)
             complaint = f"Kafka at {server.address} (setting DRIFTLINE_KAFKA)"
             work.wait_until(lambda: complaint in work.said())
             with running(restart(start_kafka, server, tmp_path)):
                 asyncio.run(write_half(settings, 1, *events))
-                work.wait_until(lambda: drained(settings))
-                assert_exactly_once(settings, *events)
-                work.terminate()
-            assert "Traceback" not in work.said()
+                finish(work, settings, events)

@@ -35,52 +35,57 @@ TokenNamespace = Annotated[
 ]
 
 
-@app.command()
-def top(
-    namespace: NamespaceName = "hashtag",
-    language: Language = "all",
-    over: Over = "1h",
-    count: Count = 20,
-    as_json: AsJson = False,
-) -> None:
+def _add_list(kind: "Kind", text: str) -> None:
+    """The command that shows one of the lists; `text` is its help."""
+
+    @app.command(kind, help=text)
+    def listed(
+        namespace: NamespaceName = "hashtag",
+        language: Language = "all",
+        over: Over = "1h",
+        count: Count = 20,
+        as_json: AsJson = False,
+    ) -> None:
+        from driftline.inspect import vocab
+
+        tokens = vocab.ranked(current_settings(), kind, namespace, count, language=language, over=over)
+        if as_json:
+            print_json(tokens)
+            return
+        print_table(
+            f"{kind}: {namespace}, language {language}, over {over}",
+            ["namespace", "token", "#count", "#an hour", "#score", "key"],
+            [
+                (t.namespace, t.token, number(t.count, 1), f"{t.velocity:+.2f}", f"{t.score:+.2f}", t.key)
+                for t in tokens
+            ],
+        )
+
+
+_add_list(
+    "top",
     """List the most frequent tokens: `count` is in occurrences over the horizon, older ones fading out.
 
     Example: driftline vocab top --namespace word --language en --over 24h -n 50
-    """
-    _show("top", namespace, language, over, count, as_json)
-
-
-@app.command()
-def rising(
-    namespace: NamespaceName = "hashtag",
-    language: Language = "all",
-    over: Over = "1h",
-    count: Count = 20,
-    as_json: AsJson = False,
-) -> None:
+    """,
+)
+_add_list(
+    "rising",
     """List the tokens that rise fastest: more frequent over the horizon than over the next longer one.
 
     `an hour` (`velocity` in JSON) is the difference in occurrences an hour; `score`, by which the list is ordered,
     measures it against what is usual for the token.
 
     Example: driftline vocab rising --namespace mention --over 5m
-    """
-    _show("rising", namespace, language, over, count, as_json)
-
-
-@app.command()
-def falling(
-    namespace: NamespaceName = "hashtag",
-    language: Language = "all",
-    over: Over = "1h",
-    count: Count = 20,
-    as_json: AsJson = False,
-) -> None:
+    """,
+)
+_add_list(
+    "falling",
     """List the tokens that fall fastest: less frequent over the horizon than over the next longer one.
 
     Example: driftline vocab falling --over 24h --json
-    """
-    _show("falling", namespace, language, over, count, as_json)
+    """,
+)
 
 
 @app.command()
@@ -232,20 +237,6 @@ def rebuild(
     path = out or Path(f"vocabulary-{version}.safetensors")
     save_file(view.to_arrays(), path)
     typer.echo(f"{len(view.keys):,} admitted keys at version {view.version}, in {path}")
-
-
-def _show(kind: "Kind", namespace: str, language: str, over: str, count: int, as_json: bool) -> None:
-    from driftline.inspect import vocab
-
-    tokens = vocab.ranked(current_settings(), kind, namespace, count, language=language, over=over)
-    if as_json:
-        print_json(tokens)
-        return
-    print_table(
-        f"{kind}: {namespace}, language {language}, over {over}",
-        ["namespace", "token", "#count", "#an hour", "#score", "key"],
-        [(t.namespace, t.token, number(t.count, 1), f"{t.velocity:+.2f}", f"{t.score:+.2f}", t.key) for t in tokens],
-    )
 
 
 def _place(slot: tuple[int, int] | None) -> str:
