@@ -1,6 +1,11 @@
 """Features of many candidates as columns: what is served, logged, joined and learned from, in one shape.
 
 The viewer's part is held once per request; `viewer_row` says which one a candidate belongs to. Keys, never slots.
+
+A dense value that is not known is `MISSING`: one NaN of the 2^24 - 2 that float32 has, told from the others by its
+bits, as R tells `NA_real_` from `NaN` (`R_ValueOfNA`, `R_IsNA` in its arithmetic.c; its payload, 1954, is used here).
+Every other NaN was computed, most often as 0x7FC00000 or 0xFFC00000: an error upstream. Copies keep the bits, and so
+does a way through float64 and back. Arithmetic may or may not, as in R: nothing is computed of what may be missing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,6 +13,25 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+MISSING_BITS = np.uint32(0x7FC00000 | 1954)  # quiet, so that no conversion changes it
+MISSING: np.float32 = MISSING_BITS.view(np.float32)
+
+
+def is_missing(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """bool[...]: which values are `MISSING`. Raises `ValueError` for another dtype than float32."""
+    return np.asarray(_bits(values) == MISSING_BITS)
+
+
+def is_nan(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """bool[...]: which values are NaN and not `MISSING`. Raises `ValueError` for another dtype than float32."""
+    return np.asarray(np.isnan(values) & (_bits(values) != MISSING_BITS))
+
+
+def _bits(values: NDArray[np.float32]) -> NDArray[np.uint32]:
+    if values.dtype != np.float32:
+        raise ValueError(f"whether a value is missing is said by the bits of a float32, not of {values.dtype}")
+    return values.view(np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +87,7 @@ class FeatureColumns:
     """Features of n candidates of m viewers.
 
     viewer_row: int32[n], the row below m of each candidate's viewer.
-    viewer_dense: float32[m, number of viewer features], raw values (not binned), NaN = missing.
+    viewer_dense: float32[m, number of viewer features], raw values (not binned), `MISSING` = not known.
     candidate_dense: float32[n, number of candidate features], likewise.
     viewer_keys, candidate_keys: per split, m and n bags.
     """

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.errors import BadRecord, UnknownVersion
 from contracts.records import Provenance
 
@@ -172,8 +172,12 @@ def _dense_array(values: NDArray[np.float32]) -> pa.Array:
 
 
 def _dense(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """A null among the values, which Driftline writes none of, is missing."""
     array = _one_chunk(column)
-    values: NDArray[np.float32] = array.flatten().to_numpy(zero_copy_only=False)
+    flat = array.flatten()
+    values: NDArray[np.float32] = flat.to_numpy(zero_copy_only=False)
+    if flat.null_count:
+        values[flat.is_null().to_numpy(zero_copy_only=False)] = MISSING
     return values.reshape(len(array), array.type.list_size)
 
 

@@ -119,7 +119,7 @@ class FeatureUpdates(Frame, frozen=True, kw_only=True):
 class CandidatesServed(Frame, frozen=True, kw_only=True):
     """What the scorer saw of every tweet that it served for one request. Topic `candidates-served`.
 
-    Row i is place i of the timeline. Dense values are raw, NaN = missing. Keys of a row stand split after
+    Row i is place i of the timeline. Dense values are raw, or `columns.MISSING`. Keys of a row stand split after
     split, `*_lengths` (rows x splits) says how many of each; `feature_set` names the order of features and splits.
     """
 

@@ -102,7 +102,7 @@ KINDS = tuple(field for field in VocabSettings.__struct_fields__ if field not in
 class BinSettings(Section, frozen=True, kw_only=True):
     """Rolling discretization bins."""
 
-    bins: int = 16  # equal-mass bins of ordinary values; missing, zero and infinities have their own
+    bins: int = 16  # equal-mass bins of ordinary values; missing, NaN, zero and infinities have their own
     rolling_windows: int = 240  # windows that the edges are taken over
     minimum_values: int = 500  # values of a feature before it gets edges at all
     moved: float = 0.05  # Kolmogorov-Smirnov distance at which new edges are published

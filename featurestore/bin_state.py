@@ -139,7 +139,11 @@ def unpack(data: bytes) -> BinState:
         raise BadRecord("malformed", f"state of the bins: {error}") from error
     packed = _codec.decode(raw)
     if packed.feature_set != FEATURE_SET:
-        raise BadRecord("other_feature_set", f"bins of feature set {packed.feature_set}, here is {FEATURE_SET}")
+        raise BadRecord(
+            "other_feature_set",
+            f"bins of feature set {packed.feature_set}, here is {FEATURE_SET}; run the release that wrote them, or"
+            " begin anew under another DRIFTLINE_PREFIX",
+        )
     return BinState(
         closed={(topic, partition): window for topic, partition, window in packed.closed},
         pending={key: Tally(codes, counts) for key, codes, counts in packed.pending},

@@ -108,7 +108,7 @@ class Bins:
             )
         if record.edges:
             changed = {_number(name): np.array(edges, np.float32) for name, edges in record.edges.items()}
-            self._views.append(BinsView(record.version, newest.edges | changed, record.sequence))
+            self._views.append(_view(record, newest.edges | changed))
         else:
             self._views.append(newest.renewed(record.version, record.sequence))
 
@@ -126,6 +126,16 @@ class Bins:
             f"bins version {version} is no longer kept; the oldest is {self._views[0].version}; read the topic bins"
             " from its beginning up to it to rebuild it"
         )
+
+
+def _view(record: BinsVersion, edges: Mapping[int, F32]) -> BinsView:
+    try:
+        return BinsView(record.version, edges, record.sequence)
+    except ValueError as error:
+        raise ChainBroken(
+            f"bins version {record.version} is none of this feature set ({error}); run the release that wrote it, or"
+            " begin anew under another DRIFTLINE_PREFIX"
+        ) from error
 
 
 def _number(name: str) -> int:

@@ -2,7 +2,10 @@
 
 Bins of a feature, in this order; every float32 falls into exactly one:
 
-    0 missing (NaN)   1 minus infinity   2 zero, also -0.0   3 infinity   4+k ordinary: edges[k-1] <= x < edges[k]
+    0 missing   1 any other NaN   2 minus infinity   3 zero, also -0.0   4 infinity
+    5+k ordinary: edges[k-1] <= x < edges[k]
+
+Missing is one NaN, `contracts.columns.MISSING`, told from the others by its bits.
 
 Each feature owns BIN_STRIDE rows of the bin table, so the row of (feature, bin) is known from the feature set alone
 and does not move when `bins.bins` is set anew. That row is what a discretized value becomes.
@@ -19,12 +22,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from contracts.columns import MISSING_BITS
 from vocab.sorted_keys import read_only
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
-MISSING, MINUS_INFINITY, ZERO, INFINITY, ORDINARY = range(5)
+MISSING_BIN, NAN_BIN, MINUS_INFINITY_BIN, ZERO_BIN, INFINITY_BIN, ORDINARY = range(6)
 BIN_STRIDE = 64  # rows of the bin table that each feature owns
 MAX_BINS = BIN_STRIDE - ORDINARY
 
@@ -66,8 +70,9 @@ def rows_into(
     rows: Any,  # int32[n, d], filled
 ) -> None:
     """Row by row: count the edges reached, then put the values that are not ordinary where they belong."""
+    patterns = values.view(np.uint32)
     for i in range(values.shape[0]):
-        value, row = values[i], rows[i]
+        value, bits, row = values[i], patterns[i], rows[i]
         for j in range(row.size):
             row[j] = ORDINARY
         for k in range(edges.shape[0]):
@@ -76,8 +81,9 @@ def rows_into(
                 row[j] += np.int32(edge[j] <= value[j])
         for j in range(row.size):
             x, found = value[j], row[j]
-            found = np.int32(ZERO) if x == 0 else found
-            found = np.int32(INFINITY) if x == np.inf else found
-            found = np.int32(MINUS_INFINITY) if x == -np.inf else found
-            found = np.int32(MISSING) if x != x else found
+            found = np.int32(ZERO_BIN) if x == 0 else found
+            found = np.int32(INFINITY_BIN) if x == np.inf else found
+            found = np.int32(MINUS_INFINITY_BIN) if x == -np.inf else found
+            found = np.int32(NAN_BIN) if x != x else found
+            found = np.int32(MISSING_BIN) if bits[j] == MISSING_BITS else found
             row[j] = first_rows[j] + found

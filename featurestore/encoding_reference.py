@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from featurestore.bins import BinsView
-from featurestore.edge_table import BIN_STRIDE, INFINITY, MINUS_INFINITY, MISSING, ORDINARY, ZERO
+from featurestore.edge_table import (
+    BIN_STRIDE,
+    INFINITY_BIN,
+    MINUS_INFINITY_BIN,
+    MISSING_BIN,
+    NAN_BIN,
+    ORDINARY,
+    ZERO_BIN,
+)
 from featurestore.encoding import REGIONS, ModelInputs, Slots
 from featurestore.features import CANDIDATE_DENSE, NUMBER, VIEWER_DENSE, Continuous
 from vocab.layout import Region
@@ -22,31 +30,33 @@ def encode_reference(features: FeatureColumns, vocabulary: "VocabularyView", bin
     """As `encode`."""
     return ModelInputs(
         viewer_row=features.viewer_row,
-        viewer_bins=_rows(features.viewer_dense.tolist(), VIEWER_DENSE, bins),
-        candidate_bins=_rows(features.candidate_dense.tolist(), CANDIDATE_DENSE, bins),
+        viewer_bins=_rows(features.viewer_dense, VIEWER_DENSE, bins),
+        candidate_bins=_rows(features.candidate_dense, CANDIDATE_DENSE, bins),
         viewer_slots=_slots(features.viewer_keys, vocabulary),
         candidate_slots=_slots(features.candidate_keys, vocabulary),
     )
 
 
-def bin_of(value: float, edges: list[float]) -> int:
-    """The bin of one value, a float32 as a Python float."""
+def bin_of(value: np.float32, edges: list[float]) -> int:
+    """The bin of one value."""
+    if value.tobytes() == MISSING.tobytes():
+        return MISSING_BIN
     if math.isnan(value):
-        return MISSING
+        return NAN_BIN
     if math.isinf(value):
-        return INFINITY if value > 0 else MINUS_INFINITY
+        return INFINITY_BIN if value > 0 else MINUS_INFINITY_BIN
     if value == 0:
-        return ZERO
-    return ORDINARY + sum(edge <= value for edge in edges)
+        return ZERO_BIN
+    return ORDINARY + sum(edge <= float(value) for edge in edges)
 
 
-def _rows(values: list[list[float]], features: tuple[Continuous, ...], bins: BinsView) -> NDArray[np.int32]:
+def _rows(values: NDArray[np.float32], features: tuple[Continuous, ...], bins: BinsView) -> NDArray[np.int32]:
     rows = np.zeros((len(values), len(features)), np.int32)
-    for i, of_row in enumerate(values):
-        for j, (feature, value) in enumerate(zip(features, of_row, strict=True)):
+    for i in range(len(values)):
+        for j, feature in enumerate(features):
             number = NUMBER[feature.name]
             edges = bins.edges.get(number, np.empty(0, np.float32)).tolist()
-            rows[i, j] = number * BIN_STRIDE + bin_of(value, edges)
+            rows[i, j] = number * BIN_STRIDE + bin_of(values[i, j], edges)
     return rows
 
 

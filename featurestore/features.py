@@ -1,6 +1,6 @@
 """Which features there are: their names, order, splits, and where their bins are counted. The order is on the wire.
 
-Dense features are raw numbers, NaN = missing; splits are bags of 64-bit keys. Whatever changes a name, an order or
+Dense features are raw numbers, or `MISSING`; splits are bags of 64-bit keys. Whatever changes a name, an order or
 a meaning here must raise `REVISION`: `FEATURE_SET` then differs, and records of the former set are told apart.
 """
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 from xxhash import xxh3_64_hexdigest
 
-REVISION = 2
+REVISION = 3  # 2 said "missing" by any NaN
 
 TWEET_KEYS = 32  # token keys kept of a tweet, over all splits: bounds what a served candidate weighs
 TAG_KEYS = 8  # of these, at most so many in the split `tags`

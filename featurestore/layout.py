@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.columns import MISSING
 from contracts.errors import BadRecord
 from contracts.frames import COUNTERS, ENTITY_KINDS
 from contracts.topics import PARTITIONS
@@ -31,8 +32,9 @@ U64 = NDArray[np.uint64]
 
 REPLY, QUOTE, RETWEET = 1, 2, 4  # bits of `flags`
 
-TWEET_FORMAT = 2
-TWEET_FORMATS = (1, 2)  # those that are read: format 1 had `text_bytes` in 32 bits, and so has no words
+TWEET_FORMAT = 3
+TWEET_FORMATS = (1, 2, 3)  # those that are read: format 1 had `text_bytes` in 32 bits, and so has no words
+_MARKED = 3  # the first format in which MISSING alone says "unknown"; before, any NaN did
 WORD_SUBWORDS = 4  # n-grams kept of a word
 WORDS_WITH_SUBWORDS = 16  # words of a tweet that keep n-grams: at most 256 bytes
 TWEET = np.dtype(
@@ -46,7 +48,7 @@ TWEET = np.dtype(
         ("id", "<u8"),
         ("created_ms", "<i8"),
         ("author_id", "<u8"),
-        ("author_followers", "<f4"),  # NaN = unknown
+        ("author_followers", "<f4"),  # MISSING = unknown
         ("text_length", "<u2"),
         ("tag_count", "<u2"),
         ("handle_bytes", "<u4"),  # of the tail
@@ -145,11 +147,18 @@ def decode(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> NDArray[
 
 
 def decode_tweets(values: Sequence[bytes]) -> NDArray[np.void]:
-    """The fixed parts of TWEET records; read-only. Raises `BadRecord` for an unknown format or a short value."""
+    """The fixed parts of TWEET records, with today's way to say "unknown".
+
+    Raises `BadRecord` for an unknown format or a short value.
+    """
     width = TWEET.itemsize
     records = decode(TWEET, [value[:width] for value in values])
     if len(records) and not np.isin(records["format"], TWEET_FORMATS).all():
         raise BadRecord("store_layout", f"a tweet in Redis is of none of the formats {TWEET_FORMATS} of this code")
+    unknown = (records["format"] < _MARKED) & np.isnan(records["author_followers"])
+    if unknown.any():
+        records = records.copy()
+        records["author_followers"][unknown] = MISSING
     return records
 
 

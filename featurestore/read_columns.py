@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from featurestore.counters import ENGAGED_COLUMNS, LIKE, POSTED, QUOTE, REPLY, RETWEET, SEEN, recent
 from featurestore.features import (
     CANDIDATE_DENSE,
@@ -191,10 +191,10 @@ def _engaged(counts: F64) -> F64:
     return np.asarray(counts[:, list(ENGAGED_COLUMNS)].sum(axis=1), np.float64)
 
 
-def _rate(engaged: F64, seen: F64) -> F64:
-    """At most 1, also where an engagement came without a sight; NaN where there was neither."""
+def _rate(engaged: F64, seen: F64) -> F32:
+    """float32[n]: at most 1, also where an engagement came without a sight; MISSING where there was neither."""
     shown = np.maximum(engaged, seen)
-    return np.asarray(np.divide(engaged, shown, out=np.full(len(shown), np.nan), where=shown > 0), np.float64)
+    return np.divide(engaged, shown, out=np.full(len(shown), MISSING), where=shown > 0)
 
 
 def _stack(features: tuple[Continuous, ...], values: Mapping[str, NDArray[np.floating]]) -> F32:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.columns import MISSING
 from contracts.records import Provenance, Tweet
 from featurestore.features import TAG_KEYS, TWEET_COUNTED, TWEET_KEYS, TWEET_SPLITS
 from featurestore.grouping import place_in_group
@@ -51,9 +52,9 @@ def tweet_records(tweets: Sequence[Tweet], batch: "TokenBatch") -> NDArray[np.vo
     records["id"] = [tweet.id for tweet in tweets]
     records["created_ms"] = [tweet.created_ms for tweet in tweets]
     records["author_id"] = [tweet.author_id for tweet in tweets]
-    records["author_followers"] = [
-        np.nan if tweet.author_followers is None else tweet.author_followers for tweet in tweets
-    ]
+    followers = [-1 if tweet.author_followers is None else tweet.author_followers for tweet in tweets]
+    records["author_followers"] = followers
+    records["author_followers"][records["author_followers"] < 0] = MISSING
     records["text_length"] = [len(tweet.text) for tweet in tweets]
     records["media"] = [tweet.media for tweet in tweets]
     records["provenance"] = [_PROVENANCE[tweet.provenance] for tweet in tweets]

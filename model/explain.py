@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.records import Reason
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
 
@@ -69,7 +69,7 @@ def _without_each(features: FeatureColumns) -> Iterator[FeatureColumns]:
 
 def _missing(dense: NDArray[np.float32], column: int) -> NDArray[np.float32]:
     changed = dense.copy()
-    changed[:, column] = np.nan
+    changed[:, column] = MISSING
     return changed
 
 

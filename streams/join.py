@@ -14,7 +14,7 @@ import numpy as np
 from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, encode
-from contracts.columns import FeatureColumns
+from contracts.columns import FeatureColumns, is_nan
 from contracts.errors import BadRecord
 from contracts.examples import encode_examples
 from contracts.frames import CandidatesServed
@@ -24,11 +24,12 @@ from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES
 from featurestore.bin_counter import BinCounter
 from featurestore.bin_settings import supervised_numbers
-from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
 from featurestore.join import Joiner, JoinPosition
 from featurestore.join_examples import Closed, check_served, engaged
 from streams.batches import decode_batch, observe_times
 from streams.watermark import Watermark
+from transport import metrics
 from transport.dead_letters import dead_letter
 from transport.processor import Output, unprefix
 
@@ -90,7 +91,7 @@ class JoinProcessor:
 
     async def replay(self, records: Sequence[ConsumerRecord]) -> None:
         """Take in again what is open; it is labelled as before and closes later."""
-        self._observe(records)
+        self._observe(records, again=True)
 
     async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
         """Examples of the requests whose label window has closed, and what turned out to label nothing."""
@@ -99,7 +100,7 @@ class JoinProcessor:
             self._engagements_clock.restore(self._at_commit.engagements)
             self._at_commit = None
         closed_before = self._labels_closed_through()
-        outputs = self._observe(records)
+        outputs = self._observe(records, again=False)
         closed = self._joiner.close()
         outputs += [
             Output(EXAMPLES.name, encode_examples(each.examples), partition=self._partition) for each in closed
@@ -145,15 +146,16 @@ class JoinProcessor:
             return frozenset({ENGAGEMENTS.name})
         return frozenset()
 
-    def _observe(self, records: Sequence[ConsumerRecord]) -> list[Output]:
+    def _observe(self, records: Sequence[ConsumerRecord], *, again: bool) -> list[Output]:
+        """`again`: what is only re-read is in the metrics already."""
         by_topic: dict[str, list[ConsumerRecord]] = {CANDIDATES_SERVED.name: [], ENGAGEMENTS.name: []}
         for record in records:
             by_topic[unprefix(self._settings, record.topic)].append(record)
-        outputs = self._observe_served(by_topic[CANDIDATES_SERVED.name])
+        outputs = self._observe_served(by_topic[CANDIDATES_SERVED.name], again=again)
         self._observe_engagements(by_topic[ENGAGEMENTS.name])
         return outputs
 
-    def _observe_served(self, records: Sequence[ConsumerRecord]) -> list[Output]:
+    def _observe_served(self, records: Sequence[ConsumerRecord], *, again: bool) -> list[Output]:
         closed_before = self._served_clock.closed_through
         batch = decode_batch(CANDIDATES_SERVED, records, _decode_served)
         at_ms = np.array([served.at_ms for served in batch.events], np.int64)
@@ -173,6 +175,8 @@ class JoinProcessor:
                 ]
             )
             frames = self._bin_counter.count_served(features, seen.windows[shown], closed_before)
+            if not again:
+                _show_nans(features)
         if self._served_clock.closed_through > closed_before:
             frames.append(self._bin_counter.marker(self._served_clock.closed_through))
         return [Output(BIN_COUNTS.name, encode(frame), partition=0) for frame in frames] + batch.letters
@@ -194,6 +198,14 @@ class JoinProcessor:
             )
             letters.append(dead_letter(ENGAGEMENTS, record, BadRecord(unjoined.reason, unjoined.detail)))
         return letters
+
+
+def _show_nans(features: FeatureColumns) -> None:
+    """Whoever serves NaN has a fault that nothing else would show: NaN has a bin, as any value has."""
+    for declared, dense in ((VIEWER_DENSE, features.viewer_dense), (CANDIDATE_DENSE, features.candidate_dense)):
+        found = is_nan(dense).sum(axis=0)
+        for column in np.flatnonzero(found).tolist():
+            metrics.NAN_VALUES.labels(declared[column].name).inc(int(found[column]))
 
 
 class _Source(msgspec.Struct):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from contracts.columns import MISSING
 from contracts.frames import BinCounts
 from contracts.settings import BinSettings
 from featurestore.bin_counter import BinCounter
@@ -43,7 +44,7 @@ def frames_of(source: tuple[str, int], log: Sequence[tuple[int, Sequence[float]]
     """A source's frames: each window's text lengths counted in two parts, the last frame closing all."""
     frames = []
     for window, values in log:
-        dense = np.full((len(values), len(TWEET_COUNTED)), np.nan, np.float32)
+        dense = np.full((len(values), len(TWEET_COUNTED)), MISSING)
         dense[:, LENGTH] = values
         windows = np.full(len(values), window, np.int64)
         for part in (slice(0, len(values) // 2), slice(len(values) // 2, None)):

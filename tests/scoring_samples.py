@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.records import ModelPublished, Provenance, TimelineRequest, Tweet
 from contracts.settings import Settings
 from featurestore.bins import BinsView
@@ -71,7 +71,7 @@ def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
 
     def dense(rows: int, columns: int) -> np.ndarray:
         values = rng.lognormal(2, 2, (rows, columns)).astype(np.float32)
-        values[rng.random(values.shape) < 0.2] = np.nan
+        values[rng.random(values.shape) < 0.2] = MISSING
         return values
 
     features = FeatureColumns(

@@ -38,6 +38,7 @@ from benchmarks.bins_study.stream import (
 )
 from benchmarks.bins_study.tweets import Table, retweets_stream
 from benchmarks.bins_study.world import Counts, world_stream
+from contracts.columns import MISSING, is_missing
 from contracts.records import TimelineRequest, Tweet
 from featurestore.features import CONTINUOUS, NUMBER, TWEET_COUNTED
 from tests.data_files import data_file
@@ -106,6 +107,7 @@ def test_what_is_known_of_an_author_is_a_day_old() -> None:
         own = [j for j in range(i % 2, n, 2) if table.created_ms[j] <= table.created_ms[i] - 24 * hour]
         expected = [table.retweets[own[-1]], np.mean([11.0 * j for j in own[-10:]])] if own else [np.nan, np.nan]
         found = dense[i, [NUMBER["tweet_retweets"], NUMBER["author_engaged"]]]
+        assert is_missing(found).all() == (not own)
         np.testing.assert_allclose(found, expected, rtol=1e-6)
         assert dense[i, NUMBER["author_posted"]] == len([j for j in range(i % 2, i, 2) if i - j <= 24 / 5])
 
@@ -152,7 +154,7 @@ def test_edges_of_the_month_are_exact_quantiles_and_roll_with_the_values() -> No
 @pytest.mark.parametrize("transform", [np.asarray, signed_log])
 def test_z_scores_are_the_slow_ones(rolling: bool, transform: object) -> None:
     stream = drifting(45, 20)
-    stream.dense[::7, FOLLOWERS] = np.nan
+    stream.dense[::7, FOLLOWERS] = MISSING
     stream.dense[::11, FOLLOWERS] = 0
     scores = ZScores("", rolling, transform)  # type: ignore[arg-type]
     for window, rows in slices(stream.windows):
@@ -172,7 +174,7 @@ def test_z_scores_are_the_slow_ones(rolling: bool, transform: object) -> None:
 
 
 def test_max_normalization_takes_in_what_is_encoded() -> None:
-    shares, dense = MaxNormalization(), np.full((2, len(CONTINUOUS)), np.nan, np.float32)
+    shares, dense = MaxNormalization(), np.full((2, len(CONTINUOUS)), MISSING)
     dense[:, FOLLOWERS] = 10, -40
     assert shares.encode(dense)[1][:, FOLLOWERS].tolist() == [0.25, -1]
     assert shares.encode(dense[:1])[1][:, FOLLOWERS].tolist() == [0.25]

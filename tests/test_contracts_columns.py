@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from contracts.codec import Codec, encode
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING_BITS, FeatureColumns, Ragged, is_missing, is_nan
 from contracts.errors import BadRecord
 from contracts.examples import PROVENANCES, Examples, decode_examples, encode_examples
 from contracts.frames import CandidatesServed
@@ -23,7 +23,12 @@ from tests.unhurried import unhurried
 
 VIEWER_SPLITS = ("viewer", "history")
 CANDIDATE_SPLITS = ("text", "tags", "author")
-FLOATS = st.floats(width=32)  # NaN, infinities and -0.0 included
+BITS = st.integers(0, 2**32 - 1) | st.sampled_from([int(MISSING_BITS), 0x7FC00000, 0xFFC00000, 0x7F800001])
+
+
+def floats(shape):
+    """float32 of any bits: NaNs of every kind, infinities and -0.0 included."""
+    return arrays(np.uint32, shape, elements=BITS).map(lambda bits: bits.view(np.float32))
 
 
 @st.composite
@@ -40,9 +45,9 @@ def feature_columns(draw, requests=None):
     m, n = len(per_viewer), sum(per_viewer)
     return FeatureColumns(
         viewer_row=np.repeat(np.arange(m, dtype=np.int32), per_viewer),
-        viewer_dense=draw(arrays(np.float32, (m, 2), elements=FLOATS)),
+        viewer_dense=draw(floats((m, 2))),
         viewer_keys={split: draw(bags(m)) for split in VIEWER_SPLITS},
-        candidate_dense=draw(arrays(np.float32, (n, 3), elements=FLOATS)),
+        candidate_dense=draw(floats((n, 3))),
         candidate_keys={split: draw(bags(n)) for split in CANDIDATE_SPLITS},
     )
 
@@ -160,13 +165,12 @@ def examples(draw):
     features = draw(feature_columns(requests=counts))
     n = len(features)
     column = {np.uint64: arrays(np.uint64, n), np.int64: arrays(np.int64, n), np.uint16: arrays(np.uint16, n)}
-    floats = arrays(np.float32, n, elements=FLOATS)
     return Examples(
         feature_set="fs", features=features,
         request_ids=[f"r{i}" for i, count in enumerate(counts) for _ in range(count)],
         viewer_ids=draw(column[np.uint64]), tweet_ids=draw(column[np.uint64]), at_ms=draw(column[np.int64]),
-        positions=draw(column[np.uint16]), labels=draw(column[np.uint16]), weights=draw(floats),
-        probabilities=draw(floats), model_versions=draw(column[np.int64]), vocab_versions=draw(column[np.int64]),
+        positions=draw(column[np.uint16]), labels=draw(column[np.uint16]), weights=draw(floats(n)),
+        probabilities=draw(floats(n)), model_versions=draw(column[np.int64]), vocab_versions=draw(column[np.int64]),
         bins_versions=draw(column[np.int64]), engaged_append_ms=draw(column[np.int64]),
         provenances=draw(arrays(np.uint8, n, elements=st.integers(0, len(PROVENANCES) - 1))),
     )  # fmt: skip
@@ -210,6 +214,17 @@ def test_examples_with_a_column_of_another_kind_are_malformed(column, values, co
     place = table.column_names.index(column)
     with pytest.raises(BadRecord, match=complaint):
         decode_examples(_stream(table.set_column(place, column, values)))
+
+
+def test_nulls_among_dense_values_are_missing_and_nans_stay_nans():
+    for kind in (pa.list_(pa.float32(), 2), pa.list_(pa.field("item", pa.float32(), nullable=True), 2)):
+        values = pa.array([[1.5, None], [float("nan"), None], [2.0, 3.0]], kind)
+        table = _arrow()
+        place = table.column_names.index("candidate_dense")
+        found = decode_examples(_stream(table.set_column(place, "candidate_dense", values))).features.candidate_dense
+        assert is_missing(found).tolist() == [[False, True], [False, True], [False, False]]
+        assert is_nan(found).tolist() == [[False, False], [True, False], [False, False]]
+        assert found[~np.isnan(found)].tolist() == [1.5, 2.0, 3.0]
 
 
 def test_examples_without_a_column_or_without_a_version_are_malformed():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from featurestore import bin_reference
 from featurestore.bin_counter import BinCounter
 from featurestore.bin_edges import equal_mass_edges
@@ -15,7 +15,7 @@ from featurestore.bin_state import Tally
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, NUMBER, VIEWER_DENSE, VIEWER_SPLITS
 from tests.bin_samples import STREAMS
 
-ODD = [0.0, -0.0, np.nan, -np.nan, np.inf, -np.inf, 1e-45, -1e-45, 3.4e38, -3.4e38]
+ODD = [0.0, -0.0, MISSING, np.nan, -np.nan, np.inf, -np.inf, 1e-45, -1e-45, 3.4e38, -3.4e38]
 floats = st.one_of(st.sampled_from(ODD), st.floats(width=32), st.integers(-5, 5).map(float))
 blocks = st.integers(1, 4).flatmap(
     lambda width: st.lists(st.lists(floats, min_size=width, max_size=width), min_size=1, max_size=20)
@@ -32,7 +32,7 @@ def test_the_table_counts_as_one_does_value_by_value(block, random):
     assert list(zip(codes.tolist(), counts.tolist(), strict=True)) == bin_reference.tally(dense, rows, numbers)
 
 
-def test_a_signalling_nan_is_missing_and_not_infinite():
+def test_a_signalling_nan_is_counted_nowhere_and_not_as_infinite():
     dense = np.array([[0x7F800001], [0xFF800001], [0x7F800000]], np.uint32).view(np.float32)
     _, counts = Histogram().tally(dense, np.arange(3), np.array([0]))
     assert counts.tolist() == [1]

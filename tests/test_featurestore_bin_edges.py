@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.columns import MISSING
 from featurestore.bin_edges import cells, equal_mass_edges, holds_ranks, ks_distance
 from featurestore.bin_sketch import ZERO, bucket_of, smallest_in
 from tests.bin_samples import STREAMS, sketch_of
@@ -66,7 +67,7 @@ def test_ties_collapse_and_a_constant_has_no_edges():
     tied = equal_mass_edges(sketch_of([1.0] * 900 + [2.0] * 50 + [3.0] * 50), BINS)
     assert tied.tolist() == [2.0, 3.0]
     assert equal_mass_edges(sketch_of([]), BINS).tolist() == []
-    assert equal_mass_edges(sketch_of([0.0, np.inf, -np.inf, np.nan]), BINS).tolist() == []
+    assert equal_mass_edges(sketch_of([0.0, np.inf, -np.inf, np.nan, MISSING]), BINS).tolist() == []
 
 
 @settings(deadline=None)

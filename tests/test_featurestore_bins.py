@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.columns import MISSING
 from contracts.errors import ChainBroken, SettingsError, SnapshotInvalid, VersionNotReached, VersionRetired
 from contracts.records import BinsVersion
 from featurestore import bins as bins_module
@@ -30,8 +31,8 @@ def test_buckets_ascend_as_values_do(values):
     assert (smallest_in(bucket_of(finite)) <= finite).all()
 
 
-def test_zero_has_one_bucket_and_missing_has_none():
-    assert bucket_of(np.array([0.0, -0.0, np.nan], np.float32)).tolist() == [ZERO, ZERO, -1]
+def test_zero_has_one_bucket_and_missing_and_nan_have_none():
+    assert bucket_of(np.array([0.0, -0.0, MISSING, np.nan], np.float32)).tolist() == [ZERO, ZERO, -1, -1]
     assert bucket_of(np.array([np.inf], np.float32))[0] < 1 << BUCKET_BITS
 
 
@@ -108,6 +109,12 @@ def test_damaged_arrays_are_refused():
 
 
 def test_more_bins_than_a_feature_has_rows_are_refused():
+    edges = np.arange(MAX_BINS, dtype=np.float32)
+    bins = Bins()
+    with pytest.raises(ChainBroken, match=r"version 100 is none of this feature set.*at most 58.*DRIFTLINE_PREFIX"):
+        bins.apply(record(1, 0, 100, age_s=edges.tolist()))
+    assert bins.complete_through == 0
+    bins.apply(record(1, 0, 100, age_s=edges[1:].tolist()))
     check_bins(MAX_BINS)
     for bins in (0, MAX_BINS + 1):
         with pytest.raises(SettingsError):

@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.columns import MISSING, MISSING_BITS
 from featurestore.edge_table import (
     BIN_STRIDE,
-    INFINITY,
+    INFINITY_BIN,
     MAX_BINS,
-    MINUS_INFINITY,
-    MISSING,
+    MINUS_INFINITY_BIN,
+    MISSING_BIN,
+    NAN_BIN,
     ORDINARY,
-    ZERO,
+    ZERO_BIN,
     EdgeTable,
     rows_into,
 )
@@ -22,8 +24,14 @@ from featurestore.encoding_reference import bin_of
 
 LARGEST, SMALLEST = np.finfo(np.float32).max, np.finfo(np.float32).smallest_subnormal
 INF = np.float32(np.inf)
-ODD = np.array([np.nan, -np.nan, INF, -INF, 0.0, -0.0, LARGEST, -LARGEST, SMALLEST, -SMALLEST, 1.0], np.float32)
-floats = st.floats(width=32)
+NANS = np.array(
+    [0x7FC00000, 0xFFC00000, 0x7FC007A1, 0x7FC007A3, 0xFFC007A2, 0x7F8007A2, 0x7F800001, 0x7FFFFFFF], np.uint32
+).view(np.float32)  # of processors, the neighbours of MISSING, its negative, signalling ones
+ODD = np.array(
+    [MISSING, *NANS, INF, -INF, 0.0, -0.0, LARGEST, -LARGEST, SMALLEST, -SMALLEST, 1.0], np.float32
+)  # fmt: skip
+patterns = st.integers(0, 2**32 - 1) | st.sampled_from(ODD.view(np.uint32).tolist())
+columns = st.lists(patterns, min_size=1, max_size=50).map(lambda bits: np.array(bits, np.uint32).view(np.float32))
 edge_lists = st.sets(
     st.floats(width=32, allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, 1.0, 2.0, -1.0]),
     max_size=MAX_BINS - 1,
@@ -47,15 +55,17 @@ def membership(values, edges):
     finite = np.isfinite(values) & (values != 0)
     borders = pairwise([-INF, *edges, INF])
     ordinary = [finite & (low <= values) & (values < high) for low, high in borders]
-    special = {MISSING: np.nan, MINUS_INFINITY: -np.inf, ZERO: 0.0, INFINITY: np.inf}
-    equal = [np.isnan(values) if bin == MISSING else values == special[bin] for bin in range(ORDINARY)]
-    return np.array(equal + ordinary)
+    missing = values.view(np.uint32) == 0x7FC007A2
+    special = {
+        MISSING_BIN: missing, NAN_BIN: np.isnan(values) & ~missing, MINUS_INFINITY_BIN: values == -np.inf,
+        ZERO_BIN: values == 0, INFINITY_BIN: values == np.inf,
+    }  # fmt: skip
+    return np.array([special[bin] for bin in range(ORDINARY)] + ordinary)
 
 
 @settings(deadline=None)
-@given(st.lists(floats, min_size=1, max_size=50), edge_lists)
-def test_every_float32_is_of_one_bin_and_discretized_into_that_one(values, edges):
-    column = np.array(values, np.float32)
+@given(columns, edge_lists)
+def test_every_float32_is_of_one_bin_and_discretized_into_that_one(column, edges):
     belongs = membership(column, edges)
     assert (belongs.sum(axis=0) == 1).all()
     assert (EdgeTable([edges]).discretize(column[:, None])[:, 0] == belongs.argmax(axis=0)).all()
@@ -70,7 +80,7 @@ def test_the_table_agrees_with_the_reference_for_any_features_and_rows(matrix, f
     assert found.dtype == np.int32
     assert found.shape == values.shape
     for (i, j), value in np.ndenumerate(values):
-        assert found[i, j] == (first + j) * BIN_STRIDE + bin_of(float(value), edges[j].tolist())
+        assert found[i, j] == (first + j) * BIN_STRIDE + bin_of(value, edges[j].tolist())
 
 
 @settings(deadline=None)
@@ -90,6 +100,14 @@ def test_a_value_on_an_edge_belongs_to_the_bin_above():
     values = np.array([[0.5], [1.0], [1.5], [2.0], [3.0], [-1.0]], np.float32)
     found = EdgeTable([np.array([1.0, 2.0], np.float32)]).discretize(values)
     assert (found[:, 0] - ORDINARY).tolist() == [0, 1, 1, 2, 2, 0]
+
+
+def test_missing_and_nan_have_bins_of_their_own_with_edges_and_without():
+    values = np.array([MISSING, *NANS], np.float32)
+    assert values.view(np.uint32).tolist() == [MISSING_BITS, *NANS.view(np.uint32)]
+    for edges in ([], [-1.0, 1.0], EDGES):
+        found = EdgeTable([np.array(edges, np.float32)]).discretize(values[:, None])[:, 0]
+        assert found.tolist() == [MISSING_BIN] + [NAN_BIN] * len(NANS)
 
 
 def test_matrices_of_any_layout_are_read():
@@ -119,9 +137,10 @@ def check_all(bits):
     """Each of the float32 of these bit patterns, in columns of a wide matrix, against a search."""
     values = bits.astype(np.uint32).view(np.float32)
     expected = ORDINARY + np.searchsorted(EDGES, values, side="right")
-    expected[values == 0] = ZERO
-    expected[np.isinf(values)] = np.where(values[np.isinf(values)] > 0, INFINITY, MINUS_INFINITY)
-    expected[np.isnan(values)] = MISSING
+    expected[values == 0] = ZERO_BIN
+    expected[np.isinf(values)] = np.where(values[np.isinf(values)] > 0, INFINITY_BIN, MINUS_INFINITY_BIN)
+    expected[np.isnan(values)] = NAN_BIN
+    expected[bits == MISSING_BITS] = MISSING_BIN
     found = EdgeTable([EDGES] * COLUMNS).discretize(values.reshape(-1, COLUMNS))
     assert (found % BIN_STRIDE == expected.reshape(-1, COLUMNS)).all()
     assert (found // BIN_STRIDE == np.arange(COLUMNS)).all()

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import encode as benchmark
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.settings import VocabSettings
 from featurestore.bins import BIN_ROWS, BinsView
-from featurestore.edge_table import BIN_STRIDE, MISSING
+from featurestore.edge_table import BIN_STRIDE, MISSING_BIN
 from featurestore.encoding import REGIONS, encode
 from featurestore.encoding_reference import encode_reference
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, CONTINUOUS, VIEWER_DENSE, VIEWER_SPLITS
@@ -48,7 +48,9 @@ def columns(draw):
     m = draw(st.integers(0, 4))
     n = draw(st.integers(0, 5)) if m else 0
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 2.0, -1.0, 1e-45, 3e38], np.float32)
+    special = np.array(
+        [MISSING, np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 2.0, -1.0, 1e-45, 3e38], np.float32
+    )
 
     def dense(rows, width):
         values = rng.normal(0, 3, (rows, width)).astype(np.float32)
@@ -137,9 +139,9 @@ def _columns(**changed):
     empty = Ragged.from_lengths(np.zeros(2, np.int64), np.empty(0, np.uint64))
     given = {
         "viewer_row": np.zeros(2, np.int32),
-        "viewer_dense": np.full((1, len(VIEWER_DENSE)), np.nan, np.float32),
+        "viewer_dense": np.full((1, len(VIEWER_DENSE)), MISSING),
         "viewer_keys": {split: empty.take(np.array([0])) for split in VIEWER_SPLITS},
-        "candidate_dense": np.full((2, len(CANDIDATE_DENSE)), np.nan, np.float32),
+        "candidate_dense": np.full((2, len(CANDIDATE_DENSE)), MISSING),
         "candidate_keys": dict.fromkeys(CANDIDATE_SPLITS, empty),
     }
     return FeatureColumns(**{**given, **changed})
@@ -148,7 +150,7 @@ def _columns(**changed):
 def test_nothing_known_is_empty_bags_and_the_bin_of_what_is_missing():
     inputs = encode(_columns(), VOCABULARY, BinsView.empty())
     rows = np.concatenate([inputs.viewer_bins[0], inputs.candidate_bins[1]])
-    assert rows.tolist() == [number * BIN_STRIDE + MISSING for number in range(len(CONTINUOUS))]
+    assert rows.tolist() == [number * BIN_STRIDE + MISSING_BIN for number in range(len(CONTINUOUS))]
     for slots in (*inputs.viewer_slots.values(), *inputs.candidate_slots.values()):
         assert not len(slots.slots)
     assert [len(slots.offsets) - 1 for slots in inputs.candidate_slots.values()] == [2] * len(CANDIDATE_SPLITS)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.columns import MISSING, is_missing
 from contracts.errors import BadRecord
 from contracts.records import Provenance, Tweet
 from contracts.topics import PARTITIONS
@@ -31,6 +32,7 @@ from featurestore.layout import (
     pair_of,
 )
 from featurestore.tweet_records import tweet_dense, tweet_records, tweet_values
+from tests.golden.compare import assert_same_bits
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.tokens.tokenizer import Tokenizer
@@ -87,10 +89,10 @@ def test_the_features_of_a_new_tweet_are_what_it_says():
     dense = tweet_dense(records_of(tweet(), tweet(2, text="", author_followers=None, media=0, reply_to=None)))
     expected = {
         "text_length": [len(tweet().text), 0], "tag_count": [3, 0], "media": [2, 0], "is_reply": [1, 0],
-        "is_quote": [0, 0], "author_followers": [120, np.nan],
+        "is_quote": [0, 0], "author_followers": [120, MISSING],
     }  # fmt: skip
     assert tuple(expected) == TWEET_COUNTED
-    np.testing.assert_array_equal(dense.T, np.array(list(expected.values()), np.float32))
+    assert_same_bits(dense.T, np.array(list(expected.values()), np.float32))
 
 
 def test_values_decode_to_their_records_and_tails():
@@ -107,6 +109,26 @@ def test_values_decode_to_their_records_and_tails():
         assert value[handle_at:text_at].decode() == original.author
         assert len(value) == text_at + record["text_bytes"]
     assert values[-1].endswith(b"? alone")  # a lone surrogate can't be UTF-8
+
+
+@pytest.mark.parametrize("known", [[], [0, 12, 2**24]])
+def test_unknown_followers_are_missing_in_redis_and_out_of_it(known):
+    tweets = [tweet(i, author_followers=n) for i, n in enumerate([None, *known, None])]
+    records = records_of(*tweets)
+    values = tweet_values(records, tweets, np.zeros((records["words"].sum(), WORD_SUBWORDS), np.uint32))
+    dense = tweet_dense(layout.decode_tweets(values))[:, TWEET_COUNTED.index("author_followers")]
+    assert is_missing(dense).tolist() == [True, *[False] * len(known), True]
+    assert dense[1:-1].tolist() == known
+
+
+@pytest.mark.parametrize("former", [1, 2])
+def test_any_nan_of_a_former_format_was_a_way_to_say_unknown(former):
+    records = records_of(tweet(1, author_followers=None), tweet(2), tweet(3, author_followers=None))
+    records["author_followers"][[0, 2]] = np.nan
+    records["format"][:2] = former
+    found = layout.decode_tweets([record.tobytes() for record in records])["author_followers"]
+    assert is_missing(found).tolist() == [True, False, False]
+    assert (found[1], np.isnan(found[2])) == (120, True)
 
 
 def test_records_do_not_depend_on_the_batch():
@@ -150,7 +172,7 @@ def test_hashes_and_layouts_never_change():
     assert owner_of(np.arange(100, 108, dtype=np.uint64)).tolist() == [0, 3, 3, 1, 2, 3, 1, 1]
     assert pair_of(np.array([1], np.uint64), np.array([2], np.uint64)).tolist() == [583880340377267059]
     assert (TWEET.itemsize, COUNTERS_RECORD.itemsize, HISTORY_RECORD.itemsize, PARTITIONS) == (304, 108, 264, 4)
-    assert features.FEATURE_SET == "d07564e30e16c4a4"
+    assert features.FEATURE_SET == "f450f202e822d0aa"
 
 
 @pytest.mark.parametrize("dtype", [TWEET, COUNTERS_RECORD, HISTORY_RECORD], ids=["tweet", "counters", "history"])

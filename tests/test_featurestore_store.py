@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 
+from contracts.columns import is_missing
 from contracts.errors import ServerUnavailable
 from contracts.frames import AUTHOR, COUNTERS
 from contracts.records import ACTIONS, Action, TimelineRequest, Tweet
@@ -142,7 +143,7 @@ async def test_features_of_candidates_are_what_was_written(redis, store):
     assert viewer("viewer_seen").tolist() == [2, 0]
     assert viewer("viewer_engaged").tolist() == [2, 0]
     assert viewer("viewer_rate")[0] == 1
-    assert np.isnan(viewer("viewer_rate")[1])
+    assert is_missing(viewer("viewer_rate")).tolist() == [False, True]
     assert viewer("hour_of_day").tolist() == [NOW // PANE_MS % 24] * 2
 
     author = key_of(Namespace.AUTHOR, "10")

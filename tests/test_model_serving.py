@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from featurestore.encoding import encode
 from model.calibration import Calibrator
 from model.kernels.ranking import Weights
@@ -114,7 +114,7 @@ def test_a_candidate_without_any_key_gets_a_finite_score(predictor: Predictor, f
     empty = Ragged(np.zeros(2, np.int64), np.empty(0, np.uint64))
     bare = FeatureColumns(
         viewer_row=bare.viewer_row,
-        viewer_dense=np.full_like(bare.viewer_dense, np.nan),
+        viewer_dense=np.full_like(bare.viewer_dense, MISSING),
         viewer_keys=dict.fromkeys(bare.viewer_keys, empty),
         candidate_dense=np.full_like(bare.candidate_dense, np.inf),
         candidate_keys=dict.fromkeys(bare.candidate_keys, empty),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.examples import Examples
 from contracts.records import ACTIONS, Action, Tweet
 from contracts.settings import Settings, TrainerSettings, VocabSettings
@@ -52,9 +52,9 @@ def made_up(seed: int) -> tuple[Examples, np.ndarray]:
     none = Ragged.from_lengths(np.zeros(TWEETS, np.int64), np.empty(0, np.uint64))
     features = FeatureColumns(
         viewer_row=np.zeros(TWEETS, np.int32),
-        viewer_dense=np.full((1, len(VIEWER_DENSE)), np.nan, np.float32),
+        viewer_dense=np.full((1, len(VIEWER_DENSE)), MISSING),
         viewer_keys=dict.fromkeys(VIEWER_SPLITS, none.take(np.zeros(1, np.int64))),
-        candidate_dense=np.full((TWEETS, len(CANDIDATE_DENSE)), np.nan, np.float32),
+        candidate_dense=np.full((TWEETS, len(CANDIDATE_DENSE)), MISSING),
         candidate_keys={**dict.fromkeys(TWEET_SPLITS, none), "text": text, "subwords": words.unadmitted(None)},
     )
     labels = np.where(engaged, liked | seen, seen).astype(np.uint16)

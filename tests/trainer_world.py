@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.examples import Examples
 from contracts.frames import VocabDelta
 from contracts.records import ACTIONS, Action, BinsVersion
@@ -155,7 +155,7 @@ class World:
         return log
 
     def _dense(self, author: NDArray[np.integer]) -> NDArray[np.float32]:
-        dense = np.full((len(author), len(CANDIDATE_DENSE)), np.nan, np.float32)
+        dense = np.full((len(author), len(CANDIDATE_DENSE)), MISSING)
         dense[:, FOLLOWERS] = self.followers[author]
         return dense
 

@@ -13,7 +13,7 @@ the edges. `BinsVersion.cells` is given there, and a new row is the mixture by m
 
 under the rolling window at the roll. So a mass point keeps the row that its value had, whatever bins appear beside
 it, and a feature can pass from one rule to the other. Both keep the mean of a feature's rows, weighted by mass, what
-it was, and optimizer moments go the same way. Rows of missing, zero and the infinities never change their meaning.
+it was, and optimizer moments go the same way. Rows of missing, NaN, zero and the infinities mean the same for ever.
 
 Rolls are applied one by one, in order: a mixture is between two neighbouring versions.
 """

@@ -21,6 +21,9 @@ WRITER_RECORDS = Counter("driftline_writer_records", "Records handed to Kafka ou
 DEAD_LETTERS = Counter("driftline_dead_letters", "Dead letters seen, whoever wrote them", ["topic", "reason"])
 DUPLICATES = Counter("driftline_duplicates", "Repeated events that were recognized and skipped", ["topic"])
 LATE_EVENTS = Counter("driftline_late_events", "Events that counted in a later window than their own", ["topic"])
+NAN_VALUES = Counter(
+    "driftline_nan_values", "Served values of a feature that are NaN and not missing: a fault upstream", ["feature"]
+)
 
 MODEL_SWAPS = Counter("driftline_model_swaps", "Snapshots that a scorer has put to use")
 MODELS_REFUSED = Counter("driftline_models_refused", "Attempts at a snapshot that did not load")

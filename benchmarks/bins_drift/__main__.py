@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.bins_drift.plot import plot
 from benchmarks.bins_drift.tasks import DAY_MS, Task, simulated_world, tweet_tasks, world
 from benchmarks.normalization import Maximum, MeanVariance
+from contracts.columns import MISSING
 from contracts.records import BinsVersion, Tweet
 from contracts.settings import BinSettings
 from contracts.sources import open_source
@@ -63,7 +64,7 @@ class BinnedFeatures:
 
     def rows(self, values: F64) -> NDArray[np.int64]:
         """int64[n, d]."""
-        block = np.full((len(values), len(CANDIDATE_DENSE)), np.nan, np.float32)
+        block = np.full((len(values), len(CANDIDATE_DENSE)), MISSING)
         columns = [NUMBER[name] - len(VIEWER_DENSE) for name in CARRIERS[: values.shape[1]]]
         block[:, columns] = values
         return self.view.candidate.discretize(block)[:, columns].astype(np.int64)
@@ -82,7 +83,7 @@ class BinnedFeatures:
 
     def close(self, day: int, values: F64) -> None:
         """The day is over: count its values, and take what the owner decides."""
-        dense = np.full((len(values), len(TWEET_COUNTED)), np.nan, np.float32)
+        dense = np.full((len(values), len(TWEET_COUNTED)), MISSING)
         dense[:, [TWEET_COUNTED.index(name) for name in CARRIERS[: values.shape[1]]]] = values
         for frame in [
             *self._counter.count_tweets(dense, np.full(len(values), day), day - 1),

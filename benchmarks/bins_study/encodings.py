@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.bins_study.edges import BINS, Mixture, RollingEdges, month_edges, rows_of
 from benchmarks.bins_study.stream import F32, F64, I64, MONTH
 from benchmarks.normalization import Maximum
+from contracts.columns import MISSING
 from featurestore.bins import BinsView
 from featurestore.edge_table import BIN_STRIDE, ORDINARY
 from featurestore.features import CONTINUOUS
@@ -162,7 +163,7 @@ class NoFeatures:
 
     def encode(self, dense: F32) -> Encoded:
         """Every value is missing, and counts nothing."""
-        return rows_of(_BARE, np.full_like(dense, np.nan)), np.zeros(dense.shape)
+        return rows_of(_BARE, np.full_like(dense, MISSING)), np.zeros(dense.shape)
 
 
 def all_encodings(rolling: RollingBins, frozen: FrozenBins) -> list[Encoding]:

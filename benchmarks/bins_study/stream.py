@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.columns import MISSING
 from featurestore.features import CONTINUOUS, NUMBER
 
 F32 = NDArray[np.float32]
@@ -21,7 +22,7 @@ FEWEST = 30  # values in a label's past
 class Stream:
     """n examples in order of time.
 
-    windows: int64[n], ascending. dense: float32[n, len(CONTINUOUS)], NaN = missing. features: numbers of the columns
+    windows: int64[n], ascending. dense: float32[n, len(CONTINUOUS)], or `MISSING`. features: numbers of the columns
     that the stream has, ascending. labels: float64[n], 1, 0 or NaN for none. truth: float64[n], the probability that
     labels were drawn from, where it is known. delay: whole windows that pass before a window's labels are known.
     """
@@ -38,10 +39,11 @@ class Stream:
 def stream_of(
     name: str, created_ms: I64, columns: dict[str, NDArray], labels: F64, truth: F64 | None, delay: int
 ) -> Stream:
-    """Out of columns by feature name, [n] each. created_ms: int64[n], ascending."""
-    dense = np.full((len(created_ms), len(CONTINUOUS)), np.nan, np.float32)
+    """Out of columns by feature name, [n] each, NaN = unknown. created_ms: int64[n], ascending."""
+    dense = np.full((len(created_ms), len(CONTINUOUS)), MISSING)
     for feature, values in columns.items():
         dense[:, NUMBER[feature]] = values
+    dense[np.isnan(dense)] = MISSING
     features = tuple(sorted(NUMBER[feature] for feature in columns))
     return Stream(name, created_ms // DAY_MS, dense, features, labels, truth, delay)
 

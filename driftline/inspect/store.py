@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
+from contracts.columns import is_missing
 from contracts.errors import DriftlineError
 from contracts.frames import AUTHOR, COUNTERS, PAIR, TWEET, VIEWER
 from contracts.records import Provenance
@@ -143,7 +144,7 @@ def _counts(settings: Settings, kind: int, entity: int) -> Counts | None:
 
 def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
     author, text = layout.tweet_tail(row, value)
-    flags, followers = int(row["flags"]), float(row["author_followers"])
+    flags, followers = int(row["flags"]), row["author_followers"]
     ends = np.cumsum(row["lengths"].astype(np.int64))
     return StoredTweet(
         id=int(row["id"]),
@@ -151,7 +152,7 @@ def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
         author_id=int(row["author_id"]),
         author=author,
         text=text,
-        author_followers=None if np.isnan(followers) else followers,
+        author_followers=None if is_missing(followers) else float(followers),
         text_length=int(row["text_length"]),
         tag_count=int(row["tag_count"]),
         media=int(row["media"]),
