@@ -153,6 +153,7 @@ def test_float32_of_every_sign_exponent_and_leading_fraction_find_their_bins():
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 def test_every_one_of_the_float32_finds_its_bin():
     chunk = 1 << 22
     for begin in range(0, 1 << 32, chunk):
