@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import BadRecord
 from contracts.settings import VocabSettings
-from tests.test_vocab_owner import frame
+from tests.vocab_owner_logs import frame
 from vocab import decay
 from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contracts.errors import SettingsError
 from contracts.frames import VocabCounts
 from contracts.settings import VocabSettings
-from tests.test_vocab_owner import SOURCES, by_shard, frame, only, run
+from tests.vocab_owner_logs import SOURCES, by_shard, frame, only, run
 from vocab.decay import ONE
 from vocab.keys import shard_of
 from vocab.layout import Layout
