@@ -92,9 +92,7 @@ def changes(draw: st.DrawFn) -> VocabSettings:
 
 
 Log = dict[tuple[str, int], list[VocabCounts | VocabConfigured]]
-ORDER = st.lists(
-    st.booleans(), max_size=20
-)  # of which source the next frame is; after which frame windows are closed
+ORDER = st.lists(st.booleans(), max_size=20)  # whose frame is next; or, after which frames windows are closed
 
 
 @st.composite
