@@ -11,8 +11,10 @@ from contracts.errors import BadRecord
 from contracts.settings import VocabSettings
 from tests.vocab_owner_logs import frame
 from vocab import decay
+from vocab.columns import SortedColumns
 from vocab.keys import SHARDS
 from vocab.owner import VocabularyOwner
+from vocab.rules import Rules
 from vocab.tracked import MAX_WINDOW, TrackedKeys
 
 Rows = dict[int, tuple[int, ...]]
@@ -70,6 +72,65 @@ def test_decay_and_sums_are_those_of_the_columns_way(counts, left, occurrences):
     more = np.full(len(keys), occurrences, np.uint64)
     tracked.add(keys, np.zeros(len(keys), np.uint8), more, 2)
     assert tracked.counts.tolist() == decay.add(faded, more).tolist()
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.floats(0, 1), st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_rows_that_come_and_go_move_the_others_as_they_stand(held, coming, kept, seed):
+    rng = np.random.default_rng(seed)
+    numbers = np.arange(held, dtype=np.uint64)
+    columns = SortedColumns({"keys": numbers, "small": numbers.astype(np.uint8)})
+    at = np.sort(rng.integers(0, held + 1, coming))
+    fresh = np.arange(1_000, 1_000 + coming, dtype=np.uint64)
+    columns.insert(at, {"keys": fresh, "small": fresh.astype(np.uint8)})
+    expected = np.insert(np.arange(held, dtype=np.uint64), at, fresh)
+    stays = rng.random(len(expected)) < kept
+    for rows in (np.ones(len(expected), bool), stays):
+        columns.keep(rows)
+        expected = expected[rows]
+        assert columns.column("keys").tolist() == expected.tolist()
+        assert columns.column("small").tolist() == expected.astype(np.uint8).tolist()
+
+
+TRACKED = st.lists(
+    st.tuples(
+        KEYS,
+        st.sampled_from(range(3)),
+        st.integers(0, 2**35) | st.just(0),
+        st.integers(90, 100),
+        st.sampled_from([-1, -1, 7]),
+    ),
+    max_size=40,
+    unique_by=lambda row: row[0],
+)
+
+
+@given(TRACKED, st.integers(0, 3))
+@settings(max_examples=200, deadline=None)
+def test_a_survey_names_what_a_decision_has_to_look_at(rows, elapsed):
+    rows.sort()
+    tracked = TrackedKeys.none()
+    keys, kinds, counts, seen, slots = (list(column) for column in zip(*rows, strict=True)) if rows else [[]] * 5
+    tracked.add(np.array(keys, np.uint64), np.array(kinds, np.uint8), np.zeros(len(rows), np.uint64), 1)
+    tracked.counts[:], tracked.last_seen[:], tracked.slots[:] = counts, seen, slots
+    rules = [Rules(slots, kept, 5 << 32, 1 << 32, 0, 3.0, 4) for slots, kept in ((1, 0), (2, 3), (0, 40))]
+    left = [decay.factor(3.0, elapsed)] * len(rules)
+    survey = tracked.survey(np.array(left, np.uint64), 4, 101, rules)
+    waiting, holding = tracked.crowded(4, rules)
+    faded = [decay.decay_one(count, left[0]) for count in counts]
+    assert tracked.counts.tolist() == faded
+    assert survey.spent.tolist() == [count == 0 and slot < 0 for count, slot in zip(faded, slots, strict=True)]
+    for group in range(4 * len(rules)):
+        shard, kind = divmod(group, len(rules))
+        mine = [row for row in range(len(rows)) if keys[row] >> 62 == shard and kinds[row] == kind]
+        silent = dict(zip(mine, tracked.silent(np.array(mine, np.int64), 101, 4).tolist(), strict=True))
+        assert silent == {row: 101 - seen[row] > 4 for row in mine}
+        come = [row for row in mine if slots[row] < 0 and faded[row] >= 5 << 32 and not silent[row]]
+        go = [row for row in mine if slots[row] >= 0 and (faded[row] < 1 << 32 or silent[row])]
+        assert survey.moving[group] == bool(come or go)
+        held = sum(slots[row] >= 0 for row in mine)
+        assert holding[group] == (held > rules[kind].per_shard)
+        assert waiting[group] == (len(mine) - held > rules[kind].kept)
 
 
 def test_memory_follows_the_keys():

@@ -112,9 +112,9 @@ def test_recall_counts_from_the_occurrence_that_crossed_to_the_end_of_the_window
         [np.array([0, 1]), np.array([2, 3]), np.array([], int)], crossed_at, crossed_in, first, 10 * minute
     )
     assert found.same_window == 0.5
-    assert found.within == {1: 0.25, 5: 0.5, 60: 0.75, 1440: 0.75}  # 1, 5, 25 minutes, and never
+    assert found.within == {1: 0.25, 2: 0.25, 5: 0.5, 15: 0.5, 60: 0.75, 1440: 0.75}  # 1, 5, 25 minutes, and never
     assert found.median_minutes == 15
-    assert found.by_month == [1.0, 0.5, None]
+    assert found.by_month == [1.0, 0.0, None]
 
 
 def test_bytes_of_counts_buffers_once() -> None:

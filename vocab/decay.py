@@ -15,8 +15,10 @@ of exact arithmetic, absolute and relative, up to half-lives of 4,000 windows.
 
 from decimal import Context, Decimal
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 FRACTION_BITS = 32
@@ -47,6 +49,16 @@ def decay(counts: U64, left: int) -> U64:
     """Counts times `left` / 2^32, rounded half up; `left` is a `factor`. uint64[n] -> uint64[n]."""
     multiplier = np.uint64(left)
     return (counts >> _BITS) * multiplier + (((counts & _LOW) * multiplier + _HALF) >> _BITS)
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def decay_rows(counts: Any, left: Any) -> None:
+    """`decay` of each row of a table, in place, by a factor of its own. counts: uint64[m, n], left: uint64[m]."""
+    for row in range(left.size):
+        multiplier = left[row]
+        for column in range(counts.shape[1]):
+            count = counts[row, column]
+            counts[row, column] = (count >> _BITS) * multiplier + (((count & _LOW) * multiplier + _HALF) >> _BITS)
 
 
 def decay_one(count: int, left: int) -> int:

@@ -5,10 +5,11 @@ alone: not of the order in which frames of different sources come, of how they a
 `close_windows` is called, nor of how many owners the shards are spread over.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from contracts.errors import BadRecord, SettingsError
@@ -23,9 +24,9 @@ from vocab.namespaces import Namespace
 from vocab.pending import PendingWindow
 from vocab.rules import configured, other_shards, rules_of, settings_of
 from vocab.schedule import decision_windows
-from vocab.shard import NO_CHANGE, NO_SLOT, Decision, decide, forgotten
+from vocab.shard import NO_SLOT, UNCHANGED, Decision, decide, forgotten, joined
 from vocab.spellings import Spellings
-from vocab.tracked import MAX_WINDOW, Survey, TrackedKeys
+from vocab.tracked import MAX_WINDOW, TrackedKeys
 from vocab.trends.drift import Drift
 from vocab.trends.horizons import Trends
 
@@ -71,6 +72,7 @@ class VocabularyOwner:
         self.counted = 0  # the newest window decided that a source counted in
         self.window_ms = window_ms
         self.trends, self.drift = Trends(window_ms), Drift(window_ms)
+        self._bounded = False  # whether a decision has cut what there is to its bounds: one of this process
         self._owned = np.isin(np.arange(settings.shards), self.shards)
 
     @property
@@ -165,54 +167,70 @@ class VocabularyOwner:
 
     def _decide(self, window: int, pending: PendingWindow | None) -> list[VocabDelta]:
         changed = self._take_settings(window)
-        self._fade(window - self.version)
-        if pending:
-            self.tracked.add(*pending.columns(), window)
+        elapsed = window - self.version
+        counted = pending.columns() if pending else None
+        if pending and counted:
+            self.tracked.fade(self._left(elapsed))
+            self.tracked.add(*counted, window)
             self.spellings.merge(pending.spellings)
             self.counted = window
             self.first_window = self.first_window or window
+        # A window without counts, under the settings of the decision before, has nothing to cut: that one did.
+        may_exceed = counted is not None or changed is not None or not self._bounded
         base, self.version = self.version, window
         self.sequence += 1
-        survey = self.tracked.survey(
-            self.settings.shards,
-            window,
-            self._of_kind("idle_windows", np.int64),
-            self._of_kind("admit_at", np.uint64),
-            self._of_kind("evict_below", np.uint64),
-        )
-        drop = np.zeros(len(self.tracked), bool)
-        decided: dict[int, list[Decision]] = {shard: [] for shard in self.shards}
-        for shard, namespace, rows in self._busy(survey):
-            counts, slots = self.tracked.counts[rows], self.tracked.slots[rows]
-            rules = self.rules[namespace]
-            found = decide(counts, slots, survey.idle[rows], rules, self.layout.slots_of(namespace, shard))
-            slots[found.evicted] = NO_SLOT
-            slots[found.admitted] = found.admitted_slots
-            self.tracked.slots[rows] = slots
-            drop[rows] = forgotten(counts, slots, rules.kept)
-            decided[shard].append(
-                Decision(rows[found.admitted], found.admitted_slots, rows[found.evicted], found.evicted_slots)
-            )
-        settings = configured(self.settings, changed) if changed is not None else None
-        deltas = [self._delta(shard, base, _joined(decided[shard]), settings) for shard in self.shards]
-        self._forget(drop)
-        self._follow(window - base, pending)
+        decided, drop = self._decisions(0 if counted else elapsed, may_exceed)
+        deltas = self._deltas(base, decided, changed)
+        if drop.any():
+            self.spellings.forget(self.tracked.keys[drop])
+            self.tracked.keep(~drop)
+        self.trends.fade(elapsed)
+        self.drift.pass_time(elapsed)
+        if counted:
+            self.drift.measure_outside(*counted)
+        if decided:
+            self._show_admitted()
+        if pending and counted:
+            self.trends.add(*pending.by_language())
+            self.drift.count(window, *counted)
+        if may_exceed:
+            self.trends.bound(self.settings.shards, sum(rules.per_shard for rules in self.rules))
+        self._bounded = True
         return deltas
 
-    def _follow(self, elapsed: int, pending: PendingWindow | None) -> None:
+    def _decisions(self, elapsed: int, may_exceed: bool) -> tuple[dict[int, Decision], NDArray[np.bool_]]:
+        """(by shard, of those where a key comes or goes, which; the rows to forget). Gives slots and takes them.
+
+        elapsed: windows of decay that are still to be applied.
+        """
+        tracked, shards = self.tracked, self.settings.shards
+        survey = tracked.survey(self._left(elapsed), shards, self.version, self.rules)
+        moving, drop, cut = survey.moving, survey.spent, np.zeros(len(survey.moving), bool)
+        if may_exceed:
+            cut, holding = tracked.crowded(shards, self.rules)
+            moving |= holding
+        decided: dict[int, list[Decision]] = {}
+        for shard, namespace, rows in self._rows_of(np.flatnonzero(moving | cut)):
+            counts, slots, rules = tracked.counts[rows], tracked.slots[rows], self.rules[namespace]
+            if moving[shard * _KINDS + namespace]:
+                idle = tracked.silent(rows, self.version, rules.idle_windows)
+                found = decide(counts, slots, idle, rules, self.layout.slots_of(namespace, shard))
+                slots[found.evicted] = NO_SLOT
+                slots[found.admitted] = found.admitted_slots
+                tracked.slots[rows] = slots
+                if len(found.admitted) or len(found.evicted):
+                    decided.setdefault(shard, []).append(
+                        Decision(rows[found.admitted], found.admitted_slots, rows[found.evicted], found.evicted_slots)
+                    )
+            drop[rows] = forgotten(counts, slots, rules.kept)
+        return {shard: joined(decisions) for shard, decisions in decided.items()}, drop
+
+    def _show_admitted(self) -> None:
         """What people see of the decision (`view.py`): trends and drift of the keys that hold a slot now."""
         holds = self.tracked.slots != NO_SLOT
         admitted, namespaces = self.tracked.keys[holds], self.tracked.namespaces[holds]
-        self.trends.fade(elapsed)
-        self.drift.pass_time(elapsed)
-        if pending:
-            self.drift.measure_outside(*pending.columns())
         self.trends.admit(admitted)
         self.drift.admit(admitted, namespaces)
-        if pending:
-            self.trends.add(*pending.by_language())
-            self.drift.count(self.version, *pending.columns())
-        self.trends.bound(self.settings.shards, sum(rules.per_shard for rules in self.rules))
 
     def _take_settings(self, window: int) -> int | None:
         """Puts the newest settings that are due in effect; the window from which they hold, if they change anything.
@@ -234,59 +252,43 @@ class VocabularyOwner:
         self.generations = generations
         return due[-1] if due else 0
 
-    def _fade(self, elapsed: int) -> None:
-        left = [decay.factor(rules.half_life_windows, elapsed) for rules in self.rules]
-        self.tracked.fade(np.array(left, np.uint64))
+    def _left(self, elapsed: int) -> NDArray[np.uint64]:
+        """What decay leaves of counts, by namespace: `decay.factor`."""
+        return np.array([decay.factor(rules.half_life_windows, elapsed) for rules in self.rules], np.uint64)
 
-    def _of_kind(self, field: str, dtype: type) -> NDArray[Any]:
-        """One field of the rules of every namespace, by its number."""
-        return np.array([getattr(rules, field) for rules in self.rules], dtype)
+    def _rows_of(self, groups: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+        """(shard, namespace, their rows of `tracked`) of groups, shard * namespaces + namespace, ascending."""
+        of_shard, of_kind = (part.tolist() for part in np.divmod(groups, _KINDS))
+        bounds = self.tracked.bounds(of_shard, self.settings.shards)
+        for shard, namespace, (begin, end) in zip(of_shard, of_kind, bounds, strict=True):
+            yield shard, namespace, begin + np.flatnonzero(self.tracked.namespaces[begin:end] == namespace)
 
-    def _busy(self, survey: Survey) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
-        """(shard, namespace, their rows of `tracked`) where a key may come, go or be forgotten. In most windows most
-        have none."""
-        tracked, shards = self.tracked, self.settings.shards
-        busy = survey.notable | (survey.waiting > np.tile(self._of_kind("kept", np.int64), shards))
-        busy |= survey.holding > np.tile(self._of_kind("per_shard", np.int64), shards)
-        for shard, (begin, end) in zip(self.shards, tracked.bounds(self.shards, shards), strict=True):
-            kinds = tracked.namespaces[begin:end]
-            for namespace in np.flatnonzero(busy[shard * _KINDS : (shard + 1) * _KINDS]).tolist():
-                yield shard, namespace, begin + np.flatnonzero(kinds == namespace)
+    def _deltas(self, base: int, decided: Mapping[int, Decision], changed: int | None) -> list[VocabDelta]:
+        """One for each shard. Most are alike, and a copy with another number costs a sixth of a new one."""
+        alike = VocabDelta(
+            vocabulary=self.settings.name,
+            shard=0,
+            base_version=base,
+            version=self.version,
+            sequence=self.sequence,
+            settings=configured(self.settings, changed) if changed is not None else None,
+            **UNCHANGED,
+        )
+        changes = {shard: self._changes(shard, decision) for shard, decision in decided.items()}
+        return [replace(alike, shard=shard, **changes.get(shard, {})) for shard in self.shards]
 
-    def _delta(self, shard: int, base: int, decision: Decision, settings: VocabConfigured | None) -> VocabDelta:
+    def _changes(self, shard: int, decision: Decision) -> dict[str, Any]:
+        """The columns of a shard's delta."""
         keys = self.tracked.keys[decision.admitted]
         generations = self.generations[self.shards.index(shard)]
         _, _, places = self.layout.locate(decision.admitted_slots)
         generations[places] += 1
-        return VocabDelta(
-            vocabulary=self.settings.name,
-            shard=shard,
-            base_version=base,
-            version=self.version,
-            sequence=self.sequence,
-            admitted_keys=keys,
-            admitted_slots=decision.admitted_slots,
-            admitted_generations=generations[places],
-            admitted_namespaces=self.tracked.namespaces[decision.admitted],
-            admitted_tokens=self.spellings.of(keys),
-            evicted_keys=self.tracked.keys[decision.evicted],
-            evicted_slots=decision.evicted_slots,
-            settings=settings,
-        )
-
-    def _forget(self, drop: NDArray[np.bool_]) -> None:
-        if drop.any():
-            self.spellings.forget(self.tracked.keys[drop])
-            self.tracked.keep(~drop)
-
-
-def _joined(decisions: Sequence[Decision]) -> Decision:
-    """The decisions of a shard's namespaces as one: by row, and so by key."""
-    if not decisions:
-        return NO_CHANGE
-    admitted, admitted_slots, evicted, evicted_slots = (
-        np.concatenate([getattr(decision, field) for decision in decisions])
-        for field in ("admitted", "admitted_slots", "evicted", "evicted_slots")
-    )
-    come, go = np.argsort(admitted), np.argsort(evicted)
-    return Decision(admitted[come], admitted_slots[come], evicted[go], evicted_slots[go])
+        return {
+            "admitted_keys": keys,
+            "admitted_slots": decision.admitted_slots,
+            "admitted_generations": generations[places],
+            "admitted_namespaces": self.tracked.namespaces[decision.admitted],
+            "admitted_tokens": self.spellings.of(keys),
+            "evicted_keys": self.tracked.keys[decision.evicted],
+            "evicted_slots": decision.evicted_slots,
+        }

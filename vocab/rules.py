@@ -1,8 +1,12 @@
 """A vocabulary's settings as the integers that owners decide by; and as they stand in the log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from contracts.errors import BadRecord, SettingsError
 from contracts.records import KindConfigured, VocabConfigured
@@ -56,6 +60,11 @@ def rules_of(settings: VocabSettings) -> tuple[Rules, ...]:
             )
         )
     return tuple(rules)
+
+
+def by_kind(rules: Sequence[Rules], field: str, dtype: type) -> NDArray[Any]:
+    """One field of the rules of every namespace, by its number: an array for kernels."""
+    return np.array([getattr(each, field) for each in rules], dtype)
 
 
 def _check(name: str, kind: KindSettings, shards: int) -> None:

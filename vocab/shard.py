@@ -12,11 +12,14 @@ All of it on columns sorted by key, with counts already decayed and added to. In
 4. Of the keys without a slot the `kept` highest counts stay (then lowest key); counts of zero go.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.frames import empty
 from vocab.decay import decay
 from vocab.rules import Rules
 from vocab.selection import kth_smallest
@@ -28,6 +31,15 @@ Bools = NDArray[np.bool_]
 
 NO_SLOT = -1
 _MAX = np.uint64((1 << 64) - 1)
+UNCHANGED: dict[str, Any] = {  # the columns of a `VocabDelta` where no key comes or goes: of most
+    "admitted_keys": empty(np.uint64),
+    "admitted_slots": empty(np.int32),
+    "admitted_generations": empty(np.uint32),
+    "admitted_namespaces": empty(np.uint8),
+    "admitted_tokens": [],
+    "evicted_keys": empty(np.uint64),
+    "evicted_slots": empty(np.int32),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +50,6 @@ class Decision:
     admitted_slots: I32
     evicted: I64
     evicted_slots: I32
-
-
-NO_CHANGE = Decision(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int32))
 
 
 def decide(counts: U64, slots: I32, idle: Bools, rules: Rules, table: I32) -> Decision:
@@ -100,3 +109,13 @@ def forgotten(counts: U64, slots: I32, kept: int) -> Bools:
     level = rows[waiting_counts == threshold]
     drop[level[kept - np.count_nonzero(waiting_counts > threshold) :]] = True
     return drop
+
+
+def joined(decisions: Sequence[Decision]) -> Decision:
+    """The decisions of a shard's namespaces, one at least, as one: by row, and so by key."""
+    admitted, admitted_slots, evicted, evicted_slots = (
+        np.concatenate([getattr(decision, field) for decision in decisions])
+        for field in ("admitted", "admitted_slots", "evicted", "evicted_slots")
+    )
+    come, go = np.argsort(admitted), np.argsort(evicted)
+    return Decision(admitted[come], admitted_slots[come], evicted[go], evicted_slots[go])

@@ -5,6 +5,7 @@ A key that is dropped starts again from zero, so a count never overstates (but f
 the key had each time it was dropped, which was no more than any key kept then had.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from vocab.columns import SortedColumns
 from vocab.decay import FRACTION_BITS, MAX_COUNT
 from vocab.keys import shard_shift
+from vocab.rules import Rules, by_kind
 from vocab.shard import NO_SLOT
 
 U64 = NDArray[np.uint64]
@@ -22,6 +24,7 @@ U32 = NDArray[np.uint32]
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 
 MAX_WINDOW = (1 << 32) - 1  # a window of a second reaches it in 2106
 _BITS = np.uint64(FRACTION_BITS)
@@ -32,15 +35,12 @@ _MAX = np.uint64(MAX_COUNT)
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """idle: bool[n], keys not seen within their namespace's `idle_windows`. By group, shard * namespaces + namespace:
-    waiting and holding int64, keys without and with a slot; notable bool, whether a key may come, go or be forgotten
-    by its own count or silence.
+    """moving: bool by group (shard * namespaces + namespace), whether one of its keys may come or go by its own count
+    or silence. spent: bool[n], keys without a slot of which nothing is left.
     """
 
-    idle: NDArray[np.bool_]
-    waiting: I64
-    holding: I64
-    notable: NDArray[np.bool_]
+    moving: Bools
+    spent: Bools
 
 
 class TrackedKeys(SortedColumns):
@@ -127,33 +127,38 @@ class TrackedKeys(SortedColumns):
         _add(self.counts, rows, occurrences)
         self.last_seen[rows] = window
 
-    def survey(self, shards: int, window: int, idle_windows: I64, admit_at: U64, evict_below: U64) -> Survey:
-        """What a decision of `window` has to know of all keys, in one pass. shards: how many there are. The last
-        three by namespace, as in `Rules`."""
-        groups = shards * len(admit_at)
-        found = Survey(
-            idle=np.empty(self.size, bool),
-            waiting=np.zeros(groups, np.int64),
-            holding=np.zeros(groups, np.int64),
-            notable=np.zeros(groups, bool),
-        )
+    def survey(self, left: U64, shards: int, window: int, rules: Sequence[Rules]) -> Survey:
+        """Applies decay as `fade` does, and says what a decision of `window` has to know of all keys: in one pass.
+        shards: how many there are. rules: by namespace."""
+        found = Survey(np.zeros(shards * len(rules), bool), np.zeros(self.size, bool))
         _survey(
             self.keys,
             self.namespaces,
             self.counts,
             self.last_seen,
             self.slots,
+            left,
             np.uint64(shard_shift(shards)),
             window,
-            idle_windows,
-            admit_at,
-            evict_below,
-            found.idle,
-            found.waiting,
-            found.holding,
-            found.notable,
+            by_kind(rules, "idle_windows", np.int64),
+            by_kind(rules, "admit_at", np.uint64),
+            by_kind(rules, "evict_below", np.uint64),
+            found.moving,
+            found.spent,
         )
         return found
+
+    def crowded(self, shards: int, rules: Sequence[Rules]) -> tuple[Bools, Bools]:
+        """Of every group, whether it has more keys without a slot than are kept; with one than a shard has slots."""
+        sizes = np.zeros((shards * len(rules), 2), np.int64)
+        _count(self.keys, self.namespaces, self.slots, np.uint64(shard_shift(shards)), len(rules), sizes)
+        kept, slots = (np.tile(by_kind(rules, field, np.int64), shards) for field in ("kept", "per_shard"))
+        return sizes[:, 0] > kept, sizes[:, 1] > slots
+
+    def silent(self, rows: I64, window: int, idle_windows: int) -> Bools:
+        """Which of these rows were not seen within so many windows."""
+        silent: Bools = window - self.last_seen[rows].astype(np.int64) > idle_windows
+        return silent
 
     def bounds(self, of: list[int], shards: int) -> list[tuple[int, int]]:
         """(first row, row past the last) of each of some shards, `shards` being all there are."""
@@ -173,8 +178,12 @@ class TrackedKeys(SortedColumns):
 def _fade(counts: Any, namespaces: Any, left: Any) -> None:
     """`decay.decay` of every count, in place."""
     for row in range(counts.size):
-        count, multiplier = counts[row], left[namespaces[row]]
-        counts[row] = (count >> _BITS) * multiplier + (((count & _LOW) * multiplier + _HALF) >> _BITS)
+        counts[row] = _faded(counts[row], left[namespaces[row]])
+
+
+@njit(cache=True, nogil=True, boundscheck=False, inline="always")
+def _faded(count: Any, left: Any) -> Any:
+    return (count >> _BITS) * left + (((count & _LOW) * left + _HALF) >> _BITS)
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
@@ -193,27 +202,33 @@ def _survey(
     counts: Any,
     last_seen: Any,
     slots: Any,
+    left: Any,
     shard_shift: Any,
     window: Any,
     idle_windows: Any,
     admit_at: Any,
     evict_below: Any,
-    idle: Any,
-    waiting: Any,
-    holding: Any,
-    notable: Any,
+    moving: Any,
+    spent: Any,
 ) -> None:
-    """Fills the arrays of a `Survey`."""
+    """Fades, and fills the arrays of a `Survey`. What few rows need is read of those only."""
     for row in range(keys.size):
-        kind, count = namespaces[row], counts[row]
-        group = np.int64(keys[row] >> shard_shift) * admit_at.size + kind
-        silent = window - np.int64(last_seen[row]) > idle_windows[kind]
-        idle[row] = silent
+        kind = namespaces[row]
+        count = _faded(counts[row], left[kind])
+        counts[row] = count
         if slots[row] == NO_SLOT:
-            waiting[group] += 1
-            if count == 0 or (count >= admit_at[kind] and not silent):
-                notable[group] = True
+            if count == 0:
+                spent[row] = True
+            moves = count >= admit_at[kind] and window - np.int64(last_seen[row]) <= idle_windows[kind]
         else:
-            holding[group] += 1
-            if count < evict_below[kind] or silent:
-                notable[group] = True
+            moves = count < evict_below[kind] or window - np.int64(last_seen[row]) > idle_windows[kind]
+        if moves:
+            moving[np.int64(keys[row] >> shard_shift) * admit_at.size + kind] = True
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _count(keys: Any, namespaces: Any, slots: Any, shard_shift: Any, kinds: Any, sizes: Any) -> None:
+    """Rows of each group without a slot and with one."""
+    for row in range(keys.size):
+        group = np.int64(keys[row] >> shard_shift) * kinds + namespaces[row]
+        sizes[group, np.int64(slots[row] != NO_SLOT)] += 1

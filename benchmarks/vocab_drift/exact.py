@@ -42,7 +42,8 @@ class Column:
 
     def fill_to(self, size: int, value: float) -> None:
         """Adds `value` until there are `size` elements."""
-        self.extend(np.full(size - len(self.values), value, self._room.dtype))
+        if size > len(self.values):
+            self.extend(np.full(size - len(self.values), value, self._room.dtype))
 
     @property
     def nbytes(self) -> int:

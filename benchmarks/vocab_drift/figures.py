@@ -11,7 +11,7 @@ from benchmarks.vocab_drift.study import Study, Tally
 
 I64 = NDArray[np.int64]
 
-WITHIN_MINUTES = (1, 5, 60, 1440)
+WITHIN_MINUTES = (1, 2, 5, 15, 60, 1440)
 
 
 class Recall(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True):
     same_window: float
     within: dict[int, float]
     median_minutes: float | None
-    by_month: list[float | None]  # within the hour; None for a month in which none crossed
+    by_month: list[float | None]  # within a window's length; None for a month in which none crossed
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +113,7 @@ def recall(crossed: Sequence[I64], crossed_at: I64, crossed_in: I64, first: I64,
         same_window=_share(first[every] == crossed_in[every]),
         within={within: _share(minutes[every] <= within) for within in WITHIN_MINUTES},
         median_minutes=median if np.isfinite(median) else None,
-        by_month=[_share(minutes[rows] <= 60) if len(rows) else None for rows in crossed],
+        by_month=[_share(minutes[rows] <= window_ms / 60_000) if len(rows) else None for rows in crossed],
     )
 
 

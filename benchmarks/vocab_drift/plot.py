@@ -25,7 +25,10 @@ def plot(found: StudyFigures, file: Path) -> None:
                 _line(own, found, method, method.own_by_month)
             if method.capacity:
                 _line(clean, found, method, method.clean_by_month)
-        recall.set_title("top new hashtags admitted at most an hour after they crossed the threshold, %", loc="left")
+        length = f"{found.window_minutes:g} min"
+        recall.set_title(
+            f"top new hashtags admitted at most {length} after they crossed the threshold, %", loc="left"
+        )
         own.set_title("token occurrences whose key has a row of its own, %", loc="left")
         clean.set_title("token occurrences with a row that no other key, live or dead, ever used, %", loc="left")
         for panel in panels:

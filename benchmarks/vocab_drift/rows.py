@@ -58,8 +58,9 @@ class Rows:
         return unused
 
     def _make_room(self, rows: I64) -> None:
+        size = int(rows.max(initial=-1)) + 1
         for column in (self._live_in, self._ever_in):
-            column.fill_to(max(len(column.values), int(rows.max(initial=-1)) + 1), 0)
+            column.fill_to(size, 0)
 
 
 class Hashing(Method):

@@ -49,8 +49,8 @@ class Trends:
 
     def fade(self, windows: int) -> None:
         """Applies so many windows of decay."""
-        for row, half in enumerate(self._half_lives):
-            self.counts[row] = decay.decay(self.counts[row], decay.factor(half, windows))
+        left = [decay.factor(half, windows) for half in self._half_lives]
+        decay.decay_rows(self.counts, np.array(left, np.uint64))
 
     def admit(self, admitted: U64) -> None:
         """Takes the keys that hold a slot now, ascending: drops the rows of others, adds one for each new one."""
