@@ -21,7 +21,7 @@ from featurestore.bin_moves import Published, Values, is_due
 from featurestore.bin_settings import check_bin_settings, supervised_numbers
 from featurestore.bin_state import LABELLED, PLAIN, POSITIVE, BinState, Tally, pack, unpack
 from featurestore.bin_tree import tree_edges
-from featurestore.features import CONTINUOUS, FEATURE_SET
+from featurestore.features import CONTINUOUS, COUNTED_ALIKE, FEATURE_SET
 from vocab.schedule import decision_windows
 
 Source = tuple[str, int]
@@ -78,7 +78,7 @@ class BinOwner:
         state.closed[source] = max(state.closed.get(source, 0), counts.closed_through)
 
     def _check(self, counts: BinCounts, source: Source) -> None:
-        if counts.feature_set != FEATURE_SET:
+        if counts.feature_set not in COUNTED_ALIKE:
             raise BadRecord("other_feature_set", f"counts of feature set {counts.feature_set}, here is {FEATURE_SET}")
         allowed = [counted_from for counted_from, sources in self._sources.items() if source in sources]
         if not allowed:

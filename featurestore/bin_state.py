@@ -13,7 +13,7 @@ from contracts.frames import F32, I64
 from featurestore.bin_edges import Sketch
 from featurestore.bin_moves import Published, Values
 from featurestore.bin_sketch import BUCKET_BITS
-from featurestore.features import FEATURE_SET
+from featurestore.features import COUNTED_ALIKE, FEATURE_SET
 
 _BUCKETS = (1 << BUCKET_BITS) - 1
 _NONE = np.empty(0, np.int64)
@@ -132,13 +132,13 @@ def pack(state: BinState) -> bytes:
 
 
 def unpack(data: bytes) -> BinState:
-    """The inverse of `pack`. Raises `BadRecord` for bytes that are none, or of another feature set."""
+    """The inverse of `pack`. Raises `BadRecord` for other bytes, or features that were counted otherwise."""
     try:
         raw = zlib.decompress(data)
     except zlib.error as error:
         raise BadRecord("malformed", f"state of the bins: {error}") from error
     packed = _codec.decode(raw)
-    if packed.feature_set != FEATURE_SET:
+    if packed.feature_set not in COUNTED_ALIKE:
         raise BadRecord(
             "other_feature_set",
             f"bins of feature set {packed.feature_set}, here is {FEATURE_SET}; run the release that wrote them, or"

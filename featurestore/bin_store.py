@@ -19,7 +19,7 @@ from contracts.errors import BadRecord, VersionNotReached, VersionRetired
 from contracts.frames import F32, I32, I64
 from contracts.settings import Settings
 from featurestore.bins import BinsView
-from featurestore.features import CONTINUOUS, FEATURE_SET, NUMBER
+from featurestore.features import CONTINUOUS, COUNTED_ALIKE, FEATURE_SET, NUMBER
 from featurestore.store_errors import read_values, unavailable_as_such
 from transport.redis_scripts import VERSION_BYTES, set_if_newer
 
@@ -75,7 +75,8 @@ async def read_bins(redis: Redis, settings: Settings, version: int | None = None
     """The edges as of `version`, or of the newest one; the view bears the version asked for, and no sequence.
 
     Raises `VersionNotReached` for one that is not decided yet, or no view at all; `VersionRetired` for one older than
-    the view goes back; `BadRecord` for a view of another feature set; `ServerUnavailable`.
+    the view goes back; `BadRecord` for a view of features that were counted otherwise, or in more bins than there are
+    rows for; `ServerUnavailable`.
     """
     (value,) = await read_values(redis, settings, [_key(settings)])
     if value is None:
@@ -84,7 +85,7 @@ async def read_bins(redis: Redis, settings: Settings, version: int | None = None
             " was wiped and the owner of the bins does not run"
         )
     newest, frame = int.from_bytes(value[:VERSION_BYTES], "big"), _codec.decode(value[VERSION_BYTES:])
-    if frame.feature_set != FEATURE_SET:
+    if frame.feature_set not in COUNTED_ALIKE:
         raise BadRecord(
             "other_feature_set", f"the view of the bins is of feature set {frame.feature_set}, here is {FEATURE_SET}"
         )
@@ -96,7 +97,10 @@ async def read_bins(redis: Redis, settings: Settings, version: int | None = None
             f"bins version {asked} is no longer shown; the oldest is {frame.oldest}; `driftline bins show FEATURE"
             f" --version {asked}` reads it from the log"
         )
-    return BinsView(asked, _edges_at(frame, asked))
+    try:
+        return BinsView(asked, _edges_at(frame, asked))
+    except ValueError as error:
+        raise BadRecord("other_feature_set", f"the view of the bins at version {asked}: {error}") from error
 
 
 def _edges_at(frame: ShownEdges, version: int) -> dict[int, F32]:

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.codec import Codec, Frame, encode
 from contracts.errors import BadRecord
 from contracts.frames import BinCounts
 from contracts.settings import BinSettings
+from featurestore import bin_state
 from featurestore.bin_owner import BinOwner
 from featurestore.bin_state import unpack
 from featurestore.bins import Bins
-from featurestore.features import FEATURE_SET, NUMBER
+from featurestore.features import COUNTED_ALIKE, FEATURE_SET, NUMBER
 from tests.bin_samples import COUNTERS, SOURCES, counted, frames_of
 
 SETTINGS = BinSettings(bins=4, rolling_windows=8, minimum_values=10, moved=0.2)
@@ -124,6 +126,26 @@ def test_a_frame_that_cannot_be_right_is_refused(change, reason):
 def test_bytes_that_are_no_state_are_refused():
     with pytest.raises(BadRecord):
         BinOwner.from_bytes(SETTINGS, SOURCES, b"nonsense")
+
+
+def test_bins_go_on_across_feature_sets_that_count_alike_and_no_others(monkeypatch):
+    log = {1: list(range(1, 9)) * 4}
+    owner, _ = counted(SETTINGS, log)
+    for former in COUNTED_ALIKE:
+        monkeypatch.setattr(bin_state, "FEATURE_SET", former)
+        resumed = BinOwner.from_bytes(SETTINGS, SOURCES, owner.to_bytes())
+        assert resumed.edges() == owner.edges() != {}
+        for frame in frames_of(("tweets", 0), [(2, [500] * 90)], 2):
+            resumed.observe(replace(frame, feature_set=former))
+        for source in (("tweets", 1), ("candidates-served", 0)):
+            resumed.observe(COUNTERS[source].marker(2))
+        assert [record.version for record in resumed.close_windows()] == [2]
+        assert unpack(resumed.to_bytes()).counted == 2
+    monkeypatch.setattr(bin_state, "FEATURE_SET", "other")
+    other = owner.to_bytes()
+    monkeypatch.undo()
+    with pytest.raises(BadRecord, match=f"feature set other, here is {FEATURE_SET}; run the release"):
+        BinOwner.from_bytes(SETTINGS, SOURCES, other)
 
 
 class FormerState(Frame, frozen=True, kw_only=True):

@@ -9,6 +9,8 @@ from featurestore import bin_owner, bin_store
 from featurestore.bin_owner import BinOwner
 from featurestore.bin_store import read_bins, write_bins
 from featurestore.bins import Bins
+from featurestore.edge_table import MAX_BINS
+from featurestore.features import COUNTED_ALIKE, NUMBER
 from tests.bin_samples import SOURCES, counted
 from transport.redis_connection import connect
 
@@ -85,14 +87,31 @@ async def test_a_late_writer_changes_nothing_and_a_wiped_redis_is_whole_after_on
 
 
 @pytest.mark.services
-async def test_a_view_of_another_feature_set_is_refused(
+async def test_a_view_of_other_features_is_refused_and_one_of_features_that_count_alike_is_read(
     settings: Settings, log: tuple[BinOwner, Bins], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    owner, bins = log
     async with connect(settings) as redis:
-        monkeypatch.setattr(bin_store, "FEATURE_SET", "former")
-        await write_bins(redis, settings, log[0])
-        monkeypatch.undo()
-        with pytest.raises(BadRecord, match="former"):
+        for feature_set in ("former", *COUNTED_ALIKE):
+            await redis.delete(settings.prefix.encode() + bin_store.KEY)
+            monkeypatch.setattr(bin_store, "FEATURE_SET", feature_set)
+            await write_bins(redis, settings, owner)
+            if feature_set == "former":
+                with pytest.raises(BadRecord, match="former"):
+                    await read_bins(redis, settings)
+            else:
+                assert same(await read_bins(redis, settings), bins.at(owner.version))
+
+
+@pytest.mark.services
+async def test_a_view_of_more_bins_than_there_are_rows_is_refused(
+    settings: Settings, log: tuple[BinOwner, Bins]
+) -> None:
+    owner, _ = log
+    owner.rolls.append((owner.version, NUMBER["age_s"], np.arange(MAX_BINS, dtype=np.float32)))
+    async with connect(settings) as redis:
+        await write_bins(redis, settings, owner)
+        with pytest.raises(BadRecord, match="edges of age_s: not at most 58"):
             await read_bins(redis, settings)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xxhash import xxh3_64_hexdigest
 
 from contracts.columns import MISSING, is_missing
 from contracts.errors import BadRecord
@@ -20,6 +21,8 @@ from featurestore.features import (
     TWEET_COUNTED,
     TWEET_KEYS,
     TWEET_SPLITS,
+    VIEWER_DENSE,
+    VIEWER_SPLITS,
 )
 from featurestore.layout import (
     COUNTERS_RECORD,
@@ -173,6 +176,14 @@ def test_hashes_and_layouts_never_change():
     assert pair_of(np.array([1], np.uint64), np.array([2], np.uint64)).tolist() == [583880340377267059]
     assert (TWEET.itemsize, COUNTERS_RECORD.itemsize, HISTORY_RECORD.itemsize, PARTITIONS) == (304, 108, 264, 4)
     assert features.FEATURE_SET == "f450f202e822d0aa"
+
+
+def test_the_feature_sets_whose_bins_go_on_had_these_dense_features():
+    names = [f.name for f in VIEWER_DENSE], [f.name for f in CANDIDATE_DENSE]
+    first = (1, *names, VIEWER_SPLITS, TWEET_SPLITS, 32, 8, 16)
+    second = (2, *names, VIEWER_SPLITS, CANDIDATE_SPLITS, 32, 8, 16, 8, 36)
+    former = {xxh3_64_hexdigest(repr(declared).encode()) for declared in (first, second)}
+    assert {features.FEATURE_SET} | former == features.COUNTED_ALIKE
 
 
 @pytest.mark.parametrize("dtype", [TWEET, COUNTERS_RECORD, HISTORY_RECORD], ids=["tweet", "counters", "history"])
