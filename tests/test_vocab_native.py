@@ -18,7 +18,8 @@ from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.tokens import tokenizer, tokenizer_reference
 from vocab.tokens.native import compiled
-from vocab.tokens.native.tweets import places_of, scan
+from vocab.tokens.native.bags import places_of
+from vocab.tokens.native.tweets import scan
 from vocab.tokens.native.xxh3 import xxh3_64
 from vocab.tokens.tokenizer import Tokenizer
 

@@ -24,7 +24,7 @@ from time import process_time
 
 import numpy as np
 
-from benchmarks.vocab import redis_commands
+from benchmarks.vocab import redis_commands, sizes
 from contracts.frames import VocabCounts, VocabDelta
 from contracts.records import Tweet
 from contracts.settings import VocabSettings
@@ -70,9 +70,9 @@ def main() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core, for the children too
     if arguments.file:
         run_stages(arguments.file, arguments.tweets)
-    sizes = [live for live in arguments.live if live]
-    if sizes:
-        sizes.compare(sizes, arguments.rounds, arguments.seed, arguments.torchrec_python)
+    lives = [live for live in arguments.live if live]
+    if lives:
+        sizes.compare(lives, arguments.rounds, arguments.seed, arguments.torchrec_python)
 
 
 def run_stages(file: Path, wanted: int) -> None:

@@ -12,33 +12,30 @@ domains, emoji), then words, then bigrams, each kind by first occurrence; what i
 points, `MAX_CHUNK_CHARS` at a time, which bounds the memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.records import Entities, Tweet
+from contracts.records import Tweet
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.tokens import tokenizer_reference as reference
+from vocab.tokens.native.bags import finish, places_of
 from vocab.tokens.native.tables import TABLES
-from vocab.tokens.native.tweets import TEXT, finish, places_of, scan
+from vocab.tokens.native.tweets import Tokens, scan
 from vocab.tokens.patterns import canonical_language, canonical_segment
-from vocab.tokens.tokenizer_reference import MAX_CLAIMS, MAX_KEYS, MAX_TEXT_TOKENS
-from vocab.tokens.twitter_text import Kind
+from vocab.tokens.surfaces import Surfaces
+from vocab.tokens.tokenizer_reference import MAX_KEYS, MAX_TEXT_TOKENS
 from vocab.tokens.unicode_data import UNICODE_VERSION
 
 __all__ = ["MAX_KEYS", "MAX_TEXT_TOKENS", "TOKENIZER_VERSION", "UNICODE_VERSION", "TokenBatch", "Tokenizer"]
 
 TOKENIZER_VERSION = 2  # raise it with any change of what tokenize() returns, one of UNICODE_VERSION among them
-MAX_CHUNK_CHARS = 1 << 20  # of one pass: some 20 MB of arrays
+MAX_CHUNK_CHARS = 1 << 17  # of one pass: some 3 MB of arrays. Of larger ones each page would be mapped anew each time
 MAX_REMEMBERED = 1 << 16  # languages and surfaces that Python folds are forgotten past so many of each
 
-_MAX_URL_CHARS = 512  # of an entity's URL: its host stands in its beginning
-_MAX_NAME_CHARS = 101  # of an entity's name with its sign: the record's own bound
-_URL, _HASHTAG, _MENTION, _CASHTAG = (int(kind) for kind in Kind)
 _NO_TOKENS = np.zeros(1, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.uint8)
 
 
@@ -78,7 +75,8 @@ class Tokenizer:
     def tokenize(self, tweets: Sequence[Tweet]) -> TokenBatch:
         """The keys of every tweet."""
         self._chunks, self._others = [], {}
-        parts = [self._chunk(tweets[begin:end]) for begin, end in _chunks(tweets)]
+        surfaces = Surfaces(tweets)
+        parts = [self._chunk(tweets[run], *surfaces.of(run)) for run in surfaces.chunks(MAX_CHUNK_CHARS)]
         return parts[0] if len(parts) == 1 else _concatenate(parts)
 
     def spell(self, keys: NDArray[np.uint64]) -> list[str]:
@@ -92,32 +90,40 @@ class Tokenizer:
                 tokens[i] = tokens[i] or spelled[begin:end].decode()
         return tokens
 
-    def _chunk(self, tweets: Sequence[Tweet]) -> TokenBatch:
-        texts, kinds, first = _segments(tweets)
-        points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.int32)
-        begins = np.fromiter(accumulate(map(len, texts), initial=0), np.int64, len(texts) + 1)
+    def _chunk(
+        self,
+        tweets: Sequence[Tweet],
+        points: NDArray[np.uint32],
+        begins: NDArray[np.int64],
+        claims: NDArray[np.int64],
+    ) -> TokenBatch:
+        """The keys of some tweets, whose surfaces are as `Surfaces.of` gives them."""
         n, most = len(tweets), len(points) + 2 * len(tweets)
-        offsets, keys, namespaces = np.empty(n + 1, np.int64), np.empty(most, np.uint64), np.empty(most, np.uint8)
-        spans, spelled = np.empty((most, 2), np.int64), np.empty(13 * len(points) + 32 * n, np.uint8)
-        pending, puzzling = np.empty((most, 4), np.int64), np.zeros(n, bool)
+        found = Tokens(
+            keys=np.empty(most, np.uint64),
+            namespaces=np.empty(most, np.uint8),
+            spans=np.empty((most, 2), np.int64),
+            spelled=np.empty(13 * len(points) + 32 * n, np.uint8),
+            pending=np.empty((most, 4), np.int64),
+        )
+        offsets, puzzling = np.empty(n + 1, np.int64), np.empty(n, bool)
         authors = np.array([tweet.author_id for tweet in tweets], np.int64)
-        waiting = scan(
-            TABLES, points, begins, kinds, first, authors, self._languages_of(tweets),
-            offsets, keys, namespaces, spans, spelled, pending, puzzling,
-        )  # fmt: skip
-        for token, namespace, begin, end in pending[:waiting].tolist():
+        languages = self._languages_of(tweets)
+        waiting = scan(TABLES, points, begins, claims, authors, languages, offsets, found, puzzling)
+        for token, namespace, begin, end in found.pending[:waiting].tolist():
             key, spelling = self._fold(namespace, points[begin:end].tobytes().decode("utf-32-le"))
             if spelling:
-                keys[token], namespaces[token] = key, namespace
+                found.keys[token], found.namespaces[token] = key, namespace
                 self._others[key] = spelling
-        end = int(offsets[n])
-        self._chunks.append(
-            _Spelled(keys[:end].copy(), spans[:end].copy(), spelled[: spans[:end].max(initial=0)].copy())
-        )
+        spans = found.spans[: offsets[n]].copy()
+        spelled = found.spelled[: spans.max(initial=0)].copy()
+        self._chunks.append(_Spelled(found.keys[: offsets[n]].copy(), spans, spelled))
         solved, solutions = self._solve(tweets, puzzling)
         out_offsets = np.empty(n + 1, np.int64)
         out_keys, out_namespaces = np.empty(MAX_KEYS * n, np.uint64), np.empty(MAX_KEYS * n, np.uint8)
-        count = finish(offsets, keys, namespaces, solved, *solutions, out_offsets, out_keys, out_namespaces)
+        count = finish(
+            offsets, found.keys, found.namespaces, solved, *solutions, out_offsets, out_keys, out_namespaces
+        )
         return TokenBatch(out_offsets, out_keys[:count].copy(), out_namespaces[:count].copy())
 
     def _languages_of(self, tweets: Sequence[Tweet]) -> NDArray[np.uint64]:
@@ -157,54 +163,6 @@ class Tokenizer:
         self._others.update((key, token[1]) for key, token in spelled if token[0] != Namespace.BIGRAM)
         offsets = np.cumsum([0] + [len(tokens) for tokens in found], dtype=np.int64)
         return solved, (offsets, keys, np.array([token[0] for token in whole], np.uint8))
-
-
-def _chunks(tweets: Sequence[Tweet]) -> Iterator[tuple[int, int]]:
-    """(begin, end) of runs of tweets whose texts and entities have at most some `MAX_CHUNK_CHARS` together."""
-    begin, chars = 0, 0
-    for end, tweet in enumerate(tweets):
-        chars += len(tweet.text)
-        if (claimed := tweet.entities) is not None:
-            names = len(claimed.hashtags) + len(claimed.mentions) + len(claimed.cashtags)
-            chars += _MAX_URL_CHARS * min(len(claimed.urls), MAX_CLAIMS) + _MAX_NAME_CHARS * min(
-                names, 3 * MAX_CLAIMS
-            )
-        if chars >= MAX_CHUNK_CHARS:
-            yield begin, end + 1
-            begin, chars = end + 1, 0
-    if begin < len(tweets) or not tweets:
-        yield begin, len(tweets)
-
-
-def _segments(tweets: Sequence[Tweet]) -> tuple[list[str], NDArray[np.int8], NDArray[np.int64]]:
-    """(texts, kind of each, each tweet's first one): a tweet's text and what its entities claim."""
-    if all(tweet.entities is None for tweet in tweets):
-        n = len(tweets)
-        return [tweet.text for tweet in tweets], np.full(n, TEXT, np.int8), np.arange(n + 1)
-    texts, kinds, first = [], [], [0]
-    for tweet in tweets:
-        texts.append(tweet.text)
-        kinds.append(TEXT)
-        if tweet.entities is not None:
-            _add_claims(tweet.entities, texts, kinds)
-        first.append(len(texts))
-    return texts, np.array(kinds, np.int8), np.array(first, np.int64)
-
-
-def _add_claims(claimed: Entities, texts: list[str], kinds: list[int]) -> None:
-    """What the entities claim, with signs, and the kind of each."""
-    for url in claimed.urls[:MAX_CLAIMS]:
-        texts.append(url[:_MAX_URL_CHARS])
-        kinds.append(_URL)
-    for name in claimed.hashtags[:MAX_CLAIMS]:
-        texts.append("#" + name)
-        kinds.append(_HASHTAG)
-    for name in claimed.mentions[:MAX_CLAIMS]:
-        texts.append("@" + name)
-        kinds.append(_MENTION)
-    for name in claimed.cashtags[:MAX_CLAIMS]:
-        texts.append("$" + name)
-        kinds.append(_CASHTAG)
 
 
 def _concatenate(parts: list[TokenBatch]) -> TokenBatch:

@@ -27,18 +27,24 @@ SOURCES = xxh3_64_intdigest(b"\0".join(path.read_bytes() for path in _files)) >>
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _OPTIONS: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
 _NO_WAY_IN: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_NO_REFERENCES: Any = {"_nrt": False}
 
 
 def compiled(function: _Function) -> _Function:
     """For a function that only compiled ones call: compiled with its caller, and kept on disk with it.
 
-    It has no way in from Python, which would cost a fifth of the time to compile.
+    It has no way in from Python, which would cost a fifth of the time to compile. It makes no array and counts no
+    references to those that it is given: a tuple of arrays would be counted up and down, array by array and with
+    atomic instructions, wherever it is passed on, which costs more than all else does.
     """
-    return cast(_Function, njit(**_NO_WAY_IN, **_OPTIONS)(function))
+    return cast(_Function, njit(**_NO_WAY_IN, **_NO_REFERENCES, **_OPTIONS)(function))
 
 
 def entry_point(function: _Function) -> _Function:
-    """For a function that Python calls: kept on disk, or compiled in each process where there is no place for it."""
+    """For a function that Python calls: kept on disk, or compiled in each process where there is no place for it.
+
+    It makes what arrays are needed, and leaves the work to a `compiled` one.
+    """
     try:
         return cast(_Function, njit(cache=True, **_OPTIONS)(function))
     except RuntimeError as error:  # numba found no folder that it can write

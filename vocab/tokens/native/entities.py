@@ -15,33 +15,22 @@ _HASH, _WIDE_HASH, _AT, _WIDE_AT, _DOLLAR, _DOT, _COLON, _SLASH = 35, 0xFF03, 64
 def find_entities(tables: Any, points: Any, begin: int, end: int, found: Any, urls: Any) -> int:
     """Fills found int64[n, 5] with (kind, begin, end, begin of the name, its end); returns how many, at most n.
 
-    points: int32, the code points of a text at [begin, end). urls: int64[n, 4], scratch.
+    points: uint32, the code points of a text at [begin, end). urls: int64[n, 4], scratch.
     """
-    flags = tables.flags
-    dotted = signed = False
-    for at in range(begin, end):
-        c = points[at]
-        dotted |= c == _DOT
-        signed |= c in (_HASH, _AT, _DOLLAR, _WIDE_HASH, _WIDE_AT)
-    url_count = find_urls(tables, points, begin, end, urls) if dotted else 0
+    url_count = find_urls(tables, points, begin, end, urls)
     count, url, at = 0, 0, begin
-    while at < end and count < len(found) and (signed or url < url_count):
+    while count < len(found):
         while url < url_count and urls[url, 0] < at:
             url += 1
-        if not signed:
-            at = urls[url, 0] if url < url_count else end
-        name = finish = at
-        kind = -1
-        if url < url_count and urls[url, 0] == at:
-            kind, name, name_end, finish = _URL, urls[url, 2], urls[url, 3], urls[url, 1]
-        elif at < end:
-            c = points[at]
-            if c in (_HASH, _WIDE_HASH):
-                kind, name, name_end, finish = _HASHTAG, at + 1, *_hashtag_end(flags, points, begin, at, end)
-            elif c in (_AT, _WIDE_AT):
-                kind, name, name_end, finish = _MENTION, at + 1, *_mention_end(flags, points, begin, at, end)
-            elif c == _DOLLAR:
-                kind, name, name_end, finish = _CASHTAG, at + 1, *_cashtag_end(flags, points, begin, at, end)
+        next_url = urls[url, 0] if url < url_count else end
+        at = _next_sign(points, at, next_url)
+        if at == end:
+            break
+        if at == next_url:
+            kind, finish, name, name_end = _URL, urls[url, 1], urls[url, 2], urls[url, 3]
+        else:
+            name = at + 1
+            kind, name_end, finish = signed_end(tables.flags, points, begin, at, end)
         if finish > at:
             found[count, 0], found[count, 1], found[count, 2] = kind, at, finish
             found[count, 3], found[count, 4] = name, name_end
@@ -50,6 +39,26 @@ def find_entities(tables: Any, points: Any, begin: int, end: int, found: Any, ur
         else:
             at += 1
     return count
+
+
+@compiled
+def _next_sign(points: Any, begin: int, end: int) -> int:
+    for at in range(begin, end):
+        c = points[at]
+        if (c <= _AT and c in (_AT, _HASH, _DOLLAR)) or c in (_WIDE_AT, _WIDE_HASH):
+            return at
+    return end
+
+
+@compiled
+def signed_end(flags: Any, points: Any, begin: int, at: int, end: int) -> tuple[int, int, int]:
+    """(kind, end of the name, end) of the entity with its sign at `at`; it ends at `at` where there is none."""
+    c = points[at]
+    if c in (_HASH, _WIDE_HASH):
+        return _HASHTAG, *_hashtag_end(flags, points, begin, at, end)
+    if c in (_AT, _WIDE_AT):
+        return _MENTION, *_mention_end(flags, points, begin, at, end)
+    return _CASHTAG, *_cashtag_end(flags, points, begin, at, end)
 
 
 @compiled

@@ -22,8 +22,16 @@ def write_word(tables: Any, points: Any, begin: int, end: int, out: Any, at: int
     """Writes the form of a word; returns where it ends, DROPPED, or COMPOSES where only Python can tell."""
     if end - begin > MAX_WORD_CHARS or points[begin] >> 11 == _SURROGATES:
         return DROPPED
+    return _write_folded(tables, points, begin, end, out, at, namespace, MAX_WORD_CHARS, True)
+
+
+@compiled
+def _write_folded(
+    tables: Any, points: Any, begin: int, end: int, out: Any, at: int, namespace: int, most: int, is_word: bool
+) -> int:
+    """Writes the form of a word, hashtag or host of at most `most` characters; returns as `write_word`."""
     out[at] = namespace
-    stop, chars, wordlike = at + 1, 0, False
+    stop, chars, wordlike = at + 1, 0, not is_word
     last, repeats, last_class = -1, 0, 0
     for i in range(begin, end):
         c = points[i]
@@ -33,39 +41,19 @@ def write_word(tables: Any, points: Any, begin: int, end: int, out: Any, at: int
         for k in range(length):
             part = tables.fold_to[place + k] if place >= 0 else c
             combining, flag = tables.combining[part], tables.flags[part]
-            if part == _SPACE or flag & u.RECOMPOSES or 0 < combining < last_class:
+            if flag & u.RECOMPOSES or 0 < combining < last_class or (is_word and part == _SPACE):
                 return COMPOSES
             last_class = combining
-            if part == _CURLY:
-                part = _APOSTROPHE
-            wordlike |= flag & u.WORDLIKE != 0
-            repeats = repeats + 1 if part == last else 1
-            last = part
+            if is_word:
+                if part == _CURLY:
+                    part = _APOSTROPHE
+                wordlike |= flag & u.WORDLIKE != 0
+                repeats = repeats + 1 if part == last else 1
+                last = part
             if repeats <= 2 or not flag & u.LETTER:
                 stop = write_utf8(out, stop, part)
                 chars += 1
-    return stop if wordlike and chars <= MAX_WORD_CHARS else DROPPED
-
-
-@compiled
-def write_folded(tables: Any, points: Any, begin: int, end: int, out: Any, at: int, namespace: int, most: int) -> int:
-    """Writes the form of a hashtag or host of at most `most` characters; returns as `write_word`."""
-    out[at] = namespace
-    stop, chars, last_class = at + 1, 0, 0
-    for i in range(begin, end):
-        c = points[i]
-        length, place = tables.fold_length[c], tables.fold_at[c]
-        if length > _MOST:
-            return COMPOSES
-        for k in range(length):
-            part = tables.fold_to[place + k] if place >= 0 else c
-            combining = tables.combining[part]
-            if tables.flags[part] & u.RECOMPOSES or 0 < combining < last_class:
-                return COMPOSES
-            last_class = combining
-            stop = write_utf8(out, stop, part)
-            chars += 1
-    return stop if 0 < chars <= most else DROPPED
+    return stop if wordlike and 0 < chars <= most else DROPPED
 
 
 @compiled
@@ -73,7 +61,7 @@ def write_tag(tables: Any, points: Any, begin: int, end: int, out: Any, at: int,
     """Writes the form of a hashtag's name; returns as `write_word`."""
     if end - begin > MAX_TAG_CHARS:
         return DROPPED
-    return write_folded(tables, points, begin, end, out, at, namespace, MAX_TAG_CHARS)
+    return _write_folded(tables, points, begin, end, out, at, namespace, MAX_TAG_CHARS, False)
 
 
 @compiled
@@ -85,7 +73,7 @@ def write_host(tables: Any, points: Any, begin: int, end: int, out: Any, at: int
             if points[i] == 46:
                 begin += 4
                 break
-    return write_folded(tables, points, begin, end, out, at, namespace, MAX_HOST_CHARS)
+    return _write_folded(tables, points, begin, end, out, at, namespace, MAX_HOST_CHARS, False)
 
 
 @compiled

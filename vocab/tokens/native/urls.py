@@ -2,90 +2,76 @@
 
 from typing import Any
 
-import numpy as np
-
 from vocab.tokens import unicode_data as u
 from vocab.tokens.native.compiled import compiled
-from vocab.tokens.twitter_text import MAX_HOST_CHARS, MAX_LABEL_CHARS, MAX_SLUG_CHARS, fold_each
-from vocab.tokens.unicode_data import load_tlds
+from vocab.tokens.native.hosts import NOWHERE, host_end, is_valid_host, next_dot, run_begin
+from vocab.tokens.twitter_text import MAX_SLUG_CHARS
 
-_NOWHERE = -1
 _DOT, _DASH, _UNDERSCORE, _SLASH, _COLON = 46, 45, 95, 47, 58
-_TRIE_BITS = 16  # of the hash table of the tree's edges
-_TRIE_MULTIPLIER = 0x9E3779B1
-
-
-def tld_tree() -> tuple[Any, Any, Any]:
-    """The top-level domains as a tree: (edges int64[2**16], the node each leads to int32, whether a name ends int8).
-
-    An edge is `node << 21 | code point`, plus 1; it stands at its hash, or in the next free place.
-    """
-    nodes: dict[tuple[int, int], int] = {}
-    ends = set()
-    for name in load_tlds():
-        node = 0
-        for c in fold_each(name):
-            node = nodes.setdefault((node, ord(c)), len(nodes) + 1)
-        ends.add(node)
-    edges, targets = np.zeros(1 << _TRIE_BITS, np.int64), np.zeros(1 << _TRIE_BITS, np.int32)
-    for (node, point), target in nodes.items():
-        at = _place_of_edge(node << 21 | point)
-        while edges[at]:
-            at = (at + 1) % len(edges)
-        edges[at], targets[at] = (node << 21 | point) + 1, target
-    terminal = np.zeros(len(nodes) + 1, np.int8)
-    terminal[list(ends)] = 1
-    return edges, targets, terminal
+_LONGEST_SCHEME = len("https://")
 
 
 @compiled
 def find_urls(tables: Any, points: Any, begin: int, end: int, found: Any) -> int:
-    """Fills found int64[n, 4] with (begin, end, begin of the host, its end) of URLs; returns how many."""
+    """Fills found int64[n, 4] with (begin, end, begin of the host, its end) of URLs; returns how many.
+
+    It looks where a dot stands that may be a host's last: at the run of a host's characters before it, and at what
+    may be a scheme before that.
+    """
     flags = tables.flags
-    count, at, lifeless = 0, begin, begin  # no host without a scheme begins before `lifeless`
-    while at < end and count < len(found):
-        if at > begin and flags[points[at - 1]] & u.NOT_BEFORE_URL:
-            at += 1
-            continue
-        host_begin, host_end = at, _NOWHERE
-        scheme = _scheme_end(points, at, end)
-        if scheme > at:
-            host_begin, host_end = scheme, _host_end(tables, points, scheme, end, u.HOST)
-        if host_end == _NOWHERE:
-            host_begin = at
-            if at >= lifeless:
-                host_end = _host_end(tables, points, at, end, u.HOST)
-                if host_end == _NOWHERE:
-                    lifeless = _lifeless_until(flags, points, at, end)
-        if host_end == _NOWHERE:
-            at += 1
-            continue
-        url_end, has_path = _tail_end(flags, points, host_end, end)
-        if host_begin > at:
-            shortened = _shortened_end(flags, points, at, url_end)
-            if shortened != _NOWHERE and _is_valid_host(points, host_begin, host_end):
-                count = _add(found, count, at, shortened, host_begin, host_end)
-        elif at == begin or not _is_joint(points[at - 1]):
-            first = count
-            count = _plain_hosts(tables, points, host_begin, host_end, found, count)
-            if count > first and has_path:
-                found[count - 1, 1] = url_end
-        at = url_end + 1
+    count, at = 0, begin
+    while count < len(found):
+        dot = next_dot(tables, points, at, end)
+        if dot == end:
+            break
+        at = max(at, run_begin(flags, points, at, dot) - _LONGEST_SCHEME)
+        while at < dot and count < len(found):
+            if at > begin and flags[points[at - 1]] & u.NOT_BEFORE_URL:
+                at += 1
+            else:
+                count, at = _add_urls_at(tables, points, begin, at, end, found, count)
+        at = max(at, dot + 1)
     return count
+
+
+@compiled
+def _add_urls_at(tables: Any, points: Any, begin: int, at: int, end: int, found: Any, count: int) -> tuple[int, int]:
+    """Adds the URL, or the hosts without a scheme, that begin at `at`; (how many there are, where to go on)."""
+    flags = tables.flags
+    host_begin, stop = _host_from(tables, points, at, end)
+    if stop == NOWHERE:
+        return count, at + 1
+    url_end, has_path = _tail_end(flags, points, stop, end)
+    if host_begin > at:
+        shortened = _shortened_end(flags, points, at, url_end)
+        if shortened != NOWHERE and is_valid_host(points, host_begin, stop):
+            count = _add(found, count, at, shortened, host_begin, stop)
+    elif at == begin or points[at - 1] not in (_DASH, _UNDERSCORE, _DOT, _SLASH):
+        first = count
+        count = _plain_hosts(tables, points, host_begin, stop, found, count)
+        if count > first and has_path:
+            found[count - 1, 1] = url_end
+    return count, url_end + 1
 
 
 @compiled
 def host_of(tables: Any, points: Any, begin: int, end: int) -> tuple[int, int]:
     """(begin, end) of the host of what is a URL from its first character; both `begin` where it is none."""
-    scheme = _scheme_end(points, begin, end)
-    host_begin, host_end = scheme, _NOWHERE
-    if scheme > begin:
-        host_end = _host_end(tables, points, scheme, end, u.HOST)
-    if host_end == _NOWHERE:
-        host_begin, host_end = begin, _host_end(tables, points, begin, end, u.HOST)
-    if host_end == _NOWHERE or not _is_valid_host(points, host_begin, host_end):
+    host_begin, stop = _host_from(tables, points, begin, end)
+    if stop == NOWHERE or not is_valid_host(points, host_begin, stop):
         return begin, begin
-    return host_begin, host_end
+    return host_begin, stop
+
+
+@compiled
+def _host_from(tables: Any, points: Any, at: int, end: int) -> tuple[int, int]:
+    """(begin, end) of the host of what begins at `at`, with a scheme or without; the end is NOWHERE for none."""
+    scheme = _scheme_end(points, at, end)
+    if scheme > at:
+        stop = host_end(tables, points, scheme, end, u.HOST)
+        if stop != NOWHERE:
+            return scheme, stop
+    return at, host_end(tables, points, at, end, u.HOST)
 
 
 @compiled
@@ -94,11 +80,6 @@ def _add(found: Any, count: int, begin: int, end: int, host_begin: int, host_end
         found[count, 0], found[count, 1], found[count, 2], found[count, 3] = begin, end, host_begin, host_end
         return count + 1
     return count
-
-
-@compiled
-def _is_joint(c: int) -> bool:
-    return c in (_DASH, _UNDERSCORE, _DOT, _SLASH)
 
 
 @compiled
@@ -112,102 +93,6 @@ def _scheme_end(points: Any, at: int, end: int) -> int:
     if after + 3 > end or points[after] != _COLON or points[after + 1] != _SLASH or points[after + 2] != _SLASH:
         return at
     return after + 3
-
-
-@compiled
-def _host_end(tables: Any, points: Any, begin: int, end: int, inside: int) -> int:
-    """The longest host: labels of characters with the flag `inside`, the last without `_`, and a top-level domain."""
-    flags = tables.flags
-    found, at = _NOWHERE, begin
-    while True:
-        label, underscore = at, False
-        while at < end:
-            c = points[at]
-            if not (flags[c] & inside or c in (_DASH, _UNDERSCORE)):
-                break
-            underscore |= c == _UNDERSCORE
-            at += 1
-        if at == label or at >= end or points[at] != _DOT or at + 1 - begin >= MAX_HOST_CHARS:
-            return found
-        if not (flags[points[label]] & inside and flags[points[at - 1]] & inside):
-            return found
-        at += 1
-        if inside != u.HOST or not underscore:
-            tld = _tld_end(tables, points, at, end)
-            if tld != _NOWHERE:
-                found = tld
-
-
-@compiled
-def _lifeless_until(flags: Any, points: Any, at: int, end: int) -> int:
-    """Past the run of a host's characters from `at`, where no dot follows it: no host begins inside."""
-    begin = at
-    while at < end and (flags[points[at]] & u.HOST or points[at] == _DASH or points[at] == _UNDERSCORE):
-        at += 1
-    return begin if at < end and points[at] == _DOT else at
-
-
-@compiled
-def _tld_end(tables: Any, points: Any, begin: int, end: int) -> int:
-    """Where the longest top-level domain from `begin` ends."""
-    found, node, at = _NOWHERE, 0, begin
-    while at < end:
-        node = _step(tables, node, int(_fold_one(tables, points[at])))
-        if node == 0:
-            break
-        at += 1
-        if tables.tld_ends[node] and not (at < end and _glues(tables.flags, points[at])):
-            found = at
-    return found if found != _NOWHERE else _punycode_end(tables.flags, points, begin, end)
-
-
-@compiled
-def _punycode_end(flags: Any, points: Any, begin: int, end: int) -> int:
-    """Where an encoded top-level domain (`xn--...`) ends."""
-    if not _is_encoded(points, begin, end):
-        return _NOWHERE
-    at = begin + 4
-    while at < end and flags[points[at]] & u.ALNUM:
-        at += 1
-    return at if at > begin + 4 else _NOWHERE
-
-
-@compiled
-def _is_encoded(points: Any, at: int, end: int) -> bool:
-    if end - at < 4 or points[at] | 32 != 120 or points[at + 1] | 32 != 110:
-        return False
-    return bool(points[at + 2] == _DASH and points[at + 3] == _DASH)
-
-
-@compiled
-def _glues(flags: Any, c: int) -> bool:
-    """Whether a character makes another word of a top-level domain that it follows."""
-    return flags[c] & u.ALNUM != 0 or c == 64 or c == 43 or c == _DASH
-
-
-@compiled
-def _fold_one(tables: Any, c: int) -> int:
-    at = tables.fold_at[c]
-    return tables.fold_to[at] if at >= 0 and tables.fold_length[c] == 1 else c
-
-
-def _place_of_edge(edge: int) -> int:
-    return ((edge * _TRIE_MULTIPLIER) >> 15) & ((1 << _TRIE_BITS) - 1)
-
-
-_edge_place = compiled(_place_of_edge)
-
-
-@compiled
-def _step(tables: Any, node: int, c: int) -> int:
-    """The node that one more character leads to, 0 for none."""
-    edge = node << 21 | c
-    at = _edge_place(edge)
-    while tables.tld_edges[at]:
-        if tables.tld_edges[at] == edge + 1:
-            return int(tables.tld_targets[at])
-        at = (at + 1) & ((1 << _TRIE_BITS) - 1)
-    return 0
 
 
 @compiled
@@ -230,7 +115,7 @@ def _path_end(flags: Any, points: Any, at: int, end: int) -> int:
     while at < end:
         if points[at] == 40:
             closed = _parentheses_end(flags, points, at, end)
-            if closed == _NOWHERE:
+            if closed == NOWHERE:
                 break
             at = last = closed
         elif flags[points[at]] & u.PATH:
@@ -254,7 +139,7 @@ def _parentheses_end(flags: Any, points: Any, at: int, end: int) -> int:
             outer = _run(flags, points, nested + 1, end)
             if outer < end and points[outer] == 41:
                 return outer + 1
-    return _NOWHERE
+    return NOWHERE
 
 
 @compiled
@@ -287,20 +172,7 @@ def _shortened_end(flags: Any, points: Any, begin: int, end: int) -> int:
     slug = at = at + 5
     while at < end and flags[points[at]] & u.ALNUM:
         at += 1
-    return _query_end(flags, points, at, end) if at - slug <= MAX_SLUG_CHARS else _NOWHERE
-
-
-@compiled
-def _is_valid_host(points: Any, begin: int, end: int) -> bool:
-    label, ascii_only = begin, True
-    for at in range(begin, end + 1):
-        if at == end or points[at] == _DOT:
-            if at - label > MAX_LABEL_CHARS or (not ascii_only and _is_encoded(points, label, at)):
-                return False
-            label, ascii_only = at + 1, True
-        else:
-            ascii_only &= points[at] < 128
-    return True
+    return _query_end(flags, points, at, end) if at - slug <= MAX_SLUG_CHARS else NOWHERE
 
 
 @compiled
@@ -308,11 +180,11 @@ def _plain_hosts(tables: Any, points: Any, begin: int, end: int, found: Any, cou
     """Adds the hosts of Latin letters in what was found without a scheme."""
     at = begin
     while at < end:
-        host_end = _host_end(tables, points, at, end, u.PLAIN_HOST)
-        if host_end == _NOWHERE:
+        stop = host_end(tables, points, at, end, u.PLAIN_HOST)
+        if stop == NOWHERE:
             at += 1
             continue
-        if _is_valid_host(points, at, host_end):
-            count = _add(found, count, at, host_end, at, host_end)
-        at = host_end
+        if is_valid_host(points, at, stop):
+            count = _add(found, count, at, stop, at, stop)
+        at = stop
     return count

@@ -24,6 +24,7 @@ _P32_1, _P32_2, _P32_3 = np.uint64(0x9E3779B1), np.uint64(0x85EBCA77), np.uint64
 _P64_1, _P64_2, _P64_3 = np.uint64(0x9E3779B185EBCA87), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)
 _P64_4, _P64_5 = np.uint64(0x85EBCA77C2B2AE63), np.uint64(0x27D4EB2F165667C5)
 _MIX_1, _MIX_2 = np.uint64(0x165667919E3779F9), np.uint64(0x9FB21C651E98DF25)
+_LANES = np.array([_P32_3, _P64_1, _P64_2, _P64_3, _P64_4, _P32_2, _P64_5, _P32_1])
 _LOW = np.uint64(0xFFFFFFFF)
 _STRIPE, _BLOCK = 64, 1024  # bytes
 
@@ -37,6 +38,19 @@ def xxh3_64(buffer: Any, begin: int, end: int) -> Any:
     if length <= 240:
         return _up_to_240(buffer, begin, length)
     return _longer(buffer, begin, length)
+
+
+@compiled
+def xxh3_64_of_17(first: int, low: Any, high: Any) -> Any:
+    """uint64: the hash of a byte and two uint64, little-endian."""
+    eight = np.uint64(8)
+    mixed = np.uint64(17) * _P64_1
+    mixed += _fold(
+        (low << eight | np.uint64(first)) ^ _read64(_SECRET, 0),
+        (high << eight | low >> np.uint64(56)) ^ _read64(_SECRET, 8),
+    )
+    mixed += _fold(low ^ _read64(_SECRET, 16), high ^ _read64(_SECRET, 24))
+    return _avalanche(mixed)
 
 
 @compiled
@@ -78,31 +92,40 @@ def _up_to_240(buffer: Any, at: int, length: int) -> Any:
 
 @compiled
 def _longer(buffer: Any, at: int, length: int) -> Any:
-    lanes = np.array([_P32_3, _P64_1, _P64_2, _P64_3, _P64_4, _P32_2, _P64_5, _P32_1])
+    """The eight accumulators are four pairs that never meet: one pair after the other."""
     blocks = (length - 1) // _BLOCK
-    for block in range(blocks):
-        for stripe in range(16):
-            _accumulate(lanes, buffer, at + block * _BLOCK + stripe * _STRIPE, 8 * stripe)
-        for i in range(8):
-            lane = lanes[i] ^ (lanes[i] >> np.uint64(47)) ^ _read64(_SECRET, 128 + 8 * i)
-            lanes[i] = lane * _P32_1
-    for stripe in range((length - 1 - blocks * _BLOCK) // _STRIPE):
-        _accumulate(lanes, buffer, at + blocks * _BLOCK + stripe * _STRIPE, 8 * stripe)
-    _accumulate(lanes, buffer, at + length - _STRIPE, 121)
     mixed = np.uint64(length) * _P64_1
-    for i in range(4):
-        secret = 11 + 16 * i
-        mixed += _fold(lanes[2 * i] ^ _read64(_SECRET, secret), lanes[2 * i + 1] ^ _read64(_SECRET, secret + 8))
+    for pair in range(0, 8, 2):
+        first, second = _LANES[pair], _LANES[pair + 1]
+        for block in range(blocks):
+            for stripe in range(16):
+                first, second = _accumulate(
+                    first, second, buffer, at + block * _BLOCK + stripe * _STRIPE + 8 * pair, 8 * (stripe + pair)
+                )
+            first, second = _scramble(first, 128 + 8 * pair), _scramble(second, 136 + 8 * pair)
+        for stripe in range((length - 1 - blocks * _BLOCK) // _STRIPE):
+            first, second = _accumulate(
+                first, second, buffer, at + blocks * _BLOCK + stripe * _STRIPE + 8 * pair, 8 * (stripe + pair)
+            )
+        first, second = _accumulate(first, second, buffer, at + length - _STRIPE + 8 * pair, 121 + 8 * pair)
+        mixed += _fold(first ^ _read64(_SECRET, 11 + 8 * pair), second ^ _read64(_SECRET, 19 + 8 * pair))
     return _avalanche(mixed)
 
 
 @compiled
-def _accumulate(lanes: Any, buffer: Any, at: int, secret: int) -> None:
-    for i in range(8):
-        data = _read64(buffer, at + 8 * i)
-        keyed = data ^ _read64(_SECRET, secret + 8 * i)
-        lanes[i ^ 1] += data
-        lanes[i] += (keyed & _LOW) * (keyed >> np.uint64(32))
+def _accumulate(first: Any, second: Any, buffer: Any, at: int, secret: int) -> tuple[Any, Any]:
+    low, high = _read64(buffer, at), _read64(buffer, at + 8)
+    keyed_low, keyed_high = low ^ _read64(_SECRET, secret), high ^ _read64(_SECRET, secret + 8)
+    shift = np.uint64(32)
+    return (
+        first + high + (keyed_low & _LOW) * (keyed_low >> shift),
+        second + low + (keyed_high & _LOW) * (keyed_high >> shift),
+    )
+
+
+@compiled
+def _scramble(lane: Any, secret: int) -> Any:
+    return (lane ^ (lane >> np.uint64(47)) ^ _read64(_SECRET, secret)) * _P32_1
 
 
 @compiled
@@ -154,15 +177,15 @@ def _swap(value: Any) -> Any:
 
 @compiled
 def _read32(buffer: Any, at: int) -> Any:
-    value = np.uint64(0)
+    begin, value = np.uint64(at), np.uint64(0)  # an index without sign is not looked at: the bytes are read as one
     for i in range(4):
-        value |= np.uint64(buffer[at + i]) << np.uint64(8 * i)
+        value |= np.uint64(buffer[begin + np.uint64(i)]) << np.uint64(8 * i)
     return value
 
 
 @compiled
 def _read64(buffer: Any, at: int) -> Any:
-    value = np.uint64(0)
+    begin, value = np.uint64(at), np.uint64(0)  # an index without sign is not looked at: the bytes are read as one
     for i in range(8):
-        value |= np.uint64(buffer[at + i]) << np.uint64(8 * i)
+        value |= np.uint64(buffer[begin + np.uint64(i)]) << np.uint64(8 * i)
     return value
