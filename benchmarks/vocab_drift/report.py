@@ -18,7 +18,7 @@ Rows = list[tuple[str, list[str]]]
 def summary(found: StudyFigures) -> str:
     """What was read, in words."""
     return (
-        f"{found.tweets:,} tweets in {found.windows:,} windows of {found.window_minutes:g} minutes, half-life "
+        f"{found.tweets:,} tweets in {found.windows:,} windows of {found.window_minutes:g} min, half-life "
         f"{found.half_life_hours:g} hours, admitted at {found.admit_at:g}, evicted below {found.evict_below:g}. "
         f"{found.keys:,} distinct keys. The fixed vocabulary is of {found.built_in}; measured: {found.months[0]} to "
         f"{found.months[-1]}. Of {found.top:,} top new hashtags {found.crossed:,} reached the threshold."
