@@ -30,7 +30,8 @@ from vocab.tokens.tokenizer import Tokenizer
 
 FIRST_WINDOW = 30_000_000
 WINDOWS = 4
-TWEETS = 200  # of a window, every two with a new word: more words than the vocabulary has slots for
+TWEETS = 200  # of a window
+AUTHORS = 40
 EXAMPLES = 64
 SOURCE = ("tweets", 0)
 
@@ -66,7 +67,8 @@ def _decide(settings: Settings) -> tuple[list[VocabDelta], list[BinsVersion], ND
     edges = BinOwner(settings.bins, {"tweets": frozenset({SOURCE})})
     for number in range(WINDOWS):
         window = FIRST_WINDOW + number
-        tweets = _tweets(number, window * settings.time.window_ms)
+        # More new words than there are slots for, so that many keys go; then one, so that few do.
+        tweets = _tweets(number, TWEETS if number == WINDOWS - 1 else 2, window * settings.time.window_ms)
         windows = np.full(len(tweets), window, np.int64)
         tokens = tokenizer.tokenize(tweets)
         counted = [frame for _, frame in words.count(tokens, windows, tokenizer, window)]
@@ -80,14 +82,15 @@ def _decide(settings: Settings) -> tuple[list[VocabDelta], list[BinsVersion], ND
     return deltas, edges.close_windows(), tokens.keys
 
 
-def _tweets(window: int, at_ms: int) -> list[Tweet]:
+def _tweets(window: int, alike: int, at_ms: int) -> list[Tweet]:
+    """Tweets of a window: each new word stands in so many of them."""
     return [
         Tweet(
             id=window * TWEETS + number,
             created_ms=at_ms + number,
-            author_id=number,
-            author=f"author{number}",
-            text=f"Soooo word{window}x{number // 2} #tag{number % 5} @author1 $CASH https://example.com/ 👍 é",
+            author_id=number % AUTHORS,
+            author=f"author{number % AUTHORS}",
+            text=f"Soooo word{window}x{number // alike} #tag{number % 5} @author1 $CASH https://example.com/ 👍 é",
             provenance=Provenance.SIMULATED_WORLD,
             author_followers=1 + number**2 + window * 1_000,
         )

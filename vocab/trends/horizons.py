@@ -50,6 +50,7 @@ class Trends:
     def fade(self, windows: int) -> None:
         """Applies so many windows of decay."""
         left = [decay.factor(half, windows) for half in self._half_lives]
+        self.counts = np.ascontiguousarray(self.counts)  # one layout: the kernel is compiled for it
         decay.decay_rows(self.counts, np.array(left, np.uint64))
 
     def admit(self, admitted: U64) -> None:
