@@ -1,6 +1,7 @@
 """The tokenizer's short cuts, each held to the definition where it could part from it."""
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numba import njit
@@ -52,6 +53,7 @@ def test_words_between_any_boundaries_are_those_of_the_definition(text):
     assert_same(Tokenizer(), [tweet])
 
 
+@pytest.mark.slow
 @settings(max_examples=1_000, deadline=None)
 @given(HOSTS.map("".join))
 @example("a.com.b.com_c.com/x.com")
