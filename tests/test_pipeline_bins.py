@@ -75,8 +75,7 @@ def test_killed_workers_leave_the_bins_of_a_run_without_kills(settings, tmp_path
             write(killed)
             for share in sorted(rng.uniform(0, 0.7) for _ in range(2)):
                 topic = rng.choice(WATCHED)
-                goal = int(held[topic] * share)
-                workers.wait_until(lambda topic=topic, goal=goal: look.offsets(topic) > goal, poll_s=0.01)
+                workers.wait_for(topic, int(held[topic] * share), look)
                 workers.kill(rng.choice(workers.members))
                 workers.start()
             workers.drain()

@@ -21,6 +21,7 @@ from transport.kafka_writer import KafkaWriter
 from transport.redis_connection import connect_blocking
 
 PATIENCE_S = 600  # of a busy machine
+LOOK_S = 0.01  # between two looks at how far a topic has got
 DRAINED_S = 1.0  # between two looks
 OWNERSHIP = re.compile(r"hop ingest: partitions \[(.*?)\]")
 
@@ -58,6 +59,24 @@ class Crew:
                 assert member.process.poll() is None, f"a worker died:\n{member.said()[-4_000:]}"
             assert time.monotonic() < deadline, f"not reached in {PATIENCE_S} s:\n{self._said()}"
             time.sleep(poll_s)
+
+    def wait_for(self, topic: Topic, offsets: int, look: "Appended") -> None:
+        """Until a topic holds more offsets; or until all is done: large batches leave fewer of them than small ones.
+
+        What is to be done must have been written before.
+        """
+        looked = time.monotonic()
+
+        def reached() -> bool:
+            nonlocal looked
+            if look.offsets(topic) > offsets:
+                return True
+            if time.monotonic() < looked + DRAINED_S:
+                return False
+            looked = time.monotonic()
+            return drained(self._settings)
+
+        self.wait_until(reached, poll_s=LOOK_S)
 
     def all_own_some(self) -> bool:
         """Whether each has partitions of `tweets` now."""
