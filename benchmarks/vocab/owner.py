@@ -1,6 +1,7 @@
 """A vocabulary of a given size: an owner that tracks so many keys, and a replica that has admitted as many."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.vocab.draws import U64
 from contracts.frames import VocabCounts, empty
@@ -17,21 +18,26 @@ RARE_SLOTS = 1 << 13
 
 
 def filled_owner(live: U64) -> VocabularyOwner:
-    """An owner of all shards with room for these keys and no more, after a window that had each of them once."""
+    """An owner of all shards with room for these keys and no more, after a window that had each of them so often that
+    it may have a slot."""
     per_shard = -(-len(live) // (SHARDS * (1 + CANDIDATES_PER_SLOT)))
     settings = VocabSettings.uniform(
         candidates_per_slot=CANDIDATES_PER_SLOT, capacity=SHARDS * per_shard, rare_slots=RARE_SLOTS
     )
     owner = VocabularyOwner(settings, range(SHARDS), frozenset({SOURCE}))
-    count_window(owner, live)
+    _decide(owner, np.sort(live), np.full(len(live), round(settings.word.admit_at), np.uint32))
     return owner
 
 
 def count_window(owner: VocabularyOwner, tokens: U64) -> None:
     """Sums the next window's tokens, as a source does, observes them and decides."""
     keys, counts = np.unique(tokens, return_counts=True)
+    _decide(owner, keys, counts.astype(np.uint32))
+
+
+def _decide(owner: VocabularyOwner, keys: U64, counts: NDArray[np.uint32]) -> None:
     window = owner.version + 1
-    owner.observe(_frame(window, window - 1, keys, counts.astype(np.uint32)))
+    owner.observe(_frame(window, window - 1, keys, counts))
     owner.observe(_frame(window, window, empty(np.uint64), empty(np.uint32)))
     owner.close_windows()
 
