@@ -17,7 +17,7 @@ from tests.pipeline_runs import BEGIN_MS, END_MS, INPUTS, SPAN_MS, WORDS, Child,
 from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
 
-GROWTH = 1.25  # memory in the second half, at most, of that at one tenth; a worker that held it all would grow by 1.6
+GROWTH = 1.25  # memory in the second half, at most, of that at one third; a worker that held it all would grow by 1.4
 MIB = 1 << 20
 
 
@@ -88,8 +88,8 @@ def test_a_backlog_drains_in_flat_memory(settings, tmp_path, count, padding, tim
         running.wait_until(running.ready)
         running.terminate()
 
-    one_tenth = next(i for i, (share, _) in enumerate(samples) if share >= 0.1)
-    early = max(resident for _, resident in samples[: one_tenth + 1])
+    one_third = next(i for i, (share, _) in enumerate(samples) if share >= 1 / 3)  # the first may be of a start-up
+    early = max(resident for _, resident in samples[: one_third + 1])
     late = max(resident for share, resident in samples if share >= 0.5)
     assert late <= GROWTH * early, [(round(share, 2), resident // MIB) for share, resident in samples]
     assert size > times_memory * late

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
@@ -48,6 +50,8 @@ class HopProducer:
         pace(self._producer.client)
         # Not `retry_backoff_ms`, which says how often to connect as well.
         self._producer._sender._retry_backoff = RETRY_S
+        accumulator = self._producer._message_accumulator
+        accumulator.reenqueue = partial(_send_again, accumulator.reenqueue)
 
     @contextlib.asynccontextmanager
     async def owned(self) -> AsyncIterator["HopProducer"]:
@@ -104,6 +108,13 @@ class HopProducer:
         """What ended the client's sending task, if anything did."""
         sender = self._producer._sender.sender_task
         return None if sender is None or not sender.done() or sender.cancelled() else sender.exception()
+
+
+def _send_again(reenqueue: Callable[[Any], None], batch: Any) -> None:
+    """Not what has failed for good while its retry waited, as all does when the sender dies: of such a batch aiokafka
+    raises a `KeyError`, in a task that nobody awaits."""
+    if not batch.future.done():
+        reenqueue(batch)
 
 
 def _retrieve(delivery: "asyncio.Future[object]") -> None:
