@@ -16,7 +16,7 @@ from contracts.columns import FeatureColumns, Ragged
 from contracts.examples import PROVENANCES, Examples, decode_examples, encode_examples
 from contracts.frames import BinCounts, VocabCounts, VocabDelta
 from contracts.records import ACTIONS, Action, BinsVersion, Provenance, Tweet
-from contracts.settings import BinSettings, Settings, TimeSettings, TrainerSettings, VocabSettings
+from contracts.settings import BinSettings, Settings, TrainerSettings, VocabSettings
 from featurestore.bin_counter import BinCounter
 from featurestore.bin_owner import BinOwner
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, FEATURE_SET, VIEWER_DENSE, VIEWER_SPLITS
@@ -40,7 +40,7 @@ def main() -> None:
     """Rehearses, and says how long it took."""
     began = perf_counter()
     with tempfile.TemporaryDirectory(prefix="driftline-rehearsal-") as folder:
-        rehearse(small_settings(folder))
+        rehearse(_small_settings(folder))
     print(f"setup: what numba compiles is compiled ({perf_counter() - began:.0f} s)")
 
 
@@ -128,11 +128,10 @@ def _examples(keys: NDArray[np.uint64], at_ms: int) -> Examples:
     )
 
 
-def small_settings(folder: str) -> Settings:
-    """A vocabulary that is full at once, bins at once; data in `folder`."""
+def _small_settings(folder: str) -> Settings:
+    """A vocabulary that is full at once, bins at once."""
     return Settings(
         data_dir=folder,
-        time=TimeSettings(window_ms=60_000),
         vocab=VocabSettings.uniform(shards=4, candidates_per_slot=1.0, capacity=64, rare_slots=8, admit_at=2.0),
         bins=BinSettings(minimum_values=TWEETS, rolling_windows=2),
         trainer=TrainerSettings(batch_size=EXAMPLES),
