@@ -94,7 +94,8 @@ def test_what_stands_apart_is_no_token_and_in_no_word():
 
 
 def test_a_bigrams_key_is_xxh3_of_its_bytes():
-    draw = np.random.default_rng(5).integers(0, 2**64, (50, 2), np.uint64)
-    for low, high in draw:
+    edges = np.array([0, 1, 2**32 - 1, 2**32, 2**63, 2**64 - 1], np.uint64)
+    draw = np.random.default_rng(5).integers(0, 2**64, (500, 2), np.uint64)
+    for low, high in np.concatenate([np.stack([edges, edges[::-1]], axis=1), draw]):
         expected = xxh3_64_intdigest(b"\x01" + low.tobytes() + high.tobytes())
         assert int(hash_of_17(1, low, high)) == expected
