@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from driftline.inspect.scored_again import ScoredAgain
 from featurestore.edge_table import EdgeTable
 from featurestore.encoding import encode
 from model.serving import Predictor
@@ -34,12 +35,13 @@ STEPS = {
     "rows_into": {"featurestore/edge_table.py"},
 }
 
-# Who encodes: (file, function) where it begins. Backfill is the trainer, which reads `examples` from their beginning
-# when there is no checkpoint; parity is the test that compares what is served with what is trained.
+# Who encodes: (file, function) where it begins. Backfill scores the log of `examples` anew; parity is the test that
+# compares what is served with what is trained.
 ENTRIES = {
-    "trainer and backfill": ("trainer/service.py", "run"),
+    "trainer": ("trainer/service.py", "run"),
     "scorer": ("scoring/service.py", "run"),
     "a snapshot before it serves": ("scoring/swap.py", "load_warm"),
+    "backfill": ("driftline/inspect/backfill.py", "backfill"),
     "parity": ("tests/test_model_serving.py", "test_served_logits_are_what_training_predicts"),
 }
 OTHERS = {"a worker": ("streams/app.py", "create_app"), "replay": ("driftline/cli/replay.py", "replay")}
@@ -174,3 +176,5 @@ def test_what_runs_makes_its_inputs_in_the_encoding_alone(monkeypatch: pytest.Mo
     assert encodings() == 1
     rank([make_request(0, explain=True)], make_read([3]), predictor, 0, lambda: 0)
     assert encodings() == 2
+    ScoredAgain(predictor).observe(0, 0, world.examples(5)[0])
+    assert encodings() == 1

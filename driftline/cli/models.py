@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
+from driftline.cli.backfill import backfill
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson
 from driftline.cli.show import number, print_table, when
 
 app = typer.Typer(
     name="models",
-    help="Look at the models that the trainer published.\n\nExample: driftline models list",
+    help="Look at published models, and score the past with them.\n\nExample: driftline models list",
     no_args_is_help=True,
 )
 
@@ -76,3 +77,6 @@ def show(
         rows += [(f"evaluation: {figure}", getattr(found.evaluation, figure)) for figure in figures]
         rows += [(f"evaluated on: {name}", f"{count:,}") for name, count in found.evaluation.provenance.items()]
     print_table("model", ["", "value"], rows)
+
+
+app.command()(backfill)

@@ -4,7 +4,7 @@ Nothing is held but what the client has fetched, whatever the log's length. No g
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class LogRecord:
     value: bytes | None
 
 
-def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> Iterator[LogRecord]:
+def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> Generator[LogRecord, None, None]:
     """Every record of `topic` in offset order within a partition, or those of each partition's `newest` offsets.
 
     Transaction markers take offsets too, so `newest` offsets hold at most that many records.

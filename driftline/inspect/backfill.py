@@ -1,0 +1,85 @@
+"""A backfill: the log of `examples` from its beginning, scored anew with one published snapshot.
+
+It ends where the log ended when it began. The snapshot scores by `model.serving.Predictor`, as it does in a scorer;
+torch is not imported.
+"""
+
+import contextlib
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+from contracts.errors import BadRecord, DriftlineError
+from contracts.settings import Settings
+from contracts.topics import EXAMPLES
+from driftline.inspect.backfill_report import Report
+from driftline.inspect.logs import LogRecord, read_log
+from driftline.inspect.models import find_model, read_models
+from driftline.inspect.score_file import ScoreFile
+from driftline.inspect.scored_again import ScoredAgain, Span
+from model.serving import Predictor
+from scoring.swap import load_warm
+from trainer.check import read_examples
+from transport.kafka_admin import topic_offsets
+
+OnProgress = Callable[[int, int], None]  # of offsets: passed, and to pass in all
+
+
+class SnapshotGone(DriftlineError):
+    """A published version whose snapshot is not where it was written."""
+
+
+def load_predictor(settings: Settings, name: str, version: int | None = None) -> Predictor:
+    """The snapshot of one published version, the newest if none is named.
+
+    Raises `NoSuchModel`, `SnapshotGone`, and `SnapshotInvalid` for one that is damaged or of another feature set.
+    """
+    published = find_model(settings, name, version)
+    if not Path(published.path).is_dir():
+        there = sorted({model.version for model in read_models(settings, name) if Path(model.path).is_dir()})
+        raise SnapshotGone(
+            f"the snapshot of {name} version {published.version} is not in {published.path}: a trainer keeps "
+            "its newest (setting DRIFTLINE_TRAINER_KEEP_SNAPSHOTS) on the machine that it runs on; "
+            + (f"still there: version {', '.join(map(str, there))}" if there else "no version of it is there")
+        )
+    return load_warm(published)
+
+
+def backfill(
+    settings: Settings,
+    predictor: Predictor,
+    span: Span,
+    out: Path | None = None,
+    on_progress: OnProgress = lambda passed, total: None,
+) -> Report:
+    """Score every example of `span` with `predictor`; the scores go to the file `out` as well.
+
+    Raises `ServerUnavailable` and `NotWritable`.
+    """
+    work = ScoredAgain(predictor, span)
+    with (
+        ScoreFile(out, predictor.manifest) if out else contextlib.nullcontext() as file,
+        contextlib.closing(_watched(settings, on_progress)) as log,
+    ):
+        for record in log:
+            try:
+                examples = read_examples(record.value)
+            except BadRecord as error:
+                work.refuse(record.partition, record.offset, error)
+                continue
+            scored = work.observe(record.partition, record.offset, examples)
+            if file:
+                file.write(scored)
+    return work.report()
+
+
+def _watched(settings: Settings, on_progress: OnProgress) -> Generator[LogRecord, None, None]:
+    """The log; how far it is read is told after each record."""
+    held = topic_offsets(settings, [EXAMPLES]).get(EXAMPLES.name, {})
+    total = sum(offsets.count for offsets in held.values())
+    passed = dict.fromkeys(held, 0)
+    with contextlib.closing(read_log(settings, EXAMPLES)) as log:
+        for record in log:
+            yield record
+            passed[record.partition] = record.offset + 1 - held[record.partition].begin
+            on_progress(min(sum(passed.values()), total), total)
+    on_progress(total, total)
