@@ -147,12 +147,14 @@ def test_the_log_is_scored_anew_beside_what_was_served(
     text = _run(str(VERSION)).stdout
     assert f"parity: {3 * ROWS} of {3 * ROWS} scores that version 4 served have the same bits" in text
     assert "not learned from: a fair test" in text
+    assert "of these, ranked by a model" in text  # `all` holds those of a fallback order too
     assert "records that cannot be scored" in text
 
     minute = _json(str(VERSION), "--since", "60000", "--until", "1970-01-01T00:02")
     assert (minute["examples"], minute["outside"], minute["first_ms"]) == (ROWS, 4 * ROWS, 60_000)
     nobody = _json(str(VERSION), "--since", "2020-01-01")
     assert (nobody["examples"], nobody["all"]["this_snapshot"]) == (0, None)
+    assert "nothing to compare" in _run(str(VERSION), "--since", "2020-01-01").stdout
 
 
 def test_a_score_of_other_bits_ends_with_status_one_and_is_named(small: Settings, batches: list[Examples]) -> None:

@@ -25,6 +25,7 @@ from driftline.demo.report_data import (
 )
 from driftline.demo.run import Options
 from driftline.demo.truth import BestPossible
+from driftline.inspect.backfill_report import Parity
 from driftline.inspect.bins import BinsAt, BinsSummary, distance
 from driftline.inspect.timelines import Place, ShownTimeline
 from driftline.inspect.vocab import Movers, Token
@@ -99,6 +100,7 @@ def report(**changes: Any) -> Report:
         published=16,
         served=Served(timelines=560, rankers={"model": 500, "recency": 60}, versions={1: 200, 2: 300}),
         freshness=Freshness(median_ms=5_100, p90_ms=12_700, completed=900, waiting=20),
+        parity=Parity(version=2, served=1_300, same_bits=1_300, others=0, differences=[]),
         examples=7_000,
         engaged=920,
         timelines=[shown],
@@ -135,6 +137,7 @@ def rendered(shown: Report) -> str:
         "calibration error",
         "16 versions published, 2 swapped in",
         "5.1 s in the median",
+        "1,300 of 1,300 scores that version 2 served have the same bits",
         "@ann",
         "good [bold]morning[/bold]",
         "tags +0.50",
@@ -151,11 +154,12 @@ def test_a_run_too_short_for_anything_is_still_summed_up() -> None:
     text = rendered(
         report(
             movers=None, movers_ms=None, bins=[], early=None, late=None, best_possible=nothing, freshness=fresh,
-            timelines=[],
+            parity=None, timelines=[],
         )
     )  # fmt: skip
     assert "no engagement came full circle" in text
     assert "no window was decided" in text
+    assert "no snapshot that ranked is left" in text
 
 
 def test_without_texts_nothing_of_them_is_left_in_text_or_json() -> None:

@@ -41,3 +41,6 @@ def test_a_short_demo_closes_the_loop_and_leaves_nothing_behind(tmp_path: Path):
     assert report["published"] >= 1
     assert any(timeline["places"] for timeline in report["timelines"])
     assert "fastest rising hashtags" in finished.stdout
+    parity = report["parity"]  # what a trained model really served, through the join and back
+    assert parity["same_bits"] == parity["served"] > 0, parity
+    assert parity["others"] == 0

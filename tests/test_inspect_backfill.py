@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from contracts.errors import BadRecord, SettingsError
 from contracts.examples import Examples
 from contracts.records import Provenance
-from driftline.cli.backfill import parity_line
 from driftline.cli.options import time_ms
 from driftline.inspect.backfill_report import Report
 from driftline.inspect.examples import ENGAGED_MASK
@@ -94,7 +93,7 @@ def report_of(predictor: Predictor, records: Sequence[At], span: Span = ALL_TIME
 def test_what_this_model_served_comes_out_with_the_same_bits(predictor: Predictor, served: Examples) -> None:
     parity = report_of(predictor, [At(served)]).parity
     assert (parity.served, parity.same_bits, parity.others, parity.holds) == (200, 200, 0, True)
-    assert parity_line(parity) == "parity: 200 of 200 scores that version 7 served have the same bits"
+    assert parity.sentence() == "parity: 200 of 200 scores that version 7 served have the same bits"
 
 
 def test_scores_are_those_of_one_example_at_a_time(predictor: Predictor, served: Examples) -> None:
@@ -137,7 +136,7 @@ def test_the_same_version_with_another_vocabulary_or_bins_is_not_this_model(
 def test_nothing_to_compare_is_said(predictor: Predictor, served: Examples) -> None:
     parity = report_of(predictor, [At(replace(served, model_versions=served.model_versions + 1))]).parity
     assert parity.holds
-    assert "nothing to compare" in parity_line(parity)
+    assert "nothing to compare" in parity.sentence()
 
 
 def test_learned_from_is_what_lies_before_the_offsets_of_the_partition(

@@ -31,7 +31,8 @@ def backfill(
     """Score the whole log of examples anew with one snapshot, and compare it with what was served.
 
     Shows the snapshot's figures on all examples, on those that it has learned from and on those that it has not (only
-    these are a fair test), each beside those of the scores that were served then, over the same examples.
+    these are a fair test), each beside those of the scores that were served then, over the same examples. RCE is in
+    percent, as in `driftline models list`.
 
     Then parity: of the examples that this version served, how many scores come out with the same bits. If any does
     not, the first few are named and the exit status is 1. Examples do not name the model; one is of this version
@@ -85,6 +86,22 @@ def _show(report: "Report") -> None:
     )
     print(f"{report.name} version {report.version} on {report.examples:,} examples, {span}")
     print(f"provenance: {', '.join(f'{count:,} {name}' for name, count in report.provenance.items()) or '-'}")
+    if report.examples:
+        _show_figures(report)
+    if report.fallback:
+        print(f"not ranked by a model: {report.fallback:,} that a fallback order served, without scores")
+    if report.outside:
+        print(f"not looked at: {report.outside:,} examples of other times")
+    if report.unusable:
+        print_table(
+            "records that cannot be scored",
+            ["reason", "#records", "first at", "detail"],
+            [(u.reason, f"{u.records:,}", f"{u.partition}, {u.offset}", u.detail) for u in report.unusable],
+        )
+    _show_parity(report.parity)
+
+
+def _show_figures(report: "Report") -> None:
     print_table(
         "figures",
         ["examples", "scored by", "#examples", "#base rate", "#log-loss", "#RCE", "#PR-AUC", "#calibration"],
@@ -98,27 +115,17 @@ def _show(report: "Report") -> None:
             for row in _rows(title, group)
         ],
     )
-    if report.fallback:
-        print(f"left out of `ranked by a model`: {report.fallback:,} that were served by a fallback order, unscored")
-    if report.outside:
-        print(f"not looked at: {report.outside:,} examples of other times")
-    if report.unusable:
-        print_table(
-            "records that cannot be scored",
-            ["reason", "#records", "first at", "detail"],
-            [(u.reason, f"{u.records:,}", f"{u.partition}, {u.offset}", u.detail) for u in report.unusable],
-        )
-    _show_parity(report.parity)
 
 
 def _rows(title: str, group: "Group") -> Iterator[tuple[str, ...]]:
-    if not group.examples:
-        return
-    yield (title, "this snapshot", f"{group.examples:,}", *_figures(group.this_snapshot))
+    """This snapshot on all of the group, unless a model ranked all of it; then both on what a model ranked."""
     ranked = group.ranked_by_a_model
+    if group.examples > ranked.examples:
+        yield (title, "this snapshot", f"{group.examples:,}", *_figures(group.this_snapshot))
+        title = "of these, ranked by a model"
     if ranked.examples:
         count = f"{ranked.examples:,}"
-        yield ("  ranked by a model", "served then", count, *_figures(ranked.served_then))
+        yield (title, "served then", count, *_figures(ranked.served_then))
         yield ("", "this snapshot", count, *_figures(ranked.this_snapshot))
 
 
@@ -132,7 +139,7 @@ def _figures(found: "Evaluation | None") -> tuple[str, ...]:
 
 
 def _show_parity(parity: "Parity") -> None:
-    print(parity_line(parity))
+    print(parity.sentence())
     if parity.others:
         print(
             f"not compared: {parity.others:,} that name version {parity.version} with another vocabulary or bins: "
@@ -147,11 +154,3 @@ def _show_parity(parity: "Parity") -> None:
                 for d in parity.differences
             ],
         )
-
-
-def parity_line(parity: "Parity") -> str:
-    """Parity in a sentence."""
-    if not parity.served:
-        return f"parity: nothing to compare, for version {parity.version} served none of these examples"
-    same, served = f"{parity.same_bits:,}", f"{parity.served:,}"
-    return f"parity: {same} of {served} scores that version {parity.version} served have the same bits"

@@ -151,6 +151,7 @@ def _models(report: Report) -> RenderableType:
         ),
         Text(f"examples: {report.examples:,}, {report.engaged:,} of them engaged with"),
         Text(f"from an engagement to the first served score that learned from it: {freshness}"),
+        Text(report.parity.sentence() if report.parity else "parity: no snapshot that ranked is left to score with"),
     )
 
 

@@ -12,10 +12,12 @@ from contracts.records import ModelPublished, Provenance, RankedTimeline
 from contracts.settings import Settings
 from contracts.topics import ALL, TIMELINES_RANKED
 from driftline.demo.freshness import Freshness, FreshnessMeter
+from driftline.demo.parity import served_again
 from driftline.demo.quality import Quality, thirds
 from driftline.demo.truth import BestPossible
 from driftline.feeding.loop import Progress as Fed
 from driftline.inspect import bins, timelines, vocab, vocab_log
+from driftline.inspect.backfill_report import Parity
 from driftline.inspect.bins import BinsSummary
 from driftline.inspect.examples import read_examples
 from driftline.inspect.lags import trainer_lag
@@ -88,6 +90,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     published: int
     served: Served
     freshness: Freshness
+    parity: Parity | None
     examples: int
     engaged: int
     timelines: list[ShownTimeline]
@@ -159,6 +162,7 @@ def gather(settings: Settings, run: Run) -> Report:
         published=len(models),
         served=scan.served(),
         freshness=freshness,
+        parity=served_again(settings, models, scan.versions),
         examples=examples,
         engaged=engaged,
         timelines=shown if run.texts_shown else without_texts(shown),

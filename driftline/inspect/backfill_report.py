@@ -51,6 +51,13 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
         """Whether no score differs; so it is where there was none to compare."""
         return self.same_bits == self.served
 
+    def sentence(self) -> str:
+        """It in words, for people."""
+        if not self.served:
+            return f"parity: nothing to compare, for version {self.version} served none of these examples"
+        same, served = f"{self.same_bits:,}", f"{self.served:,}"
+        return f"parity: {same} of {served} scores that version {self.version} served have the same bits"
+
 
 class Unusable(msgspec.Struct, frozen=True, kw_only=True):
     """Records that could not be scored, for one reason; where the first lies, and what was wrong with it."""
