@@ -10,7 +10,7 @@ examples; a figure is the median of rounds.
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from time import process_time
 
@@ -30,6 +30,7 @@ from featurestore.features import (
     CONTINUOUS,
     TWEET_SPLITS,
     VIEWER_DENSE,
+    VIEWER_SIDE,
     VIEWER_SPLITS,
 )
 from vocab.layout import Layout
@@ -129,6 +130,7 @@ def wide_features(values: NDArray[np.float32], bags: Mapping[str, NDArray[np.uin
         candidate_dense=values.copy(),
         candidate_keys={split: ragged(bags[split]) for split in TWEET_SPLITS}
         | {"subwords": ragged(np.empty((len(values), 0), np.uint64))},
+        viewer_vectors=VIEWER_SIDE.zero_vectors(len(values)),
     )
 
 
@@ -152,7 +154,11 @@ def declared_features(
     """Random ones of some candidates, at most `CANDIDATES_PER_VIEWER` a viewer."""
 
     def bags(splits: Sequence[str], count: int) -> dict[str, Ragged]:
-        return {split: ragged(random.choice(keys, (count, DECLARED_KEYS[split]))) for split in splits}
+        return {split: bag(split, random.choice(keys, (count, DECLARED_KEYS[split]))) for split in splits}
+
+    def bag(split: str, of: NDArray[np.uint64]) -> Ragged:
+        plain = ragged(of)
+        return replace(plain, values=random.random(of.size, np.float32)) if split in VIEWER_SIDE.valued else plain
 
     return FeatureColumns(
         viewer_row=np.arange(candidates, dtype=np.int32) // np.int32(CANDIDATES_PER_VIEWER),
@@ -160,6 +166,7 @@ def declared_features(
         viewer_keys=bags(VIEWER_SPLITS, viewers),
         candidate_dense=random.lognormal(0, 2, (candidates, len(CANDIDATE_DENSE))).astype(np.float32),
         candidate_keys=bags(CANDIDATE_SPLITS, candidates),
+        viewer_vectors=VIEWER_SIDE.zero_vectors(viewers),
     )
 
 

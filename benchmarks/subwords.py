@@ -15,7 +15,7 @@ from contracts.columns import FeatureColumns, Ragged
 from contracts.records import Tweet
 from contracts.settings import Settings
 from featurestore import layout
-from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE
+from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.subwords import TweetWords, subwords_of
 from featurestore.tweet_records import tweet_records, tweet_values
 from model.serving import Predictor
@@ -84,6 +84,7 @@ def features(random: np.random.Generator, text: np.ndarray, subwords: Ragged) ->
         viewer_keys={"viewer": bags(viewers), "history": bags(authors[: VIEWERS * 24].reshape(VIEWERS, 24))},
         candidate_dense=random.lognormal(2, 2, (TWEETS, len(CANDIDATE_DENSE))).astype(np.float32),
         candidate_keys={"text": bags(text), "tags": bags(authors), "author": bags(authors), "subwords": subwords},
+        viewer_vectors=VIEWER_SIDE.zero_vectors(VIEWERS),
     )
 
 

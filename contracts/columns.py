@@ -9,7 +9,7 @@ does a way through float64 and back. Arithmetic may or may not, as in R: nothing
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +38,13 @@ def _bits(values: NDArray[np.float32]) -> NDArray[np.uint32]:
 class Ragged:
     """n bags of 64-bit keys, end to end. Bag i is `keys[offsets[i]:offsets[i+1]]`.
 
-    offsets: int64[n+1], rising from 0. keys: uint64[offsets[-1]].
+    offsets: int64[n+1], rising from 0. keys: uint64[offsets[-1]]. values: float32[offsets[-1]], finite, what each key
+    counts for; None where every key counts 1.
     """
 
     offsets: NDArray[np.int64]
     keys: NDArray[np.uint64]
+    values: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -51,18 +53,31 @@ class Ragged:
         return self.keys[self.offsets[i] : self.offsets[i + 1]]
 
     @staticmethod
-    def from_lengths(lengths: NDArray[np.integer], keys: NDArray[np.uint64]) -> "Ragged":
+    def from_lengths(
+        lengths: NDArray[np.integer], keys: NDArray[np.uint64], values: NDArray[np.float32] | None = None
+    ) -> "Ragged":
         """Bags out of their lengths (any integer dtype, [n])."""
         offsets = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
         if offsets[-1] != len(keys):
             raise ValueError(f"lengths add up to {offsets[-1]}, but there are {len(keys)} keys")
-        return Ragged(offsets, keys)
+        if values is not None and len(values) != len(keys):
+            raise ValueError(f"there are {len(keys)} keys, but {len(values)} values")
+        return Ragged(offsets, keys, values)
+
+    @staticmethod
+    def empty(n: int) -> "Ragged":
+        """n bags without a key."""
+        return Ragged(np.zeros(n + 1, np.int64), np.empty(0, np.uint64))
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """int64[n]."""
         return np.diff(self.offsets)
+
+    def values_or_ones(self) -> NDArray[np.float32]:
+        """float32[offsets[-1]]: what each key counts for, written out."""
+        return np.ones(len(self.keys), np.float32) if self.values is None else self.values
 
     def take(self, rows: NDArray[np.integer]) -> "Ragged":
         """The bags of `rows`, in that order."""
@@ -70,16 +85,41 @@ class Ragged:
         ends = np.cumsum(lengths)
         flat = np.arange(ends[-1] if len(ends) else 0, dtype=np.int64)
         flat += np.repeat(self.offsets[:-1][rows] - (ends - lengths), lengths)
-        return Ragged.from_lengths(lengths, self.keys[flat])
+        return Ragged.from_lengths(lengths, self.keys[flat], None if self.values is None else self.values[flat])
 
     @staticmethod
     def concatenate(parts: Sequence["Ragged"]) -> "Ragged":
-        """Bags of all parts, in order."""
+        """Bags of all parts, in order; they have values if those of one part have."""
         if not parts:
-            return Ragged(np.zeros(1, np.int64), np.empty(0, np.uint64))
+            return Ragged.empty(0)
+        valued = any(part.values is not None for part in parts)
         return Ragged.from_lengths(
-            np.concatenate([part.lengths for part in parts]), np.concatenate([part.keys for part in parts])
+            np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.keys for part in parts]),
+            np.concatenate([part.values_or_ones() for part in parts]) if valued else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one side of a request, the viewer's or the candidates', carries beside dense values: names, in the order
+    that they have on the wire.
+
+    splits: bags of keys. valued: those of them whose keys have values. vectors: (name, width) of each.
+    """
+
+    splits: tuple[str, ...]
+    valued: tuple[str, ...] = ()
+    vectors: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def vector_width(self) -> int:
+        """Elements of all vectors of a row."""
+        return sum(width for _, width in self.vectors)
+
+    def zero_vectors(self, rows: int) -> dict[str, NDArray[np.float32]]:
+        """Every vector of so many rows, not known: zero."""
+        return {name: np.zeros((rows, width), np.float32) for name, width in self.vectors}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +130,8 @@ class FeatureColumns:
     viewer_dense: float32[m, number of viewer features], raw values (not binned), `MISSING` = not known.
     candidate_dense: float32[n, number of candidate features], likewise.
     viewer_keys, candidate_keys: per split, m and n bags.
+    viewer_vectors, candidate_vectors: per vector, float32[m, its width] and float32[n, its width], finite; zero = not
+    known.
     """
 
     viewer_row: NDArray[np.int32]
@@ -97,18 +139,30 @@ class FeatureColumns:
     viewer_keys: Mapping[str, Ragged]
     candidate_dense: NDArray[np.float32]
     candidate_keys: Mapping[str, Ragged]
+    viewer_vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    candidate_vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.viewer_row)
 
     def take(self, rows: NDArray[np.integer]) -> "FeatureColumns":
         """The candidates of `rows`; viewers are kept as they are."""
-        return FeatureColumns(
+        return replace(
+            self,
             viewer_row=self.viewer_row[rows],
-            viewer_dense=self.viewer_dense,
-            viewer_keys=self.viewer_keys,
             candidate_dense=self.candidate_dense[rows],
             candidate_keys={split: bags.take(rows) for split, bags in self.candidate_keys.items()},
+            candidate_vectors={name: vectors[rows] for name, vectors in self.candidate_vectors.items()},
+        )
+
+    def take_viewers(self, viewers: NDArray[np.integer], viewer_row: NDArray[np.int32]) -> "FeatureColumns":
+        """All candidates, over the viewers `viewers` in that order; `viewer_row` says anew which is whose."""
+        return replace(
+            self,
+            viewer_row=viewer_row,
+            viewer_dense=self.viewer_dense[viewers],
+            viewer_keys={split: bags.take(viewers) for split, bags in self.viewer_keys.items()},
+            viewer_vectors={name: vectors[viewers] for name, vectors in self.viewer_vectors.items()},
         )
 
     @staticmethod
@@ -130,5 +184,12 @@ class FeatureColumns:
             candidate_keys={
                 split: Ragged.concatenate([part.candidate_keys[split] for part in parts])
                 for split in first.candidate_keys
+            },
+            viewer_vectors={
+                name: np.concatenate([part.viewer_vectors[name] for part in parts]) for name in first.viewer_vectors
+            },
+            candidate_vectors={
+                name: np.concatenate([part.candidate_vectors[name] for part in parts])
+                for name in first.candidate_vectors
             },
         )

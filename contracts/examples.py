@@ -17,7 +17,7 @@ from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.errors import BadRecord, UnknownVersion
 from contracts.records import Provenance
 
-VERSION = 2  # 1 had no provenances
+VERSION = 3  # 1 had no provenances, 2 no values and no vectors
 PROVENANCES = tuple(Provenance)
 _UNKNOWN = PROVENANCES.index(Provenance.UNKNOWN)
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -71,9 +71,13 @@ def encode_examples(examples: Examples) -> bytes:
     arrays["viewer_dense"] = _dense_array(features.viewer_dense[rows])
     arrays["candidate_dense"] = _dense_array(features.candidate_dense)
     for split, bags in features.viewer_keys.items():
-        arrays[f"viewer_keys.{split}"] = _list_array(bags.take(rows))
+        arrays |= _bag_arrays("viewer", split, bags.take(rows))
     for split, bags in features.candidate_keys.items():
-        arrays[f"candidate_keys.{split}"] = _list_array(bags)
+        arrays |= _bag_arrays("candidate", split, bags)
+    for name, vectors in features.viewer_vectors.items():
+        arrays[f"viewer_vectors.{name}"] = _dense_array(vectors[rows])
+    for name, vectors in features.candidate_vectors.items():
+        arrays[f"candidate_vectors.{name}"] = _dense_array(vectors)
     batch = pa.record_batch(
         list(arrays.values()), names=list(arrays),
     ).replace_schema_metadata(
@@ -104,10 +108,12 @@ def decode_examples(value: bytes) -> Examples:
             feature_set=metadata[b"driftline.feature_set"].decode(),
             features=FeatureColumns(
                 viewer_row=viewer_row,
-                viewer_dense=_dense(table["viewer_dense"])[first],
-                viewer_keys={name: bags.take(first) for name, bags in _bags(table, "viewer_keys.").items()},
-                candidate_dense=_dense(table["candidate_dense"]),
-                candidate_keys=_bags(table, "candidate_keys."),
+                viewer_dense=_dense(_one_chunk(table["viewer_dense"]))[first],
+                viewer_keys={name: bags.take(first) for name, bags in _bags(table, "viewer").items()},
+                candidate_dense=_dense(_one_chunk(table["candidate_dense"])),
+                candidate_keys=_bags(table, "candidate"),
+                viewer_vectors={name: vectors[first] for name, vectors in _vectors(table, "viewer").items()},
+                candidate_vectors=_vectors(table, "candidate"),
             ),
             request_ids=request_ids,
             provenances=_numbered(table) if version > 1 else np.full(len(table), _UNKNOWN, np.uint8),
@@ -160,10 +166,12 @@ def _fits(name: str, found: pa.DataType) -> bool:
         return bool(found == pa.string())
     if name == "provenances":
         return pa.types.is_dictionary(found) and bool(found.value_type == pa.string())
-    if name in ("viewer_dense", "candidate_dense"):
+    if name in ("viewer_dense", "candidate_dense") or name.startswith(("viewer_vectors.", "candidate_vectors.")):
         return pa.types.is_fixed_size_list(found) and bool(found.value_type == pa.float32())
     if name.startswith(("viewer_keys.", "candidate_keys.")):
         return pa.types.is_list(found) and bool(found.value_type == pa.uint64())
+    if name.startswith(("viewer_values.", "candidate_values.")):
+        return pa.types.is_list(found) and bool(found.value_type == pa.float32())
     return True
 
 
@@ -171,9 +179,8 @@ def _dense_array(values: NDArray[np.float32]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
 
-def _dense(column: pa.ChunkedArray) -> NDArray[np.float32]:
+def _dense(array: pa.Array) -> NDArray[np.float32]:
     """A null among the values, which Driftline writes none of, is missing."""
-    array = _one_chunk(column)
     flat = array.flatten()
     values: NDArray[np.float32] = flat.to_numpy(zero_copy_only=False)
     if flat.null_count:
@@ -181,19 +188,40 @@ def _dense(column: pa.ChunkedArray) -> NDArray[np.float32]:
     return values.reshape(len(array), array.type.list_size)
 
 
-def _list_array(bags: Ragged) -> pa.Array:
-    return pa.ListArray.from_arrays(pa.array(bags.offsets.astype(np.int32)), pa.array(bags.keys))
+def _bag_arrays(side: str, split: str, bags: Ragged) -> dict[str, pa.Array]:
+    offsets = pa.array(bags.offsets.astype(np.int32))
+    arrays = {f"{side}_keys.{split}": pa.ListArray.from_arrays(offsets, pa.array(bags.keys))}
+    if bags.values is not None:
+        arrays[f"{side}_values.{split}"] = pa.ListArray.from_arrays(offsets, pa.array(bags.values))
+    return arrays
 
 
-def _bags(table: pa.Table, prefix: str) -> dict[str, Ragged]:
-    found = {}
-    for name in table.column_names:
-        if name.startswith(prefix):
-            array = _one_chunk(table[name])
-            found[name.removeprefix(prefix)] = Ragged(
-                array.offsets.to_numpy().astype(np.int64), array.values.to_numpy()
-            )
+def _bags(table: pa.Table, side: str) -> dict[str, Ragged]:
+    """Raises `ValueError` for values that are not one for each key."""
+    found, values = {}, _columns(table, f"{side}_values.")
+    for split, keys in _columns(table, f"{side}_keys.").items():
+        of_keys = values.pop(split, None)
+        if of_keys is not None and of_keys.offsets != keys.offsets:
+            raise ValueError(f"the values of {split} are not one for each key")
+        found[split] = Ragged(
+            keys.offsets.to_numpy().astype(np.int64),
+            keys.values.to_numpy(),
+            None if of_keys is None else of_keys.values.to_numpy(),
+        )
+    if values:
+        raise ValueError(f"values of {', '.join(values)}, but no keys")
     return found
+
+
+def _vectors(table: pa.Table, side: str) -> dict[str, NDArray[np.float32]]:
+    return {name: _dense(array) for name, array in _columns(table, f"{side}_vectors.").items()}
+
+
+def _columns(table: pa.Table, prefix: str) -> dict[str, pa.Array]:
+    """Those whose names begin so, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): _one_chunk(table[name]) for name in table.column_names if name.startswith(prefix)
+    }
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

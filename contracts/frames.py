@@ -120,9 +120,12 @@ class CandidatesServed(Frame, frozen=True, kw_only=True):
     """What the scorer saw of every tweet that it served for one request. Topic `candidates-served`.
 
     Row i is place i of the timeline. Dense values are raw, or `columns.MISSING`. Keys of a row stand split after
-    split, `*_lengths` (rows x splits) says how many of each; `feature_set` names the order of features and splits.
+    split, `*_lengths` (rows x splits) says how many of each; `*_values` belong to the keys of those splits that have
+    values, in their order. Vectors of a row stand one after another. `feature_set` names the order of all of it.
+    Version 1 had no values and no vectors.
     """
 
+    v: int = 2
     request_id: str
     viewer_id: int
     at_ms: int
@@ -142,6 +145,10 @@ class CandidatesServed(Frame, frozen=True, kw_only=True):
     candidate_dense: F32
     candidate_lengths: U8
     candidate_keys: U64
+    viewer_values: F32 = msgspec.field(default_factory=lambda: empty(np.float32))
+    viewer_vectors: F32 = msgspec.field(default_factory=lambda: empty(np.float32))
+    candidate_values: F32 = msgspec.field(default_factory=lambda: empty(np.float32))
+    candidate_vectors: F32 = msgspec.field(default_factory=lambda: empty(np.float32))
 
 
 def empty(dtype: Any) -> NDArray[Any]:

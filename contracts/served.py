@@ -1,48 +1,88 @@
 """`FeatureColumns` to a `CandidatesServed` record and back, bit for bit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import FeatureColumns, Ragged, Side
 from contracts.errors import BadRecord
 from contracts.frames import CandidatesServed
 
+F32 = NDArray[np.float32]
 
-def pack_keys(bags: Mapping[str, Ragged], splits: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
-    """(lengths uint8[rows * splits], keys uint64[...]), a row's splits one after another.
 
-    Raises `ValueError` for a bag of more than 255 keys.
-    """
-    lengths = np.stack([bags[split].lengths for split in splits], axis=1)
+class PackedBags(NamedTuple):
+    """Bags as they travel, row after row. lengths: uint8[rows * splits]. keys: uint64[...], of a row split after
+    split. values: float32[...], of those of the keys whose split has values."""
+
+    lengths: NDArray[np.uint8]
+    keys: NDArray[np.uint64]
+    values: F32
+
+
+def pack_bags(bags: Mapping[str, Ragged], side: Side) -> PackedBags:
+    """Raises `ValueError` for a bag of more than 255 keys."""
+    lengths = np.stack([bags[split].lengths for split in side.splits], axis=1)
     if lengths.size and lengths.max() > 255:
         raise ValueError(f"a bag of {lengths.max()} keys is past the 255 that a served row may carry")
     starts = np.zeros(lengths.size + 1, np.int64)
     np.cumsum(lengths.reshape(-1), out=starts[1:])
-    keys = np.empty(starts[-1], np.uint64)
-    for column, split in enumerate(splits):
+    keys, values = np.empty(starts[-1], np.uint64), np.empty(starts[-1], np.float32)
+    for column, split in enumerate(side.splits):
         bag = bags[split]
         begin = starts[:-1].reshape(lengths.shape)[:, column]
-        keys[np.arange(len(bag.keys)) + np.repeat(begin - bag.offsets[:-1], bag.lengths)] = bag.keys
-    return lengths.astype(np.uint8).reshape(-1), keys
+        at = np.arange(len(bag.keys)) + np.repeat(begin - bag.offsets[:-1], bag.lengths)
+        keys[at] = bag.keys
+        if split in side.valued:
+            values[at] = bag.values_or_ones()
+    packed = lengths.astype(np.uint8).reshape(-1)
+    return PackedBags(packed, keys, values[have_values(packed, side)])
 
 
-def unpack_keys(lengths: NDArray[np.uint8], keys: NDArray[np.uint64], splits: Sequence[str]) -> dict[str, Ragged]:
-    """The inverse of `pack_keys`. Raises `ValueError` for lengths that do not fit the keys or the splits."""
-    packed = Ragged.from_lengths(lengths, keys)
-    rows, odd = divmod(len(packed), len(splits))
+def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Ragged]:
+    """The inverse of `pack_bags`. Raises `ValueError` for lengths that do not fit the others."""
+    rows, odd = divmod(len(packed.lengths), len(side.splits))
     if odd:
-        raise ValueError(f"{len(packed)} bags are not rows of {len(splits)} splits")
+        raise ValueError(f"{len(packed.lengths)} bags are not rows of {len(side.splits)} splits")
+    valued = have_values(packed.lengths, side)
+    if np.count_nonzero(valued) != len(packed.values):
+        raise ValueError(f"{np.count_nonzero(valued)} keys have values, but there are {len(packed.values)} values")
+    plain = Ragged.from_lengths(packed.lengths, packed.keys)
+    values = np.ones(len(packed.keys), np.float32)
+    values[valued] = packed.values
+    with_values = Ragged(plain.offsets, plain.keys, values)
     return {
-        split: packed.take(np.arange(rows, dtype=np.int64) * len(splits) + column)
-        for column, split in enumerate(splits)
+        split: (with_values if split in side.valued else plain).take(
+            np.arange(rows, dtype=np.int64) * len(side.splits) + column
+        )
+        for column, split in enumerate(side.splits)
     }
 
 
-def served_features(
-    record: CandidatesServed, viewer_splits: Sequence[str], candidate_splits: Sequence[str]
-) -> FeatureColumns:
+def have_values(lengths: NDArray[np.uint8], side: Side) -> NDArray[np.bool_]:
+    """bool[number of keys]: which of the keys of packed bags, lengths [rows * splits], are of a split with values."""
+    of_split = np.array([split in side.valued for split in side.splits])
+    return np.repeat(np.resize(of_split, len(lengths)), lengths)
+
+
+def pack_vectors(vectors: Mapping[str, F32], side: Side) -> F32:
+    """float32[rows * width of all vectors]: those of a row one after another."""
+    if not side.vectors:
+        return np.empty(0, np.float32)
+    return np.concatenate([vectors[name] for name, _ in side.vectors], axis=1).reshape(-1)
+
+
+def unpack_vectors(packed: F32, rows: int, side: Side) -> dict[str, F32]:
+    """The inverse of `pack_vectors`. Raises `ValueError` for another number of elements."""
+    ends = np.cumsum([0, *(width for _, width in side.vectors)]).tolist()
+    whole = packed.reshape(rows, ends[-1])
+    return {name: whole[:, begin:end] for (name, _), (begin, end) in zip(side.vectors, pairwise(ends), strict=True)}
+
+
+def served_features(record: CandidatesServed, viewer: Side, candidate: Side) -> FeatureColumns:
     """The features of one served request, exactly as the scorer saw them.
 
     Raises `BadRecord` (`malformed`) for columns that do not fit each other.
@@ -52,9 +92,15 @@ def served_features(
         features = FeatureColumns(
             viewer_row=np.zeros(n, np.int32),
             viewer_dense=record.viewer_dense.reshape(1, -1),
-            viewer_keys=unpack_keys(record.viewer_lengths, record.viewer_keys, viewer_splits),
+            viewer_keys=unpack_bags(
+                PackedBags(record.viewer_lengths, record.viewer_keys, record.viewer_values), viewer
+            ),
             candidate_dense=record.candidate_dense.reshape(n, -1 if n else 0),
-            candidate_keys=unpack_keys(record.candidate_lengths, record.candidate_keys, candidate_splits),
+            candidate_keys=unpack_bags(
+                PackedBags(record.candidate_lengths, record.candidate_keys, record.candidate_values), candidate
+            ),
+            viewer_vectors=unpack_vectors(record.viewer_vectors, 1, viewer),
+            candidate_vectors=unpack_vectors(record.candidate_vectors, n, candidate),
         )
     except ValueError as error:
         raise BadRecord("malformed", f"CandidatesServed {record.request_id}: {error}") from error

@@ -19,7 +19,7 @@ from contracts.records import ACTIONS, Action, BinsVersion, Provenance, Tweet
 from contracts.settings import BinSettings, Settings, TrainerSettings, VocabSettings
 from featurestore.bin_counter import BinCounter
 from featurestore.bin_owner import BinOwner
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, FEATURE_SET, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.tweet_records import tweet_dense, tweet_records
 from scoring.swap import load_warm
 from trainer.trainer import Consumed, Trainer
@@ -102,15 +102,16 @@ def _examples(keys: NDArray[np.uint64], at_ms: int) -> Examples:
     """One candidate a request, each with one of `keys` in every split; every other one was liked."""
     labels = [1 << ACTIONS.index(Action.SEEN), 1 << ACTIONS.index(Action.SEEN) | 1 << ACTIONS.index(Action.LIKE)]
     places = np.arange(EXAMPLES)
-    bags = Ragged.from_lengths(np.ones(EXAMPLES, np.int64), keys[:EXAMPLES])
     return Examples(
         feature_set=FEATURE_SET,
         features=FeatureColumns(
             viewer_row=places.astype(np.int32),
             viewer_dense=np.ones((EXAMPLES, len(VIEWER_DENSE)), np.float32),
-            viewer_keys=dict.fromkeys(VIEWER_SPLITS, bags),
+            viewer_keys={split: _bags(keys, split in VIEWER_SIDE.valued) for split in VIEWER_SIDE.splits},
             candidate_dense=np.ones((EXAMPLES, len(CANDIDATE_DENSE)), np.float32),
-            candidate_keys=dict.fromkeys(CANDIDATE_SPLITS, bags),
+            candidate_keys={split: _bags(keys, split in CANDIDATE_SIDE.valued) for split in CANDIDATE_SIDE.splits},
+            viewer_vectors=VIEWER_SIDE.zero_vectors(EXAMPLES),
+            candidate_vectors=CANDIDATE_SIDE.zero_vectors(EXAMPLES),
         ),
         request_ids=[str(number) for number in places],
         viewer_ids=places.astype(np.uint64),
@@ -126,6 +127,11 @@ def _examples(keys: NDArray[np.uint64], at_ms: int) -> Examples:
         engaged_append_ms=np.zeros(EXAMPLES, np.int64),
         provenances=np.full(EXAMPLES, PROVENANCES.index(Provenance.SIMULATED_WORLD), np.uint8),
     )
+
+
+def _bags(keys: NDArray[np.uint64], valued: bool) -> Ragged:
+    ones = np.ones(EXAMPLES, np.int64)
+    return Ragged.from_lengths(ones, keys[:EXAMPLES], ones.astype(np.float32) if valued else None)
 
 
 def _small_settings(folder: str) -> Settings:

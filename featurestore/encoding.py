@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import FeatureColumns, Ragged, Side
 from featurestore.bins import BIN_ROWS, BinsView
-from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_SIDE, CANDIDATE_SPLITS, VIEWER_SIDE, VIEWER_SPLITS
 from vocab.layout import Region
 from vocab.sorted_keys import read_only
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
+F32 = NDArray[np.float32]
 
 __all__ = ["BIN_ROWS", "REGIONS", "ModelInputs", "Slots", "encode"]
 
@@ -39,10 +40,12 @@ _REGIONS = read_only(np.array([REGIONS[split] for split in (*VIEWER_SPLITS, *CAN
 
 
 class Slots(NamedTuple):
-    """n bags of slots: bag i is `slots[offsets[i]:offsets[i+1]]`. offsets: int64[n+1]. slots: int32[offsets[-1]]."""
+    """n bags of slots: bag i is `slots[offsets[i]:offsets[i+1]]`. offsets: int64[n+1]. slots: int32[offsets[-1]].
+    values: float32[offsets[-1]], what each counts for; None where every slot counts 1."""
 
     offsets: I64
     slots: I32
+    values: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class ModelInputs:
     """What the model takes of n candidates of m viewers.
 
     viewer_row: int32[n]. viewer_bins: int32[m, len(VIEWER_DENSE)] and candidate_bins: int32[n, len(CANDIDATE_DENSE)],
-    rows of the bin table, below BIN_ROWS. viewer_slots, candidate_slots: per split, m and n bags.
+    rows of the bin table, below BIN_ROWS. viewer_slots, candidate_slots: per split, m and n bags. viewer_vectors,
+    candidate_vectors: per vector, float32[m, its width] and float32[n, its width].
     """
 
     viewer_row: I32
@@ -58,13 +62,18 @@ class ModelInputs:
     candidate_bins: I32
     viewer_slots: Mapping[str, Slots]
     candidate_slots: Mapping[str, Slots]
+    viewer_vectors: Mapping[str, F32]
+    candidate_vectors: Mapping[str, F32]
 
     def __len__(self) -> int:
         return len(self.viewer_row)
 
 
 def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
-    """Pure; one look-up for the keys of all splits, one pass over the values of each side."""
+    """Pure; one look-up for the keys of all splits, one pass over the dense values of each side.
+
+    Raises `ValueError` for features that lack a dense column or a vector, or have one of another width.
+    """
     of_viewer = [features.viewer_keys[split] for split in VIEWER_SPLITS]
     of_candidate = [features.candidate_keys[split] for split in CANDIDATE_SPLITS]
     keys = [bags.keys for bags in (*of_viewer, *of_candidate)]
@@ -78,6 +87,8 @@ def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsVie
         candidate_bins=bins.candidate.discretize(features.candidate_dense),
         viewer_slots=viewer_slots,
         candidate_slots=candidate_slots,
+        viewer_vectors=_vectors(features.viewer_vectors, VIEWER_SIDE),
+        candidate_vectors=_vectors(features.candidate_vectors, CANDIDATE_SIDE),
     )
 
 
@@ -86,6 +97,14 @@ def _cut(splits: Sequence[str], keys: Sequence[Ragged], slots: I32, begin: int) 
     found = {}
     for split, bags in zip(splits, keys, strict=True):
         end = begin + len(bags.keys)
-        found[split] = Slots(bags.offsets, slots[begin:end])
+        found[split] = Slots(bags.offsets, slots[begin:end], bags.values)
         begin = end
     return found, begin
+
+
+def _vectors(given: Mapping[str, F32], side: Side) -> dict[str, F32]:
+    """The declared vectors, as they are."""
+    for name, width in side.vectors:
+        if name not in given or given[name].shape[1] != width:
+            raise ValueError(f"features without the vector {name}, which is {width} wide")
+    return {name: given[name] for name, _ in side.vectors}

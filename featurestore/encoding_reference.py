@@ -19,7 +19,7 @@ from featurestore.edge_table import (
     ZERO_BIN,
 )
 from featurestore.encoding import REGIONS, ModelInputs, Slots
-from featurestore.features import CANDIDATE_DENSE, NUMBER, VIEWER_DENSE, Continuous
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, NUMBER, VIEWER_DENSE, VIEWER_SIDE, Continuous
 from vocab.layout import Region
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def encode_reference(features: FeatureColumns, vocabulary: "VocabularyView", bin
         candidate_bins=_rows(features.candidate_dense, CANDIDATE_DENSE, bins),
         viewer_slots=_slots(features.viewer_keys, vocabulary),
         candidate_slots=_slots(features.candidate_keys, vocabulary),
+        viewer_vectors={name: features.viewer_vectors[name] for name, _ in VIEWER_SIDE.vectors},
+        candidate_vectors={name: features.candidate_vectors[name] for name, _ in CANDIDATE_SIDE.vectors},
     )
 
 
@@ -65,6 +67,7 @@ def _slots(keys: Mapping[str, Ragged], vocabulary: "VocabularyView") -> dict[str
         split: Slots(
             bags.offsets,
             np.array([_slot(key, REGIONS[split], vocabulary) for key in bags.keys], np.int32),
+            bags.values,
         )
         for split, bags in keys.items()
     }

@@ -1,21 +1,25 @@
 """Which features there are: their names, order, splits, and where their bins are counted. The order is on the wire.
 
-Dense features are raw numbers, or `MISSING`; splits are bags of 64-bit keys. Whatever changes a name, an order or
+Dense features are raw numbers, or `MISSING`; splits are bags of 64-bit keys, some with a value a key; vectors go to
+the model as they are. Whatever changes a name, an order or
 a meaning here must raise `REVISION`: `FEATURE_SET` then differs, and records of the former set are told apart.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 from xxhash import xxh3_64_hexdigest
 
-REVISION = 3  # 2 said "missing" by any NaN
+from contracts.columns import Side
+
+REVISION = 4  # 2 said "missing" by any NaN, 3 had no values and no vectors
 
 TWEET_KEYS = 32  # token keys kept of a tweet, over all splits: bounds what a served candidate weighs
 TAG_KEYS = 8  # of these, at most so many in the split `tags`
 SUBWORDS = 8  # n-grams that a candidate is served with beside its tweet's keys
 SERVED_KEYS = 36  # keys of a candidate, n-grams included: a tweet of TWEET_KEYS has room for fewer n-grams
 HISTORY = 16  # engaged tweets that a viewer's history names
+HISTORY_FADES_MS = 86_400_000  # an engagement of this age counts half
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,15 @@ CANDIDATE_DENSE: tuple[Continuous, ...] = (
 CONTINUOUS = VIEWER_DENSE + CANDIDATE_DENSE  # a feature's number, in bins and counts, is its index here
 NUMBER = {feature.name: number for number, feature in enumerate(CONTINUOUS)}
 
-VIEWER_SPLITS = ("viewer", "history")
 TWEET_SPLITS = ("text", "tags", "author")  # a tweet's own, whatever vocabulary it is ranked with
-CANDIDATE_SPLITS = (*TWEET_SPLITS, "subwords")
+
+VIEWER_SIDE = Side(
+    splits=("viewer", "history"),
+    valued=("history",),  # what an engagement still counts for: 1 / (1 + its age / HISTORY_FADES_MS)
+    vectors=(("clock", 4),),  # sine and cosine of the UTC time of day of the request, and of its time of week
+)
+CANDIDATE_SIDE = Side(splits=(*TWEET_SPLITS, "subwords"))
+VIEWER_SPLITS, CANDIDATE_SPLITS = VIEWER_SIDE.splits, CANDIDATE_SIDE.splits
 
 # The tweet-counted features, in the order of `tweet_records.tweet_dense`'s columns.
 TWEET_COUNTED = tuple(feature.name for feature in CANDIDATE_DENSE if feature.counted_from == "tweets")
@@ -72,9 +82,10 @@ TWEET_COUNTED = tuple(feature.name for feature in CANDIDATE_DENSE if feature.cou
 FEATURE_SET: str = xxh3_64_hexdigest(
     repr((
         REVISION, [f.name for f in VIEWER_DENSE], [f.name for f in CANDIDATE_DENSE],
-        VIEWER_SPLITS, CANDIDATE_SPLITS, TWEET_KEYS, TAG_KEYS, HISTORY, SUBWORDS, SERVED_KEYS,
+        astuple(VIEWER_SIDE), astuple(CANDIDATE_SIDE),
+        TWEET_KEYS, TAG_KEYS, HISTORY, HISTORY_FADES_MS, SUBWORDS, SERVED_KEYS,
     )).encode()
 )  # fmt: skip
 
 # Of this release and of former ones with these dense features: their counts, and the edges taken of them, go on.
-COUNTED_ALIKE = frozenset({FEATURE_SET, "4cc45fb252611e21", "d07564e30e16c4a4"})
+COUNTED_ALIKE = frozenset({FEATURE_SET, "4cc45fb252611e21", "d07564e30e16c4a4", "f450f202e822d0aa"})

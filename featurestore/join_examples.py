@@ -12,8 +12,8 @@ from contracts.errors import BadRecord
 from contracts.examples import PROVENANCES, Examples
 from contracts.frames import CandidatesServed
 from contracts.records import ACTIONS, ENGAGED
-from contracts.served import served_features
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, FEATURE_SET, VIEWER_DENSE, VIEWER_SPLITS
+from contracts.served import have_values, served_features
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.layout import mix64
 
 MAX_ROWS = 2_048  # of one batch of examples, unless one request has more: some 1.6 kB each before compression
@@ -62,15 +62,22 @@ def check_served(record: CandidatesServed) -> None:
         "author_ids": n,
         "probabilities": n,
         "viewer_dense": len(VIEWER_DENSE),
-        "viewer_lengths": len(VIEWER_SPLITS),
+        "viewer_lengths": len(VIEWER_SIDE.splits),
         "viewer_keys": int(record.viewer_lengths.sum(dtype=np.int64)),
         "candidate_dense": n * len(CANDIDATE_DENSE),
-        "candidate_lengths": n * len(CANDIDATE_SPLITS),
+        "candidate_lengths": n * len(CANDIDATE_SIDE.splits),
         "candidate_keys": int(record.candidate_lengths.sum(dtype=np.int64)),
+        "viewer_values": np.count_nonzero(have_values(record.viewer_lengths, VIEWER_SIDE)),
+        "candidate_values": np.count_nonzero(have_values(record.candidate_lengths, CANDIDATE_SIDE)),
+        "viewer_vectors": VIEWER_SIDE.vector_width,
+        "candidate_vectors": n * CANDIDATE_SIDE.vector_width,
     }
     for column, length in expected.items():
         if len(getattr(record, column)) != length:
             raise BadRecord("malformed", f"{column} has {len(getattr(record, column))} elements instead of {length}")
+    for column in ("viewer_values", "candidate_values", "viewer_vectors", "candidate_vectors"):
+        if not np.isfinite(getattr(record, column)).all():
+            raise BadRecord("malformed", f"{column} has elements that are not finite")
 
 
 def examples_of(
@@ -124,7 +131,7 @@ def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Closed:
     examples = Examples(
         feature_set=FEATURE_SET,
         features=FeatureColumns.concatenate(
-            [served_features(piece.record, VIEWER_SPLITS, CANDIDATE_SPLITS).take(piece.rows) for piece in pieces]
+            [served_features(piece.record, VIEWER_SIDE, CANDIDATE_SIDE).take(piece.rows) for piece in pieces]
         ),
         request_ids=[piece.record.request_id for piece in pieces for _ in range(len(piece.rows))],
         viewer_ids=each([piece.record.viewer_id for piece in pieces]).astype(np.uint64),

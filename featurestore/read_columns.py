@@ -11,6 +11,7 @@ from featurestore.counters import ENGAGED_COLUMNS, LIKE, POSTED, QUOTE, REPLY, R
 from featurestore.features import (
     CANDIDATE_DENSE,
     HISTORY,
+    HISTORY_FADES_MS,
     TAG_KEYS,
     TWEET_COUNTED,
     TWEET_KEYS,
@@ -29,6 +30,7 @@ F64 = NDArray[np.float64]
 Records = NDArray[np.void]
 
 _HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
 _TAGS, _AUTHOR = TWEET_SPLITS.index("tags"), TWEET_SPLITS.index("author")
 
 
@@ -65,6 +67,7 @@ def columns_of(found: Found, pane_ms: int) -> FeatureColumns:
         viewer_keys={"viewer": viewer_keys, "history": _history_keys(found, past, past_known)},
         candidate_dense=_candidate_dense(found, past, past_known, pane_ms),
         candidate_keys=_split_keys(found.tweets),
+        viewer_vectors={"clock": _clock(found.at_ms)},
     )
 
 
@@ -82,12 +85,27 @@ def _history_keys(found: Found, past: I64, known: NDArray[np.bool_]) -> Ragged:
     """Authors and hashtags of the engaged tweets: tweet after tweet, newest first, the author before its tags."""
     tweets = found.past_tweets
     if not len(tweets):
-        return Ragged.from_lengths(np.zeros(len(found.viewer_ids), np.int64), np.empty(0, np.uint64))
+        return Ragged.from_lengths(
+            np.zeros(len(found.viewer_ids), np.int64), np.empty(0, np.uint64), np.empty(0, np.float32)
+        )
     authors, tags, tag_kept = _author_keys(tweets), *_hashtags(tweets)
     keys = np.concatenate([authors[:, None], tags], axis=1)[past]  # [m, HISTORY, 1 + TAG_KEYS]
     has_author = tweets["lengths"][:, _AUTHOR] > 0
     kept = np.concatenate([has_author[:, None], tag_kept], axis=1)[past] & known[:, :, None]
-    return Ragged.from_lengths(kept.sum(axis=(1, 2)), keys[kept])
+    values = np.broadcast_to(_still_counts(found)[:, :, None], kept.shape)
+    return Ragged.from_lengths(kept.sum(axis=(1, 2)), keys[kept], values[kept])
+
+
+def _still_counts(found: Found) -> F32:
+    """float32[m, HISTORY] in (0, 1]: what each engagement counts for, by its age at the request."""
+    age_ms = np.maximum(found.at_ms[:, None] - found.histories["at_ms"], 0)
+    return np.asarray(1 / (1 + age_ms / HISTORY_FADES_MS), np.float32)
+
+
+def _clock(at_ms: I64) -> F32:
+    """float32[m, 4]: where the hands of a clock of one day, and of one of a week, point to."""
+    turns = np.stack([at_ms % period / period for period in (_DAY_MS, 7 * _DAY_MS)], axis=1) * (2 * np.pi)
+    return np.stack([np.sin(turns), np.cos(turns)], axis=2).reshape(-1, 4).astype(np.float32)
 
 
 def _author_keys(tweets: Records) -> U64:

@@ -45,14 +45,7 @@ def explanations(
 def _one_viewer_a_row(features: FeatureColumns, rows: NDArray[np.integer]) -> FeatureColumns:
     """The candidates of `rows`, each with a copy of its viewer, so that a viewer can be changed for one of them."""
     chosen = features.take(rows)
-    viewers = chosen.viewer_row
-    return FeatureColumns(
-        viewer_row=np.arange(len(rows), dtype=np.int32),
-        viewer_dense=chosen.viewer_dense[viewers],
-        viewer_keys={split: bags.take(viewers) for split, bags in chosen.viewer_keys.items()},
-        candidate_dense=chosen.candidate_dense,
-        candidate_keys=chosen.candidate_keys,
-    )
+    return chosen.take_viewers(chosen.viewer_row, np.arange(len(rows), dtype=np.int32))
 
 
 def _without_each(features: FeatureColumns) -> Iterator[FeatureColumns]:
@@ -74,5 +67,4 @@ def _missing(dense: NDArray[np.float32], column: int) -> NDArray[np.float32]:
 
 
 def _emptied(bags: Mapping[str, Ragged], split: str) -> dict[str, Ragged]:
-    n = len(bags[split])
-    return {**bags, split: Ragged(np.zeros(n + 1, np.int64), np.empty(0, np.uint64))}
+    return {**bags, split: Ragged.empty(len(bags[split]))}

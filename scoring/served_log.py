@@ -1,13 +1,13 @@
-"""What was served, as records: one packing of keys for a whole batch, then slices of it per request."""
+"""What was served, as records: one packing of bags and vectors for a whole batch, then slices of it per request."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columns import FeatureColumns
+from contracts.columns import FeatureColumns, Side
 from contracts.frames import CandidatesServed
 from contracts.records import TimelineRequest
-from contracts.served import pack_keys
-from featurestore.features import CANDIDATE_SPLITS, FEATURE_SET, VIEWER_SPLITS
+from contracts.served import PackedBags, have_values, pack_bags, pack_vectors
+from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE
 from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
 
@@ -33,13 +33,14 @@ class ServedLog:
         self._probabilities = probabilities
         self._ranker = ranker
         self._versions = versions
-        self._viewers = _PackedRows(*pack_keys(features.viewer_keys, VIEWER_SPLITS), len(VIEWER_SPLITS))
-        self._candidates = _PackedRows(*pack_keys(features.candidate_keys, CANDIDATE_SPLITS), len(CANDIDATE_SPLITS))
+        self._viewers = _PackedRows(pack_bags(features.viewer_keys, VIEWER_SIDE), VIEWER_SIDE)
+        self._candidates = _PackedRows(pack_bags(features.candidate_keys, CANDIDATE_SIDE), CANDIDATE_SIDE)
+        self._viewer_vectors = pack_vectors(features.viewer_vectors, VIEWER_SIDE)
+        self._candidate_vectors = pack_vectors(features.candidate_vectors, CANDIDATE_SIDE)
 
     def record(self, request: TimelineRequest, viewer: int, rows: slice) -> CandidatesServed:
         """The record of one request: row `viewer` of the viewers, and `rows` of the served candidates."""
-        viewer_lengths, viewer_keys = self._viewers[slice(viewer, viewer + 1)]
-        candidate_lengths, candidate_keys = self._candidates[rows]
+        of_viewer, of_candidates = self._viewers[slice(viewer, viewer + 1)], self._candidates[rows]
         model_version, vocab_version, bins_version = self._versions
         return CandidatesServed(
             request_id=request.request_id,
@@ -56,24 +57,37 @@ class ServedLog:
             author_ids=self._author_ids[rows],
             probabilities=self._probabilities[rows],
             viewer_dense=self._features.viewer_dense[viewer],
-            viewer_lengths=viewer_lengths,
-            viewer_keys=viewer_keys,
+            viewer_lengths=of_viewer.lengths,
+            viewer_keys=of_viewer.keys,
+            viewer_values=of_viewer.values,
+            viewer_vectors=_rows_of(self._viewer_vectors, slice(viewer, viewer + 1), VIEWER_SIDE.vector_width),
             candidate_dense=self._features.candidate_dense[rows].reshape(-1),
-            candidate_lengths=candidate_lengths,
-            candidate_keys=candidate_keys,
+            candidate_lengths=of_candidates.lengths,
+            candidate_keys=of_candidates.keys,
+            candidate_values=of_candidates.values,
+            candidate_vectors=_rows_of(self._candidate_vectors, rows, CANDIDATE_SIDE.vector_width),
         )
 
 
 class _PackedRows:
-    """Rows of packed keys (see `pack_keys`), cut by row."""
+    """Rows of packed bags, cut by row."""
 
-    def __init__(self, lengths: NDArray[np.uint8], keys: NDArray[np.uint64], splits: int) -> None:
-        self._lengths = lengths
-        self._keys = keys
-        self._splits = splits
-        ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        self._key_starts: list[int] = ends[::splits].tolist()
+    def __init__(self, packed: PackedBags, side: Side) -> None:
+        self._packed = packed
+        self._splits = len(side.splits)
+        keys = np.concatenate([[0], np.cumsum(packed.lengths, dtype=np.int64)])[:: self._splits]
+        values = np.concatenate([[0], np.cumsum(have_values(packed.lengths, side))])[keys]
+        self._key_starts: list[int] = keys.tolist()
+        self._value_starts: list[int] = values.tolist()
 
-    def __getitem__(self, rows: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
-        lengths = self._lengths[rows.start * self._splits : rows.stop * self._splits]
-        return lengths, self._keys[self._key_starts[rows.start] : self._key_starts[rows.stop]]
+    def __getitem__(self, rows: slice) -> PackedBags:
+        begin, end = rows.start, rows.stop
+        return PackedBags(
+            self._packed.lengths[begin * self._splits : end * self._splits],
+            self._packed.keys[self._key_starts[begin] : self._key_starts[end]],
+            self._packed.values[self._value_starts[begin] : self._value_starts[end]],
+        )
+
+
+def _rows_of(packed: NDArray[np.float32], rows: slice, width: int) -> NDArray[np.float32]:
+    return packed[rows.start * width : rows.stop * width]

@@ -22,7 +22,14 @@ from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.records import ModelPublished
 from contracts.settings import Settings
 from contracts.topics import MODELS, prefixed
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import (
+    CANDIDATE_DENSE,
+    CANDIDATE_SIDE,
+    CANDIDATE_SPLITS,
+    VIEWER_DENSE,
+    VIEWER_SIDE,
+    VIEWER_SPLITS,
+)
 from model.serving import Predictor
 from transport.backoff import pauses
 from transport.kafka_clients import unavailable
@@ -153,6 +160,8 @@ def _one_candidate() -> FeatureColumns:
         viewer_keys={split: _one_key() for split in VIEWER_SPLITS},
         candidate_dense=np.zeros((1, len(CANDIDATE_DENSE)), np.float32),
         candidate_keys={split: _one_key() for split in CANDIDATE_SPLITS},
+        viewer_vectors=VIEWER_SIDE.zero_vectors(1),
+        candidate_vectors=CANDIDATE_SIDE.zero_vectors(1),
     )
 
 

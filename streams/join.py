@@ -24,7 +24,7 @@ from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES
 from featurestore.bin_counter import BinCounter
 from featurestore.bin_settings import supervised_numbers
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.join import Joiner, JoinPosition
 from featurestore.join_examples import Closed, check_served, engaged
 from streams.batches import decode_batch, observe_times
@@ -169,7 +169,7 @@ class JoinProcessor:
         if shown.any():
             features = FeatureColumns.concatenate(
                 [
-                    served_features(served, VIEWER_SPLITS, CANDIDATE_SPLITS)
+                    served_features(served, VIEWER_SIDE, CANDIDATE_SIDE)
                     for served in batch.events
                     if len(served.tweet_ids)
                 ]

@@ -33,7 +33,7 @@ from contracts.topics import (
     prefixed,
 )
 from featurestore import layout
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SIDE, VIEWER_SPLITS
 from featurestore.subwords import subwords_of
 from featurestore.tweet_records import tweet_records, tweet_values
 from tests.plain_examples import examples_of
@@ -101,6 +101,7 @@ def examples(n: int = 3) -> Examples:
         viewer_keys=dict.fromkeys(VIEWER_SPLITS, one_bag),
         candidate_dense=np.zeros((n, len(CANDIDATE_DENSE)), np.float32),
         candidate_keys=dict.fromkeys(CANDIDATE_SPLITS, bags),
+        viewer_vectors=VIEWER_SIDE.zero_vectors(1),
     )
     return examples_of(
         features,

@@ -36,7 +36,14 @@ from contracts.topics import (
     Topic,
 )
 from driftline.inspect.logs import LogRecord, read_log
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, FEATURE_SET, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import (
+    CANDIDATE_DENSE,
+    CANDIDATE_SPLITS,
+    FEATURE_SET,
+    VIEWER_DENSE,
+    VIEWER_SIDE,
+    VIEWER_SPLITS,
+)
 from transport import kafka_admin
 from transport.kafka_writer import KafkaWriter
 from vocab.tokens.tokenizer import TOKENIZER_VERSION
@@ -97,6 +104,7 @@ def make_served(i: int, count: int) -> CandidatesServed:
         candidate_dense=np.full(PLACES * len(CANDIDATE_DENSE), i, np.float32),
         candidate_lengths=np.zeros(PLACES * len(CANDIDATE_SPLITS), np.uint8),
         candidate_keys=np.empty(0, np.uint64),
+        viewer_vectors=np.zeros(VIEWER_SIDE.vector_width, np.float32),
     )
 
 

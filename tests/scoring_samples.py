@@ -9,7 +9,7 @@ from contracts.records import ModelPublished, Provenance, TimelineRequest, Tweet
 from contracts.settings import Settings
 from featurestore.bins import BinsView
 from featurestore.encoding import BIN_ROWS
-from featurestore.features import CANDIDATE_DENSE, NUMBER, SUBWORDS, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, NUMBER, SUBWORDS, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.layout import WORD_SUBWORDS
 from featurestore.store_reader import FeaturesRead
 from featurestore.subwords import TweetWords
@@ -65,9 +65,10 @@ def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
     m, n = len(counts), sum(counts)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
-    def bags(rows: int) -> Ragged:
+    def bags(rows: int, valued: bool = False) -> Ragged:
         lengths = rng.integers(0, 6, rows)
-        return Ragged.from_lengths(lengths, rng.integers(1, 100, lengths.sum()).astype(np.uint64))
+        keys = rng.integers(1, 100, lengths.sum()).astype(np.uint64)
+        return Ragged.from_lengths(lengths, keys, rng.random(len(keys), np.float32) if valued else None)
 
     def dense(rows: int, columns: int) -> np.ndarray:
         values = rng.lognormal(2, 2, (rows, columns)).astype(np.float32)
@@ -77,9 +78,10 @@ def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
     features = FeatureColumns(
         viewer_row=np.repeat(np.arange(m, dtype=np.int32), counts),
         viewer_dense=dense(m, len(VIEWER_DENSE)),
-        viewer_keys={split: bags(m) for split in VIEWER_SPLITS},
+        viewer_keys={split: bags(m, split in VIEWER_SIDE.valued) for split in VIEWER_SIDE.splits},
         candidate_dense=dense(n, len(CANDIDATE_DENSE)),
         candidate_keys={split: bags(n) for split in TWEET_SPLITS},
+        viewer_vectors={name: rng.normal(size=(m, width)).astype(np.float32) for name, width in VIEWER_SIDE.vectors},
     )
     return FeaturesRead(
         features=features, words=make_words(n, rng), offsets=offsets, tweet_ids=np.arange(1, n + 1, dtype=np.uint64),

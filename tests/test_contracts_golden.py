@@ -72,7 +72,7 @@ def test_a_newer_version_of_any_record_is_refused_by_name(name):
     assert caught.value.reason == "unknown_version"
 
 
-@pytest.mark.parametrize(("version", "written"), [(1, FORMER_EXAMPLES), (2, EXAMPLES)])
+@pytest.mark.parametrize(("version", "written"), [*FORMER_EXAMPLES.items(), (VERSION, EXAMPLES)])
 def test_golden_examples_are_read_as_what_they_were_written_from(version, written):
     found = decode_examples(golden(f"Examples.v{version}.arrow.hex"))
     assert found.feature_set == written.feature_set
@@ -83,20 +83,22 @@ def test_golden_examples_are_read_as_what_they_were_written_from(version, writte
 
 
 def test_examples_open_with_plain_arrow_and_name_their_columns():
-    table = pa.ipc.open_stream(golden("Examples.v2.arrow.hex")).read_all()
+    table = pa.ipc.open_stream(golden("Examples.v3.arrow.hex")).read_all()
     assert table["labels"].to_pylist() == [1, 3, 0]
     assert table["candidate_keys.text"].to_pylist() == [[], [4, 5], [6]]
     assert table["viewer_keys.viewer"].to_pylist() == [[1], [1], [2**64 - 1, 3]]
+    assert table["candidate_values.text"].to_pylist() == [[], [0.5, 1.0], [-2.0]]
+    assert table["viewer_vectors.clock"].to_pylist() == [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
     assert table["provenances"].to_pylist() == ["real", "real", "simulated-world"]
-    assert table.schema.metadata == {b"driftline.version": b"2", b"driftline.feature_set": b"fs-1"}
+    assert table.schema.metadata == {b"driftline.version": b"3", b"driftline.feature_set": b"fs-1"}
 
 
 def test_examples_of_a_newer_version_are_refused_whatever_else_they_hold():
-    table = pa.table({"anything": [1]}).replace_schema_metadata({"driftline.version": "3"})
+    table = pa.table({"anything": [1]}).replace_schema_metadata({"driftline.version": "4"})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    with pytest.raises(UnknownVersion, match="Examples version 3 is newer than 2"):
+    with pytest.raises(UnknownVersion, match="Examples version 4 is newer than 3"):
         decode_examples(sink.getvalue().to_pybytes())
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,15 @@ from featurestore.bins import BIN_ROWS, BinsView
 from featurestore.edge_table import BIN_STRIDE, MISSING_BIN
 from featurestore.encoding import REGIONS, encode
 from featurestore.encoding_reference import encode_reference
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, CONTINUOUS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import (
+    CANDIDATE_DENSE,
+    CANDIDATE_SIDE,
+    CANDIDATE_SPLITS,
+    CONTINUOUS,
+    VIEWER_DENSE,
+    VIEWER_SIDE,
+    VIEWER_SPLITS,
+)
 from vocab.keys import SHARDS
 from vocab.layout import Layout
 from vocab.namespaces import Namespace
@@ -35,11 +44,14 @@ VOCABULARY = VocabularyView(
 
 
 @st.composite
-def bags(draw, rows):
+def bags(draw, rows, valued=False):
     lengths = draw(st.lists(st.integers(0, 4), min_size=rows, max_size=rows))
     keys = st.sampled_from(ADMITTED.tolist()) | st.integers(0, 2**64 - 1)
     drawn = draw(st.lists(keys, min_size=sum(lengths), max_size=sum(lengths)))
-    return Ragged.from_lengths(np.array(lengths, np.int64), np.array(drawn, np.uint64))
+    values = draw(st.lists(st.floats(-2, 2, width=32), min_size=sum(lengths), max_size=sum(lengths)))
+    return Ragged.from_lengths(
+        np.array(lengths, np.int64), np.array(drawn, np.uint64), np.array(values, np.float32) if valued else None
+    )
 
 
 @st.composite
@@ -60,9 +72,11 @@ def columns(draw):
     return FeatureColumns(
         viewer_row=rng.integers(0, max(m, 1), n).astype(np.int32),
         viewer_dense=dense(m, len(VIEWER_DENSE)),
-        viewer_keys={split: draw(bags(m)) for split in VIEWER_SPLITS},
+        viewer_keys={split: draw(bags(m, split in VIEWER_SIDE.valued)) for split in VIEWER_SPLITS},
         candidate_dense=dense(n, len(CANDIDATE_DENSE)),
-        candidate_keys={split: draw(bags(n)) for split in CANDIDATE_SPLITS},
+        candidate_keys={split: draw(bags(n, split in CANDIDATE_SIDE.valued)) for split in CANDIDATE_SPLITS},
+        viewer_vectors={name: dense(m, width) for name, width in VIEWER_SIDE.vectors},
+        candidate_vectors={name: dense(n, width) for name, width in CANDIDATE_SIDE.vectors},
     )
 
 
@@ -83,6 +97,19 @@ def assert_same(one, other):
             assert slots.slots.dtype == np.int32
             assert slots.offsets.tolist() == getattr(other, name)[split].offsets.tolist()
             assert slots.slots.tolist() == getattr(other, name)[split].slots.tolist()
+            assert_same_values(slots.values, getattr(other, name)[split].values)
+    for name in ("viewer_vectors", "candidate_vectors"):
+        assert list(getattr(one, name)) == list(getattr(other, name))
+        for vector, values in getattr(one, name).items():
+            assert_same_values(values, getattr(other, name)[vector])
+
+
+def assert_same_values(one, other):
+    """Values, or none, of the same bits."""
+    assert (one is None) == (other is None)
+    if one is not None:
+        assert one.dtype == other.dtype == np.float32
+        assert one.tobytes() == other.tobytes()
 
 
 @settings(max_examples=100, deadline=None)
@@ -105,21 +132,18 @@ def test_a_candidate_and_a_viewer_are_encoded_alike_in_any_batch(features, bins)
         alone = encode(features.take(np.array([row])), VOCABULARY, bins)
         assert (alone.candidate_bins[0] == whole.candidate_bins[row]).all()
         for split, slots in alone.candidate_slots.items():
-            assert slots.slots.tolist() == _bag(whole.candidate_slots[split], row)
+            assert_same_bag(slots, whole.candidate_slots[split], row)
+        for name, values in alone.candidate_vectors.items():
+            assert_same_values(values[0], whole.candidate_vectors[name][row])
     for row in range(len(features.viewer_dense)):
         nobody = features.take(np.empty(0, np.int64))
-        viewer = FeatureColumns(
-            viewer_row=nobody.viewer_row,
-            viewer_dense=features.viewer_dense[row : row + 1],
-            viewer_keys={split: bags.take(np.array([row])) for split, bags in features.viewer_keys.items()},
-            candidate_dense=nobody.candidate_dense,
-            candidate_keys=nobody.candidate_keys,
-        )
-        alone = encode(viewer, VOCABULARY, bins)
+        alone = encode(nobody.take_viewers(np.array([row]), nobody.viewer_row), VOCABULARY, bins)
         assert alone.candidate_bins.shape == (0, len(CANDIDATE_DENSE))
         assert (alone.viewer_bins[0] == whole.viewer_bins[row]).all()
         for split, slots in alone.viewer_slots.items():
-            assert slots.slots.tolist() == _bag(whole.viewer_slots[split], row)
+            assert_same_bag(slots, whole.viewer_slots[split], row)
+        for name, values in alone.viewer_vectors.items():
+            assert_same_values(values[0], whole.viewer_vectors[name][row])
 
 
 @settings(max_examples=30, deadline=None)
@@ -132,6 +156,11 @@ def test_parts_encoded_together_are_the_parts_encoded_alone(parts, bins):
     for name in ("viewer_slots", "candidate_slots"):
         for split, slots in getattr(whole, name).items():
             assert slots.slots.tolist() == [s for part in alone for s in getattr(part, name)[split].slots.tolist()]
+            parts_of = [getattr(part, name)[split].values for part in alone]
+            assert_same_values(slots.values, None if parts_of[0] is None else np.concatenate(parts_of))
+    for name in ("viewer_vectors", "candidate_vectors"):
+        for vector, values in getattr(whole, name).items():
+            assert_same_values(values, np.concatenate([getattr(part, name)[vector] for part in alone]))
 
 
 def _columns(**changed):
@@ -143,6 +172,8 @@ def _columns(**changed):
         "viewer_keys": {split: empty.take(np.array([0])) for split in VIEWER_SPLITS},
         "candidate_dense": np.full((2, len(CANDIDATE_DENSE)), MISSING),
         "candidate_keys": dict.fromkeys(CANDIDATE_SPLITS, empty),
+        "viewer_vectors": VIEWER_SIDE.zero_vectors(1),
+        "candidate_vectors": CANDIDATE_SIDE.zero_vectors(2),
     }
     return FeatureColumns(**{**given, **changed})
 
@@ -158,10 +189,26 @@ def test_nothing_known_is_empty_bags_and_the_bin_of_what_is_missing():
 
 def test_a_history_keeps_its_order_and_its_repeats():
     newest_first = np.array([3, 1, 3, 2, 2**64 - 1, 1], np.uint64)
-    of_viewer = Ragged.from_lengths(np.array([6]), newest_first)
+    values = np.array([1, 0.5, 0.5, 0.25, 0.25, 0.125], np.float32)
+    of_viewer = Ragged.from_lengths(np.array([6]), newest_first, values)
     features = _columns(viewer_keys={"viewer": of_viewer.take(np.array([0])), "history": of_viewer})
     history = encode(features, VOCABULARY, BinsView.empty()).viewer_slots["history"]
     assert history.slots.tolist() == OWN_SLOTS[[3, 1, 3, 2, 6, 1]].tolist()
+    assert history.values.tolist() == values.tolist()
+
+
+def test_vectors_go_on_as_they_are_and_those_that_are_not_declared_do_not():
+    clock = np.array([[0.0, 1.0, -0.5, 0.25]], np.float32)
+    given = {"clock": clock, "other": np.zeros((1, 2), np.float32)}
+    inputs = encode(_columns(viewer_vectors=given), VOCABULARY, BinsView.empty())
+    assert list(inputs.viewer_vectors) == ["clock"]
+    assert inputs.viewer_vectors["clock"] is clock
+
+
+@pytest.mark.parametrize("given", [{}, {"clock": np.zeros((1, 3), np.float32)}], ids=["none", "narrow"])
+def test_features_without_a_declared_vector_are_refused(given):
+    with pytest.raises(ValueError, match="features without the vector clock, which is 4 wide"):
+        encode(_columns(viewer_vectors=given), VOCABULARY, BinsView.empty())
 
 
 def test_long_bags_hold_the_slots_of_their_keys_and_the_shared_rows_of_their_regions():
@@ -188,7 +235,8 @@ def test_long_bags_hold_the_slots_of_their_keys_and_the_shared_rows_of_their_reg
 @given(columns(), views)
 def test_features_are_neither_changed_nor_need_to_be_writable(features, bins):
     keys = [bag.keys for bag in (*features.viewer_keys.values(), *features.candidate_keys.values())]
-    arrays = [features.viewer_dense, features.candidate_dense, *keys]
+    vectors = [*features.viewer_vectors.values(), *features.candidate_vectors.values()]
+    arrays = [features.viewer_dense, features.candidate_dense, *keys, *vectors]
     before = [array.tobytes() for array in arrays]
     first = encode(features, VOCABULARY, bins)
     assert [array.tobytes() for array in arrays] == before
@@ -197,8 +245,11 @@ def test_features_are_neither_changed_nor_need_to_be_writable(features, bins):
     assert_same(encode(features, VOCABULARY, bins), first)
 
 
-def _bag(slots, row):
-    return slots.slots[slots.offsets[row] : slots.offsets[row + 1]].tolist()
+def assert_same_bag(alone, whole, row):
+    """The one bag of `alone` is bag `row` of `whole`."""
+    begin, end = whole.offsets[row], whole.offsets[row + 1]
+    assert alone.slots.tolist() == whole.slots[begin:end].tolist()
+    assert_same_values(alone.values, None if whole.values is None else whole.values[begin:end])
 
 
 def test_the_example_of_the_page_prints_what_it_says(capsys):

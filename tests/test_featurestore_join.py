@@ -12,7 +12,7 @@ from contracts.examples import decode_examples, encode_examples
 from contracts.frames import CandidatesServed
 from contracts.records import ACTIONS, ENGAGED, Action, Engagement, Provenance
 from contracts.settings import JoinSettings
-from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, VIEWER_DENSE
+from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.join import NOT_YET, Joiner, JoinPosition
 
 BEGIN = 1_760_000_000_000  # times below are in ms after this
@@ -33,6 +33,7 @@ def served(request_id, at, tweets, viewer=1) -> CandidatesServed:
         candidate_dense=np.repeat(np.array(tweets, np.float32), len(CANDIDATE_DENSE)),
         candidate_lengths=np.tile(np.array([1, 0, 1, 0], np.uint8), n),
         candidate_keys=np.repeat(np.array(tweets, np.uint64), 2),
+        viewer_vectors=np.full(VIEWER_SIDE.vector_width, at, np.float32),
     )  # fmt: skip
 
 
@@ -303,6 +304,11 @@ def test_many_requests_that_close_together_are_cut_into_bounded_batches():
         ({"feature_set": "former"}, "other_feature_set"),
         ({"author_ids": np.zeros(1, np.uint64)}, "malformed"),
         ({"candidate_keys": np.zeros(1, np.uint64)}, "malformed"),
+        ({"viewer_values": np.ones(1, np.float32)}, "malformed"),
+        ({"viewer_vectors": np.ones(3, np.float32)}, "malformed"),
+        ({"viewer_vectors": np.array([0, 1, np.nan, 1], np.float32)}, "malformed"),
+        ({"candidate_values": np.ones(1, np.float32)}, "malformed"),
+        ({"candidate_vectors": np.ones(1, np.float32)}, "malformed"),
     ],
 )
 def test_a_served_record_that_does_not_fit_is_refused(change, reason):

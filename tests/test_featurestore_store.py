@@ -19,6 +19,7 @@ from featurestore.layout import COUNTERS_RECORD, Keys, decode, owner_of
 from featurestore.store_errors import ViewWiped
 from featurestore.store_reader import FeatureReader
 from featurestore.store_writer import FeatureOwner, write_tweets
+from tests.golden.compare import assert_same_bags, assert_same_bits
 from transport.redis_connection import connect
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
@@ -152,6 +153,8 @@ async def test_features_of_candidates_are_what_was_written(redis, store):
     tag0, tag3 = (key_of(Namespace.HASHTAG, tag) for tag in ("tag0", "tag3"))
     assert keys["history"][0].tolist() == [author, tag3, author, tag0]
     assert keys["history"][1].tolist() == []
+    value = 1 / (1 + (NOW - recent) / 86_400_000)
+    assert keys["history"].values.tolist() == [pytest.approx(value)] * 4
     assert read.features.candidate_keys["author"].keys.tolist() == [author, author, key_of(Namespace.AUTHOR, "11")]
     assert read.features.candidate_keys["tags"][1].tolist() == [tag0]
 
@@ -179,7 +182,9 @@ async def test_a_batch_of_requests_reads_as_each_request_alone(redis, store):
         assert dense.tobytes() == alone.features.candidate_dense.tobytes()
         assert together.features.viewer_dense[i].tobytes() == alone.features.viewer_dense.tobytes()
         for split, bags in together.features.viewer_keys.items():
-            assert bags[i].tolist() == alone.features.viewer_keys[split][0].tolist()
+            assert_same_bags(bags.take(np.array([i])), alone.features.viewer_keys[split])
+        for name, vectors in together.features.viewer_vectors.items():
+            assert_same_bits(vectors[i : i + 1], alone.features.viewer_vectors[name])
 
 
 async def test_no_requests_and_no_candidates_read_as_nothing(redis, store):

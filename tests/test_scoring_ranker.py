@@ -12,7 +12,7 @@ from contracts.frames import CandidatesServed
 from contracts.records import Provenance, Reason
 from contracts.served import served_features
 from contracts.settings import Settings, VocabSettings
-from featurestore.features import CANDIDATE_SPLITS, FEATURE_SET, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE
 from model.serving import Predictor
 from scoring import fallback
 from scoring.ranker import EXPLAINED, rank
@@ -175,19 +175,11 @@ def test_what_is_logged_is_what_was_scored_and_scores_the_same_bits_again(
         assert len(logged.tweet_ids) == min(limit, counts[i])
         if not counts[i]:
             continue
-        features = served_features(logged, VIEWER_SPLITS, CANDIDATE_SPLITS)
+        features = served_features(logged, VIEWER_SIDE, CANDIDATE_SIDE)
         again = offline_predictor.score(features)
         assert_same_bits(again, logged.probabilities)
         assert [tweet.probability for tweet in timeline.tweets] == again.tolist()
         rows = np.searchsorted(read.tweet_ids, logged.tweet_ids)
         alone = read.at(predictor.vocabulary).take(rows)
-        assert_same_features(
-            features,
-            dataclasses.replace(
-                alone,
-                viewer_row=np.zeros(len(rows), np.int32),
-                viewer_dense=alone.viewer_dense[i : i + 1],
-                viewer_keys={split: bags.take(np.array([i])) for split, bags in alone.viewer_keys.items()},
-            ),
-        )
+        assert_same_features(features, alone.take_viewers(np.array([i]), np.zeros(len(rows), np.int32)))
         assert_same_bits(logged.author_ids, read.author_ids[rows])

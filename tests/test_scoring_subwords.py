@@ -15,7 +15,7 @@ from contracts.settings import Settings, VocabSettings
 from contracts.topics import CANDIDATES_SERVED
 from featurestore.bins import BinsView
 from featurestore.encoding import encode
-from featurestore.features import CANDIDATE_SPLITS, SUBWORDS, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_SIDE, SUBWORDS, VIEWER_SIDE
 from featurestore.join_examples import Labelled, examples_of
 from featurestore.store_reader import FeatureReader
 from featurestore.store_writer import write_tweets
@@ -76,19 +76,19 @@ async def serve(settings, redis, model: Predictor | None) -> tuple[dict[int, int
 
 
 def subwords_of(served: CandidatesServed) -> Ragged:
-    return served_features(served, VIEWER_SPLITS, CANDIDATE_SPLITS).candidate_keys["subwords"]
+    return served_features(served, VIEWER_SIDE, CANDIDATE_SIDE).candidate_keys["subwords"]
 
 
 def emptied(features: FeatureColumns) -> FeatureColumns:
-    none = Ragged(np.zeros(len(features) + 1, np.int64), np.empty(0, np.uint64))
-    return dataclasses.replace(features, candidate_keys={**features.candidate_keys, "subwords": none})
+    none = {"subwords": Ragged.empty(len(features))}
+    return dataclasses.replace(features, candidate_keys={**features.candidate_keys, **none})
 
 
 async def test_a_made_up_word_moves_the_score_until_it_is_admitted(settings, redis):
     snapshot = make_snapshot(small(settings), 3)
     unknown, known = admitting(snapshot, "so"), admitting(snapshot, "so", "blorptastic")
     row, served = await serve(settings, redis, unknown)
-    bags, features = subwords_of(served), served_features(served, VIEWER_SPLITS, CANDIDATE_SPLITS)
+    bags, features = subwords_of(served), served_features(served, VIEWER_SIDE, CANDIDATE_SIDE)
     assert bags[row[1]].tolist() == bags[row[4]].tolist() == subword_keys("blorptastic")[:4]
     assert_same_bits(unknown.score(features), served.probabilities)
     moved = unknown.logits(features) - unknown.logits(emptied(features))
@@ -99,14 +99,14 @@ async def test_a_made_up_word_moves_the_score_until_it_is_admitted(settings, red
     row, served = await serve(settings, redis, known)
     bags = subwords_of(served)
     assert [len(bags[row[tweet]]) for tweet in TEXTS] == [0, 4, 4, 0]
-    assert_same_bits(known.score(served_features(served, VIEWER_SPLITS, CANDIDATE_SPLITS)), served.probabilities)
+    assert_same_bits(known.score(served_features(served, VIEWER_SIDE, CANDIDATE_SIDE)), served.probabilities)
 
 
 async def test_related_words_share_rows_and_others_none(settings, redis):
     model = admitting(make_snapshot(small(settings), 3), "so")
     row, served = await serve(settings, redis, model)
     inputs = encode(
-        served_features(served, VIEWER_SPLITS, CANDIDATE_SPLITS), model.vocabulary, BinsView.empty()
+        served_features(served, VIEWER_SIDE, CANDIDATE_SIDE), model.vocabulary, BinsView.empty()
     ).candidate_slots["subwords"]
     one, related, other = (
         set(inputs.slots[inputs.offsets[row[i]] : inputs.offsets[row[i] + 1]].tolist()) for i in (1, 2, 3)

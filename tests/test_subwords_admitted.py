@@ -19,7 +19,7 @@ from contracts.served import served_features
 from contracts.settings import Settings, TrainerSettings, VocabSettings
 from contracts.topics import TWEETS
 from featurestore.encoding import encode as encode_features
-from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_SIDE, VIEWER_SIDE
 from featurestore.join_examples import Labelled, examples_of
 from featurestore.layout import COUNTERS_RECORD, HISTORY_RECORD, TWEET, WORD_SUBWORDS, decode_tweets
 from featurestore.read_columns import Found, columns_of
@@ -134,7 +134,7 @@ def serve(model: Predictor) -> tuple[CandidatesServed, FeatureColumns, dict[int,
     ((_, served),) = rank([make_request(1)], read(), model, 0, lambda: 0)
     served = Codec(CandidatesServed).decode(encode(served))
     rows = {tweet: row for row, tweet in enumerate(served.tweet_ids.tolist())}
-    return served, served_features(served, VIEWER_SPLITS, CANDIDATE_SPLITS), rows
+    return served, served_features(served, VIEWER_SIDE, CANDIDATE_SIDE), rows
 
 
 def liked(served: CandidatesServed, row: int) -> Examples:

@@ -69,6 +69,27 @@ def test_missing_splits_and_other_widths_are_malformed(examples: Examples) -> No
         read_examples(encode_examples(replace(examples, features=narrow)))
 
 
+def test_values_and_vectors_that_are_not_those_of_the_feature_set_are_malformed(examples: Examples) -> None:
+    features = examples.features
+    history = features.viewer_keys["history"]
+    clock = features.viewer_vectors["clock"]
+    ones = np.ones(len(history.keys), np.float32)
+    text = features.candidate_keys["text"]
+    valued = replace(text, values=np.ones(len(text.keys), np.float32))
+    for changed, complaint in (
+        ({"viewer_keys": features.viewer_keys | {"history": replace(history, values=None)}}, "splits with values"),
+        ({"candidate_keys": features.candidate_keys | {"text": valued}}, "splits with values"),
+        ({"viewer_keys": features.viewer_keys | {"history": replace(history, values=ones * np.inf)}}, "finite"),
+        ({"viewer_vectors": {}}, "vectors are not"),
+        ({"viewer_vectors": {"clock": clock[:, :3].copy()}}, "vectors are not"),
+        ({"viewer_vectors": {"clock": clock * np.nan}}, "finite"),
+        ({"candidate_vectors": {"image": np.zeros((len(features), 2), np.float32)}}, "vectors are not"),
+    ):
+        with pytest.raises(BadRecord, match=complaint) as caught:
+            read_examples(encode_examples(replace(examples, features=replace(features, **changed))))
+        assert caught.value.reason == "malformed"
+
+
 @pytest.mark.parametrize("name", ["candidate_keys.text", "viewer_dense", "labels", "request_ids"])
 def test_columns_of_another_type_are_malformed(examples: Examples, name: str) -> None:
     column = pa.array([{"a": 1}] * len(examples))

@@ -1,10 +1,14 @@
 """Whether a record of `examples` can be learned from; what cannot is a dead letter with a reason."""
 
-import numpy as np
+from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.columns import Ragged, Side
 from contracts.errors import BadRecord
 from contracts.examples import Examples, decode_examples
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, FEATURE_SET, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
 
 
 def read_examples(value: bytes | None) -> Examples:
@@ -22,13 +26,27 @@ def _check(examples: Examples) -> None:
             "feature_set", f"made for feature set {examples.feature_set}, but this trainer learns {FEATURE_SET}"
         )
     features = examples.features
-    if set(features.viewer_keys) != set(VIEWER_SPLITS) or set(features.candidate_keys) != set(CANDIDATE_SPLITS):
+    if set(features.viewer_keys) != set(VIEWER_SIDE.splits) or set(features.candidate_keys) != set(
+        CANDIDATE_SIDE.splits
+    ):
         raise BadRecord("malformed", "Examples: the splits are not those of the feature set")
     widths = features.viewer_dense.shape[1:], features.candidate_dense.shape[1:]
     if widths != ((len(VIEWER_DENSE),), (len(CANDIDATE_DENSE),)):
         raise BadRecord("malformed", f"Examples: dense columns of widths {widths} are not those of the feature set")
+    _check_side(features.viewer_keys, features.viewer_vectors, VIEWER_SIDE)
+    _check_side(features.candidate_keys, features.candidate_vectors, CANDIDATE_SIDE)
     weights = examples.weights
     if len(weights) and not (np.isfinite(weights).all() and weights.min() >= 0):
         raise BadRecord("malformed", "Examples: weights must be finite and not negative")
     if len(weights) and examples.at_ms.min() < 0:
         raise BadRecord("malformed", "Examples: an event time before 1970")
+
+
+def _check_side(bags: Mapping[str, Ragged], vectors: Mapping[str, NDArray[np.float32]], side: Side) -> None:
+    valued = {split: bag.values for split, bag in bags.items() if bag.values is not None}
+    if set(valued) != set(side.valued):
+        raise BadRecord("malformed", "Examples: the splits with values are not those of the feature set")
+    if {name: of.shape[1] for name, of in vectors.items()} != dict(side.vectors):
+        raise BadRecord("malformed", "Examples: the vectors are not those of the feature set")
+    if not all(np.isfinite(array).all() for array in (*valued.values(), *vectors.values())):
+        raise BadRecord("malformed", "Examples: values and vectors must be finite")

@@ -31,6 +31,8 @@ def assert_same_bags(one: Ragged, other: Ragged) -> None:
     """Two rows of bags are the same."""
     assert_same_bits(one.offsets, other.offsets)
     assert_same_bits(one.keys, other.keys)
+    assert (one.values is None) == (other.values is None)
+    assert_same_bits(one.values_or_ones(), other.values_or_ones())
 
 
 def assert_same_features(one: FeatureColumns, other: FeatureColumns) -> None:
@@ -42,3 +44,8 @@ def assert_same_features(one: FeatureColumns, other: FeatureColumns) -> None:
         assert list(mine) == list(theirs)
         for split in mine:
             assert_same_bags(mine[split], theirs[split])
+    for field in ("viewer_vectors", "candidate_vectors"):
+        mine, theirs = getattr(one, field), getattr(other, field)
+        assert list(mine) == list(theirs)
+        for name in mine:
+            assert_same_bits(mine[name], theirs[name])

@@ -127,6 +127,8 @@ RECORDS: dict[str, Record] = {
         viewer_lengths=np.array([1, 0], np.uint8), viewer_keys=u64(1),
         candidate_dense=np.array([1, 2, 3, 4, np.nan, 6], np.float32),
         candidate_lengths=np.array([1, 0, 2, 0, 0, 0], np.uint8), candidate_keys=u64(2**64 - 1, 2**63, 0),
+        viewer_values=np.empty(0, np.float32), viewer_vectors=np.array([0.5, -1], np.float32),
+        candidate_values=np.array([1, 0.25, 1e-45], np.float32), candidate_vectors=np.arange(8, dtype=np.float32),
     ),
 }  # fmt: skip
 
@@ -138,9 +140,11 @@ EXAMPLES = Examples(
         viewer_keys={"viewer": Ragged.from_lengths(np.array([1, 2]), u64(1, 2**64 - 1, 3))},
         candidate_dense=np.array([[1], [np.nan], [3]], np.float32),
         candidate_keys={
-            "text": Ragged.from_lengths(np.array([0, 2, 1]), u64(4, 5, 6)),
+            "text": Ragged.from_lengths(np.array([0, 2, 1]), u64(4, 5, 6), np.array([0.5, 1, -2], np.float32)),
             "tags": Ragged.from_lengths(np.array([0, 0, 0]), u64()),
         },
+        viewer_vectors={"clock": np.array([[0, 1], [1, 0]], np.float32)},
+        candidate_vectors={"image": np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], np.float32)},
     ),
     request_ids=["r-1", "r-1", "r-2"],
     viewer_ids=u64(7, 7, 8),
@@ -169,6 +173,21 @@ FORMER: dict[str, Record] = {
     "ModelPublished.v1.json": replaced(
         RECORDS["ModelPublished"], v=1, evaluation=replaced(RECORDS["ModelPublished"].evaluation, provenance={})
     ),
+    "CandidatesServed.v1.hex": replaced(
+        RECORDS["CandidatesServed"],
+        v=1,
+        **dict.fromkeys(
+            ("viewer_values", "viewer_vectors", "candidate_values", "candidate_vectors"), np.empty(0, np.float32)
+        ),
+    ),
     "VocabCounts.v1.hex": replaced(RECORDS["VocabCounts"], v=1, languages=np.empty(0, np.uint16)),
 }
-FORMER_EXAMPLES = replace(EXAMPLES, provenances=np.full(3, 3, np.uint8))  # unknown
+_PLAIN = {split: Ragged(bags.offsets, bags.keys) for split, bags in EXAMPLES.features.candidate_keys.items()}
+# By version: 2 had no values and no vectors, and 1 did not know the provenances.
+FORMER_EXAMPLES = {
+    2: replace(
+        EXAMPLES,
+        features=replace(EXAMPLES.features, candidate_keys=_PLAIN, viewer_vectors={}, candidate_vectors={}),
+    )
+}
+FORMER_EXAMPLES[1] = replace(FORMER_EXAMPLES[2], provenances=np.full(3, 3, np.uint8))
