@@ -2,17 +2,19 @@
 
 The glue is one vector a candidate, in this order (widths in brackets):
 
-    viewer [dim], history [dim], viewer bins [bin_dim]                             the viewer's part
-    text, tags, author, subwords [dim each], candidate bins [bin_dim]              the candidate's part
+    viewer [dim], history [dim], viewer bins [bin_dim], the viewer's vectors       the viewer's part
+    text, tags, author, subwords [dim each], candidate bins [bin_dim],
+        the candidate's vectors                                                    the candidate's part
     viewer*author, viewer*text, viewer*tags, history*author, history*tags [dim]    taste: element-wise products
 
 The viewer's part comes first: serving multiplies it with the first layer once a request, not once a candidate.
+Vectors are taken as they are, one after another in declared order; none is declared of a candidate today.
 """
 
 import msgspec
 
 from contracts.errors import SettingsError
-from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_SIDE, CANDIDATE_SPLITS, VIEWER_SIDE, VIEWER_SPLITS
 
 CROSSES = (
     ("viewer", "author"),
@@ -33,6 +35,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     bin_dim: int = 8
     hidden: tuple[int, int] = (64, 32)
     places: int = 64  # places of a timeline with a position bias of their own; all below share the last
+    # What all vectors of a side have in the glue. A manifest without them is of a feature set that had no vectors.
+    viewer_vector_width: int = VIEWER_SIDE.vector_width
+    candidate_vector_width: int = CANDIDATE_SIDE.vector_width
     init_scale: float = 0.1  # fresh embedding rows are uniform in (-init_scale, init_scale)
 
     def __post_init__(self) -> None:
@@ -48,12 +53,12 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def viewer_width(self) -> int:
         """How many elements of the glue depend on the viewer alone."""
-        return 2 * self.dim + self.bin_dim
+        return 2 * self.dim + self.bin_dim + self.viewer_vector_width
 
     @property
     def candidate_width(self) -> int:
         """How many elements of the glue depend on the candidate alone."""
-        return 4 * self.dim + self.bin_dim
+        return 4 * self.dim + self.bin_dim + self.candidate_vector_width
 
     @property
     def glue_width(self) -> int:

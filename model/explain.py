@@ -1,7 +1,8 @@
 """What drove a score: take each feature away in turn, score again, and see by how much the log-odds changed.
 
 Exact for the model as it is (no gradient, no sampling), and through the one encoding: taking a dense feature away
-makes it missing, taking a split away empties its bag. Costs one score a feature and candidate: it is for those shown.
+makes it missing, a split taken away is an empty bag, a vector zeros. Costs one score a feature and candidate: it is
+for those shown.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,13 +13,22 @@ from numpy.typing import NDArray
 
 from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.records import Reason
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import (
+    CANDIDATE_DENSE,
+    CANDIDATE_SIDE,
+    CANDIDATE_SPLITS,
+    VIEWER_DENSE,
+    VIEWER_SIDE,
+    VIEWER_SPLITS,
+)
 
 _NAMES = (
     *(feature.name for feature in VIEWER_DENSE),
     *(feature.name for feature in CANDIDATE_DENSE),
     *VIEWER_SPLITS,
     *CANDIDATE_SPLITS,
+    *(name for name, _ in VIEWER_SIDE.vectors),
+    *(name for name, _ in CANDIDATE_SIDE.vectors),
 )
 
 
@@ -58,6 +68,10 @@ def _without_each(features: FeatureColumns) -> Iterator[FeatureColumns]:
         yield replace(features, viewer_keys=_emptied(features.viewer_keys, split))
     for split in CANDIDATE_SPLITS:
         yield replace(features, candidate_keys=_emptied(features.candidate_keys, split))
+    for name, _ in VIEWER_SIDE.vectors:
+        yield replace(features, viewer_vectors=_zeroed(features.viewer_vectors, name))
+    for name, _ in CANDIDATE_SIDE.vectors:
+        yield replace(features, candidate_vectors=_zeroed(features.candidate_vectors, name))
 
 
 def _missing(dense: NDArray[np.float32], column: int) -> NDArray[np.float32]:
@@ -68,3 +82,7 @@ def _missing(dense: NDArray[np.float32], column: int) -> NDArray[np.float32]:
 
 def _emptied(bags: Mapping[str, Ragged], split: str) -> dict[str, Ragged]:
     return {**bags, split: Ragged.empty(len(bags[split]))}
+
+
+def _zeroed(vectors: Mapping[str, NDArray[np.float32]], name: str) -> dict[str, NDArray[np.float32]]:
+    return {**vectors, name: np.zeros_like(vectors[name])}

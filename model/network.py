@@ -3,8 +3,9 @@
     logit = bias + place bias + first-order sum + taste . crosses + MLP(glue)
 
 The sparse part (tables, pooling, their updates) stands outside, in `model/kernels/bags`: autograd ends at the pooled
-bags, which are its leaves. `taste` is the direct path of the viewer-candidate products to the logit (a factorization
-machine's term); it starts at 1, so that tastes are learned before the hidden layers have found out about them.
+bags, which are its leaves, and at the vectors, which are inputs. `taste` is the direct path of the viewer-candidate
+products to the logit (a factorization machine's term); it starts at 1, so that tastes are learned before the hidden
+layers have found out about them.
 """
 
 import math
@@ -23,14 +24,17 @@ from model.config import CROSSES, ModelConfig
 class Pooled:
     """The pooled inputs of n candidates of m viewers, all float32.
 
-    viewer: per viewer split [m, dim]; viewer_bins [m, bin_dim]; candidate: per candidate split [n, dim];
-    candidate_bins [n, bin_dim]; viewer_first_order [m] and candidate_first_order [n]: sums of first-order weights.
+    viewer: per viewer split [m, dim]; viewer_bins [m, bin_dim]; viewer_vectors [m, viewer_vector_width];
+    candidate: per candidate split [n, dim]; candidate_bins [n, bin_dim]; candidate_vectors
+    [n, candidate_vector_width]; viewer_first_order [m] and candidate_first_order [n]: sums of first-order weights.
     """
 
     viewer: Mapping[str, Tensor]
     viewer_bins: Tensor
+    viewer_vectors: Tensor
     candidate: Mapping[str, Tensor]
     candidate_bins: Tensor
+    candidate_vectors: Tensor
     viewer_first_order: Tensor
     candidate_first_order: Tensor
 
@@ -64,8 +68,9 @@ class RankingModel(nn.Module):
         glue = torch.cat(
             [
                 viewer["viewer"], viewer["history"], pooled.viewer_bins.index_select(0, viewer_row),
+                pooled.viewer_vectors.index_select(0, viewer_row),
                 candidate["text"], candidate["tags"], candidate["author"], candidate["subwords"],
-                pooled.candidate_bins, crosses,
+                pooled.candidate_bins, pooled.candidate_vectors, crosses,
             ],
             dim=1,
         )  # fmt: skip

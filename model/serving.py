@@ -15,8 +15,10 @@ from contracts.columns import FeatureColumns
 from contracts.records import Reason
 from featurestore.encoding import Slots, encode
 from model.explain import explanations
+from model.kernels.bags import Bags
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.snapshot import Manifest, Snapshot
+from model.vectors import side_by_side
 from vocab.vocabulary import VocabularyView
 
 F32 = NDArray[np.float32]
@@ -66,7 +68,7 @@ class Predictor:
         """What drove the score of candidates `rows`: for each, the `top` reasons, strongest first.
 
         A reason's `log_odds` is the log-odds with the feature less those without it: positive raised the score.
-        Without means: missing for a dense feature, an empty bag for a split of keys.
+        Without means: missing for a dense feature, an empty bag for a split of keys, zeros for a vector.
         """
         return explanations(features, rows, self.logits, top)
 
@@ -83,12 +85,14 @@ class Predictor:
             _bags(inputs.candidate_slots[split]) for split in ("text", "tags", "author", "subwords")
         )
         viewer_row = _own(inputs.viewer_row)
-        score_viewers(inputs.viewer_bins, viewer, history, weights, glue, hidden, first_order)
+        viewer_vectors = side_by_side(inputs.viewer_vectors, m)
+        candidate_vectors = side_by_side(inputs.candidate_vectors, n)
+        score_viewers(inputs.viewer_bins, viewer_vectors, viewer, history, weights, glue, hidden, first_order)
         logits, probabilities = np.empty(n, np.float32), np.empty(n, np.float32)
 
         def share(begin: int, end: int) -> None:
             score_candidates(
-                begin, end, viewer_row, inputs.candidate_bins, text, tags, author, subwords,
+                begin, end, viewer_row, inputs.candidate_bins, candidate_vectors, text, tags, author, subwords,
                 glue, hidden, first_order, weights, calibrator.x, calibrator.y, logits, probabilities,
             )  # fmt: skip
 
@@ -101,10 +105,12 @@ class Predictor:
         return logits, probabilities
 
 
-def _bags(slots: Slots) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    return _own(slots.offsets), _own(slots.slots)
+def _bags(slots: Slots) -> tuple[NDArray[Any], ...]:
+    """`Bags` as a plain tuple: numba takes some microseconds to see what a named one is."""
+    offsets, rows, values = Bags.of(slots)
+    return _own(offsets), _own(rows), _own(values)
 
 
 def _own(array: NDArray[Any]) -> NDArray[Any]:
     """Writable and contiguous: the kernels are compiled once, for such arrays, and not anew for decoded ones."""
-    return np.require(array, requirements=["C", "W"])
+    return array if array.flags.carray else array.copy()

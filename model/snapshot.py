@@ -17,7 +17,7 @@ import numpy as np
 from contracts.errors import SnapshotInvalid
 from contracts.records import Evaluation
 from featurestore.bins import BinsView
-from featurestore.features import FEATURE_SET
+from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE
 from model.calibration import Calibrator
 from model.config import CROSSES, ModelConfig
 from model.folder import Arrays, read_content, read_folder, write_folder
@@ -102,7 +102,12 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def check_weights(weights: Arrays, config: ModelConfig, where: str) -> None:
-    """Raises `SnapshotInvalid` unless these are exactly the arrays of such a model, all float32."""
+    """Raises `SnapshotInvalid` unless these are exactly the arrays of such a model, all float32, and its vectors are
+    as wide as the declared ones: the kernels check no bounds."""
+    widths = config.viewer_vector_width, config.candidate_vector_width
+    declared = VIEWER_SIDE.vector_width, CANDIDATE_SIDE.vector_width
+    if widths != declared:
+        raise SnapshotInvalid(f"{where}: laid out for vectors of widths {widths}, but the features have {declared}")
     expected = _shapes(config)
     found = {name: array.shape for name, array in weights.items()}
     if found != expected:

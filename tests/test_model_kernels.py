@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.kernels import adagrad, bags
 from model.kernels.adagrad import reference as adagrad_reference
+from model.kernels.bags import Bags
 from model.kernels.bags import reference as bags_reference
 
 ROWS = 50
@@ -16,52 +18,133 @@ def _table(random: np.random.Generator, dim: int) -> tuple[np.ndarray, np.ndarra
     return random.normal(size=(ROWS, dim)).astype(np.float32), random.normal(size=ROWS).astype(np.float32)
 
 
-def _bags(random: np.random.Generator, lengths: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def _bags(random: np.random.Generator, lengths: list[int], valued: bool) -> Bags:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return offsets, random.integers(0, ROWS, offsets[-1]).astype(np.int32)
+    rows = random.integers(0, ROWS, offsets[-1]).astype(np.int32)
+    return Bags(offsets, rows, random.normal(size=len(rows) if valued else 0).astype(np.float32))
+
+
+def _gradients(random: np.random.Generator, n: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    return random.normal(size=(n, dim)).astype(np.float32), random.normal(size=n).astype(np.float32)
+
+
+class Scattered:
+    """The buffers that gradients are added up in."""
+
+    def __init__(self, dim: int) -> None:
+        self.place = np.full(ROWS, -1, np.int32)
+        self.touched, self.count = np.empty(ROWS, np.int32), 0
+        self.buffer, self.buffer_linear = np.empty((ROWS, dim), np.float32), np.empty(ROWS, np.float32)
+
+    def add(self, of: Bags, gradient: np.ndarray, first_order: np.ndarray) -> None:
+        self.count = bags.scatter(
+            *of, gradient, first_order, self.place, self.touched, self.count, self.buffer, self.buffer_linear
+        )
+
+    def bits(self) -> tuple[bytes, ...]:
+        return tuple(array[: self.count].tobytes() for array in (self.touched, self.buffer, self.buffer_linear))
 
 
 lengths = st.lists(st.integers(0, 9), max_size=12)
+dims = st.sampled_from([1, 7, 16])
+seeds = st.integers(0, 100)
 
 
-@given(lengths, st.sampled_from([1, 7, 16]), st.integers(0, 100))
+@given(lengths, st.booleans(), dims, seeds)
 @settings(deadline=None)
-def test_pooling_agrees_with_its_reference(lengths: list[int], dim: int, seed: int) -> None:
+def test_pooling_agrees_with_its_reference(lengths: list[int], valued: bool, dim: int, seed: int) -> None:
     random = np.random.default_rng(seed)
-    offsets, slots = _bags(random, lengths)
-    table, linear = _table(random, dim)
-    pooled, first_order = bags.pool(offsets, slots, table, linear)
-    expected, expected_first_order = bags_reference.pool(offsets, slots, table, linear)
+    some, (table, linear) = _bags(random, lengths, valued), _table(random, dim)
+    pooled, first_order = bags.pool(some, table, linear)
+    expected, expected_first_order = bags_reference.pool(some, table, linear)
     np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(first_order, expected_first_order, rtol=1e-5, atol=1e-5)
 
 
-@given(lengths, lengths, st.sampled_from([1, 7, 16]), st.integers(0, 100))
+@given(lengths, lengths, st.booleans(), st.booleans(), dims, seeds)
 @settings(deadline=None)
 def test_gradients_of_several_splits_add_up_as_in_the_reference(
-    first: list[int], second: list[int], dim: int, seed: int
+    first: list[int], second: list[int], first_valued: bool, second_valued: bool, dim: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
-    place = np.full(ROWS, -1, np.int32)
-    touched, buffer = np.empty(ROWS, np.int32), np.empty((ROWS, dim), np.float32)
-    buffer_linear = np.empty(ROWS, np.float32)
-    count, expected, expected_linear = 0, np.zeros((ROWS, dim)), np.zeros(ROWS)
-    for lengths in (first, second):
-        offsets, slots = _bags(random, lengths)
-        gradient = random.normal(size=(len(lengths), dim)).astype(np.float32)
-        first_order = random.normal(size=len(lengths)).astype(np.float32)
-        count = bags.scatter(
-            offsets, slots, gradient, first_order, place, touched, count, buffer, buffer_linear
-        )  # fmt: skip
-        table, linear = bags_reference.scatter(offsets, slots, gradient, first_order, ROWS)
+    found, expected, expected_linear = Scattered(dim), np.zeros((ROWS, dim)), np.zeros(ROWS)
+    for lengths, valued in ((first, first_valued), (second, second_valued)):
+        some, gradients = _bags(random, lengths, valued), _gradients(random, len(lengths), dim)
+        found.add(some, *gradients)
+        table, linear = bags_reference.scatter(some, *gradients, ROWS)
         expected, expected_linear = expected + table, expected_linear + linear
-    rows = touched[:count]
+    count = found.count
+    rows = found.touched[:count]
     assert len(set(rows.tolist())) == count
-    assert (place[rows] == np.arange(count)).all()
+    assert (found.place[rows] == np.arange(count)).all()
     untouched = np.setdiff1d(np.arange(ROWS), rows)
     assert not expected[untouched].any()
-    np.testing.assert_allclose(buffer[:count], expected[rows], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(buffer_linear[:count], expected_linear[rows], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.buffer[:count], expected[rows], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.buffer_linear[:count], expected_linear[rows], rtol=1e-4, atol=1e-5)
+
+
+@given(lengths, st.booleans(), dims, seeds)
+@settings(deadline=None)
+def test_the_gradient_is_that_of_what_was_pooled(lengths: list[int], valued: bool, dim: int, seed: int) -> None:
+    """Pooling is linear in the table, so along any other table its gradient is what that one pools to."""
+    random = np.random.default_rng(seed)
+    some, (table, linear) = _bags(random, lengths, valued), _table(random, dim)
+    gradient, first_order = _gradients(random, len(lengths), dim)
+    along, along_linear = bags_reference.pool(some, table, linear)
+    of_table, of_linear = bags_reference.scatter(some, gradient, first_order, ROWS)
+    np.testing.assert_allclose((of_table * table).sum(), (gradient * along).sum(), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(of_linear @ linear, first_order @ along_linear, rtol=1e-9, atol=1e-9)
+
+
+def test_the_gradient_is_autograds() -> None:
+    random = np.random.default_rng(2)
+    some, dim = _bags(random, [3, 0, 1, 9, 4], valued=True), 7
+    gradient, first_order = _gradients(random, 5, dim)
+    table, linear = (torch.from_numpy(array).double().requires_grad_() for array in _table(random, dim))
+    bag = torch.from_numpy(np.repeat(np.arange(5), np.diff(some.offsets)))
+    shares = torch.from_numpy(some.values) / torch.bincount(bag, minlength=5).double()[bag].sqrt()
+    rows = torch.from_numpy(some.rows.astype(np.int64))
+    pooled = torch.zeros(5, dim).double().index_add(0, bag, shares[:, None] * table[rows])
+    pooled_linear = torch.zeros(5).double().index_add(0, bag, shares * linear[rows])
+    torch.autograd.backward([pooled, pooled_linear], [torch.from_numpy(gradient), torch.from_numpy(first_order)])
+    of_table, of_linear = bags_reference.scatter(some, gradient, first_order, ROWS)
+    np.testing.assert_allclose(of_table, table.grad, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(of_linear, linear.grad, rtol=1e-12, atol=1e-12)
+
+
+@given(lengths, dims, seeds)
+@settings(deadline=None)
+def test_values_of_one_give_the_bits_of_no_values(lengths: list[int], dim: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    plain, (table, linear) = _bags(random, lengths, valued=False), _table(random, dim)
+    ones = plain._replace(values=np.ones(len(plain.rows), np.float32))
+    gradients = _gradients(random, len(lengths), dim)
+    pooled, scattered = [], []
+    for some in (plain, ones):
+        pooled.append([array.tobytes() for array in bags.pool(some, table, linear)])
+        found = Scattered(dim)
+        found.add(some, *gradients)
+        scattered.append(found.bits())
+    assert pooled[0] == pooled[1]
+    assert scattered[0] == scattered[1]
+
+
+@given(lengths, st.booleans(), st.integers(0, 12), seeds)
+@settings(deadline=None)
+def test_cut_anywhere_bags_give_the_same_bits(lengths: list[int], valued: bool, at: int, seed: int) -> None:
+    random, dim, n, at = np.random.default_rng(seed), 7, len(lengths), min(at, len(lengths))
+    whole, (table, linear) = _bags(random, lengths, valued), _table(random, dim)
+    gradient, first_order = _gradients(random, n, dim)
+    together, apart = Scattered(dim), Scattered(dim)
+    together.add(whole, gradient, first_order)
+    pooled = []
+    for begin, end in ((0, at), (at, n)):
+        part = whole.cut(begin, end)
+        pooled.append(bags.pool(part, table, linear))
+        apart.add(part, gradient[begin:end], first_order[begin:end])
+    assert together.bits() == apart.bits()
+    for parts, of_whole in zip(zip(*pooled, strict=True), bags.pool(whole, table, linear), strict=True):
+        assert np.concatenate(parts).tobytes() == of_whole.tobytes()
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-6, 1.0, 1e6])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 
 from contracts.columns import MISSING, FeatureColumns, Ragged
 from featurestore.encoding import encode
+from featurestore.features import CANDIDATE_SIDE, VIEWER_SIDE
 from model.calibration import Calibrator
+from model.kernels.bags import Bags
 from model.kernels.ranking import Weights
 from model.kernels.ranking.reference import logits as reference_logits
 from model.serving import Predictor
 from model.snapshot import Snapshot
+from model.vectors import side_by_side
 from tests.trainer_world import PLACES, World, small_settings, snapshot_of, trained
 from trainer.learner import Learner
 
@@ -57,9 +61,11 @@ def test_served_logits_are_what_training_predicts(learner: Learner, snapshot: Sn
     predictor = Predictor(snapshot)
     served = predictor.logits(features)
     np.testing.assert_allclose(served, learner.predict(inputs), rtol=1e-5, atol=1e-5)
-    bags = {name: (bag.offsets, bag.slots) for name, bag in (inputs.viewer_slots | inputs.candidate_slots).items()}
+    bags = {name: Bags.of(slots) for name, slots in (inputs.viewer_slots | inputs.candidate_slots).items()}
+    assert len(bags["history"].values) == 50 * 3
     exact = reference_logits(
-        inputs.viewer_row, inputs.viewer_bins, inputs.candidate_bins, bags,
+        inputs.viewer_row, inputs.viewer_bins, inputs.candidate_bins,
+        side_by_side(inputs.viewer_vectors, 50), side_by_side(inputs.candidate_vectors, len(features)), bags,
         Weights.from_arrays(snapshot.weights, snapshot.manifest.config),
     )  # fmt: skip
     np.testing.assert_allclose(served, exact, rtol=1e-5, atol=1e-5)
@@ -105,19 +111,24 @@ def test_read_only_and_empty_inputs_are_scored(predictor: Predictor, features: F
     whole = predictor.score(features)
     for bags in (*features.viewer_keys.values(), *features.candidate_keys.values()):
         bags.offsets.flags.writeable = bags.keys.flags.writeable = False
+        if bags.values is not None:
+            bags.values.flags.writeable = False
+    for vectors in features.viewer_vectors.values():
+        vectors.flags.writeable = False
     assert predictor.score(features).tobytes() == whole.tobytes()
     assert predictor.score(features.take(np.empty(0, np.int64))).shape == (0,)
 
 
 def test_a_candidate_without_any_key_gets_a_finite_score(predictor: Predictor, features: FeatureColumns) -> None:
     bare = _only(features, 0)
-    empty = Ragged(np.zeros(2, np.int64), np.empty(0, np.uint64))
-    bare = FeatureColumns(
-        viewer_row=bare.viewer_row,
+    bare = replace(
+        bare,
         viewer_dense=np.full_like(bare.viewer_dense, MISSING),
-        viewer_keys=dict.fromkeys(bare.viewer_keys, empty),
+        viewer_keys=dict.fromkeys(bare.viewer_keys, Ragged.empty(1)),
+        viewer_vectors=VIEWER_SIDE.zero_vectors(1),
         candidate_dense=np.full_like(bare.candidate_dense, np.inf),
-        candidate_keys=dict.fromkeys(bare.candidate_keys, empty),
+        candidate_keys=dict.fromkeys(bare.candidate_keys, Ragged.empty(1)),
+        candidate_vectors=CANDIDATE_SIDE.zero_vectors(1),
     )
     (probability,) = predictor.score(bare)
     assert 0 < probability < 1
@@ -126,19 +137,18 @@ def test_a_candidate_without_any_key_gets_a_finite_score(predictor: Predictor, f
 def test_reasons_are_the_changes_of_the_log_odds(predictor: Predictor, features: FeatureColumns) -> None:
     rows = np.array([5, 0, 17])
     reasons = predictor.explain(features, rows, top=100)
-    logits = predictor.logits(features)
-    empty = Ragged(np.zeros(len(features) + 1, np.int64), np.empty(0, np.uint64))
-    without_author = FeatureColumns(
-        viewer_row=features.viewer_row,
-        viewer_dense=features.viewer_dense,
-        viewer_keys=features.viewer_keys,
-        candidate_dense=features.candidate_dense,
-        candidate_keys={**features.candidate_keys, "author": empty},
-    )
-    changed = (logits.astype(np.float64) - predictor.logits(without_author))[rows]
-    for of_row, expected in zip(reasons, changed, strict=True):
+    logits = predictor.logits(features).astype(np.float64)
+    without = {
+        "author": replace(
+            features, candidate_keys={**features.candidate_keys, "author": Ragged.empty(len(features))}
+        ),
+        "history": replace(features, viewer_keys={**features.viewer_keys, "history": Ragged.empty(REQUESTS)}),
+        "clock": replace(features, viewer_vectors=VIEWER_SIDE.zero_vectors(REQUESTS)),
+    }
+    changed = {name: (logits - predictor.logits(of))[rows].tolist() for name, of in without.items()}
+    for i, of_row in enumerate(reasons):
         found = {reason.feature: reason.log_odds for reason in of_row}
-        assert found["author"] == expected
+        assert {name: found[name] for name in without} == {name: of[i] for name, of in changed.items()}
         assert "tags" not in found
         sizes = [abs(reason.log_odds) for reason in of_row]
         assert sizes == sorted(sizes, reverse=True)
@@ -161,11 +171,4 @@ def test_serving_imports_no_torch(snapshot: Snapshot, tmp_path: Path) -> None:
 def _only(features: FeatureColumns, row: int) -> FeatureColumns:
     """One candidate with its viewer and nothing else."""
     one = features.take(np.array([row]))
-    viewer = one.viewer_row
-    return FeatureColumns(
-        viewer_row=np.zeros(1, np.int32),
-        viewer_dense=one.viewer_dense[viewer],
-        viewer_keys={split: bags.take(viewer) for split, bags in one.viewer_keys.items()},
-        candidate_dense=one.candidate_dense,
-        candidate_keys=one.candidate_keys,
-    )
+    return one.take_viewers(one.viewer_row, np.zeros(1, np.int32))

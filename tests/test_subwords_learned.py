@@ -9,7 +9,7 @@ from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.examples import Examples
 from contracts.records import ACTIONS, Action, Tweet
 from contracts.settings import Settings, TrainerSettings, VocabSettings
-from featurestore.features import CANDIDATE_DENSE, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.subwords import TweetWords, subwords_of
 from featurestore.tweet_records import tweet_records, tweet_values
 from model.evaluation import log_loss
@@ -49,13 +49,18 @@ def made_up(seed: int) -> tuple[Examples, np.ndarray]:
     text = Ragged.from_lengths(np.full(TWEETS, 2), np.ascontiguousarray(records["keys"][:, :2]).reshape(-1))
     engaged = random.random(TWEETS) < truth[stem]
     liked, seen = (np.uint16(1 << ACTIONS.index(action)) for action in (Action.LIKE, Action.SEEN))
-    none = Ragged.from_lengths(np.zeros(TWEETS, np.int64), np.empty(0, np.uint64))
     features = FeatureColumns(
         viewer_row=np.zeros(TWEETS, np.int32),
         viewer_dense=np.full((1, len(VIEWER_DENSE)), MISSING),
-        viewer_keys=dict.fromkeys(VIEWER_SPLITS, none.take(np.zeros(1, np.int64))),
+        viewer_keys=dict.fromkeys(VIEWER_SIDE.splits, Ragged.empty(1)),
         candidate_dense=np.full((TWEETS, len(CANDIDATE_DENSE)), MISSING),
-        candidate_keys={**dict.fromkeys(TWEET_SPLITS, none), "text": text, "subwords": words.unadmitted(None)},
+        viewer_vectors=VIEWER_SIDE.zero_vectors(1),
+        candidate_vectors=CANDIDATE_SIDE.zero_vectors(TWEETS),
+        candidate_keys={
+            **dict.fromkeys(TWEET_SPLITS, Ragged.empty(TWEETS)),
+            "text": text,
+            "subwords": words.unadmitted(None),
+        },
     )
     labels = np.where(engaged, liked | seen, seen).astype(np.uint16)
     first = np.zeros(TWEETS, np.int64)
@@ -78,8 +83,8 @@ def labels_of(examples: Examples) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(2))
 def test_new_words_are_predicted_by_their_stem(seed):
     examples, truth = made_up(seed)
-    none = Ragged.from_lengths(np.zeros(TWEETS, np.int64), np.empty(0, np.uint64))
-    features = replace(examples.features, candidate_keys={**examples.features.candidate_keys, "subwords": none})
+    none = {**examples.features.candidate_keys, "subwords": Ragged.empty(TWEETS)}
+    features = replace(examples.features, candidate_keys=none)
     with_subwords, without = progressive_loss(examples), progressive_loss(replace(examples, features=features))
     best = log_loss(truth[-LATEST:], labels_of(examples), np.ones(LATEST))
     assert without - with_subwords > 0.5 * (without - best)

@@ -5,6 +5,7 @@
 Viewers' tastes and authors' topics are unit vectors, which nothing but the interaction of the two keys gives away.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,7 @@ from contracts.examples import Examples
 from contracts.frames import VocabDelta
 from contracts.records import ACTIONS, Action, BinsVersion
 from contracts.settings import Settings, TimeSettings, TrainerSettings, VocabSettings
-from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, VIEWER_DENSE
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE
 from model.snapshot import Manifest, Snapshot
 from tests.plain_examples import examples_of
 from trainer.learner import Learner
@@ -89,8 +90,10 @@ class World:
             viewer_dense=random.random((requests, len(VIEWER_DENSE)), np.float32),
             viewer_keys={
                 "viewer": _bags(self.viewer_keys[viewer][:, None]),
-                "history": _bags(self.author_keys[self.favourites[viewer]]),
+                "history": _bags(self.author_keys[self.favourites[viewer]], [1, 1 / 2, 1 / 3]),
             },
+            viewer_vectors={"clock": _clock(requests)},
+            candidate_vectors=CANDIDATE_SIDE.zero_vectors(n),
             candidate_dense=self._dense(author),
             candidate_keys={
                 "text": _bags(self.word_keys[words]),
@@ -202,8 +205,17 @@ def entropy(truth: NDArray[np.float64]) -> float:
     return float(-(truth * np.log(truth) + (1 - truth) * np.log1p(-truth)).mean())
 
 
-def _bags(keys: NDArray[np.uint64]) -> Ragged:
-    return Ragged.from_lengths(np.full(len(keys), keys.shape[1]), np.ascontiguousarray(keys).reshape(-1))
+def _bags(keys: NDArray[np.uint64], values: Sequence[float] | None = None) -> Ragged:
+    """A bag a row of `keys` [n, k]; values: [k], those of every bag."""
+    lengths = np.full(len(keys), keys.shape[1])
+    counts = None if values is None else np.tile(np.array(values, np.float32), len(keys))
+    return Ragged.from_lengths(lengths, np.ascontiguousarray(keys).reshape(-1), counts)
+
+
+def _clock(requests: int) -> NDArray[np.float32]:
+    """A tenth of a turn goes by from one request to the next; a week has seven turns."""
+    turns = np.arange(requests)[:, None] * (2 * np.pi / np.array([10, 70]))
+    return np.stack([np.sin(turns), np.cos(turns)], axis=2).reshape(-1, 4).astype(np.float32)
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,14 +1,14 @@
 """Encoded inputs, cut into batches: views, no copies of slots."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featurestore.encoding import ModelInputs, Slots
-
-Bags = tuple[NDArray[np.int64], NDArray[np.int32]]  # (offsets int64[n + 1], rows int32[...])
+from featurestore.encoding import ModelInputs
+from model.kernels.bags import Bags
+from model.vectors import side_by_side
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Slice:
     viewer_row: NDArray[np.int32]  # [candidates], among the viewers of the slice
     bags: dict[str, Bags]
     bin_bags: dict[str, Bags]
+    viewer_vectors: NDArray[np.float32]  # [viewers, width of all]
+    candidate_vectors: NDArray[np.float32]  # [candidates, width of all]
 
 
 def slices(inputs: ModelInputs, most: int) -> Iterator[tuple[Slice, int, int]]:
@@ -32,23 +34,19 @@ def slices(inputs: ModelInputs, most: int) -> Iterator[tuple[Slice, int, int]]:
 def _cut(inputs: ModelInputs, begin: int, end: int) -> Slice:
     viewers = inputs.viewer_row[begin:end]
     first, last = int(viewers.min()), int(viewers.max()) + 1
-    bags = {split: _cut_bags(bag, first, last) for split, bag in inputs.viewer_slots.items()}
-    bags |= {split: _cut_bags(bag, begin, end) for split, bag in inputs.candidate_slots.items()}
+    bags = {split: Bags.of(slots).cut(first, last) for split, slots in inputs.viewer_slots.items()}
+    bags |= {split: Bags.of(slots).cut(begin, end) for split, slots in inputs.candidate_slots.items()}
     return Slice(
         viewer_row=viewers - np.int32(first),
         bags=bags,
         bin_bags={
-            "viewer_bins": _rows_as_bags(inputs.viewer_bins[first:last]),
-            "candidate_bins": _rows_as_bags(inputs.candidate_bins[begin:end]),
+            "viewer_bins": Bags.of_matrix(inputs.viewer_bins[first:last]),
+            "candidate_bins": Bags.of_matrix(inputs.candidate_bins[begin:end]),
         },
+        viewer_vectors=_cut_vectors(inputs.viewer_vectors, first, last),
+        candidate_vectors=_cut_vectors(inputs.candidate_vectors, begin, end),
     )
 
 
-def _cut_bags(bags: Slots, begin: int, end: int) -> Bags:
-    offsets = bags.offsets
-    return offsets[begin : end + 1] - offsets[begin], bags.slots[offsets[begin] : offsets[end]]
-
-
-def _rows_as_bags(rows: NDArray[np.int32]) -> Bags:
-    """A matrix of bin rows [n, features] as n bags of one row a feature."""
-    return np.arange(len(rows) + 1, dtype=np.int64) * rows.shape[1], np.ascontiguousarray(rows).reshape(-1)
+def _cut_vectors(vectors: Mapping[str, NDArray[np.float32]], begin: int, end: int) -> NDArray[np.float32]:
+    return side_by_side({name: of[begin:end] for name, of in vectors.items()}, end - begin)

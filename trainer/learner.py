@@ -26,6 +26,7 @@ from featurestore.encoding import BIN_ROWS, ModelInputs, encode
 from featurestore.features import CANDIDATE_SPLITS, NUMBER
 from model.config import ModelConfig
 from model.fresh import BIN_DOMAIN, RARE_DOMAIN, fresh_region, fresh_rows
+from model.kernels.bags import Bags
 from model.network import Pooled, RankingModel
 from trainer.adam import Adam
 from trainer.bin_rows import row_mixtures, same_edges
@@ -214,8 +215,10 @@ class Learner:
             Pooled(
                 viewer={split: leaves[split].pooled for split in ("viewer", "history")},
                 viewer_bins=leaves["viewer_bins"].pooled,
+                viewer_vectors=_tensor(part.viewer_vectors),
                 candidate={split: leaves[split].pooled for split in CANDIDATE_SPLITS},
                 candidate_bins=leaves["candidate_bins"].pooled,
+                candidate_vectors=_tensor(part.candidate_vectors),
                 viewer_first_order=_sum(leaf.first_order for name, leaf in leaves.items() if name in of_viewer),
                 candidate_first_order=_sum(
                     leaf.first_order for name, leaf in leaves.items() if name not in of_viewer
@@ -230,12 +233,12 @@ class _Leaf:
     """One split's pooled bags, where autograd ends and the tables' own update begins."""
 
     table: Table
-    bags: tuple[NDArray[np.int64], NDArray[np.int32]]
+    bags: Bags
     pooled: Tensor
     first_order: Tensor
 
     @staticmethod
-    def pool(table: Table, bags: tuple[NDArray[np.int64], NDArray[np.int32]]) -> "_Leaf":
+    def pool(table: Table, bags: Bags) -> "_Leaf":
         pooled, first_order = table.pool(bags)
         return _Leaf(table, bags, _tensor(pooled).requires_grad_(), _tensor(first_order).requires_grad_())
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kernels import adagrad, bags
+from model.kernels.bags import Bags
 
 F32 = NDArray[np.float32]
-Bags = tuple[NDArray[np.int64], NDArray[np.int32]]  # (offsets int64[n + 1], rows int32[...])
 
 # What the second moments start from: how much evidence a row's first step needs to be a full one. Gradients are sums
 # over the batch. First-order weights see |p - y| itself, so one odd example must not move them by a whole step;
@@ -54,12 +54,12 @@ class Table:
 
     def pool(self, bag: Bags) -> tuple[F32, F32]:
         """(pooled float32[n, dim], first_order float32[n])."""
-        pooled, first_order = bags.pool(*bag, self.embedding, self.linear)
+        pooled, first_order = bags.pool(bag, self.embedding, self.linear)
         return pooled, first_order
 
     def learn(self, gradients: Sequence[BagGradient], rate: float) -> None:
         """One Adagrad step of the rows in these bags; all other rows keep their bits."""
-        capacity = min(sum(len(gradient.bags[1]) for gradient in gradients), len(self.linear))
+        capacity = min(sum(len(gradient.bags.rows) for gradient in gradients), len(self.linear))
         touched = np.empty(capacity, np.int32)
         buffer = np.empty((capacity, self.embedding.shape[1]), np.float32)
         buffer_linear = np.empty(capacity, np.float32)

@@ -1,34 +1,32 @@
 """Pooling and its gradient in plain numpy, float64 inside: the definition."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.kernels.bags.layout import Bags
+
 Floats = NDArray[np.floating[Any]]
 
 
 def pool(
-    offsets: NDArray[np.int64],  # [n + 1]
-    slots: NDArray[np.int32],  # [offsets[n]]
+    bags: Bags,
     embedding: Floats,  # [rows, dim]
     linear: Floats,  # [rows]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(pooled float64[n, dim], first_order float64[n])."""
-    n = len(offsets) - 1
+    n = len(bags.offsets) - 1
     pooled, first_order = np.zeros((n, embedding.shape[1])), np.zeros(n)
-    for i in range(n):
-        bag = slots[offsets[i] : offsets[i + 1]]
-        if len(bag):
-            scale = 1 / np.sqrt(len(bag))
-            pooled[i] = embedding[bag].astype(np.float64).sum(axis=0) * scale
-            first_order[i] = linear[bag].astype(np.float64).sum() * scale
+    for i, (rows, shares) in enumerate(_shares(bags)):
+        pooled[i] = shares @ embedding[rows].astype(np.float64)
+        first_order[i] = shares @ linear[rows].astype(np.float64)
     return pooled, first_order
 
 
 def scatter(
-    offsets: NDArray[np.int64],  # [n + 1]
-    slots: NDArray[np.int32],  # [offsets[n]]
+    bags: Bags,
     pooled_gradient: Floats,  # [n, dim]
     first_order_gradient: Floats,  # [n]
     rows: int,
@@ -36,9 +34,15 @@ def scatter(
     """(gradient of the table float64[rows, dim], of the first-order weights float64[rows])."""
     table = np.zeros((rows, pooled_gradient.shape[1]))
     linear = np.zeros(rows)
-    for i in range(len(offsets) - 1):
-        bag = slots[offsets[i] : offsets[i + 1]]
-        for slot in bag:
-            table[slot] += pooled_gradient[i].astype(np.float64) / np.sqrt(len(bag))
-            linear[slot] += float(first_order_gradient[i]) / np.sqrt(len(bag))
+    for i, (bag, shares) in enumerate(_shares(bags)):
+        for row, share in zip(bag, shares, strict=True):
+            table[row] += pooled_gradient[i].astype(np.float64) * share
+            linear[row] += float(first_order_gradient[i]) * share
     return table, linear
+
+
+def _shares(bags: Bags) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+    """Per bag its rows [k] and what each has of the pooled sum, float64[k]."""
+    values = bags.values if len(bags.values) else np.ones(len(bags.rows))
+    for begin, end in zip(bags.offsets[:-1], bags.offsets[1:], strict=True):
+        yield bags.rows[begin:end], values[begin:end] / np.sqrt(np.float64(max(end - begin, 1)))

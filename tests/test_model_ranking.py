@@ -1,0 +1,130 @@
+"""Ranking kernels, their reference and the training model are one function, wherever values and vectors come in."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.config import ModelConfig
+from model.kernels.bags import Bags
+from model.kernels.bags import reference as bags_reference
+from model.kernels.ranking import Weights, score_candidates, score_viewers
+from model.kernels.ranking.reference import logits as reference_logits
+from model.network import Pooled, RankingModel
+
+VIEWERS, CANDIDATES, SLOTS, BINS = 5, 23, 60, 40
+OF_VIEWER, OF_CANDIDATE = ("viewer", "history"), ("text", "tags", "author", "subwords")
+
+
+class Inputs:
+    """Random ones. `valued`: the splits that have values; the others have none."""
+
+    def __init__(self, config: ModelConfig, valued: set[str], seed: int) -> None:
+        random = np.random.default_rng(seed)
+        self.viewer_row = random.integers(0, VIEWERS, CANDIDATES).astype(np.int32)
+        self.viewer_bins = random.integers(0, BINS, (VIEWERS, 3)).astype(np.int32)
+        self.candidate_bins = random.integers(0, BINS, (CANDIDATES, 6)).astype(np.int32)
+        self.viewer_vectors = _normal(random, VIEWERS, config.viewer_vector_width)
+        self.candidate_vectors = _normal(random, CANDIDATES, config.candidate_vector_width)
+        self.bags = {
+            split: _bags(random, VIEWERS if split in OF_VIEWER else CANDIDATES, split in valued)
+            for split in (*OF_VIEWER, *OF_CANDIDATE)
+        }
+
+
+def _normal(random: np.random.Generator, *shape: int) -> np.ndarray:
+    return random.normal(size=shape).astype(np.float32)
+
+
+def _bags(random: np.random.Generator, n: int, valued: bool) -> Bags:
+    lengths = random.integers(0, 6, n)
+    rows = random.integers(0, SLOTS, lengths.sum()).astype(np.int32)
+    return Bags(np.concatenate([[0], np.cumsum(lengths)]), rows, _normal(random, len(rows) if valued else 0))
+
+
+def _arrays(config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
+    """Those of a snapshot."""
+    random = np.random.default_rng(seed)
+    network = RankingModel(config, seed).arrays()
+    return {name: 0.3 * _normal(random, *array.shape) for name, array in network.items()} | {
+        "embedding": _normal(random, SLOTS, config.dim),
+        "linear": _normal(random, SLOTS),
+        "bin_embedding": _normal(random, BINS, config.bin_dim),
+        "bin_linear": _normal(random, BINS),
+    }
+
+
+def _served(inputs: Inputs, weights: Weights, cut: int) -> np.ndarray:
+    """Logits, the candidates scored in two shares."""
+    w, bags = weights, inputs.bags
+    glue = np.empty((VIEWERS, len(w.viewer_layer)), np.float32)
+    hidden, first_order = np.empty((VIEWERS, w.hidden1_bias.size), np.float32), np.empty(VIEWERS, np.float32)
+    score_viewers(
+        inputs.viewer_bins, inputs.viewer_vectors, *(bags[split] for split in OF_VIEWER), w, glue, hidden, first_order
+    )
+    logits, probabilities, no_knots = np.empty(CANDIDATES, np.float32), np.empty(CANDIDATES, np.float32), np.empty(0)
+    for begin, end in ((0, cut), (cut, CANDIDATES)):
+        score_candidates(
+            begin, end, inputs.viewer_row, inputs.candidate_bins, inputs.candidate_vectors,
+            *(bags[split] for split in OF_CANDIDATE),
+            glue, hidden, first_order, w, no_knots, no_knots, logits, probabilities,
+        )  # fmt: skip
+    return logits
+
+
+def _trained(inputs: Inputs, arrays: dict[str, np.ndarray], config: ModelConfig) -> np.ndarray:
+    """What the training model answers, its bags pooled by the reference."""
+    network = RankingModel(config, 0)
+    for name, parameter in network.arrays().items():
+        parameter[:] = arrays[name]
+    pooled, first_order = {}, {}
+    bins = {
+        "viewer_bins": Bags.of_matrix(inputs.viewer_bins),
+        "candidate_bins": Bags.of_matrix(inputs.candidate_bins),
+    }
+    for name, of in {**inputs.bags, **bins}.items():
+        prefix = "bin_" if name in bins else ""
+        both = bags_reference.pool(of, arrays[prefix + "embedding"], arrays[prefix + "linear"])
+        pooled[name], first_order[name] = (torch.from_numpy(array).float() for array in both)
+    given = Pooled(
+        viewer={split: pooled[split] for split in OF_VIEWER},
+        viewer_bins=pooled["viewer_bins"],
+        viewer_vectors=torch.from_numpy(inputs.viewer_vectors),
+        candidate={split: pooled[split] for split in OF_CANDIDATE},
+        candidate_bins=pooled["candidate_bins"],
+        candidate_vectors=torch.from_numpy(inputs.candidate_vectors),
+        viewer_first_order=sum(first_order[name] for name in (*OF_VIEWER, "viewer_bins")),
+        candidate_first_order=sum(first_order[name] for name in (*OF_CANDIDATE, "candidate_bins")),
+    )
+    with torch.no_grad():
+        return network(given, torch.from_numpy(inputs.viewer_row.astype(np.int64))).numpy()
+
+
+@pytest.mark.parametrize("widths", [(0, 0), (4, 0), (0, 3), (5, 1)])
+@given(
+    valued=st.sets(st.sampled_from((*OF_VIEWER, *OF_CANDIDATE))),
+    seed=st.integers(0, 100),
+    cut=st.integers(0, CANDIDATES),
+)
+@settings(deadline=None, max_examples=25)
+def test_serving_training_and_reference_agree(widths: tuple[int, int], valued: set[str], seed: int, cut: int) -> None:
+    config = ModelConfig(
+        num_slots=SLOTS, bin_rows=BINS, dim=6, bin_dim=3, hidden=(9, 4),
+        viewer_vector_width=widths[0], candidate_vector_width=widths[1],
+    )  # fmt: skip
+    inputs, arrays = Inputs(config, valued, seed), _arrays(config, seed)
+    weights = Weights.from_arrays(arrays, config)
+    served = _served(inputs, weights, cut)
+    exact = reference_logits(
+        inputs.viewer_row, inputs.viewer_bins, inputs.candidate_bins,
+        inputs.viewer_vectors, inputs.candidate_vectors, inputs.bags, weights,
+    )  # fmt: skip
+    np.testing.assert_allclose(served, exact, rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(_trained(inputs, arrays, config), exact, rtol=2e-5, atol=2e-5)
+    assert served.tobytes() == _served(inputs, weights, 0).tobytes()
+    inputs.bags = {
+        split: of if len(of.values) else of._replace(values=np.ones(len(of.rows), np.float32))
+        for split, of in inputs.bags.items()
+    }
+    assert served.tobytes() == _served(inputs, weights, 0).tobytes()
