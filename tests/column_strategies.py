@@ -1,0 +1,51 @@
+"""Bags, vectors and blocks of features of any shape and any bits, of two sides that have all there can be."""
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from contracts.columns import MISSING_BITS, FeatureColumns, Ragged, Side
+
+VIEWER = Side(splits=("viewer", "history"), valued=("history",), vectors=(("clock", 2),))
+CANDIDATE = Side(splits=("text", "tags", "author"), valued=("author", "text"), vectors=(("image", 3), ("sound", 1)))
+BITS = st.integers(0, 2**32 - 1) | st.sampled_from([int(MISSING_BITS), 0x7FC00000, 0xFFC00000, 0x7F800001])
+
+
+def floats(shape):
+    """float32 of any bits: NaNs of every kind, infinities and -0.0 included."""
+    return arrays(np.uint32, shape, elements=BITS).map(lambda bits: bits.view(np.float32))
+
+
+@st.composite
+def bags(draw, rows, longest=5, valued=None):
+    """`rows` bags, many of them empty; with values, without, or as it comes."""
+    lengths = draw(arrays(np.int64, rows, elements=st.integers(0, longest)))
+    keys = int(lengths.sum())
+    has_values = draw(st.booleans()) if valued is None else valued
+    return Ragged.from_lengths(lengths, draw(arrays(np.uint64, keys)), draw(floats(keys)) if has_values else None)
+
+
+def side_columns(draw, side, rows):
+    """(bags by split, vectors by name) of `rows` rows."""
+    return (
+        {split: draw(bags(rows, valued=split in side.valued)) for split in side.splits},
+        {name: draw(floats((rows, width))) for name, width in side.vectors},
+    )
+
+
+@st.composite
+def feature_columns(draw, requests=None):
+    """Some viewers, none or some candidates of each, in order of their viewers."""
+    per_viewer = draw(st.lists(st.integers(0, 4), min_size=1, max_size=4)) if requests is None else requests
+    m, n = len(per_viewer), sum(per_viewer)
+    viewer_keys, viewer_vectors = side_columns(draw, VIEWER, m)
+    candidate_keys, candidate_vectors = side_columns(draw, CANDIDATE, n)
+    return FeatureColumns(
+        viewer_row=np.repeat(np.arange(m, dtype=np.int32), per_viewer),
+        viewer_dense=draw(floats((m, 2))),
+        viewer_keys=viewer_keys,
+        candidate_dense=draw(floats((n, 3))),
+        candidate_keys=candidate_keys,
+        viewer_vectors=viewer_vectors,
+        candidate_vectors=candidate_vectors,
+    )
