@@ -1,8 +1,8 @@
 """`FeatureColumns` to a `CandidatesServed` record and back, bit for bit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,19 +89,7 @@ def served_features(record: CandidatesServed, viewer: Side, candidate: Side) -> 
     """
     n = len(record.tweet_ids)
     try:
-        features = FeatureColumns(
-            viewer_row=np.zeros(n, np.int32),
-            viewer_dense=record.viewer_dense.reshape(1, -1),
-            viewer_keys=unpack_bags(
-                PackedBags(record.viewer_lengths, record.viewer_keys, record.viewer_values), viewer
-            ),
-            candidate_dense=record.candidate_dense.reshape(n, -1 if n else 0),
-            candidate_keys=unpack_bags(
-                PackedBags(record.candidate_lengths, record.candidate_keys, record.candidate_values), candidate
-            ),
-            viewer_vectors=unpack_vectors(record.viewer_vectors, 1, viewer),
-            candidate_vectors=unpack_vectors(record.candidate_vectors, n, candidate),
-        )
+        features = features_of_requests([record], viewer, candidate)
     except ValueError as error:
         raise BadRecord("malformed", f"CandidatesServed {record.request_id}: {error}") from error
     rows = {
@@ -112,3 +100,28 @@ def served_features(record: CandidatesServed, viewer: Side, candidate: Side) -> 
     if rows != {n} or any(len(bags) != 1 for bags in features.viewer_keys.values()):
         raise BadRecord("malformed", f"CandidatesServed {record.request_id}: columns of unequal length")
     return features
+
+
+def features_of_requests(records: Sequence[CandidatesServed], viewer: Side, candidate: Side) -> FeatureColumns:
+    """The features of many served requests (at least one) in one block: viewer i, then its candidates, of record i.
+
+    Each record's columns must fit each other. Raises `ValueError` where all of them together do not.
+    """
+    candidates = [len(record.tweet_ids) for record in records]
+    m, n = len(records), sum(candidates)
+
+    def all_of(column: str) -> NDArray[Any]:
+        return np.concatenate([getattr(record, column) for record in records])
+
+    def bags_of(side: str) -> PackedBags:
+        return PackedBags(all_of(f"{side}_lengths"), all_of(f"{side}_keys"), all_of(f"{side}_values"))
+
+    return FeatureColumns(
+        viewer_row=np.repeat(np.arange(m, dtype=np.int32), candidates),
+        viewer_dense=all_of("viewer_dense").reshape(m, -1),
+        viewer_keys=unpack_bags(bags_of("viewer"), viewer),
+        candidate_dense=all_of("candidate_dense").reshape(n, -1 if n else 0),
+        candidate_keys=unpack_bags(bags_of("candidate"), candidate),
+        viewer_vectors=unpack_vectors(all_of("viewer_vectors"), m, viewer),
+        candidate_vectors=unpack_vectors(all_of("candidate_vectors"), n, candidate),
+    )

@@ -12,7 +12,7 @@ from contracts.errors import BadRecord
 from contracts.examples import PROVENANCES, Examples
 from contracts.frames import CandidatesServed
 from contracts.records import ACTIONS, ENGAGED
-from contracts.served import have_values, served_features
+from contracts.served import features_of_requests, have_values
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.layout import mix64
 
@@ -130,9 +130,7 @@ def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Closed:
 
     examples = Examples(
         feature_set=FEATURE_SET,
-        features=FeatureColumns.concatenate(
-            [served_features(piece.record, VIEWER_SIDE, CANDIDATE_SIDE).take(piece.rows) for piece in pieces]
-        ),
+        features=_features(pieces),
         request_ids=[piece.record.request_id for piece in pieces for _ in range(len(piece.rows))],
         viewer_ids=each([piece.record.viewer_id for piece in pieces]).astype(np.uint64),
         tweet_ids=np.concatenate([piece.record.tweet_ids[piece.rows] for piece in pieces]),
@@ -148,6 +146,13 @@ def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Closed:
         provenances=each([PROVENANCES.index(piece.record.provenance) for piece in pieces]).astype(np.uint8),
     )
     return Closed(examples, each([piece.counted_ms for piece in pieces]))
+
+
+def _features(pieces: Sequence[_Piece]) -> FeatureColumns:
+    """Of the kept rows; every request has its viewer."""
+    first_rows = np.cumsum([0, *(len(piece.record.tweet_ids) for piece in pieces)])
+    rows = np.concatenate([piece.rows + first for piece, first in zip(pieces, first_rows, strict=False)])
+    return features_of_requests([piece.record for piece in pieces], VIEWER_SIDE, CANDIDATE_SIDE).take(rows)
 
 
 def _weights(labels: NDArray[np.uint16], negative_keep: float) -> NDArray[np.float32]:

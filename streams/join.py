@@ -19,7 +19,7 @@ from contracts.errors import BadRecord
 from contracts.examples import encode_examples
 from contracts.frames import CandidatesServed
 from contracts.records import Engagement
-from contracts.served import served_features
+from contracts.served import features_of_requests
 from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES
 from featurestore.bin_counter import BinCounter
@@ -167,13 +167,8 @@ class JoinProcessor:
         shown = np.array([len(served.tweet_ids) > 0 for served in batch.events], np.bool_)
         frames = []
         if shown.any():
-            features = FeatureColumns.concatenate(
-                [
-                    served_features(served, VIEWER_SIDE, CANDIDATE_SIDE)
-                    for served in batch.events
-                    if len(served.tweet_ids)
-                ]
-            )
+            served_some = [served for served in batch.events if len(served.tweet_ids)]
+            features = features_of_requests(served_some, VIEWER_SIDE, CANDIDATE_SIDE)
             frames = self._bin_counter.count_served(features, seen.windows[shown], closed_before)
             if not again:
                 _show_nans(features)

@@ -13,7 +13,15 @@ from contracts.columns import FeatureColumns, Ragged, Side
 from contracts.errors import BadRecord
 from contracts.frames import CandidatesServed
 from contracts.records import Provenance
-from contracts.served import PackedBags, pack_bags, pack_vectors, served_features, unpack_bags, unpack_vectors
+from contracts.served import (
+    PackedBags,
+    features_of_requests,
+    pack_bags,
+    pack_vectors,
+    served_features,
+    unpack_bags,
+    unpack_vectors,
+)
 from tests.column_strategies import CANDIDATE, VIEWER, bags, feature_columns, floats
 from tests.golden.compare import assert_same_bags, assert_same_bits, assert_same_features
 from tests.golden.samples import RECORDS
@@ -125,8 +133,9 @@ def test_a_served_record_whose_columns_do_not_fit_is_malformed(damage):
     lambda counts: st.tuples(*(feature_columns(requests=[count]) for count in counts))
 ))  # fmt: skip
 def test_requests_served_apart_concatenate_to_one_batch_even_those_of_no_candidates(parts):
-    records = [served_features(served(part), VIEWER, CANDIDATE) for part in parts]
-    whole = FeatureColumns.concatenate(records)
+    records = [served(part) for part in parts]
+    whole = FeatureColumns.concatenate([served_features(record, VIEWER, CANDIDATE) for record in records])
+    assert_same_features(features_of_requests(records, VIEWER, CANDIDATE), whole)
     assert len(whole.viewer_dense) == len(parts)
     assert len(whole) == len(whole.candidate_dense) == sum(map(len, parts))
     for row, part in enumerate(parts):

@@ -22,9 +22,7 @@ def read_examples(value: bytes | None) -> Examples:
 
 def _check(examples: Examples) -> None:
     if examples.feature_set != FEATURE_SET:
-        raise BadRecord(
-            "feature_set", f"made for feature set {examples.feature_set}, here is {FEATURE_SET}"
-        )
+        raise BadRecord("feature_set", f"made for feature set {examples.feature_set}, here is {FEATURE_SET}")
     features = examples.features
     if set(features.viewer_keys) != set(VIEWER_SIDE.splits) or set(features.candidate_keys) != set(
         CANDIDATE_SIDE.splits
