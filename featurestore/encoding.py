@@ -1,15 +1,15 @@
 """`encode()`: features, a vocabulary and bins at a version in; what the model takes out. The only way from one to the
 other, for trainer, scorer, backfill and parity alike. `encoding_reference.py` says the same slowly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columns import FeatureColumns, Ragged, Side
+from contracts.columns import FeatureColumns, Side
 from featurestore.bins import BIN_ROWS, BinsView
 from featurestore.features import CANDIDATE_SIDE, CANDIDATE_SPLITS, VIEWER_SIDE, VIEWER_SPLITS
 from vocab.layout import Region
@@ -39,7 +39,9 @@ REGIONS = {
 _REGIONS = read_only(np.array([REGIONS[split] for split in (*VIEWER_SPLITS, *CANDIDATE_SPLITS)], np.uint8))
 
 
-class Slots(NamedTuple):
+# What `encode` returns is not frozen, as it might be: an example would take a microsecond longer, of some 17.
+@dataclass(slots=True)
+class Slots:
     """n bags of slots: bag i is `slots[offsets[i]:offsets[i+1]]`. offsets: int64[n+1]. slots: int32[offsets[-1]].
     values: float32[offsets[-1]], what each counts for; None where every slot counts 1."""
 
@@ -48,7 +50,7 @@ class Slots(NamedTuple):
     values: F32 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelInputs:
     """What the model takes of n candidates of m viewers.
 
@@ -74,37 +76,32 @@ def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsVie
 
     Raises `ValueError` for features that lack a dense column or a vector, or have one of another width.
     """
-    of_viewer = [features.viewer_keys[split] for split in VIEWER_SPLITS]
-    of_candidate = [features.candidate_keys[split] for split in CANDIDATE_SPLITS]
-    keys = [bags.keys for bags in (*of_viewer, *of_candidate)]
-    ends = np.array(list(accumulate(map(len, keys))))
-    slots = vocabulary.lookup(np.concatenate(keys), _REGIONS, ends)
-    viewer_slots, begin = _cut(VIEWER_SPLITS, of_viewer, slots, 0)
-    candidate_slots, _ = _cut(CANDIDATE_SPLITS, of_candidate, slots, begin)
+    bags = [features.viewer_keys[split] for split in VIEWER_SPLITS]
+    bags += [features.candidate_keys[split] for split in CANDIDATE_SPLITS]
+    keys = [bag.keys for bag in bags]
+    ends = list(accumulate(map(len, keys)))
+    slots = vocabulary.lookup(np.concatenate(keys), _REGIONS, np.array(ends))
+    found, begin = [], 0
+    for bag, end in zip(bags, ends, strict=True):
+        found.append(Slots(bag.offsets, slots[begin:end], bag.values))
+        begin = end
     return ModelInputs(
         viewer_row=features.viewer_row,
         viewer_bins=bins.viewer.discretize(features.viewer_dense),
         candidate_bins=bins.candidate.discretize(features.candidate_dense),
-        viewer_slots=viewer_slots,
-        candidate_slots=candidate_slots,
+        viewer_slots=dict(zip(VIEWER_SPLITS, found, strict=False)),
+        candidate_slots=dict(zip(CANDIDATE_SPLITS, found[len(VIEWER_SPLITS) :], strict=True)),
         viewer_vectors=_vectors(features.viewer_vectors, VIEWER_SIDE),
         candidate_vectors=_vectors(features.candidate_vectors, CANDIDATE_SIDE),
     )
 
 
-def _cut(splits: Sequence[str], keys: Sequence[Ragged], slots: I32, begin: int) -> tuple[dict[str, Slots], int]:
-    """Each split's own part of `slots`, from `begin` on, as a view; and where the last one ends."""
-    found = {}
-    for split, bags in zip(splits, keys, strict=True):
-        end = begin + len(bags.keys)
-        found[split] = Slots(bags.offsets, slots[begin:end], bags.values)
-        begin = end
-    return found, begin
-
-
 def _vectors(given: Mapping[str, F32], side: Side) -> dict[str, F32]:
     """The declared vectors, as they are."""
+    declared = {}
     for name, width in side.vectors:
-        if name not in given or given[name].shape[1] != width:
+        vectors = given.get(name)
+        if vectors is None or vectors.shape[1] != width:
             raise ValueError(f"features without the vector {name}, which is {width} wide")
-    return {name: given[name] for name, _ in side.vectors}
+        declared[name] = vectors
+    return declared
