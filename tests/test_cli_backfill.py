@@ -188,7 +188,8 @@ def test_ctrl_c_ends_it_and_leaves_no_file(small: Settings, batches: list[Exampl
     _send(small, EXAMPLES, [(i % 4, encode_examples(batches[i % 5])) for i in range(400)])
     out = tmp_path / "scores.parquet"
     program = (
-        "import time\n"
+        "import signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs are begun without it
         "from driftline.inspect import scored_again\n"
         "observe = scored_again.ScoredAgain.observe\n"
         "def slowly(*arguments):\n"
