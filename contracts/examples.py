@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.errors import BadRecord, UnknownVersion
-from contracts.records import Provenance
+from contracts.records import ACTIONS, ENGAGED, Provenance
 
 VERSION = 3  # 1 had no provenances, 2 no values and no vectors
 PROVENANCES = tuple(Provenance)
+_ENGAGED_BITS = np.uint16(sum(1 << bit for bit, action in enumerate(ACTIONS) if action in ENGAGED))
 _UNKNOWN = PROVENANCES.index(Provenance.UNKNOWN)
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -59,6 +60,11 @@ _FLAT = {
     "weights": np.float32, "probabilities": np.float32, "model_versions": np.int64, "vocab_versions": np.int64,
     "bins_versions": np.int64, "engaged_append_ms": np.int64,
 }  # fmt: skip
+
+
+def engaged(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """bool[n]: whether one of `ENGAGED` is among the actions of each example, labels as in `Examples`."""
+    return np.asarray(labels & _ENGAGED_BITS != 0)
 
 
 def encode_examples(examples: Examples) -> bytes:

@@ -68,6 +68,12 @@ def have_values(lengths: NDArray[np.uint8], side: Side) -> NDArray[np.bool_]:
     return np.repeat(np.resize(of_split, len(lengths)), lengths)
 
 
+def count_values(lengths: NDArray[np.uint8], side: Side) -> int:
+    """How many values go with packed bags of these lengths."""
+    places = [place for place, split in enumerate(side.splits) if split in side.valued]
+    return sum(int(lengths[place :: len(side.splits)].sum(dtype=np.int64)) for place in places)
+
+
 def pack_vectors(vectors: Mapping[str, F32], side: Side) -> F32:
     """float32[rows * width of all vectors]: those of a row one after another."""
     if not side.vectors:

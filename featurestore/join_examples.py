@@ -9,21 +9,13 @@ from xxhash import xxh3_64_intdigest
 
 from contracts.columns import FeatureColumns
 from contracts.errors import BadRecord
-from contracts.examples import PROVENANCES, Examples
+from contracts.examples import PROVENANCES, Examples, engaged
 from contracts.frames import CandidatesServed
-from contracts.records import ACTIONS, ENGAGED
-from contracts.served import features_of_requests, have_values
+from contracts.served import count_values, features_of_requests
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.layout import mix64
 
 MAX_ROWS = 2_048  # of one batch of examples, unless one request has more: some 1.6 kB each before compression
-
-_POSITIVE = np.uint16(sum(1 << bit for bit, action in enumerate(ACTIONS) if action in ENGAGED))
-
-
-def engaged(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
-    """bool[n]: whether a positive action is among those of each example."""
-    return np.asarray(labels & _POSITIVE != 0)
 
 
 @dataclass(slots=True)
@@ -67,8 +59,8 @@ def check_served(record: CandidatesServed) -> None:
         "candidate_dense": n * len(CANDIDATE_DENSE),
         "candidate_lengths": n * len(CANDIDATE_SIDE.splits),
         "candidate_keys": int(record.candidate_lengths.sum(dtype=np.int64)),
-        "viewer_values": np.count_nonzero(have_values(record.viewer_lengths, VIEWER_SIDE)),
-        "candidate_values": np.count_nonzero(have_values(record.candidate_lengths, CANDIDATE_SIDE)),
+        "viewer_values": count_values(record.viewer_lengths, VIEWER_SIDE),
+        "candidate_values": count_values(record.candidate_lengths, CANDIDATE_SIDE),
         "viewer_vectors": VIEWER_SIDE.vector_width,
         "candidate_vectors": n * CANDIDATE_SIDE.vector_width,
     }
@@ -110,7 +102,7 @@ def _sampled(
     rows = np.array(places, np.int64)
     bits = np.array([labels[place].bits for place in places], np.uint16)
     appended = np.array([labels[place].engaged_append_ms for place in places], np.int64)
-    kept = bits & _POSITIVE != 0
+    kept = engaged(bits)
     kept |= _drawn(record.request_id, record.tweet_ids[rows]) < negative_keep
     return _Piece(record, counted_ms, rows[kept], bits[kept], appended[kept])
 
@@ -157,6 +149,6 @@ def _features(pieces: Sequence[_Piece]) -> FeatureColumns:
 
 def _weights(labels: NDArray[np.uint16], negative_keep: float) -> NDArray[np.float32]:
     weights = np.ones(len(labels), np.float32)
-    negative = labels & _POSITIVE == 0
+    negative = ~engaged(labels)
     weights[negative] = 1.0 / negative_keep if negative.any() else 1.0
     return weights

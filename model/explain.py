@@ -13,20 +13,13 @@ from numpy.typing import NDArray
 
 from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.records import Reason
-from featurestore.features import (
-    CANDIDATE_DENSE,
-    CANDIDATE_SIDE,
-    CANDIDATE_SPLITS,
-    VIEWER_DENSE,
-    VIEWER_SIDE,
-    VIEWER_SPLITS,
-)
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
 
 _NAMES = (
     *(feature.name for feature in VIEWER_DENSE),
     *(feature.name for feature in CANDIDATE_DENSE),
-    *VIEWER_SPLITS,
-    *CANDIDATE_SPLITS,
+    *VIEWER_SIDE.splits,
+    *CANDIDATE_SIDE.splits,
     *(name for name, _ in VIEWER_SIDE.vectors),
     *(name for name, _ in CANDIDATE_SIDE.vectors),
 )
@@ -64,9 +57,9 @@ def _without_each(features: FeatureColumns) -> Iterator[FeatureColumns]:
         yield replace(features, viewer_dense=_missing(features.viewer_dense, column))
     for column in range(len(CANDIDATE_DENSE)):
         yield replace(features, candidate_dense=_missing(features.candidate_dense, column))
-    for split in VIEWER_SPLITS:
+    for split in VIEWER_SIDE.splits:
         yield replace(features, viewer_keys=_emptied(features.viewer_keys, split))
-    for split in CANDIDATE_SPLITS:
+    for split in CANDIDATE_SIDE.splits:
         yield replace(features, candidate_keys=_emptied(features.candidate_keys, split))
     for name, _ in VIEWER_SIDE.vectors:
         yield replace(features, viewer_vectors=_zeroed(features.viewer_vectors, name))

@@ -22,14 +22,7 @@ from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.records import ModelPublished
 from contracts.settings import Settings
 from contracts.topics import MODELS, prefixed
-from featurestore.features import (
-    CANDIDATE_DENSE,
-    CANDIDATE_SIDE,
-    CANDIDATE_SPLITS,
-    VIEWER_DENSE,
-    VIEWER_SIDE,
-    VIEWER_SPLITS,
-)
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
 from model.serving import Predictor
 from transport.backoff import pauses
 from transport.kafka_clients import unavailable
@@ -157,9 +150,9 @@ def _one_candidate() -> FeatureColumns:
     return FeatureColumns(
         viewer_row=np.zeros(1, np.int32),
         viewer_dense=np.zeros((1, len(VIEWER_DENSE)), np.float32),
-        viewer_keys={split: _one_key() for split in VIEWER_SPLITS},
+        viewer_keys={split: _one_key() for split in VIEWER_SIDE.splits},
         candidate_dense=np.zeros((1, len(CANDIDATE_DENSE)), np.float32),
-        candidate_keys={split: _one_key() for split in CANDIDATE_SPLITS},
+        candidate_keys={split: _one_key() for split in CANDIDATE_SIDE.splits},
         viewer_vectors=VIEWER_SIDE.zero_vectors(1),
         candidate_vectors=CANDIDATE_SIDE.zero_vectors(1),
     )

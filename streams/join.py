@@ -16,7 +16,7 @@ from aiokafka import ConsumerRecord
 from contracts.codec import Codec, encode
 from contracts.columns import FeatureColumns, is_nan
 from contracts.errors import BadRecord
-from contracts.examples import encode_examples
+from contracts.examples import encode_examples, engaged
 from contracts.frames import CandidatesServed
 from contracts.records import Engagement
 from contracts.served import features_of_requests
@@ -26,7 +26,7 @@ from featurestore.bin_counter import BinCounter
 from featurestore.bin_settings import supervised_numbers
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.join import Joiner, JoinPosition
-from featurestore.join_examples import Closed, check_served, engaged
+from featurestore.join_examples import Closed, check_served
 from streams.batches import decode_batch, observe_times
 from streams.watermark import Watermark
 from transport import metrics
@@ -167,8 +167,8 @@ class JoinProcessor:
         shown = np.array([len(served.tweet_ids) > 0 for served in batch.events], np.bool_)
         frames = []
         if shown.any():
-            served_some = [served for served in batch.events if len(served.tweet_ids)]
-            features = features_of_requests(served_some, VIEWER_SIDE, CANDIDATE_SIDE)
+            with_tweets = [served for served in batch.events if len(served.tweet_ids)]
+            features = features_of_requests(with_tweets, VIEWER_SIDE, CANDIDATE_SIDE)
             frames = self._bin_counter.count_served(features, seen.windows[shown], closed_before)
             if not again:
                 _show_nans(features)

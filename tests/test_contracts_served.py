@@ -15,6 +15,7 @@ from contracts.frames import CandidatesServed
 from contracts.records import Provenance
 from contracts.served import (
     PackedBags,
+    count_values,
     features_of_requests,
     pack_bags,
     pack_vectors,
@@ -54,6 +55,7 @@ PACKED = Side(splits=("b", "a", "c"), valued=("a", "b"))
 })))  # fmt: skip
 def test_bags_packed_by_row_unpack_by_split(by_split):
     packed = pack_bags(by_split, PACKED)
+    assert len(packed.values) == count_values(packed.lengths, PACKED)
     found = unpack_bags(packed, PACKED)
     assert list(found) == ["b", "a", "c"]
     for split, ragged in found.items():

@@ -13,11 +13,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from contracts.errors import BadRecord, SettingsError
-from contracts.examples import Examples
+from contracts.examples import Examples, engaged
 from contracts.records import Provenance
 from driftline.cli.options import time_ms
 from driftline.inspect.backfill_report import Report
-from driftline.inspect.examples import ENGAGED_MASK
 from driftline.inspect.scored_again import NAMED, ScoredAgain, Span
 from model.evaluation import evaluate
 from model.serving import Predictor
@@ -159,7 +158,7 @@ def test_figures_side_by_side_are_of_the_same_examples(predictor: Predictor, ser
     mixed = with_rows(served, fallback, probabilities=np.nan, model_versions=0)
     mixed = with_rows(mixed, range(60, 100), probabilities=0.3, model_versions=VERSION - 1)  # another model's
     report = report_of(predictor, [At(mixed)])
-    now, labels = predictor.score(served.features), served.labels & ENGAGED_MASK != 0
+    now, labels = predictor.score(served.features), engaged(served.labels)
     assert report.all.this_snapshot == evaluate(now, labels, served.weights)
     ranked = report.all.ranked_by_a_model
     assert (ranked.examples, report.fallback) == (140, 60)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contracts.columns import MISSING, FeatureColumns, Ragged
-from contracts.examples import Examples
+from contracts.examples import Examples, engaged
 from contracts.records import ACTIONS, Action, Tweet
 from contracts.settings import Settings, TrainerSettings, VocabSettings
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SIDE
@@ -14,7 +14,7 @@ from featurestore.subwords import TweetWords, subwords_of
 from featurestore.tweet_records import tweet_records, tweet_values
 from model.evaluation import log_loss
 from tests.plain_examples import examples_of
-from trainer.learner import ENGAGED_BITS, Learner
+from trainer.learner import Learner
 from vocab.tokens.tokenizer import Tokenizer
 
 STEMS, TWEETS, LATEST = 40, 12_000, 4_000
@@ -76,7 +76,7 @@ def progressive_loss(examples: Examples) -> float:
 
 
 def labels_of(examples: Examples) -> np.ndarray:
-    return (examples.labels[-LATEST:] & ENGAGED_BITS) != 0
+    return engaged(examples.labels[-LATEST:])
 
 
 @pytest.mark.slow

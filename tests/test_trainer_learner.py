@@ -5,13 +5,14 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.errors import ChainBroken
+from contracts.examples import engaged
 from contracts.settings import VocabSettings
 from featurestore.encoding import encode
 from model.evaluation import log_loss
 from model.folder import digest
 from model.fresh import RARE_DOMAIN, fresh_region, fresh_rows
 from tests.trainer_world import PLACES, WINDOWS, World, entropy, small_settings, trained, versions_of
-from trainer.learner import ENGAGED_BITS, Learner
+from trainer.learner import Learner
 from vocab.layout import Layout
 from vocab.vocabulary import VocabularyView
 
@@ -31,7 +32,7 @@ def test_log_loss_approaches_the_entropy_of_the_truth() -> None:
     examples, truth = world.examples(2_000)
     learner.learn([examples])
     logits = learner.progress.to_arrays()["logits"][-len(examples) :]
-    labels, ones = (examples.labels & ENGAGED_BITS) != 0, np.ones(len(truth))
+    labels, ones = engaged(examples.labels), np.ones(len(truth))
     loss = log_loss(1 / (1 + np.exp(-logits)), labels, ones)
     base = log_loss(np.full(len(truth), labels.mean()), labels, ones)
     assert base - entropy(truth) > 0.1

@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.columns import MISSING, FeatureColumns, Ragged
-from contracts.examples import Examples
+from contracts.examples import Examples, engaged
 from contracts.records import ACTIONS, Action
 from contracts.settings import Settings, TrainerSettings, VocabSettings
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
 from model.evaluation import log_loss
 from tests.plain_examples import examples_of
-from trainer.learner import ENGAGED_BITS, Learner
+from trainer.learner import Learner
 from vocab.keys import keys_of_ids
 from vocab.namespaces import Namespace
 
@@ -86,7 +86,7 @@ def losses(examples: Examples, truth: NDArray[np.float64], without: FeatureColum
 
     A learner predicts each example before it learns from it.
     """
-    labels, ones = examples.labels[-LATEST:] & ENGAGED_BITS != 0, np.ones(LATEST)
+    labels, ones = engaged(examples.labels[-LATEST:]), np.ones(LATEST)
     found = [log_loss(truth[-LATEST:], labels, ones)]
     for features in (without, examples.features):
         learner = Learner(SETTINGS)

@@ -24,10 +24,6 @@ def _check(examples: Examples) -> None:
     if examples.feature_set != FEATURE_SET:
         raise BadRecord("feature_set", f"made for feature set {examples.feature_set}, here is {FEATURE_SET}")
     features = examples.features
-    if set(features.viewer_keys) != set(VIEWER_SIDE.splits) or set(features.candidate_keys) != set(
-        CANDIDATE_SIDE.splits
-    ):
-        raise BadRecord("malformed", "Examples: the splits are not those of the feature set")
     widths = features.viewer_dense.shape[1:], features.candidate_dense.shape[1:]
     if widths != ((len(VIEWER_DENSE),), (len(CANDIDATE_DENSE),)):
         raise BadRecord("malformed", f"Examples: dense columns of widths {widths} are not those of the feature set")
@@ -41,6 +37,8 @@ def _check(examples: Examples) -> None:
 
 
 def _check_side(bags: Mapping[str, Ragged], vectors: Mapping[str, NDArray[np.float32]], side: Side) -> None:
+    if set(bags) != set(side.splits):
+        raise BadRecord("malformed", "Examples: the splits are not those of the feature set")
     valued = {split: bag.values for split, bag in bags.items() if bag.values is not None}
     if set(valued) != set(side.valued):
         raise BadRecord("malformed", "Examples: the splits with values are not those of the feature set")

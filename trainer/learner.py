@@ -18,8 +18,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from contracts.columns import FeatureColumns
 from contracts.errors import ChainBroken
-from contracts.examples import Examples
-from contracts.records import ACTIONS, ENGAGED, BinsVersion
+from contracts.examples import Examples, engaged
+from contracts.records import BinsVersion
 from contracts.settings import Settings
 from featurestore.bins import BinsView
 from featurestore.encoding import BIN_ROWS, ModelInputs, encode
@@ -37,7 +37,6 @@ from vocab.layout import Layout
 from vocab.sorted_keys import NO_ROW
 from vocab.vocabulary import VocabularyView, changed_slots
 
-ENGAGED_BITS = np.uint16(sum(1 << ACTIONS.index(action) for action in ENGAGED))
 DENSE_RATE = 0.04  # Adam's rate on the dense part, as a share of the tables' Adagrad rate
 
 Arrays = dict[str, NDArray[Any]]
@@ -58,7 +57,7 @@ class Targets:
         """Engaged (like, retweet, reply or quote) against not."""
         labels = np.concatenate([part.labels for part in parts])
         return Targets(
-            labels=(labels & ENGAGED_BITS != 0).astype(np.float32),
+            labels=engaged(labels).astype(np.float32),
             weights=np.concatenate([part.weights for part in parts]),
             positions=np.concatenate([part.positions for part in parts]),
             provenances=np.concatenate([part.provenances for part in parts]),

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from contracts.examples import PROVENANCES, Examples, decode_examples
-from contracts.records import ACTIONS, ENGAGED, Provenance
+from contracts.examples import PROVENANCES, Examples, decode_examples, engaged
+from contracts.records import ACTIONS, Provenance
 from contracts.settings import Settings
 from contracts.topics import EXAMPLES
 from driftline.inspect.logs import LogRecord, newest_records, read_log
-
-ENGAGED_MASK = sum(1 << ACTIONS.index(action) for action in ENGAGED)
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +68,7 @@ def newest_examples(settings: Settings, count: int) -> list[Example]:
 
 def stats(settings: Settings) -> ExampleStats:
     """One pass over the log."""
-    batches = rows = engaged = fallback = size = 0
+    batches = rows = positives = fallback = size = 0
     weighted = engaged_weight = 0.0
     first_ms, last_ms = math.inf, -math.inf
     actions: Counter[str] = Counter()
@@ -80,8 +78,8 @@ def stats(settings: Settings) -> ExampleStats:
         batches += 1
         rows += len(examples)
         size += len(record.value or b"")
-        positive = examples.labels & ENGAGED_MASK != 0
-        engaged += int(positive.sum())
+        positive = engaged(examples.labels)
+        positives += int(positive.sum())
         weighted += float(examples.weights.sum())
         engaged_weight += float(examples.weights[positive].sum())
         fallback += int((examples.model_versions == 0).sum())
@@ -96,7 +94,7 @@ def stats(settings: Settings) -> ExampleStats:
         batches=batches,
         examples=rows,
         weighted=weighted,
-        engaged=engaged,
+        engaged=positives,
         base_rate=engaged_weight / weighted if weighted else None,
         actions={action: count for action, count in actions.items() if count},
         fallback=fallback,

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contracts.errors import BadRecord
-from contracts.examples import PROVENANCES, Examples
+from contracts.examples import PROVENANCES, Examples, engaged
 from contracts.records import Evaluation
 from driftline.inspect.backfill_report import Compared, Difference, Group, Parity, Report, Unusable
-from driftline.inspect.examples import ENGAGED_MASK
 from model.evaluation import evaluate
 from model.serving import Predictor
 
@@ -127,7 +126,7 @@ class ScoredAgain:
             examples=examples,
             rows=rows,
             probabilities=self._predictor.score(features) if len(rows) else np.empty(0, np.float32),
-            engaged=examples.labels[rows] & ENGAGED_MASK != 0,
+            engaged=engaged(examples.labels[rows]),
             learned=offset < self._predictor.manifest.offsets.get(partition, 0),
         )
         if len(rows):
