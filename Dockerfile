@@ -22,6 +22,6 @@ ENV NUMBA_CACHE_DIR=/opt/driftline/compiled
 RUN mkdir $NUMBA_CACHE_DIR && chown driftline $NUMBA_CACHE_DIR
 USER driftline
 WORKDIR /var/lib/driftline
-RUN python -m driftline.rehearsal
+RUN python -m driftline.operations.precompile
 ENTRYPOINT ["driftline"]
 CMD ["--help"]

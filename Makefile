@@ -48,6 +48,6 @@ $(VENV)/.servers: $(VENV)/.python scripts/setup_servers.py driftline/servers/set
 	@$(BIN)/python scripts/setup_servers.py
 	@touch $@
 
-$(VENV)/.compiled: $(VENV)/.python driftline/rehearsal.py $(COMPILED)
-	@$(BIN)/python -m driftline.rehearsal
+$(VENV)/.compiled: $(VENV)/.python driftline/operations/precompile.py $(COMPILED)
+	@$(BIN)/python -m driftline.operations.precompile
 	@touch $@

@@ -21,10 +21,10 @@ from ddsketch import DDSketch
 from numba import njit
 from numpy.typing import NDArray
 
-from featurestore.bin_edges import Sketch, equal_mass_edges, ks_distance
-from featurestore.bin_histogram import Histogram
-from featurestore.bin_sketch import BUCKET_BITS
-from featurestore.bin_tree import tree_edges
+from featurestore.bins.edges import Sketch, equal_mass_edges, ks_distance
+from featurestore.bins.histogram import Histogram
+from featurestore.bins.sketch import BUCKET_BITS
+from featurestore.bins.tree import tree_edges
 
 F32 = NDArray[np.float32]
 

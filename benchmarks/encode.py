@@ -21,9 +21,9 @@ from sklearn.preprocessing import KBinsDiscretizer
 
 from contracts.columns import FeatureColumns, Ragged
 from contracts.settings import VocabSettings
-from featurestore.bins import BinsView
-from featurestore.edge_table import BIN_STRIDE, ORDINARY, EdgeTable
-from featurestore.encoding import encode
+from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY, EdgeTable
+from featurestore.bins.replica import BinsView
+from featurestore.encoding.encode import encode
 from featurestore.features import (
     CANDIDATE_DENSE,
     CANDIDATE_SPLITS,
@@ -33,9 +33,9 @@ from featurestore.features import (
     VIEWER_SIDE,
     VIEWER_SPLITS,
 )
-from vocab.layout import Layout
 from vocab.namespaces import Namespace
-from vocab.table import VocabularyView
+from vocab.replica.vocabulary_view import VocabularyView
+from vocab.slot_layout import Layout
 
 CONTINUOUS_FEATURES, BINS = 400, 16
 SPLITS, KEYS_PER_SPLIT = (*VIEWER_SPLITS, *TWEET_SPLITS), 20

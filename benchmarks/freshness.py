@@ -16,8 +16,8 @@ from driftline.demo.freshness import Freshness, FreshnessMeter
 from driftline.inspect.examples import read_examples
 from driftline.inspect.logs import read_records
 from driftline.inspect.models import read_models
-from featurestore.store_reader import FeatureReader
-from transport.redis_connection import connect
+from featurestore.store.reader import FeatureReader
+from transport.redis.connection import connect
 
 POLL_S = 0.005
 

@@ -33,8 +33,8 @@ from driftline.demo.processes import Children
 from driftline.inspect.lags import GROUPS, LagMeter, trainer_lag
 from driftline.servers.local import LocalServers, local_servers
 from simulation.load import Chunk, Load
-from transport import kafka_admin
-from transport.kafka_writer import KafkaWriter
+from transport.kafka import admin as kafka_admin
+from transport.kafka.writer import KafkaWriter
 
 EVENT_RATE = 1_000.0  # tweets a second of event time, so that windows of a minute close during a run
 NAMED_CHUNKS = 20  # whose tweets requests name: in the store before the first request comes

@@ -14,16 +14,16 @@ import numpy as np
 from contracts.columns import FeatureColumns, Ragged
 from contracts.records import Tweet
 from contracts.settings import Settings
-from featurestore import layout
 from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE, VIEWER_SIDE
-from featurestore.subwords import TweetWords, subwords_of
-from featurestore.tweet_records import tweet_records, tweet_values
+from featurestore.store import redis_layout as layout
+from featurestore.store.subwords import TweetWords, subwords_of
+from featurestore.store.tweet_records import tweet_records, tweet_values
 from model.serving import Predictor
-from tests.scoring_samples import make_snapshot
+from tests.support.scoring_samples import make_snapshot
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
+from vocab.replica.vocabulary import VocabularyView
 from vocab.tokens.tokenizer import Tokenizer
-from vocab.vocabulary import VocabularyView
 
 TWEETS, VIEWERS, ROUNDS = 5_000, 10, 25
 WORDS, ADMITTED = 60_000, 20_000  # the commonest words are the admitted ones: two or three of a tweet's are not

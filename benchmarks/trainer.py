@@ -24,11 +24,11 @@ import torch
 from contracts.columns import FeatureColumns
 from contracts.examples import Examples, encode_examples
 from contracts.settings import Settings, TimeSettings, VocabSettings
-from featurestore.encoding import encode
+from featurestore.encoding.encode import encode
 from model.serving import Predictor
 from model.snapshot import Snapshot
-from tests.trainer_world import PLACES, WINDOWS, World, versions_of
-from trainer.check import read_examples
+from tests.support.trainer_world import PLACES, WINDOWS, World, versions_of
+from trainer.check_examples import read_examples
 from trainer.trainer import Consumed, Trainer
 
 ResultT = TypeVar("ResultT")

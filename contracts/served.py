@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, Ragged, Side
 from contracts.errors import BadRecord
-from contracts.frames import CandidatesServed
 
 F32 = NDArray[np.float32]
 

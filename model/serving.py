@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from contracts.columns import FeatureColumns
 from contracts.records import Reason
-from featurestore.encoding import Slots, encode
+from featurestore.encoding.encode import Slots, encode
 from model.explain import explanations
 from model.kernels.bags import Bags
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.snapshot import Manifest, Snapshot
 from model.vectors import side_by_side
-from vocab.vocabulary import VocabularyView
+from vocab.replica.vocabulary import VocabularyView
 
 F32 = NDArray[np.float32]
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from contracts.errors import SnapshotInvalid
 from contracts.records import Evaluation
-from featurestore.bins import BinsView
+from featurestore.bins.replica import BinsView
 from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE
 from model.calibration import Calibrator
 from model.config import CROSSES, ModelConfig
 from model.folder import Arrays, read_content, read_folder, write_folder
-from vocab.vocabulary import VocabularyView
+from vocab.replica.vocabulary import VocabularyView
 
 FORMAT = "driftline.snapshot.1"
 _FILES = {"weights", "vocabulary", "bins", "calibrator"}

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns
-from contracts.frames import CandidatesServed
 from contracts.records import RankedTimeline, RankedTweet, Reason, TimelineRequest, Timings
-from featurestore.store_reader import FeaturesRead
+from featurestore.store.reader import FeaturesRead
 from scoring import fallback
 from scoring.served_log import ServedLog
 
 if TYPE_CHECKING:
     from model.snapshot import Manifest
-    from vocab.vocabulary import VocabularyView
+    from vocab.replica.vocabulary import VocabularyView
 
 MODEL = "model"  # what `ranker` says where no fallback was needed
 EXPLAINED = 5  # places of a timeline whose reasons are given: each costs a score for every feature taken away

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, Side
-from contracts.frames import CandidatesServed
 from contracts.records import TimelineRequest
 from contracts.served import PackedBags, have_values, pack_bags, pack_vectors
 from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE

@@ -18,15 +18,15 @@ from contracts.partitioning import key_of, partition_of
 from contracts.records import TICK_KEY, Tick, TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED, TIMELINE_REQUESTS, TIMELINES_RANKED
-from featurestore.store_reader import FeatureReader
+from featurestore.store.reader import FeatureReader
 from scoring import candidates
+from scoring.hot_swap import ModelFollower
 from scoring.ranker import Model, rank
-from scoring.swap import ModelFollower
 from transport.dead_letters import dead_letter
 from transport.duplicates import RecentIdentities
-from transport.hop import ExactlyOnceHop, Output
+from transport.hop.hop import ExactlyOnceHop, Output
 from transport.metrics import DUPLICATES
-from transport.redis_connection import connect
+from transport.redis.connection import connect
 
 log = logging.getLogger(__name__)
 

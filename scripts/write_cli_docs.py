@@ -1,4 +1,7 @@
-"""Writes docs/cli.md out of the help of the command line. tests/test_cli_help.py checks that it is current."""
+"""Writes docs/cli.md out of the help of the command line.
+
+tests/driftline/test_cli_help.py checks that it is current.
+"""
 
 import inspect
 from collections.abc import Iterator

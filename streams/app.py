@@ -11,9 +11,9 @@ import faust
 
 from contracts.settings import Settings, load
 from contracts.topics import WITH_DEAD_LETTERS, dead_letters, prefixed
-from streams.dead_letters import watch_dead_letters
+from streams.dead_letter_agent import watch_dead_letters
 from streams.services import StreamServices
-from transport.hop import SESSION_TIMEOUT_MS
+from transport.hop.hop import SESSION_TIMEOUT_MS
 
 
 class WorkerApp(faust.App):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from contracts.settings import Settings
 from contracts.topics import Topic
-from streams.batches import EventBatch, EventT, decode_batch, observe_times
-from streams.watermark import Watermark
+from eventtime.watermark import Watermark
+from streams.event_batch import EventBatch, EventT, decode_batch, observe_times
 from transport.duplicates import RecentIdentities
 from transport.metrics import DUPLICATES, LATE_EVENTS
 

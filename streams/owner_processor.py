@@ -1,7 +1,7 @@
 """What the hops of owners share: counts in, decisions out, state on a compacted topic.
 
-An owner (`vocab/owner.py`, `featurestore/bin_owner.py`) is the single writer of what it decides. Its state is written
-in the transaction that commits the offset it stands at, and read again with the counts since after a restart.
+An owner (`vocab/owner/owner.py`, `featurestore/bins/owner.py`) is the single writer of what it decides. Its state is
+written in the transaction that commits the offset it stands at, and read again with the counts since after a restart.
 """
 
 from abc import ABC, abstractmethod
@@ -14,10 +14,10 @@ from contracts.codec import Codec, Frame
 from contracts.errors import BadRecord
 from contracts.settings import Settings
 from contracts.topics import Topic
-from streams.owner_state import EVERY_RECORDS, join_state, state_outputs
+from streams.state_records import EVERY_RECORDS, join_state, state_outputs
 from transport.dead_letters import dead_letter
+from transport.kafka.state_log import read_latest
 from transport.processor import Output
-from transport.state_log import read_latest
 
 
 class Owner(Protocol):

@@ -15,14 +15,14 @@ from contracts.topics import (
     VOCAB_COUNTS,
     Topic,
 )
-from streams.bins import BinProcessor
-from streams.engagements import EngagementProcessor
-from streams.features import FeatureProcessor
-from streams.ingest import IngestProcessor
-from streams.join import JoinProcessor
-from streams.vocabulary import VocabularyProcessor
-from transport.hop import ExactlyOnceHop, Processor
-from transport.redis_connection import connect
+from streams.bin_processor import BinProcessor
+from streams.engagement_processor import EngagementProcessor
+from streams.feature_processor import FeatureProcessor
+from streams.ingest_processor import IngestProcessor
+from streams.join_processor import JoinProcessor
+from streams.vocabulary_processor import VocabularyProcessor
+from transport.hop.hop import ExactlyOnceHop, Processor
+from transport.redis.connection import connect
 
 
 class HopService(Service):

@@ -16,8 +16,8 @@ from contracts.settings import VocabSettings
 from contracts.topics import TWEETS, VOCAB_COUNTS
 from transport.dead_letters import dead_letter
 from transport.processor import Output
-from vocab.layout import Layout
 from vocab.rules import settings_of
+from vocab.slot_layout import Layout
 
 decode_settings = Codec(VocabConfigured).decode
 

@@ -1,9 +1,9 @@
 """The README's tree names the folders that there are, and its table the pages."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 README = (ROOT / "README.md").read_text()
 
 

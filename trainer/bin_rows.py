@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from contracts.errors import ChainBroken
 from contracts.records import BinsVersion
-from featurestore.edge_table import BIN_STRIDE, ORDINARY
+from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY
 from featurestore.features import NUMBER
 
 F32 = NDArray[np.float32]

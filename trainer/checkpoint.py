@@ -26,13 +26,13 @@ import torch
 from contracts.errors import DriftlineError, SettingsError, SnapshotInvalid
 from contracts.records import ModelPublished
 from contracts.settings import Settings
-from featurestore.bins import BinsView
+from featurestore.bins.replica import BinsView
 from featurestore.features import FEATURE_SET
 from model.calibration import Calibrator
 from model.config import ModelConfig
 from model.folder import Arrays, read_folder, remove_old, versions_in, write_file, write_folder
 from trainer.learner import Learner
-from vocab.vocabulary import VocabularyView
+from vocab.replica.vocabulary import VocabularyView
 
 FORMAT = "driftline.checkpoint.1"
 KEEP_CHECKPOINTS = 2  # the newest, and the one before it for a person whose disk damaged the newest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from featurestore.encoding import ModelInputs
+from featurestore.encoding.encode import ModelInputs
 from model.kernels.bags import Bags
 from model.vectors import side_by_side
 

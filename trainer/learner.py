@@ -21,8 +21,8 @@ from contracts.errors import ChainBroken
 from contracts.examples import Examples, engaged
 from contracts.records import BinsVersion
 from contracts.settings import Settings
-from featurestore.bins import BinsView
-from featurestore.encoding import BIN_ROWS, ModelInputs, encode
+from featurestore.bins.replica import BinsView
+from featurestore.encoding.encode import BIN_ROWS, ModelInputs, encode
 from featurestore.features import CANDIDATE_SPLITS, NUMBER
 from model.config import ModelConfig
 from model.fresh import BIN_DOMAIN, RARE_DOMAIN, fresh_region, fresh_rows
@@ -31,11 +31,11 @@ from model.network import Pooled, RankingModel
 from trainer.adam import Adam
 from trainer.bin_rows import row_mixtures, same_edges
 from trainer.inputs import Slice, slices
-from trainer.progress import Progress
+from trainer.progressive_validation import Progress
 from trainer.tables import BagGradient, Table
-from vocab.layout import Layout
+from vocab.replica.vocabulary import VocabularyView, changed_slots
+from vocab.slot_layout import Layout
 from vocab.sorted_keys import NO_ROW
-from vocab.vocabulary import VocabularyView, changed_slots
 
 DENSE_RATE = 0.04  # Adam's rate on the dense part, as a share of the tables' Adagrad rate
 

@@ -16,18 +16,18 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import OffsetOutOfRangeError
 
 from contracts.codec import Codec
+from contracts.columnar import VocabDelta
 from contracts.errors import BadRecord, DriftlineError
-from contracts.frames import VocabDelta
 from contracts.records import BinsVersion
 from contracts.settings import Settings
 from contracts.topics import BINS, EXAMPLES, VOCAB_DELTAS, Topic, prefixed
-from trainer.check import read_examples
+from trainer.check_examples import read_examples
 from trainer.interleave import Interleave
 from trainer.trainer import Consumed
 from trainer.versions import Versions
 from transport.dead_letters import dead_letter
-from transport.hop import Output
-from transport.kafka_clients import BOOTSTRAP_TIMEOUT_MS, translated
+from transport.hop.hop import Output
+from transport.kafka.clients import BOOTSTRAP_TIMEOUT_MS, translated
 
 MOST_ROWS = 20_000  # examples of one partition that may wait, some 10 MB
 MOST_DELTAS = 512  # records of one partition of a delta log that may wait
@@ -169,7 +169,7 @@ class LogReader:
 
 
 def _consumer(settings: Settings) -> KafkaConsumer:
-    """As `transport.kafka_clients.consumer`, but an offset that is gone is an error and never a silent jump."""
+    """As `transport.kafka.clients.consumer`, but an offset that is gone is an error and never a silent jump."""
     return KafkaConsumer(
         bootstrap_servers=settings.kafka.split(","),
         bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,

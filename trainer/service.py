@@ -24,8 +24,8 @@ from trainer.checkpoint import Folders
 from trainer.reader import LogReader
 from trainer.trainer import Trainer
 from transport.backoff import pauses
-from transport.hop import Output
-from transport.kafka_clients import producer, translated
+from transport.hop.hop import Output
+from transport.kafka.clients import producer, translated
 
 _log = logging.getLogger(__name__)
 

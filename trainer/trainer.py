@@ -20,7 +20,7 @@ from trainer import checkpoint
 from trainer.checkpoint import Cut, Folders, Mode
 from trainer.learner import Learner
 from trainer.versions import Versions, target_version
-from vocab.vocabulary import VocabularyView
+from vocab.replica.vocabulary import VocabularyView
 
 _log = logging.getLogger(__name__)
 KEEP_ANNOUNCED = 5  # versions that a scorer may still be about to load, whatever the settings keep

@@ -8,11 +8,11 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Mapping
 
-from contracts.frames import VocabDelta
+from contracts.columnar import VocabDelta
 from contracts.records import BinsVersion
 from contracts.settings import Settings
-from featurestore.bins import Bins, BinsView
-from vocab.vocabulary import Vocabulary, VocabularyView
+from featurestore.bins.replica import Bins, BinsView
+from vocab.replica.vocabulary import Vocabulary, VocabularyView
 
 _log = logging.getLogger(__name__)
 

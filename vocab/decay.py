@@ -6,7 +6,7 @@ A count is a uint64 in units of 2^-32 occurrences, so it can reach 2^32 occurren
 
 in exact integers; factors come from decimal arithmetic of fixed precision, not from the platform's `pow`. Decay is
 applied at windows that get a decision and at no others, over the windows since the decision before. Which windows
-those are is a function of the log (`owner.py`), and so is every count.
+those are is a function of the log (`vocab/owner/owner.py`), and so is every count.
 
 Half a unit of rounding a window adds up to `0.5 / (1 - 2^(-1/half_life))` units: 2^-22 occurrences at a half-life of
 1440 windows. Rounding of the factor adds some `0.53 * half_life * 2^-33` of the count itself. Together within 2^-20

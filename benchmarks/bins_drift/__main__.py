@@ -1,6 +1,6 @@
 """Which rule keeps the meaning of bins: ranks or values? `python -m benchmarks.bins_drift FILE [--plot FILE.svg]`.
 
-FILE holds tweets with public counts over years (anything that `contracts.sources` reads). Two questions are asked of
+FILE holds tweets with public counts over years (anything that `sources` reads). Two questions are asked of
 them, one of counts that grow four-hundredfold, where the answer is a matter of rank or of the value, and one of the
 simulated world:
 
@@ -30,11 +30,11 @@ from benchmarks.normalization import Maximum, MeanVariance
 from contracts.columns import MISSING
 from contracts.records import BinsVersion, Tweet
 from contracts.settings import BinSettings
-from contracts.sources import open_source
-from featurestore.bin_counter import BinCounter
-from featurestore.bin_owner import BinOwner
-from featurestore.bins import BIN_ROWS, Bins, BinsView
+from featurestore.bins.counter import BinCounter
+from featurestore.bins.owner import BinOwner
+from featurestore.bins.replica import BIN_ROWS, Bins, BinsView
 from featurestore.features import CANDIDATE_DENSE, NUMBER, TWEET_COUNTED, VIEWER_DENSE
+from sources import open_source
 from trainer.bin_rows import row_mixtures
 
 F64 = NDArray[np.float64]

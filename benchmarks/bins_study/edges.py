@@ -9,12 +9,12 @@ from benchmarks.bins_study.stream import F32, MONTH
 from contracts.columns import FeatureColumns
 from contracts.records import BinsVersion
 from contracts.settings import BinSettings
-from featurestore.bin_counter import BinCounter
-from featurestore.bin_edges import Sketch, equal_mass_edges
-from featurestore.bin_histogram import Histogram
-from featurestore.bin_owner import BinOwner
-from featurestore.bin_sketch import BUCKET_BITS
-from featurestore.bins import Bins, BinsView
+from featurestore.bins.counter import BinCounter
+from featurestore.bins.edges import Sketch, equal_mass_edges
+from featurestore.bins.histogram import Histogram
+from featurestore.bins.owner import BinOwner
+from featurestore.bins.replica import Bins, BinsView
+from featurestore.bins.sketch import BUCKET_BITS
 from featurestore.features import CONTINUOUS, NUMBER, TWEET_COUNTED, VIEWER_DENSE
 from trainer.bin_rows import row_mixtures
 

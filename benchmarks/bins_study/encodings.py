@@ -16,8 +16,8 @@ from benchmarks.bins_study.edges import BINS, Mixture, RollingEdges, month_edges
 from benchmarks.bins_study.stream import F32, F64, I64, MONTH
 from benchmarks.normalization import Maximum
 from contracts.columns import MISSING
-from featurestore.bins import BinsView
-from featurestore.edge_table import BIN_STRIDE, ORDINARY
+from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY
+from featurestore.bins.replica import BinsView
 from featurestore.features import CONTINUOUS
 
 MOST_Z = 5.0  # z-scores are cut off here, or a heavy tail's largest values undo what was learned

@@ -14,7 +14,7 @@ from numba import njit
 
 from benchmarks.bins_study.edges import Mixture
 from benchmarks.bins_study.stream import F64, I64
-from featurestore.bins import BIN_ROWS
+from featurestore.bins.replica import BIN_ROWS
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _TINY = 1e-12

@@ -25,9 +25,9 @@ from benchmarks.bins_study.stream import (
     tweets_within,
 )
 from contracts.records import Tweet
-from contracts.sources import open_source
 from featurestore.features import TWEET_COUNTED
-from featurestore.tweet_records import tweet_dense, tweet_records
+from featurestore.store.tweet_records import tweet_dense, tweet_records
+from sources import open_source
 from vocab.tokens.tokenizer import Tokenizer
 
 _BATCH = 5_000  # tweets held at a time

@@ -2,7 +2,7 @@
 
     python -m benchmarks.vocab [FILE] [--tweets N] [--live N ...] [--rounds N] [--torchrec-python PYTHON]
 
-With a FILE (anything that `contracts.sources` reads; none of its text is shown), its first tweets go through every
+With a FILE (anything that `sources` reads; none of its text is shown), its first tweets go through every
 stage, timed apart over all batches: tokenize (cold, from an empty table of surfaces, and warm, once more), tokenize
 and count (one source, a window every `WINDOW` batches), decide (observe and close, all 64 shards in one owner), apply
 (a replica), look up (all keys of all tweets at the newest version), view (what is written to Redis after each close).
@@ -25,16 +25,16 @@ from time import process_time
 import numpy as np
 
 from benchmarks.vocab import redis_commands, sizes
-from contracts.frames import VocabCounts, VocabDelta
+from contracts.columnar import VocabCounts, VocabDelta
 from contracts.records import Tweet
 from contracts.settings import VocabSettings
-from contracts.sources import open_source
-from vocab.counting import SourceCounter
+from sources import open_source
 from vocab.keys import SHARDS
-from vocab.owner import VocabularyOwner
+from vocab.owner.owner import VocabularyOwner
+from vocab.replica.vocabulary import Vocabulary
+from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import TokenBatch, Tokenizer
-from vocab.view import ViewUpdates, view_updates
-from vocab.vocabulary import Vocabulary
+from vocab.view.updates import ViewUpdates, view_updates
 
 BATCH = 5_000  # tweets a call, as the hop reads them
 WINDOW = 4  # batches a window

@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.vocab.draws import U64
-from contracts.frames import VocabCounts, empty
+from contracts.columnar import VocabCounts, empty
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
-from vocab.layout import Layout
 from vocab.namespaces import Namespace
-from vocab.owner import VocabularyOwner
-from vocab.table import VocabularyView
+from vocab.owner.owner import VocabularyOwner
+from vocab.replica.vocabulary_view import VocabularyView
+from vocab.slot_layout import Layout
 
 SOURCE = ("tweets", 0)
 CANDIDATES_PER_SLOT = 4  # the default: a fifth of the tracked keys hold a slot

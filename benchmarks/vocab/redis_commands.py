@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 
 from contracts.settings import Settings
 from driftline.servers.local import running, start_redis
-from transport.redis_connection import connect
-from vocab.view import ViewUpdates
-from vocab.view_store import write_view
+from transport.redis.connection import connect
+from vocab.view.store import write_view
+from vocab.view.updates import ViewUpdates
 
 
 def measure(writes: Sequence[ViewUpdates], tweets: int) -> None:

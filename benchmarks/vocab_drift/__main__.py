@@ -1,6 +1,6 @@
 """How the vocabulary follows real drift: `python -m benchmarks.vocab_drift FILE`; docs/vocabulary_drift.md explains.
 
-FILE is anything that `contracts.sources` reads, in order of time; tweets of one time keep the file's order. Numbers
+FILE is anything that `sources` reads, in order of time; tweets of one time keep the file's order. Numbers
 are shown, and no token. One core, and memory for every distinct key of the file.
 """
 
@@ -21,7 +21,7 @@ from benchmarks.vocab_drift.report import as_markdown, print_tables
 from benchmarks.vocab_drift.study import Study
 from contracts.errors import BadSource
 from contracts.records import Tweet
-from contracts.sources import open_source
+from sources import open_source
 
 BATCH = 5_000  # tweets a call at least
 MINUTES_A_DAY = 1_440

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.vocab_drift.exact import Column, KeyTable, Observed
 from benchmarks.vocab_drift.method import Method, Sharing
 from contracts.settings import VocabSettings
-from vocab.layout import Layout
+from vocab.slot_layout import Layout
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]

@@ -13,12 +13,12 @@ from benchmarks.vocab_drift.method import Method
 from benchmarks.vocab_drift.rows import Hashing, TwoHashes
 from benchmarks.vocab_drift.tags import NewHashtags
 from benchmarks.vocab_drift.vocabularies import Driftline, FirstMonth, Unbounded
-from contracts.frames import VocabCounts
+from contracts.columnar import VocabCounts
 from contracts.records import Tweet
 from contracts.settings import KindSettings, TimeSettings, VocabSettings
-from vocab.counting import SourceCounter
 from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
+from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import TokenBatch, Tokenizer
 
 I64 = NDArray[np.int64]

@@ -7,12 +7,12 @@ from benchmarks.vocab_drift.exact import Column, ExactCounter, Observed
 from benchmarks.vocab_drift.memory import bytes_of
 from benchmarks.vocab_drift.method import Admissions, Method, Sharing
 from benchmarks.vocab_drift.rows import Rows
-from contracts.frames import VocabCounts, VocabDelta
+from contracts.columnar import VocabCounts, VocabDelta
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
-from vocab.layout import Layout
-from vocab.owner import VocabularyOwner
-from vocab.table import VocabularyView
+from vocab.owner.owner import VocabularyOwner
+from vocab.replica.vocabulary_view import VocabularyView
+from vocab.slot_layout import Layout
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]

@@ -6,7 +6,7 @@ import typer
 
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson
-from driftline.cli.show import console, plain, print_table, when
+from driftline.tables import console, plain, print_table, when
 
 app = typer.Typer(
     name="dead-letters",
@@ -31,7 +31,7 @@ def list_letters(
     """
     from collections import Counter, deque
 
-    from driftline.inspect import dead_letters
+    from driftline.inspect import dead_letter_log as dead_letters
 
     counts: Counter[tuple[str, str]] = Counter()
     newest: deque[dead_letters.Letter] = deque(maxlen=count)
@@ -61,7 +61,7 @@ def show(
 
     Example: driftline dead-letters show tweets 2 17
     """
-    from driftline.inspect import dead_letters
+    from driftline.inspect import dead_letter_log as dead_letters
 
     found = dead_letters.find_letter(current_settings(), topic, partition, offset)
     if as_json:
@@ -97,7 +97,7 @@ def replay(
 
     Example: driftline dead-letters replay --topic tweets --reason unknown_version
     """
-    from driftline.inspect import dead_letters
+    from driftline.inspect import dead_letter_log as dead_letters
 
     done = dead_letters.replay(current_settings(), reason=reason, topic=topic, dry_run=dry_run)
     if as_json:

@@ -23,7 +23,7 @@ from driftline.cli import (
     vocab,
     worker,
 )
-from transport.client_logs import OncePerInterval
+from transport.kafka.client_logs import OncePerInterval
 
 app = typer.Typer(
     name="driftline",

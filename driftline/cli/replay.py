@@ -36,10 +36,10 @@ def replay(
 
     Example: driftline replay tweets.jsonl.gz --speed 100x
     """
-    from contracts.sources import open_source
     from driftline.feeding.console import run_replay
     from driftline.feeding.loop import FeedConfig
     from driftline.feeding.pace import parse_speed
+    from sources import open_source
 
     config = FeedConfig(speed=parse_speed(speed), most_outstanding=outstanding, window_ms=_window(window))
     source = open_source(

@@ -37,7 +37,7 @@ def down() -> None:
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False) -> None:
     """Say what this machine has, what is missing and how to mend it; exit status 1 if something needed is missing."""
-    from driftline import doctor as checks
+    from driftline.inspect import doctor as checks
 
     found = checks.examine(current_settings())
     if as_json:

@@ -13,7 +13,7 @@ app = typer.Typer(name="topics", help="Compare a cluster's topics with the table
 @app.command()
 def plan(as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False) -> None:
     """Show what `apply` would create or change; exit status 2 if that is anything."""
-    from transport import kafka_admin
+    from transport.kafka import admin as kafka_admin
 
     differences = kafka_admin.plan(current_settings())
     _show(differences, as_json, nothing="topics are as planned")
@@ -24,7 +24,7 @@ def plan(as_json: Annotated[bool, typer.Option("--json", help="Print the differe
 @app.command()
 def apply(as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False) -> None:
     """Create missing topics and set configuration to the table's; partitions are never removed."""
-    from transport import kafka_admin
+    from transport.kafka import admin as kafka_admin
 
     _show(kafka_admin.apply(current_settings()), as_json, nothing="topics are as planned: nothing to do")
 

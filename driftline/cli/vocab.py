@@ -8,10 +8,10 @@ import typer
 from driftline.cli import vocab_changes
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson, Count
-from driftline.cli.show import number, print_table, when
+from driftline.tables import number, print_table, when
 
 if TYPE_CHECKING:
-    from vocab.view_lists import Kind
+    from vocab.view.lists import Kind
 
 app = typer.Typer(
     name="vocab",

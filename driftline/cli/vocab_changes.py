@@ -6,7 +6,7 @@ import typer
 
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson, Count
-from driftline.cli.show import number, print_table
+from driftline.tables import number, print_table
 
 
 def configure(
@@ -21,7 +21,7 @@ def configure(
 
     Example: DRIFTLINE_VOCAB_HASHTAG_CAPACITY=32768 driftline vocab configure --apply
     """
-    from driftline import vocab_settings
+    from driftline.operations import configure_vocab as vocab_settings
 
     settings = current_settings()
     plan = vocab_settings.plan(settings)
@@ -60,7 +60,7 @@ def reshard(
 
     Example: driftline vocab reshard --shards 128 --name wide --yes
     """
-    from driftline import vocab_reshard
+    from driftline.operations import reshard_vocab as vocab_reshard
 
     settings = current_settings()
     plan = vocab_reshard.reshard(settings, name, shards, write=yes)

@@ -6,10 +6,10 @@ from kafka.errors import KafkaError
 
 from contracts.settings import Settings
 from driftline.inspect.lags import GROUPS
-from featurestore.store_errors import unavailable_as_such
-from transport import kafka_admin
-from transport.kafka_clients import admin
-from transport.redis_connection import connect_blocking
+from featurestore.store.errors import unavailable_as_such
+from transport.kafka import admin as kafka_admin
+from transport.kafka.clients import admin
+from transport.redis.connection import connect_blocking
 
 _KEYS_AT_ONCE = 1_000
 

@@ -8,7 +8,7 @@ from contracts.settings import Settings
 from driftline.inspect.backfill import backfill
 from driftline.inspect.backfill_report import Parity
 from driftline.inspect.scored_again import Span
-from scoring.swap import load_warm
+from scoring.hot_swap import load_warm
 
 
 def served_again(settings: Settings, models: Sequence[ModelPublished], timelines: Mapping[int, int]) -> Parity | None:

@@ -24,7 +24,7 @@ from driftline.inspect.lags import trainer_lag
 from driftline.inspect.logs import read_records
 from driftline.inspect.models import read_models
 from driftline.inspect.timelines import ShownTimeline
-from transport.kafka_admin import topic_offsets
+from transport.kafka.admin import topic_offsets
 
 SHOWN_TIMELINES = 3
 SHOWN_PLACES = 5

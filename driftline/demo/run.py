@@ -17,7 +17,6 @@ from rich.console import Console
 
 from contracts.errors import DriftlineError
 from contracts.settings import Settings
-from contracts.sources import Source, open_source
 from driftline.demo.clean_up import forget
 from driftline.demo.display import Display
 from driftline.demo.material import Material, TimedSorter, recorded, simulated_world
@@ -32,9 +31,10 @@ from driftline.feeding.replay import read_into
 from driftline.inspect.lags import LagMeter
 from driftline.inspect.vocab import Movers, movers
 from driftline.servers.local import local_servers
-from transport import kafka_admin
-from transport.kafka_publisher import KafkaPublisher
-from transport.kafka_writer import KafkaWriter
+from sources import Source, open_source
+from transport.kafka import admin as kafka_admin
+from transport.kafka.publisher import KafkaPublisher
+from transport.kafka.writer import KafkaWriter
 
 _CLOCK_SKEW_MS = 86_400_000  # a tweet may be this far ahead of this machine's clock
 MOVERS = 10  # hashtags that are shown to rise, and to fall

@@ -12,7 +12,7 @@ from contracts.errors import BadRecord
 from contracts.records import TICK_KEY, RankedTimeline
 from contracts.settings import Settings
 from contracts.topics import TIMELINES_RANKED
-from transport.kafka_clients import consumer, translated
+from transport.kafka.clients import consumer, translated
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from contracts.records import Provenance
 from contracts.settings import Settings
-from contracts.sources import Source
 from driftline.feeding.loop import FeedConfig, feed
 from driftline.feeding.loop import Progress as Fed
 from driftline.feeding.replay import Reading, replay
 from simulation.world import World
-from transport.kafka_writer import KafkaWriter
+from sources import Source
+from transport.kafka.writer import KafkaWriter
 
 _MEANING = {
     Provenance.REAL: "real tweets, no viewers",

@@ -23,7 +23,7 @@ from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS, Topic
 from driftline.feeding.answers import Answers, open_answers
 from driftline.feeding.pace import Pace, events_of_step
-from transport.record_writer import RecordWriter
+from transport.kafka.record_writer import RecordWriter
 
 _REQUEST_COST = 20  # a request is as much work as so many tweets, so steps at full speed hold few of them
 _IDLE_S = 0.01  # how long to wait where it is too early for the next step

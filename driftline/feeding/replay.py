@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from contracts.codec import encode
 from contracts.settings import Settings
-from contracts.sources import Rejected, Source
 from contracts.topics import TWEETS, dead_letters
 from driftline.demo.plan import window_length_ms
 from driftline.feeding.loop import FeedConfig, Progress, feed
 from driftline.feeding.sorting import TweetSorter
 from simulation.viewers import RecordedWorld, ViewersConfig
-from transport.kafka_publisher import KafkaPublisher
-from transport.record_writer import RecordWriter
+from sources import Rejected, Source
+from transport.kafka.publisher import KafkaPublisher
+from transport.kafka.record_writer import RecordWriter
 
 _ROWS_BETWEEN_REPORTS = 2_000
 

@@ -17,9 +17,9 @@ from driftline.inspect.models import find_model, read_models
 from driftline.inspect.score_file import ScoreFile
 from driftline.inspect.scored_again import ScoredAgain, Span
 from model.serving import Predictor
-from scoring.swap import load_warm
-from trainer.check import read_examples
-from transport.kafka_admin import topic_offsets
+from scoring.hot_swap import load_warm
+from trainer.check_examples import read_examples
+from transport.kafka.admin import topic_offsets
 
 OnProgress = Callable[[int, int], None]  # of offsets: passed, and to pass in all
 

@@ -23,8 +23,8 @@ from contracts.topics import (
     Topic,
 )
 from driftline.inspect.models import read_models
-from transport.kafka_admin import lags_over, topic_offsets
-from transport.kafka_clients import admin
+from transport.kafka.admin import lags_over, topic_offsets
+from transport.kafka.clients import admin
 
 # Consumer group -> the topics that it reads.
 GROUPS: Mapping[str, tuple[Topic, ...]] = {

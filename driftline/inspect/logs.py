@@ -15,8 +15,8 @@ from contracts.errors import ServerUnavailable
 from contracts.records import TICK_KEY
 from contracts.settings import Settings
 from contracts.topics import Topic, prefixed
-from transport.kafka_admin import topic_offsets
-from transport.kafka_clients import consumer, translated
+from transport.kafka.admin import topic_offsets
+from transport.kafka.clients import consumer, translated
 
 _POLL_MS = 500
 _SILENT_POLLS = 60  # of a broker that has records to give and gives none: half a minute

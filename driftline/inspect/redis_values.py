@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from contracts.settings import Settings
-from featurestore.store_errors import unavailable_as_such
-from transport.redis_connection import connect_blocking
+from featurestore.store.errors import unavailable_as_such
+from transport.redis.connection import connect_blocking
 
 
 def look_up(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:

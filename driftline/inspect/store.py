@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
+from contracts.columnar import AUTHOR, COUNTERS, PAIR, TWEET, VIEWER
 from contracts.columns import is_missing
 from contracts.errors import DriftlineError
-from contracts.frames import AUTHOR, COUNTERS, PAIR, TWEET, VIEWER
 from contracts.records import Provenance
 from contracts.settings import Settings
 from driftline.inspect.redis_values import look_up
-from featurestore import layout
 from featurestore.features import TWEET_SPLITS
+from featurestore.store import redis_layout as layout
 
 
 class NotStored(DriftlineError):

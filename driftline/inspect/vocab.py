@@ -1,4 +1,4 @@
-"""The vocabulary as it is now, out of its view in Redis (`vocab/view.py` has the layout)."""
+"""The vocabulary as it is now, out of its view in Redis (`vocab/view/updates.py` has the layout)."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,14 @@ from driftline.inspect.redis_values import look_up
 from driftline.inspect.vocab_log import NoSuchToken
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.view import BUCKET_SHIFT, bucket_key
-from vocab.view_lists import Kind, lists_key, merged, merged_drift, newest_version
-from vocab.view_store import no_view, token_in
+from vocab.view.lists import Kind, lists_key, merged, merged_drift, newest_version
+from vocab.view.store import no_view, token_in
+from vocab.view.updates import BUCKET_SHIFT, bucket_key
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One place of a list. `count`: over its horizon. `velocity`: in occurrences an hour. `score`: `velocity.py`."""
+    """One place of a list. `count`: over its horizon. `velocity`: in occurrences an hour. `score`:
+    `vocab/trends/velocity.py`."""
 
     namespace: str
     token: str
@@ -55,7 +56,7 @@ class Movers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftNow(msgspec.Struct, frozen=True, kw_only=True):
-    """Drift as of one window (`vocab/drift.py` defines each figure); None where there is none yet.
+    """Drift as of one window (`vocab/trends/drift.py` defines each figure); None where there is none yet.
 
     `turnover`: admissions and evictions an hour, per admitted token. `outside`: by namespace, the share of
     occurrences in the newest window whose token had no slot.

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.codec import Codec
+from contracts.columnar import VocabDelta
 from contracts.errors import DriftlineError, VersionNotReached
-from contracts.frames import VocabDelta
 from contracts.settings import Settings
 from contracts.topics import VOCAB_DELTAS
 from driftline.inspect.logs import read_records
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
+from vocab.replica.vocabulary import Vocabulary, VocabularyView
 from vocab.tokens import patterns
-from vocab.vocabulary import Vocabulary, VocabularyView
 
 _codec = Codec(VocabDelta)
 

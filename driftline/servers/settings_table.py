@@ -1,6 +1,6 @@
 """The one table of broker and Redis settings: local runs write it to a file, `compose.yaml` repeats it.
 
-`tests/test_compose.py` compares the two. What differs between them (ports, folders, listeners) is not here.
+`tests/driftline/test_compose.py` compares the two. What differs between them (ports, folders, listeners) is not here.
 """
 
 from contracts.topics import ALL

@@ -6,9 +6,9 @@ import numpy as np
 from msgspec.structs import replace as replaced
 
 from contracts.codec import Record
+from contracts.columnar import BinCounts, CandidatesServed, FeatureUpdates, VocabCounts, VocabDelta
 from contracts.columns import FeatureColumns, Ragged
 from contracts.examples import Examples
-from contracts.frames import BinCounts, CandidatesServed, FeatureUpdates, VocabCounts, VocabDelta
 from contracts.records import (
     Action,
     BinsVersion,

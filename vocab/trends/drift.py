@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vocab import decay
-from vocab.columns import locate
 from vocab.namespaces import Namespace
+from vocab.sorted_columns import locate
 from vocab.trends.velocity import HORIZONS, half_life, reach
 
 U64 = NDArray[np.uint64]

@@ -9,7 +9,7 @@ the highest counts over the longest horizon, then the lowest key, then the lowes
 slot takes 150 at most. A dropped row starts again from zero; sums over all languages stay exact.
 
 Every count is a function of the sources' logs alone, as the owner's decisions are: integers, decayed at each
-decision. `trends_reference.py` is the same in plain dictionaries.
+decision. `reference.py` is the same in plain dictionaries.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vocab import decay
-from vocab.columns import locate
 from vocab.keys import shard_of
 from vocab.languages import ALL
 from vocab.namespaces import SPELLED
+from vocab.sorted_columns import locate
 from vocab.trends.velocity import HORIZONS, SPANS_MS, half_life
 
 U64 = NDArray[np.uint64]

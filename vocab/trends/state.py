@@ -3,7 +3,7 @@
 import numpy as np
 
 from contracts.codec import Frame
-from contracts.frames import U8, U16, U64
+from contracts.columnar import U8, U16, U64
 from vocab.languages import ALL
 from vocab.trends.drift import Drift
 from vocab.trends.horizons import Trends

@@ -2,9 +2,9 @@
 
 A count *over a horizon H* is the sum of all occurrences, each weighted by exp(-age / H): a steady token has as many
 as in the last H, and what is older fades instead of dropping out. A window leaves d = exp(-window length / H) of it
-(fixed point, `decay.py`, half-life H ln 2), so horizons are lengths of event time, whatever the windows' length.
-After n windows a count remembers (1 - d^n) / (1 - d) windows, its *reach*: less than H while the vocabulary is
-younger. Hence, with x the count over the horizon and y the one over the next longer,
+(fixed point, `vocab/decay.py`, half-life H ln 2), so horizons are lengths of event time, whatever the windows'
+length. After n windows a count remembers (1 - d^n) / (1 - d) windows, its *reach*: less than H while the vocabulary
+is younger. Hence, with x the count over the horizon and y the one over the next longer,
 
     expected  m = y * reach of the horizon / reach of the longer
     velocity    = (x - m) / reach                    occurrences more (or fewer) than expected, here an hour

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from featurestore.encoding import Slots
+from featurestore.encoding.encode import Slots
 
 
 class Bags(NamedTuple):

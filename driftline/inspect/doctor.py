@@ -1,0 +1,148 @@
+"""What this machine has of what Driftline needs, what is missing, and how to mend it."""
+
+import importlib.metadata
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from rich.markup import escape
+
+from contracts.errors import ServerUnavailable
+from contracts.settings import Settings, masked
+from driftline.servers import discovery, kafka
+from driftline.servers.background import read_state
+from driftline.servers.local import VARIABLES, configured
+from driftline.servers.processes import listening
+from driftline.servers.settings_table import KAFKA_VERSION
+
+_CONNECT_S = 3.0
+_APT = "apt-get install --no-install-recommends"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding. `needed`: what the settings ask for cannot work without it. `mend` says how, "" where ok."""
+
+    name: str
+    ok: bool
+    needed: bool
+    found: str
+    mend: str
+
+
+def examine(settings: Settings) -> list[Check]:
+    """All checks, in the order in which to mend them. `settings` are resolved."""
+    folder = Path(settings.data_dir).resolve()
+    return [_python(), *_server_programs(settings), *_servers(settings), _torch(), _gpu(), _data_folder(folder)]
+
+
+def show(checks: Sequence[Check]) -> None:
+    """The checks as a table on standard output, and one line that sums up."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "what", "found", "how to mend it"):
+        table.add_column(heading, overflow="fold")
+    for check in checks:
+        mark = "[green]ok[/]" if check.ok else "[red]missing[/]" if check.needed else "[yellow]optional[/]"
+        table.add_row(mark, check.name, escape(check.found), escape(check.mend))
+    console = Console(highlight=False)
+    console.print(table)
+    missing = [check.name for check in checks if check.needed and not check.ok]
+    console.print(f"\nmissing: {', '.join(missing)}" if missing else "\nnothing that is needed is missing")
+
+
+def _check(name: str, ok: bool, found: str, mend: str, *, needed: bool = True) -> Check:
+    return Check(name=name, ok=ok, needed=needed, found=found, mend="" if ok else mend)
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return _check("Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
+
+
+def _server_programs(settings: Settings) -> Iterator[Check]:
+    """What `driftline up` starts servers with; needed for those whose addresses are not configured."""
+    broker, view = not configured("kafka", settings), not configured("redis", settings)
+    java, libs, maven = discovery.find_java(), discovery.find_libs(), discovery.find_maven()
+    found = str(java) if java else f"none of version {discovery.OLDEST_JAVA} or newer"
+    yield _check("JVM", java is not None, found, f"{_APT} openjdk-17-jre-headless", needed=broker)
+    mend = f"{_APT} maven; or set KAFKA_HOME to an unpacked Kafka {KAFKA_VERSION}"
+    yield _check("Maven", maven is not None, str(maven or "none"), mend, needed=broker and libs is None)
+    mend = f"`driftline up` has Maven fetch them ({kafka.DOWNLOAD_MB} MB)"
+    yield _check("Kafka jars", libs is not None, str(libs or "none yet"), mend, needed=False)
+    redis = discovery.find_redis()
+    yield _check("redis-server", redis is not None, str(redis or "none"), f"{_APT} redis-server", needed=view)
+
+
+def _servers(settings: Settings) -> Iterator[Check]:
+    """The servers at the settings' addresses; needed where one is configured or `up` left it running."""
+    from transport.kafka import admin as kafka_admin
+    from transport.redis import connection as redis_connection
+
+    # A port first, for a person who only forgot `driftline up`: both clients would go on trying for seconds.
+    def probe_kafka() -> None:
+        if not any(listening(address, timeout_s=_CONNECT_S) for address in settings.kafka.split(",")):
+            raise ServerUnavailable(f"nothing accepts connections at {settings.kafka}")
+        kafka_admin.check_reachable(settings)
+
+    def probe_redis() -> None:
+        parts = urlsplit(settings.redis)
+        if parts.hostname and not listening(f"{parts.hostname}:{parts.port or 6379}", timeout_s=_CONNECT_S):
+            raise ServerUnavailable(f"nothing accepts connections at {masked(settings.redis)}")
+        redis_connection.check_reachable(settings)
+
+    up = read_state(settings)
+    failures = {}
+    for name, probe in {"kafka": probe_kafka, "redis": probe_redis}.items():
+        needed = configured(name, settings) or name in up
+        variable = VARIABLES[name]
+        mend = f"start it, or mend {variable}" if needed else f"`driftline up` starts it; or set {variable}"
+        failures[name] = failure = _failure(probe)
+        found = failure or masked(getattr(settings, name))
+        yield _check(f"{name.title()} answers", not failure, found, mend, needed=needed)
+    if not failures["kafka"]:
+        differences = kafka_admin.plan(settings)
+        found = f"{len(differences)} differ from the table" if differences else "as planned"
+        yield _check("topics", not differences, found, "`driftline topics apply`")
+
+
+def _failure(probe: Callable[[], None]) -> str:
+    """Why `probe` fails, "" if it does not."""
+    try:
+        probe()
+    except ServerUnavailable as error:
+        return str(error)
+    return ""
+
+
+def _torch() -> Check:
+    try:
+        found = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return _check("torch", False, "not installed", "make setup")
+    return _check("torch", True, found, "")
+
+
+def _gpu() -> Check:
+    mend = "not needed: the CPU does everything, training goes slower"
+    if importlib.util.find_spec("torch") is None:
+        return _check("GPU", False, "unknown without torch", mend, needed=False)
+    import torch
+
+    available = torch.cuda.is_available()
+    return _check("GPU", available, torch.cuda.get_device_name() if available else "none", mend, needed=False)
+
+
+def _data_folder(folder: Path) -> Check:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return _check("data folder", False, f"{folder}: {error.strerror}", "set DRIFTLINE_DATA_DIR to another")
+    return _check("data folder", True, str(folder), "")

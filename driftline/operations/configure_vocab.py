@@ -1,0 +1,79 @@
+"""The settings that a vocabulary goes by: what they are, as its log says, and how they are changed.
+
+They hold from a window on, for every owner alike: the record goes to partition 0 of `tweets`, whose source gives it
+the first window that it has not closed (`streams/vocab_settings.py`).
+"""
+
+import msgspec
+
+from contracts.codec import Codec, encode
+from contracts.columnar import VocabDelta
+from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION
+from contracts.settings import Settings, VocabSettings
+from contracts.topics import TWEETS, VOCAB_DELTAS
+from driftline.inspect.logs import read_records
+from transport.kafka.clients import producer, translated
+from vocab.rules import configured, differences, settings_of
+from vocab.slot_layout import Layout
+
+SEND_TIMEOUT_S = 30.0
+
+_deltas = Codec(VocabDelta)
+
+
+class SettingChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting: as the vocabulary goes by it now, and as it would."""
+
+    setting: str
+    now: float
+    then: float
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What `apply` would change. version: the newest window decided, 0 if there is none: then none are in effect yet.
+    since: the window from which the present settings hold. rows, more_rows: of the embedding table, now and then."""
+
+    version: int
+    since: int
+    changes: list[SettingChange]
+    rows: int
+    more_rows: int
+
+
+def plan(settings: Settings) -> Plan:
+    """One pass over the log of deltas. Raises `SettingsError` for settings that contradict each other, or the number
+    of shards that the vocabulary has."""
+    wanted = Layout.of(settings.vocab)
+    version = since = 0
+    in_effect: VocabSettings | None = None
+    layout: Layout | None = None
+    for _, delta in read_records(settings, VOCAB_DELTAS, _deltas):
+        if delta.vocabulary != settings.vocab.name:
+            continue
+        version = max(version, delta.version)
+        if delta.settings is not None and (in_effect is None or delta.version > since):
+            since, in_effect = delta.version, settings_of(delta.settings)
+            layout = layout.changed(in_effect) if layout else Layout.of(in_effect)
+    if in_effect is None or layout is None:
+        return Plan(version=0, since=0, changes=[], rows=wanted.num_slots, more_rows=0)
+    changes = [
+        SettingChange(setting=name, now=now, then=then)
+        for name, (now, then) in differences(in_effect, settings.vocab).items()
+    ]
+    more = layout.changed(settings.vocab).num_slots - layout.num_slots
+    return Plan(version=version, since=since, changes=changes, rows=layout.num_slots, more_rows=more)
+
+
+def apply(settings: Settings, from_window: int) -> None:
+    """Write the settings of this process into the log, to hold from `from_window` on, or from the first window that
+    is not closed. Raises `ServerUnavailable`, and `SettingsError` for settings that contradict each other."""
+    Layout.of(settings.vocab)
+    with translated(settings):
+        client = producer(settings)
+        try:
+            value = encode(configured(settings.vocab, from_window))
+            client.send(settings.prefix + TWEETS.name, value, SETTINGS_KEY, partition=SETTINGS_PARTITION).get(
+                timeout=SEND_TIMEOUT_S
+            )
+        finally:
+            client.close(timeout=SEND_TIMEOUT_S)

@@ -1,0 +1,163 @@
+"""Another number of virtual shards: a new vocabulary out of the present one, in one transaction.
+
+What changes hands is the owners' newest states, the new vocabulary's first deltas, and what the sources of counts
+committed: into how many shards they count. All of it or nothing is written, so a run that was killed is repeated. A
+worker with the former settings refuses to count from then on, and so does one with the new settings before.
+"""
+
+import asyncio
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from contracts.codec import Codec, encode
+from contracts.columnar import VocabDelta
+from contracts.errors import DriftlineError, SettingsError
+from contracts.partitioning import key_of
+from contracts.settings import Settings
+from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
+from driftline.inspect.logs import read_records
+from streams.ingest_processor import IngestMetadata
+from streams.state_records import state_outputs
+from streams.vocabulary_processor import VocabularyProcessor
+from transport.hop.producer import HopProducer
+from transport.kafka import admin as kafka_admin
+from transport.processor import Output
+from transport.redis.connection import connect
+from vocab.owner import reshard as resharding
+from vocab.owner.owner import VocabularyOwner
+
+SOURCE_HOP, OWNER_HOP = "ingest", "vocabulary"  # of `streams/services.py`
+
+_deltas = Codec(VocabDelta)
+
+
+class NotAtRest(DriftlineError):
+    """Workers that still run, or counts that no owner has read yet."""
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that is counted on, but has no slot in the new vocabulary."""
+
+    namespace: str
+    token: str
+    key: str
+    count: float
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The vocabulary `former`, at `version`, and the one that is made of it. rows: of the embedding table."""
+
+    former: str
+    name: str
+    version: int
+    former_shards: int
+    shards: int
+    counted: int
+    admitted: int
+    former_rows: int
+    rows: int
+    lost: list[Lost]
+
+
+def reshard(settings: Settings, name: str, shards: int, *, write: bool) -> Plan:
+    """What the new vocabulary would be; with `write`, it is made.
+
+    Raises `NotAtRest`, `CannotReshard` for owners that have decided nothing, `ServerUnavailable`, and `SettingsError`
+    for a name that there was or a number of shards that cannot be.
+    """
+    _check_at_rest(settings)
+    _check_name(settings, name)
+    return asyncio.run(_reshard(settings, name, shards, write))
+
+
+async def _reshard(settings: Settings, name: str, shards: int, write: bool) -> Plan:
+    redis = connect(settings)  # a processor wants one; nothing is read from it or written
+    try:
+        processors = [VocabularyProcessor(settings, number, redis) for number in range(VOCAB_COUNTS.partitions)]
+        owners = [await processor.catch_up() for processor in processors]
+    finally:
+        await redis.aclose()
+    made = resharding.reshard(owners, name, shards, VOCAB_COUNTS.partitions)
+    if write:
+        await _write(settings, made)
+    return _plan(owners, made)
+
+
+async def _write(settings: Settings, made: resharding.Resharded) -> None:
+    """One transaction, with the id of a source's hop: begun again, it ends what a killed run left open."""
+    offsets = await asyncio.to_thread(kafka_admin.committed, settings, OWNER_HOP)
+    outputs = [
+        output
+        for partition, owner in enumerate(made.owners)
+        for output in state_outputs(
+            VOCAB_STATE, partition, offsets[VOCAB_COUNTS.name][partition][0], owner.to_bytes()
+        )
+    ]
+    outputs += [
+        Output(
+            VOCAB_DELTAS.name, encode(delta), key=key_of(delta.shard), partition=delta.shard % VOCAB_DELTAS.partitions
+        )
+        for delta in made.deltas
+    ]
+    async with HopProducer(settings, settings.prefix + SOURCE_HOP, 0).owned() as producer:
+        await asyncio.to_thread(_check_at_rest, settings)
+        sources = await asyncio.to_thread(kafka_admin.committed, settings, SOURCE_HOP)
+        await producer.commit(
+            outputs,
+            {
+                TopicPartition(settings.prefix + TWEETS.name, partition): OffsetAndMetadata(
+                    offset, _counting_into(metadata, made.owners[0].settings.shards)
+                )
+                for partition, (offset, metadata) in sources[TWEETS.name].items()
+            },
+        )
+
+
+def _counting_into(metadata: str, shards: int) -> str:
+    source = msgspec.json.decode(metadata, type=IngestMetadata)
+    return msgspec.json.encode(msgspec.structs.replace(source, shards=shards)).decode()
+
+
+def _check_at_rest(settings: Settings) -> None:
+    for hop in (SOURCE_HOP, OWNER_HOP):
+        if members := kafka_admin.group_members(settings, hop):
+            raise NotAtRest(
+                f"{members} workers still have part in {settings.prefix}{hop}: stop every `driftline worker`; one "
+                f"that was killed is missed after {settings.hop.session_timeout_ms / 1000:.0f} s"
+            )
+    if left := kafka_admin.lags(settings, {OWNER_HOP: [VOCAB_COUNTS]})[OWNER_HOP]:
+        raise NotAtRest(
+            f"{left} offsets of {settings.prefix}{VOCAB_COUNTS.name} are not decided on: stop what writes tweets, "
+            "let `driftline worker` run until it has read them, then stop it"
+        )
+
+
+def _check_name(settings: Settings, name: str) -> None:
+    if not name or len(name) > 100:
+        raise SettingsError(f"a vocabulary's name has 1 to 100 characters, not {len(name)}")
+    names = {delta.vocabulary for _, delta in read_records(settings, VOCAB_DELTAS, _deltas)}
+    if name in names | {settings.vocab.name}:
+        raise SettingsError(
+            f"there is a vocabulary {name!r} already: take another name, for its deltas tell it from others"
+        )
+
+
+def _plan(owners: list[VocabularyOwner], made: resharding.Resharded) -> Plan:
+    former, first = owners[0], made.owners[0]
+    return Plan(
+        former=former.settings.name,
+        name=first.settings.name,
+        version=former.version,
+        former_shards=former.settings.shards,
+        shards=first.settings.shards,
+        counted=sum(len(owner.tracked) for owner in owners),
+        admitted=sum(int((owner.tracked.slots >= 0).sum()) for owner in owners),
+        former_rows=former.layout.num_slots,
+        rows=first.layout.num_slots,
+        lost=[
+            Lost(namespace=lost.namespace.name.lower(), token=lost.token, key=f"{lost.key:016x}", count=lost.count)
+            for lost in made.lost
+        ],
+    )

@@ -1,0 +1,114 @@
+"""The bin edges as people query them in Redis: one absolute value, set only if newer. A view: Kafka is the truth.
+
+    {prefix}bins:edges      version (the window), 8 bytes big-endian; then a MessagePack frame, `ShownEdges`
+
+The owner writes it after each decision and when it starts, so a wiped Redis is whole again after one write. It goes
+back `bin_owner.SHOWN` versions with new edges; an edge takes 4 bytes and a row some 40, so some 50 kB at most.
+
+    bins = await read_bins(redis, settings)             # as they are now
+    bins = await read_bins(redis, settings, version)    # as they were then, for ever the same
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from redis.asyncio import Redis
+
+from contracts.codec import Codec, Frame, encode
+from contracts.columnar import F32, I32, I64
+from contracts.errors import BadRecord, VersionNotReached, VersionRetired
+from contracts.settings import Settings
+from featurestore.bins.replica import BinsView
+from featurestore.features import CONTINUOUS, COUNTED_ALIKE, FEATURE_SET, NUMBER
+from featurestore.store.errors import read_values, unavailable_as_such
+from transport.redis.scripts import VERSION_BYTES, set_if_newer
+
+if TYPE_CHECKING:
+    from featurestore.bins.owner import BinOwner
+
+KEY = b"bins:edges"
+
+
+class ShownEdges(Frame, frozen=True, kw_only=True):
+    """Row i: at version `versions[i]`, feature `features[i]` got the next `lengths[i]` of `edges`. Rows ascend by
+    version; a feature's edges hold until its next row. `oldest`: the lowest version that can be asked for.
+    """
+
+    feature_set: str
+    oldest: int
+    versions: I64
+    features: list[str]
+    lengths: I32
+    edges: F32
+
+
+_codec = Codec(ShownEdges)
+
+
+def shown(owner: "BinOwner") -> bytes | None:
+    """The value to write; the same for the same state. None before the first decision."""
+    if not owner.version:
+        return None
+    frame = ShownEdges(
+        feature_set=FEATURE_SET,
+        oldest=owner.oldest_shown,
+        versions=np.array([version for version, _, _ in owner.rolls], np.int64),
+        features=[CONTINUOUS[number].name for _, number, _ in owner.rolls],
+        lengths=np.array([len(edges) for _, _, edges in owner.rolls], np.int32),
+        edges=np.concatenate([np.empty(0, np.float32), *(edges for _, _, edges in owner.rolls)]),
+    )
+    return owner.version.to_bytes(VERSION_BYTES, "big") + encode(frame)
+
+
+async def write_bins(redis: Redis, settings: Settings, owner: "BinOwner") -> None:
+    """Shows the owner's newest version; repeating it, or writing an older one late, changes nothing.
+
+    Raises `ServerUnavailable`.
+    """
+    value = shown(owner)
+    if value is not None:
+        with unavailable_as_such(settings):
+            await set_if_newer(redis, [_key(settings)], [value], settings.features.entity_ttl_s, None)
+
+
+async def read_bins(redis: Redis, settings: Settings, version: int | None = None) -> BinsView:
+    """The edges as of `version`, or of the newest one; the view bears the version asked for, and no sequence.
+
+    Raises `VersionNotReached` for one that is not decided yet, or no view at all; `VersionRetired` for one older than
+    the view goes back; `BadRecord` for a view of features that were counted otherwise, or in more bins than there are
+    rows for; `ServerUnavailable`.
+    """
+    (value,) = await read_values(redis, settings, [_key(settings)])
+    if value is None:
+        raise VersionNotReached(
+            f"Redis has no view of the bins (prefix {settings.prefix!r}): no window has been decided yet, or Redis"
+            " was wiped and the owner of the bins does not run"
+        )
+    newest, frame = int.from_bytes(value[:VERSION_BYTES], "big"), _codec.decode(value[VERSION_BYTES:])
+    if frame.feature_set not in COUNTED_ALIKE:
+        raise BadRecord(
+            "other_feature_set", f"the view of the bins is of feature set {frame.feature_set}, here is {FEATURE_SET}"
+        )
+    asked = newest if version is None else version
+    if asked > newest:
+        raise VersionNotReached(f"bins version {asked} is not reached; the view in Redis is at {newest}")
+    if asked < frame.oldest:
+        raise VersionRetired(
+            f"bins version {asked} is no longer shown; the oldest is {frame.oldest}; `driftline bins show FEATURE"
+            f" --version {asked}` reads it from the log"
+        )
+    try:
+        return BinsView(asked, _edges_at(frame, asked))
+    except ValueError as error:
+        raise BadRecord("other_feature_set", f"the view of the bins at version {asked}: {error}") from error
+
+
+def _edges_at(frame: ShownEdges, version: int) -> dict[int, F32]:
+    """Feature number -> its newest edges up to `version`."""
+    parts = np.split(frame.edges, np.cumsum(frame.lengths)[:-1]) if len(frame.lengths) else []
+    rows = zip(frame.versions.tolist(), frame.features, parts, strict=True)
+    return {NUMBER[name]: part for at, name, part in rows if at <= version}
+
+
+def _key(settings: Settings) -> bytes:
+    return settings.prefix.encode() + KEY

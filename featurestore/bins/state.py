@@ -1,0 +1,167 @@
+"""What the owner of the bins must not lose, and its bytes: one MessagePack frame of sorted columns, deflated."""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.codec import Codec, Frame, encode
+from contracts.columnar import F32, I64
+from contracts.errors import BadRecord
+from featurestore.bins.edges import Sketch
+from featurestore.bins.moves import Published, Values
+from featurestore.bins.sketch import BUCKET_BITS
+from featurestore.features import COUNTED_ALIKE, FEATURE_SET
+
+_BUCKETS = (1 << BUCKET_BITS) - 1
+_NONE = np.empty(0, np.int64)
+PLAIN, LABELLED, POSITIVE = range(3)  # what is counted: values as they come, those of examples, those of engaged ones
+_KIND_SHIFT = 16  # above a feature's number
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of (kind, feature, bucket), ascending by these.
+
+    codes: int64[k], (kind << 16 | feature number) << BUCKET_BITS | bucket. counts: int64[k], positive.
+    """
+
+    codes: I64
+    counts: I64
+
+    @staticmethod
+    def empty() -> "Tally":
+        """No counts."""
+        return Tally(np.empty(0, np.int64), np.empty(0, np.int64))
+
+    @staticmethod
+    def of(features: NDArray[Any], buckets: NDArray[Any], counts: NDArray[Any], kind: int = PLAIN) -> "Tally":
+        """Out of the columns of a `BinCounts`; equal rows add up."""
+        numbers = features.astype(np.int64) | kind << _KIND_SHIFT
+        return _summed((numbers << BUCKET_BITS) | buckets.astype(np.int64), counts.astype(np.int64))
+
+    def plus(self, other: "Tally") -> "Tally":
+        """The sum."""
+        return _summed(np.concatenate([self.codes, other.codes]), np.concatenate([self.counts, other.counts]))
+
+    def minus(self, other: "Tally") -> "Tally":
+        """The difference; `other` must be part of this one."""
+        return _summed(np.concatenate([self.codes, other.codes]), np.concatenate([self.counts, -other.counts]))
+
+    def feature(self, number: int, kind: int = PLAIN) -> Sketch:
+        """The ordinary values of one feature."""
+        first = (kind << _KIND_SHIFT | number) << BUCKET_BITS
+        begin, end = np.searchsorted(self.codes, [first, first + _BUCKETS + 1])
+        return Sketch.ordinary(self.codes[begin:end] & _BUCKETS, self.counts[begin:end])
+
+
+def _summed(codes: I64, counts: I64) -> Tally:
+    if len(codes) == 0:
+        return Tally.empty()
+    order = np.argsort(codes, kind="stable")  # which merges sorted runs
+    codes = codes[order]
+    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    sums = np.add.reduceat(counts[order], starts)
+    some = sums != 0
+    return Tally(codes[starts][some], sums[some])
+
+
+@dataclass(slots=True)
+class BinState:
+    """closed: source -> newest window it has closed. pending: open window -> counts. panes: pane number -> counts.
+
+    published: by feature number. rolls: (version, feature number, edges) of what was published, ascending, back to
+    what was valid at the oldest version that the view in Redis answers. decided: newest window with a record.
+    counted: newest decided window that a source counted in. sequence: number of records so far.
+    """
+
+    closed: dict[tuple[str, int], int] = field(default_factory=dict)
+    pending: dict[int, Tally] = field(default_factory=dict)
+    panes: dict[int, Tally] = field(default_factory=dict)
+    published: dict[int, Published] = field(default_factory=dict)
+    rolls: list[tuple[int, int, F32]] = field(default_factory=list)
+    decided: int = 0
+    counted: int = 0
+    sequence: int = 0
+
+    @staticmethod
+    def empty() -> "BinState":
+        """Nothing seen, nothing decided."""
+        return BinState()
+
+
+class _Packed(Frame, frozen=True, kw_only=True):
+    """Version 1 held less of what was published: it is taken as new, so edges that differ are published once more."""
+
+    v: int = 2
+    feature_set: str
+    closed: list[tuple[str, int, int]]
+    decided: int
+    counted: int
+    sequence: int
+    pending: list[tuple[int, I64, I64]]
+    panes: list[tuple[int, I64, I64]]
+    published: list[tuple[int, I64, I64, F32]]
+    positives: list[tuple[I64, I64]] = []
+    rules: list[tuple[int, str]] = []
+    rolls: list[tuple[int, int, F32]] = []
+
+
+_codec = Codec(_Packed)
+
+
+def pack(state: BinState) -> bytes:
+    """Equal states give equal bytes."""
+    published = sorted(state.published.items(), key=lambda item: item[0])
+    packed = _Packed(
+        feature_set=FEATURE_SET,
+        closed=sorted((topic, partition, window) for (topic, partition), window in state.closed.items()),
+        decided=state.decided,
+        counted=state.counted,
+        sequence=state.sequence,
+        pending=[(key, tally.codes, tally.counts) for key, tally in sorted(state.pending.items())],
+        panes=[(key, tally.codes, tally.counts) for key, tally in sorted(state.panes.items())],
+        published=[(n, of.values.every.buckets, of.values.every.counts, of.edges) for n, of in published],
+        positives=[(of.values.positive.buckets, of.values.positive.counts) for _, of in published],
+        rules=[(of.window, of.rule) for _, of in published],
+        rolls=state.rolls,
+    )
+    return zlib.compress(encode(packed), level=1)
+
+
+def unpack(data: bytes) -> BinState:
+    """The inverse of `pack`. Raises `BadRecord` for other bytes, or features that were counted otherwise."""
+    try:
+        raw = zlib.decompress(data)
+    except zlib.error as error:
+        raise BadRecord("malformed", f"state of the bins: {error}") from error
+    packed = _codec.decode(raw)
+    if packed.feature_set not in COUNTED_ALIKE:
+        raise BadRecord(
+            "other_feature_set",
+            f"bins of feature set {packed.feature_set}, here is {FEATURE_SET}; run the release that wrote them, or"
+            " begin anew under another DRIFTLINE_PREFIX",
+        )
+    return BinState(
+        closed={(topic, partition): window for topic, partition, window in packed.closed},
+        pending={key: Tally(codes, counts) for key, codes, counts in packed.pending},
+        panes={key: Tally(codes, counts) for key, codes, counts in packed.panes},
+        published=_published(packed),
+        rolls=packed.rolls if packed.v > 1 else [(packed.decided, row[0], row[3]) for row in packed.published],
+        decided=packed.decided,
+        counted=packed.counted,
+        sequence=packed.sequence,
+    )
+
+
+def _published(packed: _Packed) -> dict[int, Published]:
+    former = packed.v == 1
+    positives = [(_NONE, _NONE)] * len(packed.published) if former else packed.positives
+    rules = [(packed.decided, "")] * len(packed.published) if former else packed.rules
+    rows = zip(packed.published, positives, rules, strict=True)
+    return {
+        number: Published(edges, Values(Sketch(buckets, counts), Sketch(*positive)), *rule)
+        for (number, buckets, counts, edges), positive, rule in rows
+    }

@@ -1,0 +1,107 @@
+"""`encode()`: features, a vocabulary and bins at a version in; what the model takes out. The only way from one to the
+other, for trainer, scorer, backfill and parity alike. `reference.py` says the same slowly."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.columns import FeatureColumns, Side
+from featurestore.bins.replica import BIN_ROWS, BinsView
+from featurestore.features import CANDIDATE_SIDE, CANDIDATE_SPLITS, VIEWER_SIDE, VIEWER_SPLITS
+from vocab.slot_layout import Region
+from vocab.sorted_keys import read_only
+
+if TYPE_CHECKING:
+    from vocab.replica.vocabulary import VocabularyView
+
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+F32 = NDArray[np.float32]
+
+__all__ = ["BIN_ROWS", "REGIONS", "ModelInputs", "Slots", "encode"]
+
+
+# Where the rare keys of a split share rows: `layout.REGION_OF` the namespaces that it may hold.
+REGIONS = {
+    "viewer": Region.VIEWER,
+    "history": Region.NAMES,
+    "text": Region.TEXT,
+    "tags": Region.NAMES,
+    "author": Region.NAMES,
+    "subwords": Region.TEXT,
+}
+
+
+_REGIONS = read_only(np.array([REGIONS[split] for split in (*VIEWER_SPLITS, *CANDIDATE_SPLITS)], np.uint8))
+
+
+# What `encode` returns is not frozen, as it might be: an example would take a microsecond longer, of some 17.
+@dataclass(slots=True)
+class Slots:
+    """n bags of slots: bag i is `slots[offsets[i]:offsets[i+1]]`. offsets: int64[n+1]. slots: int32[offsets[-1]].
+    values: float32[offsets[-1]], what each counts for; None where every slot counts 1."""
+
+    offsets: I64
+    slots: I32
+    values: F32 | None = None
+
+
+@dataclass(slots=True)
+class ModelInputs:
+    """What the model takes of n candidates of m viewers.
+
+    viewer_row: int32[n]. viewer_bins: int32[m, len(VIEWER_DENSE)] and candidate_bins: int32[n, len(CANDIDATE_DENSE)],
+    rows of the bin table, below BIN_ROWS. viewer_slots, candidate_slots: per split, m and n bags. viewer_vectors,
+    candidate_vectors: per vector, float32[m, its width] and float32[n, its width].
+    """
+
+    viewer_row: I32
+    viewer_bins: I32
+    candidate_bins: I32
+    viewer_slots: Mapping[str, Slots]
+    candidate_slots: Mapping[str, Slots]
+    viewer_vectors: Mapping[str, F32]
+    candidate_vectors: Mapping[str, F32]
+
+    def __len__(self) -> int:
+        return len(self.viewer_row)
+
+
+def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
+    """Pure; one look-up for the keys of all splits, one pass over the dense values of each side.
+
+    Raises `ValueError` for features that lack a dense column or a vector, or have one of another width.
+    """
+    bags = [features.viewer_keys[split] for split in VIEWER_SPLITS]
+    bags += [features.candidate_keys[split] for split in CANDIDATE_SPLITS]
+    keys = [bag.keys for bag in bags]
+    ends = list(accumulate(map(len, keys)))
+    slots = vocabulary.lookup(np.concatenate(keys), _REGIONS, np.array(ends))
+    found, begin = [], 0
+    for bag, end in zip(bags, ends, strict=True):
+        found.append(Slots(bag.offsets, slots[begin:end], bag.values))
+        begin = end
+    return ModelInputs(
+        viewer_row=features.viewer_row,
+        viewer_bins=bins.viewer.discretize(features.viewer_dense),
+        candidate_bins=bins.candidate.discretize(features.candidate_dense),
+        viewer_slots=dict(zip(VIEWER_SPLITS, found, strict=False)),
+        candidate_slots=dict(zip(CANDIDATE_SPLITS, found[len(VIEWER_SPLITS) :], strict=True)),
+        viewer_vectors=_vectors(features.viewer_vectors, VIEWER_SIDE),
+        candidate_vectors=_vectors(features.candidate_vectors, CANDIDATE_SIDE),
+    )
+
+
+def _vectors(given: Mapping[str, F32], side: Side) -> dict[str, F32]:
+    """The declared vectors, as they are."""
+    declared = {}
+    for name, width in side.vectors:
+        vectors = given.get(name)
+        if vectors is None or vectors.shape[1] != width:
+            raise ValueError(f"features without the vector {name}, which is {width} wide")
+        declared[name] = vectors
+    return declared

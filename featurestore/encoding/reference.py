@@ -1,0 +1,77 @@
+"""What `encode()` means, one value at a time. Slow and plain: tests hold the fast one against it."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.columns import MISSING, FeatureColumns, Ragged
+from featurestore.bins.edge_table import (
+    BIN_STRIDE,
+    INFINITY_BIN,
+    MINUS_INFINITY_BIN,
+    MISSING_BIN,
+    NAN_BIN,
+    ORDINARY,
+    ZERO_BIN,
+)
+from featurestore.bins.replica import BinsView
+from featurestore.encoding.encode import REGIONS, ModelInputs, Slots
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, NUMBER, VIEWER_DENSE, VIEWER_SIDE, Continuous
+from vocab.slot_layout import Region
+
+if TYPE_CHECKING:
+    from vocab.replica.vocabulary import VocabularyView
+
+
+def encode_reference(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
+    """As `encode`."""
+    return ModelInputs(
+        viewer_row=features.viewer_row,
+        viewer_bins=_rows(features.viewer_dense, VIEWER_DENSE, bins),
+        candidate_bins=_rows(features.candidate_dense, CANDIDATE_DENSE, bins),
+        viewer_slots=_slots(features.viewer_keys, vocabulary),
+        candidate_slots=_slots(features.candidate_keys, vocabulary),
+        viewer_vectors={name: features.viewer_vectors[name] for name, _ in VIEWER_SIDE.vectors},
+        candidate_vectors={name: features.candidate_vectors[name] for name, _ in CANDIDATE_SIDE.vectors},
+    )
+
+
+def bin_of(value: np.float32, edges: list[float]) -> int:
+    """The bin of one value."""
+    if value.tobytes() == MISSING.tobytes():
+        return MISSING_BIN
+    if math.isnan(value):
+        return NAN_BIN
+    if math.isinf(value):
+        return INFINITY_BIN if value > 0 else MINUS_INFINITY_BIN
+    if value == 0:
+        return ZERO_BIN
+    return ORDINARY + sum(edge <= float(value) for edge in edges)
+
+
+def _rows(values: NDArray[np.float32], features: tuple[Continuous, ...], bins: BinsView) -> NDArray[np.int32]:
+    rows = np.zeros((len(values), len(features)), np.int32)
+    for i in range(len(values)):
+        for j, feature in enumerate(features):
+            number = NUMBER[feature.name]
+            edges = bins.edges.get(number, np.empty(0, np.float32)).tolist()
+            rows[i, j] = number * BIN_STRIDE + bin_of(values[i, j], edges)
+    return rows
+
+
+def _slots(keys: Mapping[str, Ragged], vocabulary: "VocabularyView") -> dict[str, Slots]:
+    return {
+        split: Slots(
+            bags.offsets,
+            np.array([_slot(key, REGIONS[split], vocabulary) for key in bags.keys], np.int32),
+            bags.values,
+        )
+        for split, bags in keys.items()
+    }
+
+
+def _slot(key: np.uint64, region: Region, vocabulary: "VocabularyView") -> int:
+    return int(vocabulary.lookup(np.array([key]), np.array([region], np.uint8))[0])

@@ -1,0 +1,297 @@
+"""What was served, labelled by what happened: the join of `candidates-served` and `engagements` of one partition.
+
+The rule, a function of the two logs alone, whatever their interleaving. Times are event times; a partition's
+watermark is what its own log says at that record; L is `join.label_window_ms`.
+
+* An engagement is *late* if it is older than its watermark. Late ones label nothing.
+* An impression (request r, tweet t) served at T is labelled by engagements of r's viewer that name r and t, happened
+  in [T, T + L], and were read while the engagements' watermark stood below T + L. Of several served records of one
+  request id, the first that fits takes the engagement.
+* A request closes when the engagements' watermark reaches T + L. Then each tweet with any label is one example, once;
+  a tweet without any was not seen, and is no negative.
+* An engagement that no request fits waits for one. It is an *orphan* once the watermark of `candidates-served` has
+  passed its time + L, and a request read after that does not take it.
+* Examples without a positive action are kept by the hash of (request, tweet), with weight 1 / `join.negative_keep`.
+
+To rebuild after a crash: `needed()` before the commit names the oldest record of each log that still matters, and
+how far closing and orphans had come. Re-reading from there yields nothing a second time; see `Joiner`.
+"""
+
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+import msgspec
+
+from contracts.columnar import CandidatesServed
+from contracts.records import ACTIONS, ENGAGED, Engagement
+from contracts.settings import JoinSettings
+from featurestore.join.closed_requests import Closed, Labelled, check_served, examples_of
+
+NOT_YET = -1  # a watermark before the first event
+
+_BIT = {action: 1 << bit for bit, action in enumerate(ACTIONS)}
+
+
+class JoinPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to re-read from, for the commit's metadata. An offset is None where nothing before the commit matters.
+
+    `*_watermark_ms` is the watermark at that offset, before its record. `closed_ms`: requests that close by this
+    engagement time are emitted. `expired_ms`: orphans by this served time are reported.
+    """
+
+    served_offset: int | None = None
+    served_watermark_ms: int = NOT_YET
+    engagements_offset: int | None = None
+    engagements_watermark_ms: int = NOT_YET
+    closed_ms: int = NOT_YET
+    expired_ms: int = NOT_YET
+
+
+@dataclass(frozen=True, slots=True)
+class Unjoined:
+    """An engagement that labels nothing, for the dead-letter topic. reason: `late` or `orphan`."""
+
+    engagement: Engagement
+    offset: int
+    append_ms: int
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    record: CandidatesServed | None  # None once closed: only the offset matters then
+    offset: int
+    watermark_ms: int
+    closes_ms: int
+    emitted: bool  # before the crash that this is the rebuilding after
+    places: dict[int, int]  # tweet id -> its first place
+    labels: dict[int, Labelled] = field(default_factory=dict)  # by place
+    last_engagement: int = NOT_YET  # the newest offset that it took
+
+    @property
+    def released(self) -> bool:
+        return self.record is None
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    engagement: Engagement
+    offset: int
+    append_ms: int
+    watermark_ms: int
+    expires_ms: int
+    taken_by: _Request | None = None
+    expired: bool = False
+
+    @property
+    def released(self) -> bool:
+        return self.expired or (self.taken_by is not None and self.taken_by.released)
+
+
+class Joiner:
+    """The join of one partition number of both topics; pure.
+
+    Feed both logs in offset order with `observe_served`, `observe_engagement` and, for ticks, `advance_served` and
+    `advance_engagements`; watermarks are those *before* the record. After each batch, `close()` and `take_unjoined()`
+    give what is ready, and `needed()` goes into the metadata of the commit.
+
+    To go on after a crash, make it with the committed position and offsets, replay both logs from `needed()`'s
+    offsets up to the committed ones, and only then `close()`.
+    """
+
+    def __init__(
+        self,
+        settings: JoinSettings,
+        position: JoinPosition | None = None,
+        *,
+        served_committed: int = 0,
+        engagements_committed: int = 0,
+    ) -> None:
+        self._settings = settings
+        self._rebuilt = position or JoinPosition()
+        self._served_committed = served_committed
+        self._engagements_committed = engagements_committed
+        # Where the commit had nothing open of a log, nothing of it is re-read to say how far its clock was.
+        self._served_ms, self._engagements_ms = self._rebuilt.expired_ms, self._rebuilt.closed_ms
+        self._closed_ms, self._expired_ms = self._rebuilt.closed_ms, self._rebuilt.expired_ms
+        self._requests: dict[str, list[_Request]] = defaultdict(list)
+        self._closing: list[tuple[int, int, _Request]] = []  # heap by (closes_ms, offset)
+        self._waiting: dict[str, list[_Waiting]] = defaultdict(list)
+        self._expiring: list[tuple[int, int, _Waiting]] = []  # heap by (expires_ms, offset)
+        self._served_log: deque[_Request] = deque()  # by offset, from the oldest that a rebuild needs
+        self._engagement_log: deque[tuple[int, int, _Request | _Waiting]] = deque()  # (offset, watermark, for whom)
+        self._unjoined: list[Unjoined] = []
+        self._taken = 0
+
+    @property
+    def open_requests(self) -> int:
+        """Requests whose label window has not closed; many of them should pause `candidates-served`."""
+        return len(self._closing)
+
+    @property
+    def waiting_engagements(self) -> int:
+        """Engagements whose request has not been read; many of them should pause `engagements`."""
+        return len(self._expiring) - self._taken
+
+    def observe_served(self, record: CandidatesServed, offset: int, watermark_ms: int) -> None:
+        """The next record of `candidates-served`. Raises `BadRecord` for one that does not fit this feature set."""
+        self.advance_served(watermark_ms)
+        check_served(record)
+        closes_ms = record.at_ms + self._settings.label_window_ms
+        tweets = record.tweet_ids.tolist()
+        request = _Request(
+            record=record,
+            offset=offset,
+            watermark_ms=watermark_ms,
+            closes_ms=closes_ms,
+            emitted=offset < self._served_committed and closes_ms <= self._rebuilt.closed_ms,
+            places=dict(zip(reversed(tweets), range(len(tweets) - 1, -1, -1), strict=True)),
+        )
+        self._requests[record.request_id].append(request)
+        self._served_log.append(request)
+        heappush(self._closing, (closes_ms, offset, request))
+        self._take_waiting(request, record)
+
+    def _take_waiting(self, request: _Request, record: CandidatesServed) -> None:
+        still = []
+        for waiting in self._waiting.pop(record.request_id, ()):
+            if self._fits(request, record, waiting.engagement, waiting.watermark_ms):
+                waiting.taken_by = request
+                self._taken += 1
+                self._label(request, waiting.engagement, waiting.offset, waiting.append_ms)
+            else:
+                still.append(waiting)
+        if still:
+            self._waiting[record.request_id] = still
+
+    def observe_engagement(self, engagement: Engagement, offset: int, append_ms: int, watermark_ms: int) -> None:
+        """The next record of `engagements`; append_ms: its timestamp, the broker's clock."""
+        self.advance_engagements(watermark_ms)
+        if engagement.request_id is None:
+            return
+        if engagement.at_ms < watermark_ms:
+            if offset >= self._engagements_committed:
+                detail = f"at {engagement.at_ms}, the partition's watermark was {watermark_ms}"
+                self._unjoined.append(Unjoined(engagement, offset, append_ms, "late", detail))
+            return
+        for request in self._requests.get(engagement.request_id, ()):
+            if request.record is not None and self._fits(request, request.record, engagement, watermark_ms):
+                if request.last_engagement == NOT_YET:
+                    self._engagement_log.append((offset, watermark_ms, request))
+                self._label(request, engagement, offset, append_ms)
+                return
+        expires_ms = engagement.at_ms + self._settings.label_window_ms
+        waiting = _Waiting(engagement, offset, append_ms, watermark_ms, expires_ms)
+        self._waiting[engagement.request_id].append(waiting)
+        self._engagement_log.append((offset, watermark_ms, waiting))
+        heappush(self._expiring, (expires_ms, offset, waiting))
+
+    def _fits(self, request: _Request, record: CandidatesServed, engagement: Engagement, watermark_ms: int) -> bool:
+        return (
+            engagement.tweet_id in request.places
+            and engagement.viewer_id == record.viewer_id
+            and record.at_ms <= engagement.at_ms <= request.closes_ms
+            and watermark_ms < request.closes_ms
+            and request.watermark_ms <= engagement.at_ms + self._settings.label_window_ms
+        )
+
+    def _label(self, request: _Request, engagement: Engagement, offset: int, append_ms: int) -> None:
+        label = request.labels.setdefault(request.places[engagement.tweet_id], Labelled())
+        label.bits |= _BIT[engagement.action]
+        if engagement.action in ENGAGED:
+            label.engaged_append_ms = min(label.engaged_append_ms or append_ms, append_ms)
+        request.last_engagement = max(request.last_engagement, offset)
+
+    def advance_served(self, watermark_ms: int) -> None:
+        """The watermark of `candidates-served` is now here; never back."""
+        self._served_ms = max(self._served_ms, watermark_ms)
+
+    def advance_engagements(self, watermark_ms: int) -> None:
+        """The watermark of `engagements` is now here; never back."""
+        self._engagements_ms = max(self._engagements_ms, watermark_ms)
+
+    @property
+    def closed_ms(self) -> int:
+        """Up to this event time all labels are final: no later `close()` gives a `counted_ms` below it.
+
+        An example counts when its label window ends; that of a request which came late, by its partition's watermark,
+        ends as if the request had been made at that watermark. So it is a function of the two logs alone.
+        """
+        return min(self._engagements_ms, self._served_ms + self._settings.label_window_ms)
+
+    def close(self) -> list[Closed]:
+        """Examples of the requests that are due, ordered by (T, request id), cut into records of bounded size."""
+        closed = []
+        while self._closing and self._closing[0][0] <= self._engagements_ms:
+            _, offset, request = heappop(self._closing)
+            record, request.record = request.record, None
+            if record is None:
+                raise AssertionError(f"the request at offset {offset} closed twice")
+            self._forget(record.request_id, request)
+            if request.labels and not request.emitted:
+                counted_ms = max(request.closes_ms, request.watermark_ms + self._settings.label_window_ms)
+                closed.append((record.at_ms, record.request_id, offset, record, request.labels, counted_ms))
+            request.labels, request.places = {}, {}
+        self._closed_ms = max(self._closed_ms, self._engagements_ms)
+        self._expire()
+        closed.sort(key=lambda entry: entry[:3])
+        return examples_of([entry[3:] for entry in closed], self._settings.negative_keep)
+
+    def _forget(self, request_id: str, request: _Request) -> None:
+        requests = self._requests[request_id]
+        requests.remove(request)
+        if not requests:
+            del self._requests[request_id]
+
+    def _expire(self) -> None:
+        while self._expiring and self._expiring[0][0] < self._served_ms:
+            _, _, waiting = heappop(self._expiring)
+            if waiting.taken_by is not None:
+                self._taken -= 1
+                continue
+            waiting.expired = True
+            request_id = str(waiting.engagement.request_id)
+            left = self._waiting[request_id]
+            left.remove(waiting)
+            if not left:
+                del self._waiting[request_id]
+            if waiting.offset >= self._engagements_committed or waiting.expires_ms >= self._rebuilt.expired_ms:
+                self._unjoined.append(self._orphan(waiting))
+        self._expired_ms = max(self._expired_ms, self._served_ms)
+
+    def _orphan(self, waiting: _Waiting) -> Unjoined:
+        engagement = waiting.engagement
+        detail = (
+            f"tweet {engagement.tweet_id} was not served for request {engagement.request_id} within"
+            f" {self._settings.label_window_ms} ms before it"
+        )
+        return Unjoined(engagement, waiting.offset, waiting.append_ms, "orphan", detail)
+
+    def take_unjoined(self) -> list[Unjoined]:
+        """What has turned out to label nothing since the last call."""
+        taken, self._unjoined = self._unjoined, []
+        return taken
+
+    def needed(self) -> JoinPosition:
+        """Where a rebuild must begin to read. Call it after `close()`.
+
+        Closed requests that took an engagement from there on are among the needed: re-read without them, it would
+        wait for a request and end as an orphan.
+        """
+        engagements = self._engagement_log
+        while engagements and engagements[0][2].released:
+            engagements.popleft()
+        oldest = engagements[0][0] if engagements else None
+        served = self._served_log
+        while served and served[0].released and (oldest is None or served[0].last_engagement < oldest):
+            served.popleft()
+        return JoinPosition(
+            served_offset=served[0].offset if served else None,
+            served_watermark_ms=served[0].watermark_ms if served else NOT_YET,
+            engagements_offset=oldest,
+            engagements_watermark_ms=engagements[0][1] if engagements else NOT_YET,
+            closed_ms=self._closed_ms,
+            expired_ms=self._expired_ms,
+        )

@@ -1,0 +1,224 @@
+"""Records read from the store to columns of features: pure, and vectorized over all candidates of all requests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.columns import MISSING, FeatureColumns, Ragged
+from featurestore.features import (
+    CANDIDATE_DENSE,
+    HISTORY,
+    HISTORY_FADES_MS,
+    TAG_KEYS,
+    TWEET_COUNTED,
+    TWEET_KEYS,
+    TWEET_SPLITS,
+    VIEWER_DENSE,
+    Continuous,
+)
+from featurestore.store.counters import ENGAGED_COLUMNS, LIKE, POSTED, QUOTE, REPLY, RETWEET, SEEN, recent
+from featurestore.store.tweet_records import tweet_dense
+from vocab.keys import keys_of_ids
+from vocab.namespaces import Namespace
+
+U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Records = NDArray[np.void]
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_TAGS, _AUTHOR = TWEET_SPLITS.index("tags"), TWEET_SPLITS.index("author")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the store knows of m viewers and n candidates; zeros where it has counted nothing.
+
+    at_ms int64[m], viewer_ids uint64[m], viewers COUNTERS [m], histories HISTORY [m]; past_tweets: TWEET records
+    of the histories' tweets, ascending by id, without those that have expired. viewer_row int64[n], tweets TWEET [n],
+    tweet_counts, author_counts, pair_counts COUNTERS [n].
+    """
+
+    at_ms: I64
+    viewer_ids: U64
+    viewers: Records
+    histories: Records
+    past_tweets: Records
+    viewer_row: I64
+    tweets: Records
+    tweet_counts: Records
+    author_counts: Records
+    pair_counts: Records
+
+
+def columns_of(found: Found, pane_ms: int) -> FeatureColumns:
+    """The features of n candidates, exactly as declared in `featurestore/features.py`, but for those that a
+    vocabulary decides."""
+    past, past_known = _history_rows(found)
+    viewer_keys = Ragged.from_lengths(
+        np.ones(len(found.viewer_ids), np.int64), keys_of_ids(Namespace.VIEWER, found.viewer_ids)
+    )
+    return FeatureColumns(
+        viewer_row=found.viewer_row.astype(np.int32),
+        viewer_dense=_viewer_dense(found),
+        viewer_keys={"viewer": viewer_keys, "history": _history_keys(found, past, past_known)},
+        candidate_dense=_candidate_dense(found, past, past_known, pane_ms),
+        candidate_keys=_split_keys(found.tweets),
+        viewer_vectors={"clock": _clock(found.at_ms)},
+    )
+
+
+def _history_rows(found: Found) -> tuple[I64, NDArray[np.bool_]]:
+    """(row in past_tweets, whether there is one), [m, HISTORY] each, newest first."""
+    ids = found.past_tweets["id"]
+    if len(ids) == 0:
+        shape = (len(found.viewer_ids), HISTORY)
+        return np.zeros(shape, np.int64), np.zeros(shape, bool)
+    row = np.minimum(np.searchsorted(ids, found.histories["tweets"]), len(ids) - 1)
+    return row, (ids[row] == found.histories["tweets"]) & (found.histories["at_ms"] > 0)
+
+
+def _history_keys(found: Found, past: I64, known: NDArray[np.bool_]) -> Ragged:
+    """Authors and hashtags of the engaged tweets: tweet after tweet, newest first, the author before its tags."""
+    tweets = found.past_tweets
+    if not len(tweets):
+        return Ragged.from_lengths(
+            np.zeros(len(found.viewer_ids), np.int64), np.empty(0, np.uint64), np.empty(0, np.float32)
+        )
+    authors, tags, tag_kept = _author_keys(tweets), *_hashtags(tweets)
+    keys = np.concatenate([authors[:, None], tags], axis=1)[past]  # [m, HISTORY, 1 + TAG_KEYS]
+    has_author = tweets["lengths"][:, _AUTHOR] > 0
+    kept = np.concatenate([has_author[:, None], tag_kept], axis=1)[past] & known[:, :, None]
+    values = np.broadcast_to(_still_counts(found)[:, :, None], kept.shape)
+    return Ragged.from_lengths(kept.sum(axis=(1, 2)), keys[kept], values[kept])
+
+
+def _still_counts(found: Found) -> F32:
+    """float32[m, HISTORY] in (0, 1]: what each engagement counts for, by its age at the request."""
+    age_ms = np.maximum(found.at_ms[:, None] - found.histories["at_ms"], 0)
+    return np.asarray(1 / (1 + age_ms / HISTORY_FADES_MS), np.float32)
+
+
+def _clock(at_ms: I64) -> F32:
+    """float32[m, 4]: where the hands of a clock of one day, and of one of a week, point to."""
+    turns = np.stack([at_ms % period / period for period in (_DAY_MS, 7 * _DAY_MS)], axis=1) * (2 * np.pi)
+    return np.stack([np.sin(turns), np.cos(turns)], axis=2).reshape(-1, 4).astype(np.float32)
+
+
+def _author_keys(tweets: Records) -> U64:
+    """uint64[n]: the author is the last of a tweet's keys."""
+    last = np.maximum(tweets["lengths"].sum(axis=1, dtype=np.int64) - 1, 0)
+    return np.asarray(tweets["keys"][np.arange(len(tweets)), last], np.uint64)
+
+
+def _hashtags(tweets: Records) -> tuple[U64, NDArray[np.bool_]]:
+    """(keys uint64[n, TAG_KEYS], which of them are hashtags)."""
+    place = np.arange(TAG_KEYS)
+    begin = tweets["lengths"][:, :_TAGS].sum(axis=1, dtype=np.int64)
+    column = np.minimum(begin[:, None] + place, TWEET_KEYS - 1)
+    return np.take_along_axis(tweets["keys"], column, axis=1), place < tweets["hashtags"][:, None]
+
+
+def _split_keys(tweets: Records) -> dict[str, Ragged]:
+    lengths = tweets["lengths"].astype(np.int64)
+    begins = np.cumsum(lengths, axis=1) - lengths
+    place = np.arange(TWEET_KEYS)
+    bags = {}
+    for i, split in enumerate(TWEET_SPLITS):
+        begin = begins[:, i, None]
+        inside = (place >= begin) & (place < begin + lengths[:, i, None])
+        bags[split] = Ragged.from_lengths(lengths[:, i], tweets["keys"][inside].astype(np.uint64))
+    return bags
+
+
+def _viewer_dense(found: Found) -> F32:
+    totals = found.viewers["totals"].astype(np.float64)
+    seen, engaged = totals[:, SEEN], _engaged(totals)
+    return _stack(
+        VIEWER_DENSE,
+        {
+            "viewer_seen": seen,
+            "viewer_engaged": engaged,
+            "viewer_rate": _rate(engaged, seen),
+            "hour_of_day": (found.at_ms // _HOUR_MS % 24).astype(np.float64),
+        },
+    )
+
+
+def _candidate_dense(found: Found, past: I64, past_known: NDArray[np.bool_], pane_ms: int) -> F32:
+    at_ms = found.at_ms[found.viewer_row]
+    totals = found.tweet_counts["totals"].astype(np.float64)
+    lately = recent(found.tweet_counts, at_ms, pane_ms)
+    author = recent(found.author_counts, at_ms, pane_ms)
+    pair = found.pair_counts["totals"].astype(np.float64)
+    engaged, author_engaged = _engaged(totals), _engaged(author)
+    first = tweet_dense(found.tweets)
+    values: dict[str, NDArray[np.floating]] = {name: first[:, column] for column, name in enumerate(TWEET_COUNTED)}
+    values |= {
+        "age_s": (at_ms - found.tweets["created_ms"]) / 1000.0,
+        "tweet_seen": totals[:, SEEN],
+        "tweet_likes": totals[:, LIKE],
+        "tweet_retweets": totals[:, RETWEET] + totals[:, QUOTE],
+        "tweet_replies": totals[:, REPLY],
+        "tweet_rate": _rate(engaged, totals[:, SEEN]),
+        "tweet_seen_recent": lately[:, SEEN],
+        "tweet_rate_recent": _rate(_engaged(lately), lately[:, SEEN]),
+        "author_posted": author[:, POSTED],
+        "author_seen": author[:, SEEN],
+        "author_engaged": author_engaged,
+        "author_rate": _rate(author_engaged, author[:, SEEN]),
+        "pair_seen": pair[:, SEEN],
+        "pair_engaged": _engaged(pair),
+        "history_author_match": _author_matches(found, past, past_known),
+        "history_tag_match": _tag_matches(found, past, past_known),
+    }
+    return _stack(CANDIDATE_DENSE, values)
+
+
+def _author_matches(found: Found, past: I64, known: NDArray[np.bool_]) -> F64:
+    if not known.any():
+        return np.zeros(len(found.tweets))
+    authors = found.past_tweets["author_id"][past]
+    same = (authors[found.viewer_row] == found.tweets["author_id"][:, None]) & known[found.viewer_row]
+    return np.asarray(same.sum(axis=1), np.float64)
+
+
+def _tag_matches(found: Found, past: I64, known: NDArray[np.bool_]) -> F64:
+    if not known.any():
+        return np.zeros(len(found.tweets))
+    tags, is_tag = _hashtags(found.past_tweets)
+    liked = is_tag[past] & known[:, :, None]
+    liked_viewer = np.nonzero(liked)[0]
+    liked_tags, liked_number = np.unique(tags[past][liked], return_inverse=True)
+    if len(liked_tags) == 0:
+        return np.zeros(len(found.tweets))
+    own, is_own = _hashtags(found.tweets)
+    number = np.minimum(np.searchsorted(liked_tags, own), len(liked_tags) - 1)
+    is_own &= liked_tags[number] == own
+    # (viewer, tag) as one integer: exact, and one look-up for all candidates of all requests.
+    wanted = found.viewer_row[:, None] * len(liked_tags) + number
+    matches = np.isin(wanted, liked_viewer * len(liked_tags) + liked_number) & is_own
+    return np.asarray(matches.sum(axis=1), np.float64)
+
+
+def _engaged(counts: F64) -> F64:
+    """float64[n] out of float64[n, len(COUNTERS)]."""
+    return np.asarray(counts[:, list(ENGAGED_COLUMNS)].sum(axis=1), np.float64)
+
+
+def _rate(engaged: F64, seen: F64) -> F32:
+    """float32[n]: at most 1, also where an engagement came without a sight; MISSING where there was neither."""
+    shown = np.maximum(engaged, seen)
+    return np.divide(engaged, shown, out=np.full(len(shown), MISSING), where=shown > 0)
+
+
+def _stack(features: tuple[Continuous, ...], values: Mapping[str, NDArray[np.floating]]) -> F32:
+    rows = len(next(iter(values.values())))
+    dense = np.empty((rows, len(features)), np.float32)
+    for column, feature in enumerate(features):
+        dense[:, column] = values[feature.name]
+    return dense

@@ -1,0 +1,131 @@
+"""Tweets and their tokens to the fixed-width records that Redis keeps, and the dense features known at tweet time.
+
+Keys of a tweet, at most TWEET_KEYS: its author; hashtags, cashtags, mentions, domains, at most TAG_KEYS in that
+order; then language, words, emoji and bigrams in that order, so that a long tweet loses bigrams first. Within a kind
+they stand in order of first occurrence. Beside them stand n-grams of the first WORDS_WITH_SUBWORDS words.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.columns import MISSING
+from contracts.records import Provenance, Tweet
+from featurestore.features import TAG_KEYS, TWEET_COUNTED, TWEET_KEYS, TWEET_SPLITS
+from featurestore.store.grouping import place_in_group
+from featurestore.store.redis_layout import (
+    QUOTE,
+    REPLY,
+    RETWEET,
+    SHOWN_CHARS,
+    TWEET,
+    TWEET_FORMAT,
+    WORD_SUBWORDS,
+    WORDS_WITH_SUBWORDS,
+)
+from vocab.namespaces import Namespace
+
+if TYPE_CHECKING:
+    from vocab.tokens.tokenizer import TokenBatch
+
+_TEXT, _TAGS, _AUTHOR = (TWEET_SPLITS.index(name) for name in ("text", "tags", "author"))
+_ORDER = {  # split -> its namespaces, in the order that a tweet's keys are kept in
+    _TEXT: (Namespace.LANG, Namespace.WORD, Namespace.EMOJI, Namespace.BIGRAM),
+    _TAGS: (Namespace.HASHTAG, Namespace.CASHTAG, Namespace.MENTION, Namespace.DOMAIN),
+    _AUTHOR: (Namespace.AUTHOR,),
+}
+_NO_SPLIT = len(TWEET_SPLITS)
+_SPLIT = np.full(256, _NO_SPLIT, np.int64)
+_RANK = np.zeros(256, np.int64)
+for _split, _namespaces in _ORDER.items():
+    for _rank, _namespace in enumerate(_namespaces):
+        _SPLIT[_namespace], _RANK[_namespace] = _split, _rank
+_PROVENANCE = {provenance: number for number, provenance in enumerate(Provenance)}
+
+
+def tweet_records(tweets: Sequence[Tweet], batch: "TokenBatch") -> NDArray[np.void]:
+    """TWEET records [n] of n tweets; `batch` holds their tokens. The tail's lengths are left 0."""
+    records = np.zeros(len(tweets), TWEET)
+    records["format"] = TWEET_FORMAT
+    records["id"] = [tweet.id for tweet in tweets]
+    records["created_ms"] = [tweet.created_ms for tweet in tweets]
+    records["author_id"] = [tweet.author_id for tweet in tweets]
+    followers = [-1 if tweet.author_followers is None else tweet.author_followers for tweet in tweets]
+    records["author_followers"] = followers
+    records["author_followers"][records["author_followers"] < 0] = MISSING
+    records["text_length"] = [len(tweet.text) for tweet in tweets]
+    records["media"] = [tweet.media for tweet in tweets]
+    records["provenance"] = [_PROVENANCE[tweet.provenance] for tweet in tweets]
+    records["flags"] = [
+        REPLY * (tweet.reply_to is not None)
+        | QUOTE * (tweet.quote_of is not None)
+        | RETWEET * (tweet.retweet_of is not None)
+        for tweet in tweets
+    ]
+    _keep_keys(records, batch)
+    return records
+
+
+def _keep_keys(records: NDArray[np.void], batch: "TokenBatch") -> None:
+    """Fills `keys`, `lengths`, `hashtags`, `words` and `tag_count`."""
+    n, splits = len(records), len(TWEET_SPLITS)
+    rows = np.repeat(np.arange(n, dtype=np.int64), np.diff(batch.offsets))
+    split = _SPLIT[batch.namespaces]
+    # One sort puts tokens into (tweet, split, kind, occurrence) order: a packed key sorts several times faster
+    # than columns do.
+    token = np.arange(len(rows), dtype=np.int64)
+    packed = np.sort((((rows * (splits + 1) + split) * 4 + _RANK[batch.namespaces]) << 32) | token)
+    token = packed & 0xFFFFFFFF
+    token = token[split[token] != _NO_SPLIT]
+    rows, split, namespaces = rows[token], split[token], batch.namespaces[token]
+    bag = rows * splits + split
+    found = np.bincount(bag, minlength=n * splits).reshape(n, splits)
+    lengths = np.minimum(found, [TWEET_KEYS, TAG_KEYS, 1])
+    lengths[:, _TEXT] = np.minimum(lengths[:, _TEXT], TWEET_KEYS - lengths[:, _TAGS] - lengths[:, _AUTHOR])
+    begins = np.cumsum(lengths, axis=1) - lengths
+    place = place_in_group(bag)
+    kept = place < lengths.reshape(-1)[bag]
+    records["keys"][rows[kept], (begins.reshape(-1)[bag] + place)[kept]] = batch.keys[token[kept]]
+    records["lengths"] = lengths
+    records["hashtags"] = np.bincount(rows[kept & (namespaces == Namespace.HASHTAG)], minlength=n)
+    words = np.bincount(rows[kept & (namespaces == Namespace.WORD)], minlength=n)
+    records["words"] = np.minimum(words, WORDS_WITH_SUBWORDS)
+    records["tag_count"] = np.minimum(found[:, _TAGS], 2**16 - 1)
+
+
+def tweet_values(records: NDArray[np.void], tweets: Sequence[Tweet], subwords: NDArray[np.uint32]) -> list[bytes]:
+    """The values that Redis keeps: each record, completed by its tail's lengths, and the tail.
+
+    subwords: uint32[words of all, WORD_SUBWORDS], `subwords.subwords_of` the records.
+    """
+    handles = [tweet.author.encode(errors="replace") for tweet in tweets]
+    texts = [tweet.text[:SHOWN_CHARS].encode(errors="replace") for tweet in tweets]
+    records["handle_bytes"] = [len(handle) for handle in handles]
+    records["text_bytes"] = [len(text) for text in texts]
+    data, width = records.tobytes(), TWEET.itemsize
+    grams = subwords.astype("<u4").tobytes()
+    ends = np.cumsum(records["words"], dtype=np.int64) * (4 * WORD_SUBWORDS)
+    spans = zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True) if len(ends) else ()
+    return [
+        data[i * width : (i + 1) * width] + grams[begin:end] + handle + text
+        for i, ((begin, end), handle, text) in enumerate(zip(spans, handles, texts, strict=True))
+    ]
+
+
+def tweet_dense(records: NDArray[np.void]) -> NDArray[np.float32]:
+    """float32[n, len(TWEET_COUNTED)]: the dense features that a tweet has from the beginning; of TWEET records."""
+    flags = records["flags"]
+    values = {
+        "text_length": records["text_length"],
+        "tag_count": records["tag_count"],
+        "media": records["media"],
+        "is_reply": flags & REPLY != 0,
+        "is_quote": flags & QUOTE != 0,
+        "author_followers": records["author_followers"],
+    }
+    dense = np.empty((len(records), len(TWEET_COUNTED)), np.float32)
+    for column, name in enumerate(TWEET_COUNTED):
+        dense[:, column] = values[name]
+    return dense

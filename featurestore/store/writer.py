@@ -1,0 +1,188 @@
+"""Writing the feature store: the one owner of each partition of entities, and the records of new tweets.
+
+An owner reads its partition of `feature-updates` in order and writes absolute values, set-if-newer. A value's version
+is offset + 1 of the last frame in it, so a frame that is delivered again is skipped where it is already in; the
+position goes with the values in one script. So Redis always holds a state from which reading on from `position`
+ends in the same bytes, whatever was killed when.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from redis.asyncio import Redis
+
+from contracts.columnar import COUNTERS, FeatureUpdates
+from contracts.columnar import TWEET as TWEET_KIND
+from contracts.records import Tweet
+from contracts.settings import Settings
+from featurestore.store.counters import concatenate, fold_counters, fold_history
+from featurestore.store.errors import ViewWiped, read_values, unavailable_as_such
+from featurestore.store.grouping import group
+from featurestore.store.redis_layout import COUNTERS_RECORD, EPOCH, HISTORY_RECORD, Keys, decode, encode, owner_of
+from featurestore.store.subwords import subwords_of
+from featurestore.store.tweet_records import tweet_records, tweet_values
+from transport.redis.scripts import set_if_newer
+
+if TYPE_CHECKING:
+    from vocab.tokens.tokenizer import TokenBatch, Tokenizer
+
+U64 = NDArray[np.uint64]
+
+CACHED_ENTITIES = 100_000  # values an owner remembers, some 300 bytes each
+
+
+class FeatureOwner:
+    """The single writer of one partition's entities: counters and histories.
+
+    `resume()` first, then `apply()` batch after batch, frames in offset order. Raises `ServerUnavailable` when Redis
+    fails (apply the same frames again, or resume) and `ViewWiped` when its part of Redis has vanished (resume).
+    """
+
+    def __init__(self, redis: Redis, settings: Settings, partition: int, *, cached: int = CACHED_ENTITIES):
+        self._redis = redis
+        self._settings = settings
+        self._partition = partition
+        self._keys = Keys(settings.prefix)
+        self._cached = cached
+        self._values: dict[bytes, bytes] = {}  # key -> value as Redis has it, least recently used first
+
+    async def resume(self) -> int | None:
+        """The offset to read from; None where the view is empty: read from the beginning of the topic."""
+        self._values.clear()
+        epoch, position = self._keys.epoch(self._partition), self._keys.position(self._partition)
+        found, at = await read_values(self._redis, self._settings, [epoch, position])
+        if found is not None:
+            return None if at is None else int(at)
+        with unavailable_as_such(self._settings):
+            async with self._redis.pipeline(transaction=True) as both:
+                both.delete(position)
+                both.set(epoch, EPOCH)
+                await both.execute()
+        return None
+
+    async def apply(self, frames: Sequence[tuple[int, FeatureUpdates]]) -> None:
+        """Folds frames, as (offset, frame), into Redis: one read and at most two writes, whatever their number."""
+        if not frames:
+            return
+        updates, versions, history_versions = concatenate(frames)
+        first, index = group(updates.kinds, updates.entities)
+        kinds, entities = updates.kinds[first], updates.entities[first]
+        viewer_first, viewer_index = group(updates.history_viewers)
+        counter_keys = self._counter_keys(kinds, entities)
+        history_keys = self._keys.histories(updates.history_viewers[viewer_first])
+        values = await self._load(counter_keys + history_keys)
+        counters = fold_counters(
+            decode(COUNTERS_RECORD, values[: len(counter_keys)]),
+            index, updates.panes, updates.counts.reshape(-1, len(COUNTERS)), versions,
+        )  # fmt: skip
+        histories = fold_history(
+            decode(HISTORY_RECORD, values[len(counter_keys) :]),
+            viewer_index, updates.history_at_ms, updates.history_tweets, history_versions,
+        )  # fmt: skip
+        new = encode(counters)
+        tweets = int(np.searchsorted(kinds, TWEET_KIND, side="right"))  # groups ascend by kind, and tweets are kind 0
+        others = counter_keys[tweets:] + history_keys, new[tweets:] + encode(histories)
+        await self._write((counter_keys[:tweets], new[:tweets]), others, frames[-1][0] + 1)
+
+    def _counter_keys(self, kinds: NDArray[np.uint8], entities: U64) -> list[bytes]:
+        """Keys of groups, whose kinds ascend."""
+        return [
+            key
+            for kind in np.unique(kinds).tolist()
+            for key in self._keys.counters(kind, entities[kinds == kind])
+        ]  # fmt: skip
+
+    async def _load(self, keys: list[bytes]) -> list[bytes | None]:
+        """The values of `keys`, after making sure that what is remembered is still in Redis at all."""
+        missing = [key for key in keys if key not in self._values]
+        epoch_key = self._keys.epoch(self._partition)
+        epoch, *read = await read_values(self._redis, self._settings, [epoch_key, *missing])
+        if epoch is None:
+            self._values.clear()
+            raise ViewWiped(
+                f"partition {self._partition} of the feature store is gone from Redis; it must be rewritten from"
+                " the beginning of feature-updates"
+            )
+        found = dict(zip(missing, read, strict=True))
+        return [found[key] if key in found else self._values[key] for key in keys]
+
+    async def _write(
+        self, tweets: tuple[list[bytes], list[bytes]], others: tuple[list[bytes], list[bytes]], position: int
+    ) -> None:
+        """Position goes with the second script: when it is in, so is everything."""
+        settings = self._settings.features
+        with unavailable_as_such(self._settings):
+            if tweets[0]:
+                await set_if_newer(self._redis, *tweets, settings.tweet_ttl_s, None)
+            await set_if_newer(
+                self._redis, *others, settings.entity_ttl_s, (self._keys.position(self._partition), position)
+            )
+        self._remember(tweets)
+        self._remember(others)
+
+    def _remember(self, written: tuple[list[bytes], list[bytes]]) -> None:
+        for key, value in zip(*written, strict=True):
+            self._values.pop(key, None)
+            self._values[key] = value
+        excess = len(self._values) - self._cached
+        for key in [key for key, _ in zip(self._values, range(excess), strict=False)]:
+            del self._values[key]
+
+
+# KEYS: the list of newest tweets, then the tweets' keys. ARGV: ttl in s, length of the list, m, then m times
+# (score, member), then the tweets' values. The list keeps the newest by (time, id): any order of calls ends in it.
+_WRITE_TWEETS = """
+local call, ttl, kept, m = redis.call, ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+for i = 1, m do call('ZADD', KEYS[1], ARGV[2 + 2 * i], ARGV[3 + 2 * i]) end
+call('ZREMRANGEBYRANK', KEYS[1], 0, -kept - 1)
+call('EXPIRE', KEYS[1], ttl)
+local before = 2 + 2 * m
+for i = 2, #KEYS do call('SETEX', KEYS[i], ttl, ARGV[before + i]) end
+return 0
+"""
+
+
+async def write_tweets(
+    redis: Redis, settings: Settings, tweets: Sequence[Tweet], batch: "TokenBatch", tokenizer: "Tokenizer"
+) -> NDArray[np.void]:
+    """Writes the records of tweets and of the newest among them, in two round trips; returns TWEET records [n].
+
+    batch: their tokens, the last that `tokenizer` made. Idempotent, and the same for any order and batching. Raises
+    `ServerUnavailable`.
+    """
+    records = tweet_records(tweets, batch)
+    if len(records) == 0:
+        return records
+    values = tweet_values(records, tweets, subwords_of(records, tokenizer))
+    keys, owners = Keys(settings.prefix), owner_of(records["id"])
+    named = keys.tweets(records["id"])
+    calls = []
+    for owner in np.unique(owners).tolist():
+        rows = np.flatnonzero(owners == owner)
+        newest = _newest(records, rows, settings.scorer.recent_candidates)
+        arguments: list[Any] = [settings.features.tweet_ttl_s, settings.scorer.recent_candidates, len(newest)]
+        for row in newest.tolist():
+            arguments += (int(records["created_ms"][row]), int(records["id"][row]).to_bytes(8, "big"))
+        places = rows.tolist()
+        arguments += [values[row] for row in places]
+        calls.append(([keys.recent(owner), *(named[row] for row in places)], arguments))
+    with unavailable_as_such(settings):
+        await _call(redis, calls)
+    return records
+
+
+def _newest(records: NDArray[np.void], rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """The `most` newest of `rows` by (time, id)."""
+    order = np.lexsort((records["id"][rows], records["created_ms"][rows]))
+    return rows[order[::-1][:most]]
+
+
+async def _call(redis: Redis, calls: Sequence[tuple[list[bytes], list[Any]]]) -> None:
+    """The script once per owner, pipelined; Redis is asked first whether it has the script, and told it if not."""
+    script = redis.register_script(_WRITE_TWEETS)
+    async with redis.pipeline(transaction=False) as pipeline:
+        for keys, arguments in calls:
+            await script(keys, arguments, client=pipeline)
+        await pipeline.execute()

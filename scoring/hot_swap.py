@@ -1,0 +1,162 @@
+"""Hot swap: follows the topic `models` and holds the newest snapshot that loads, ready to score.
+
+Newest is the highest (epoch, version): a later term of the trainer wins, whatever its versions. A snapshot is read,
+checked and warmed in a thread; only then does it take the place of the one before, in one assignment. Whoever scores
+takes `current` once per batch, so that no answer mixes two. A snapshot that does not load changes nothing.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+
+from contracts.codec import Codec
+from contracts.columns import FeatureColumns, Ragged
+from contracts.errors import BadRecord, SnapshotInvalid
+from contracts.records import ModelPublished
+from contracts.settings import Settings
+from contracts.topics import MODELS, prefixed
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
+from model.serving import Predictor
+from transport.backoff import pauses
+from transport.kafka.clients import unavailable
+from transport.metrics import MODEL_SWAPS, MODELS_REFUSED
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 30.0  # a snapshot that did not load is tried again: its file system may have been away
+REMEMBERED = 5  # announcements kept to fall back on: the trainer deletes older snapshots
+
+_decode = Codec(ModelPublished).decode
+
+
+class ModelFollower:
+    """The newest model of a name. `run` it as a task; read `current` at any time, on the same event loop."""
+
+    def __init__(self, settings: Settings, load: Callable[[ModelPublished], Predictor] | None = None) -> None:
+        self.current: Predictor | None = None
+        self._settings = settings
+        self._load = load or load_warm
+        self._announced: dict[tuple[int, int], ModelPublished] = {}
+        self._caught_up = asyncio.Event()
+
+    async def caught_up(self) -> None:
+        """Wait until all that was announced when `run` began has been looked at, and the newest loaded."""
+        await self._caught_up.wait()
+
+    async def run(self) -> NoReturn:
+        """Until cancelled. A broker that is away is waited for; the current model stays in use meanwhile."""
+        for pause in pauses():
+            try:
+                await self._follow()
+            except (KafkaError, OSError) as error:
+                log.warning("models: %s; trying again in %.1f s", unavailable(self._settings, error), pause)
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses() never ends")
+
+    async def _follow(self) -> None:
+        topic = prefixed(MODELS, self._settings.prefix).name
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka.split(","),
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+        )
+        try:
+            await consumer.start()
+            if topic not in await consumer.topics():
+                raise UnknownTopicOrPartitionError(f"no topic {topic}: make it with `driftline topics apply`")
+            partition = TopicPartition(topic, 0)
+            consumer.assign([partition])
+            await consumer.seek_to_beginning(partition)
+            end = (await consumer.end_offsets([partition]))[partition]
+            while True:
+                reached = await consumer.position(partition) >= end
+                if reached:
+                    await self.take_newest()
+                    self._caught_up.set()
+                found = await consumer.getmany(partition, timeout_ms=int(RETRY_S * 1000) if reached else 1000)
+                for record in found.get(partition, []):
+                    self.observe(record.value or b"")
+        finally:
+            await consumer.stop()
+
+    def observe(self, value: bytes) -> None:
+        """Remember an announcement; one that this code cannot read, or of another model, is passed over."""
+        try:
+            published = _decode(value)
+        except BadRecord as error:
+            log.warning("models: an announcement was passed over: %s", error)
+            return
+        if published.name == self._settings.scorer.model:
+            self._announced[published.epoch, published.version] = published
+            for old in sorted(self._announced)[:-REMEMBERED]:
+                del self._announced[old]
+
+    async def take_newest(self) -> None:
+        """Swap in the newest announced snapshot that loads, if it is newer than the current one."""
+        for place in sorted(self._announced, reverse=True):
+            if self.current is not None and place <= _place(self.current):
+                return
+            published = self._announced[place]
+            try:
+                predictor = await asyncio.to_thread(self._load, published)
+            except SnapshotInvalid as error:
+                MODELS_REFUSED.inc()
+                log.error("models: %s %d of epoch %d is not used: %s", published.name, place[1], place[0], error)
+                continue
+            self._swap(predictor)
+            return
+
+    def _swap(self, predictor: Predictor) -> None:
+        former, self.current = self.current, predictor
+        MODEL_SWAPS.inc()
+        log.info(
+            "models: %s %d of epoch %d ranks from now on (vocabulary %d, bins %d), instead of %s",
+            predictor.manifest.name, predictor.manifest.version, predictor.manifest.epoch,
+            predictor.manifest.vocab_version, predictor.manifest.bins_version,
+            "the fallback order" if former is None else former.manifest.version,
+        )  # fmt: skip
+
+
+def load_warm(published: ModelPublished) -> Predictor:
+    """The predictor of an announced snapshot, its kernels compiled. Raises `SnapshotInvalid`. Takes a while."""
+    began = time.monotonic()
+    predictor = Predictor.load(Path(published.path))
+    found, wanted = predictor.manifest, published
+    if (found.name, found.epoch, found.version) != (wanted.name, wanted.epoch, wanted.version):
+        raise SnapshotInvalid(
+            f"{published.path}: announced as {wanted.name} {wanted.version} of epoch {wanted.epoch}, but it is "
+            f"{found.name} {found.version} of epoch {found.epoch}"
+        )
+    predictor.vocabulary.is_admitted(np.zeros(1, np.uint64))
+    predictor.score(_one_candidate())
+    log.info("models: %s loaded in %.2f s", published.path, time.monotonic() - began)
+    return predictor
+
+
+def _place(predictor: Predictor) -> tuple[int, int]:
+    return predictor.manifest.epoch, predictor.manifest.version
+
+
+def _one_candidate() -> FeatureColumns:
+    """The least that makes every kernel run."""
+    return FeatureColumns(
+        viewer_row=np.zeros(1, np.int32),
+        viewer_dense=np.zeros((1, len(VIEWER_DENSE)), np.float32),
+        viewer_keys={split: _one_key() for split in VIEWER_SIDE.splits},
+        candidate_dense=np.zeros((1, len(CANDIDATE_DENSE)), np.float32),
+        candidate_keys={split: _one_key() for split in CANDIDATE_SIDE.splits},
+        viewer_vectors=VIEWER_SIDE.zero_vectors(1),
+        candidate_vectors=CANDIDATE_SIDE.zero_vectors(1),
+    )
+
+
+def _one_key() -> Ragged:
+    return Ragged.from_lengths(np.ones(1, np.int64), np.zeros(1, np.uint64))

@@ -1,0 +1,220 @@
+"""A file of tweets, whatever its format: recognized by its contents, read in its order and in bounded memory."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from contracts.errors import BadRecord, BadSource
+from contracts.records import END_OF_TIME_MS, DeadLetter, Tweet
+from sources.files import (
+    BEGINNING_BYTES,
+    Opener,
+    Oversized,
+    is_tar,
+    is_utf8,
+    lines,
+    members,
+    open_bytes,
+    oversized,
+    read_head,
+)
+from sources.foreign import Fault, tweets_in
+from sources.tables import RowFault, Table
+
+MAX_PAGE_BYTES = 16 << 20  # of one JSON line: an API page holds up to 500 tweets
+MAX_DOCUMENT_BYTES = 64 << 20  # of a JSON file that is one array or one printed object
+HEAD_BYTES = 256 << 10  # that the format is recognized by
+DUPLICATE_HORIZON = 1 << 20  # tweets over which a repeated id is noticed for certain; twice as many ids are held
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that never becomes an event: why, where, and enough of it to find it again.
+
+    `row` counts from 1: lines of a JSON file, rows below the header of a CSV. `beginning` is at most 1 KiB of its
+    bytes, `sha256` and `size` are of all of them.
+    """
+
+    reason: str
+    detail: str
+    origin: str
+    row: int
+    beginning: bytes
+    size: int
+    sha256: str
+
+    def dead_letter(self) -> DeadLetter:
+        """As a record for `tweets-dead-letters`."""
+        detail = f"{self.detail} ({self.size} bytes, sha256 {self.sha256})"
+        return DeadLetter(
+            reason=self.reason, detail=detail, topic=f"file:{self.origin}", partition=0, offset=self.row,
+            key=None, value=self.beginning,
+        )  # fmt: skip
+
+
+Rows = Iterator[tuple[int, Tweet | Fault | RowFault]]
+Reader = Callable[[IO[bytes]], Rows]
+
+
+class Source:
+    """One file. Iterating it reads it once from the beginning; `counts` has what was met so far.
+
+    `counts["tweets"]` were passed on, `counts["duplicate"]` left out (same id as an earlier one), and every other
+    key is a reason of rejection.
+    """
+
+    def __init__(self, name: str, parts: Callable[[], Iterator["_Part"]], not_after_ms: int) -> None:
+        self.name = name
+        self.counts: Counter[str] = Counter()
+        self._parts = parts
+        self._not_after_ms = not_after_ms
+
+    def __iter__(self) -> Iterator[Tweet | Rejected]:
+        """Raises `BadSource` where the file turns out to be damaged."""
+        self.counts.clear()
+        try:
+            yield from self._read()
+        except BadSource as error:
+            raise BadSource(f"{self.name}: {error}") from error
+
+    def _read(self) -> Iterator[Tweet | Rejected]:
+        seen = _Seen()
+        for part in self._parts():
+            if isinstance(part.read, BadRecord):
+                yield self._rejected(part.read, oversized(part.head), part.origin, 0)
+                continue
+            with part.opener() as stream:
+                for row, found in part.read(stream):
+                    if isinstance(found, Fault):
+                        yield self._rejected(found.error, oversized(found.value), part.origin, row)
+                    elif isinstance(found, RowFault):
+                        yield self._rejected(found.error, found.bytes_read, part.origin, row)
+                    elif found.created_ms > self._not_after_ms:
+                        error = BadRecord("bad_time", f"created_ms {found.created_ms} is in the future")
+                        yield self._rejected(error, oversized(msgspec.json.encode(found)), part.origin, row)
+                    elif seen.add(found.id):
+                        self.counts["tweets"] += 1
+                        yield found
+                    else:
+                        self.counts["duplicate"] += 1
+
+    def _rejected(self, error: BadRecord, read: Oversized, origin: str, row: int) -> Rejected:
+        self.counts[error.reason] += 1
+        return Rejected(error.reason, error.detail, origin, row, read.beginning, read.size, read.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One file of the source: how it is read, or why it cannot be."""
+
+    origin: str
+    opener: Opener
+    head: bytes
+    read: Reader | BadRecord
+
+
+def open_source(
+    path: Path | str,
+    *,
+    columns: Mapping[str, str] | None = None,
+    time_format: str | None = None,
+    not_after_ms: int = END_OF_TIME_MS,
+) -> Source:
+    """The source at `path`, its format recognized by what it holds.
+
+    JSON lines, a JSON array or one object, of v2, v1.1 or our own tweets; CSV; each plain, .gz or .zst; a tar of
+    such files. `columns` and `time_format` are for CSV. A tweet later than `not_after_ms` is rejected.
+    Raises `BadSource` where the file cannot be read or is none of these.
+    """
+    path = Path(path)
+    opener = partial(open_bytes, path)
+    recognize = partial(_recognize, columns=columns or {}, time_format=time_format)
+    if is_tar(opener):
+        return Source(path.name, partial(_tar_parts, path.name, opener, recognize), not_after_ms)
+    head = read_head(opener, HEAD_BYTES)
+    try:
+        read = recognize(opener, head)
+    except BadSource as error:
+        raise BadSource(f"{path}: {error}") from error
+    return Source(path.name, lambda: iter((_Part(path.name, opener, head, read),)), not_after_ms)
+
+
+def _tar_parts(name: str, opener: Opener, recognize: Callable[[Opener, bytes], Reader]) -> Iterator[_Part]:
+    for member, member_opener in members(opener):
+        head = read_head(member_opener, HEAD_BYTES)
+        try:
+            read: Reader | BadRecord = recognize(member_opener, head)
+        except BadSource as error:
+            read = BadRecord("not_a_source", str(error))
+        yield _Part(f"{name}/{member}", member_opener, head[:BEGINNING_BYTES], read)
+
+
+def _recognize(opener: Opener, head: bytes, *, columns: Mapping[str, str], time_format: str | None) -> Reader:
+    begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not begin:
+        raise BadSource("the file is empty")
+    if begin[:1] in b"[{":
+        return _json_lines if _has_json_line(begin) else _json_document
+    encoding = "utf-8" if is_utf8(opener) else "latin-1"
+    if b"\x00" in head:
+        raise BadSource("not text: expected JSON or CSV in UTF-8 (or latin-1), plain, .gz or .zst")
+    return Table(head, encoding, columns=columns, time_format=time_format).tweets
+
+
+def _has_json_line(begin: bytes) -> bool:
+    """Whether some line is an object by itself; one line of a page may be longer than the head."""
+    whole = begin.splitlines() if len(begin) < HEAD_BYTES // 2 else begin.split(b"\n")[:-1]
+    if not whole:
+        return begin[:1] == b"{"
+    return any(line.startswith(b"{") and line.rstrip().endswith(b"}") for line in whole)
+
+
+def _json_lines(stream: IO[bytes]) -> Rows:
+    for row, line in enumerate(lines(stream, MAX_PAGE_BYTES), start=1):
+        if isinstance(line, Oversized):
+            error = BadRecord("too_large", f"a line of {line.size} bytes, more than a page has")
+            yield row, RowFault(error, line)
+            continue
+        content = line.removeprefix(b"\xef\xbb\xbf").strip() if row == 1 else line.strip()
+        if content:
+            for found in tweets_in(content):
+                yield row, found
+
+
+def _json_document(stream: IO[bytes]) -> Rows:
+    """One array or one object over several lines. It is held whole, so its size is limited."""
+    content = stream.read(MAX_DOCUMENT_BYTES + 1)
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise BadSource(f"one JSON value of more than {MAX_DOCUMENT_BYTES >> 20} MiB; make lines of it: jq -c '.[]'")
+    content = content.removeprefix(b"\xef\xbb\xbf").strip()
+    items = [content]
+    if content.startswith(b"["):
+        try:
+            items = [bytes(item) for item in msgspec.json.decode(content, type=list[msgspec.Raw])]
+        except msgspec.MsgspecError as error:
+            raise BadSource(f"a JSON array that does not parse: {error}") from error
+    for row, item in enumerate(items, start=1):
+        for found in tweets_in(item):
+            yield row, found
+
+
+class _Seen:
+    """Ids met before, over at least the last `DUPLICATE_HORIZON` tweets, in memory for twice as many."""
+
+    def __init__(self) -> None:
+        self._newer: set[int] = set()
+        self._older: set[int] = set()
+
+    def add(self, tweet_id: int) -> bool:
+        """Whether it is new."""
+        if tweet_id in self._newer or tweet_id in self._older:
+            return False
+        if len(self._newer) >= DUPLICATE_HORIZON:
+            self._older, self._newer = self._newer, set()
+        self._newer.add(tweet_id)
+        return True

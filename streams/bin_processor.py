@@ -1,0 +1,61 @@
+"""bin-counts -> bins: the single writer of the bin edges, and of their view in Redis.
+
+A window closes when every partition of `tweets` and of `candidates-served` has closed it (scorers pass ticks on from
+their requests), and, where `bins.supervised` names features, every partition of `examples`. Without a scorer, bins
+wait: nothing is encoded with them either.
+"""
+
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+
+from contracts.codec import encode
+from contracts.columnar import BinCounts
+from contracts.settings import BinSettings, Settings
+from contracts.topics import BIN_COUNTS, BIN_STATE, BINS, CANDIDATES_SERVED, EXAMPLES, TWEETS
+from featurestore.bins.owner import BinOwner
+from featurestore.bins.redis_view import write_bins
+from featurestore.bins.settings import supervised_numbers
+from streams.owner_processor import OwnerProcessor
+from transport.processor import Output
+
+
+def sources_of(settings: BinSettings) -> dict[str, frozenset[tuple[str, int]]]:
+    """What counts features of each kind, by `Continuous.counted_from`; `examples` are counted for trees alone."""
+    topics = {"tweets": TWEETS, "served": CANDIDATES_SERVED}
+    if len(supervised_numbers(settings)):
+        topics["examples"] = EXAMPLES
+    return {
+        kind: frozenset((topic.name, partition) for partition in range(topic.partitions))
+        for kind, topic in topics.items()
+    }
+
+
+class BinProcessor(OwnerProcessor[BinOwner]):
+    """The owner of all bins; `bin-counts` has one partition, so there is one such processor."""
+
+    counts, state, frame = BIN_COUNTS, BIN_STATE, BinCounts
+
+    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
+        sources = sources_of(settings.bins)
+        super().__init__(
+            settings,
+            partition,
+            BinOwner(settings.bins, sources),
+            lambda packed: BinOwner.from_bytes(settings.bins, sources, packed),
+        )
+
+        self._redis = redis
+
+    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Take up the newest state, and show it: Redis may have been wiped, and the next window be long in coming."""
+        again = await super().resume(committed)
+        await write_bins(self._redis, self.settings, self.owner)
+        return again
+
+    async def decide(self) -> list[Output]:
+        """The edges that change; the view follows in absolute values, so a batch that is repeated changes nothing."""
+        versions = self.owner.close_windows()
+        if versions:
+            await write_bins(self._redis, self.settings, self.owner)
+        return [Output(BINS.name, encode(version), partition=0) for version in versions]

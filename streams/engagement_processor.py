@@ -1,0 +1,75 @@
+"""engagements -> feature-updates: what viewers did, added up per tweet, author, viewer and pair of a batch."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xxhash
+from aiokafka import ConsumerRecord
+from numpy.typing import NDArray
+
+from contracts.codec import Codec, encode
+from contracts.records import ACTIONS, Engagement
+from contracts.settings import Settings
+from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
+from featurestore.store.counters import aggregate_engagements, route
+from streams.event_batch import EventBatch
+from streams.event_source import EventSource
+from transport.processor import Output
+
+_decode = Codec(Engagement).decode
+_ACTION_INDEX = {action: index for index, action in enumerate(ACTIONS)}
+
+
+class EngagementProcessor:
+    """State of one partition of `engagements`: its clock, and which events it has had."""
+
+    def __init__(self, settings: Settings, partition: int) -> None:
+        self._settings = settings
+        self._partition = partition
+        self._source = EventSource(settings, ENGAGEMENTS, _decode, _times_of, _identities_of)
+
+    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Take up the clock; have recent events re-read, to know them when they come again."""
+        return self._source.resume(committed)
+
+    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+        """Learn which events there were."""
+        self._source.replay(records)
+
+    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        """The batch's partial aggregates, one frame for each partition of their owners."""
+        batch, _, _ = self._source.take(records)
+        return [*self._aggregate(batch.events), *batch.letters]
+
+    def metadata(self) -> str:
+        """The clock, now and where a restart begins to read."""
+        return self._source.metadata()
+
+    def paused(self) -> frozenset[str]:
+        """Never: nothing is held back."""
+        return frozenset()
+
+    def _aggregate(self, events: Sequence[Engagement]) -> list[Output]:
+        if not events:
+            return []
+        updates = aggregate_engagements(
+            viewer_ids=np.array([event.viewer_id for event in events], np.uint64),
+            tweet_ids=np.array([event.tweet_id for event in events], np.uint64),
+            author_ids=np.array([event.author_id for event in events], np.uint64),
+            actions=np.array([_ACTION_INDEX[event.action] for event in events], np.uint8),
+            at_ms=np.array([event.at_ms for event in events], np.int64),
+            pane_ms=self._settings.features.pane_ms,
+        )
+        return [Output(FEATURE_UPDATES.name, encode(part), partition=owner) for owner, part in route(updates)]
+
+
+def _times_of(events: Sequence[Engagement]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    return (
+        np.array([event.at_ms for event in events], np.int64),
+        np.array([event.viewer_id for event in events], np.uint64),
+    )
+
+
+def _identities_of(batch: EventBatch[Engagement]) -> list[int]:
+    """All that an event says, however its producer spelled it; the same action done twice differs in its time."""
+    return [xxhash.xxh3_64_intdigest(encode(event)) for event in batch.events]

@@ -1,0 +1,75 @@
+"""feature-updates -> Redis: the single writer of a partition's entities.
+
+A hop without outputs. Its truth about how far it is stands in Redis, beside the values: where Redis is behind the
+committed offset (a kill), or empty (a wiped Redis), what is missing is re-read and written again.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from aiokafka import ConsumerRecord
+from redis.asyncio import Redis
+
+from contracts.codec import Codec
+from contracts.columnar import FeatureUpdates
+from contracts.errors import BadRecord, ServerUnavailable
+from contracts.settings import Settings
+from contracts.topics import FEATURE_UPDATES
+from featurestore.store.errors import ViewWiped
+from featurestore.store.writer import FeatureOwner
+from streams.rebuild_tweets import rewrite_tweets
+from transport.dead_letters import dead_letter
+from transport.processor import Output
+
+log = logging.getLogger(__name__)
+
+_decode = Codec(FeatureUpdates).decode
+
+
+class FeatureProcessor:
+    """The entities of one partition of `feature-updates`."""
+
+    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
+        self._settings = settings
+        self._partition = partition
+        self._redis = redis
+        self._owner = FeatureOwner(redis, settings, partition)
+
+    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Where Redis is; a Redis that is empty gets the tweets again too."""
+        offset, _ = committed.get(FEATURE_UPDATES.name, (0, ""))
+        position = await self._owner.resume()
+        if position is None and offset > 0:
+            log.warning("Redis holds nothing of partition %d: rewriting it from Kafka", self._partition)
+            await rewrite_tweets(self._settings, self._partition, self._redis)
+        position = position or 0
+        return {FEATURE_UPDATES.name: position} if position < offset else {}
+
+    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+        """Write what Redis lacks."""
+        await self._apply(records)
+
+    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        """Write the batch: once, whatever its size."""
+        return await self._apply(records)
+
+    def metadata(self) -> str:
+        """Nothing: the position stands in Redis."""
+        return ""
+
+    def paused(self) -> frozenset[str]:
+        """Never."""
+        return frozenset()
+
+    async def _apply(self, records: Sequence[ConsumerRecord]) -> list[Output]:
+        frames, letters = [], []
+        for record in records:
+            try:
+                frames.append((record.offset, _decode(record.value or b"")))
+            except BadRecord as error:
+                letters.append(dead_letter(FEATURE_UPDATES, record, error))
+        try:
+            await self._owner.apply(frames)
+        except ViewWiped as error:
+            raise ServerUnavailable(str(error)) from error  # a hop then resumes, which rewrites
+        return letters

@@ -1,0 +1,150 @@
+"""tweets -> vocab-counts, bin-counts, feature-updates; and the tweets' records in Redis.
+
+One batch is decoded once, tokenized once, counted as arrays, and written once to each sink. The hop keeps no counts:
+what it counted goes out in the batch's own transaction, so its state is the clock and the recent tweet ids.
+
+Settings of the vocabulary reach its owners through partition 0. A window is decided when every source has closed it,
+so settings that one source sends from a window that it has not closed reach each owner in time, wherever that is.
+The first batch of that partition sends its worker's settings; later ones come from the log (`vocab_settings.py`).
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from aiokafka import ConsumerRecord
+from numpy.typing import NDArray
+from redis.asyncio import Redis
+
+from contracts.codec import encode
+from contracts.errors import SettingsError
+from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION, Tweet
+from contracts.settings import Settings
+from contracts.topics import BIN_COUNTS, FEATURE_UPDATES, TWEETS, VOCAB_COUNTS
+from featurestore.bins.counter import BinCounter
+from featurestore.store.counters import aggregate_posts, route
+from featurestore.store.tweet_records import tweet_dense
+from featurestore.store.writer import write_tweets
+from streams.event_batch import EventBatch, decode_tweet
+from streams.event_source import EventSource, SourceMetadata
+from streams.vocab_settings import pass_on, to_owners
+from transport.processor import Output
+from vocab.rules import configured
+from vocab.source_counter import SourceCounter
+from vocab.tokens.tokenizer import Tokenizer
+
+
+class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):
+    """What is committed: of the source, and the number of the vocabulary's shards, which former releases left out."""
+
+    shards: int = 64
+
+
+class IngestProcessor:
+    """State of one partition of `tweets`: its clock, and which tweets it has had."""
+
+    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
+        self._settings = settings
+        self._redis = redis
+        self._source = EventSource(settings, TWEETS, decode_tweet, _times_of, _identities_of)
+        self._tokenizer = Tokenizer()
+        self._vocab_counter = SourceCounter(TWEETS.name, partition, VOCAB_COUNTS.partitions, settings.vocab.shards)
+        self._bin_counter = BinCounter(TWEETS.name, partition)
+        self._partition = partition
+        self._says_settings = False
+
+    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Take up the clock; have recent tweets re-read, to know them when they come again.
+
+        Raises `SettingsError` where keys were counted into another number of shards than the settings say: the owners
+        of the present ones would not know them.
+        """
+        if TWEETS.name in committed:
+            shards = msgspec.json.decode(committed[TWEETS.name][1], type=IngestMetadata).shards
+            if shards != self._settings.vocab.shards:
+                raise SettingsError(
+                    f"tweets are counted into {shards} virtual shards here, but vocab.shards is "
+                    f"{self._settings.vocab.shards}: set vocab.name and vocab.shards to the present vocabulary's; "
+                    "another number makes a new one, with `driftline vocab reshard`"
+                )
+        again = self._source.resume(committed)
+        self._says_settings = self._partition == SETTINGS_PARTITION and not again
+        return again
+
+    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+        """Learn which tweets there were."""
+        self._source.replay([record for record in records if not self._is_settings(record)])
+
+    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        """Counts of the batch, the windows that it closed, and its dead letters."""
+        outputs: list[Output] = []
+        if self._says_settings:
+            outputs += to_owners(configured(self._settings.vocab), closed_through=-1)
+            self._says_settings = False
+        for is_settings, part in itertools.groupby(records, self._is_settings):
+            if is_settings:
+                outputs += pass_on(self._settings.vocab, part, self._source.clock.closed_through)
+            else:
+                outputs += await self._process_events(list(part))
+        return outputs
+
+    async def _process_events(self, records: Sequence[ConsumerRecord]) -> list[Output]:
+        batch, windows, closed_before = self._source.take(records)
+        outputs = await self._count(batch.events, windows, closed_before) if batch.events else []
+        return [*outputs, *self._close(closed_before), *batch.letters]
+
+    def _is_settings(self, record: ConsumerRecord) -> bool:
+        return self._partition == SETTINGS_PARTITION and record.key == SETTINGS_KEY
+
+    def metadata(self) -> str:
+        """The clock, now and where a restart begins to read; and how many shards keys are counted into."""
+        position = msgspec.structs.asdict(self._source.position())
+        return msgspec.json.encode(IngestMetadata(**position, shards=self._settings.vocab.shards)).decode()
+
+    def paused(self) -> frozenset[str]:
+        """Never: nothing is held back."""
+        return frozenset()
+
+    async def _count(self, tweets: Sequence[Tweet], windows: NDArray[np.int64], closed_before: int) -> list[Output]:
+        tokens = self._tokenizer.tokenize(tweets)
+        closed = self._source.clock.closed_through
+        outputs = [
+            Output(VOCAB_COUNTS.name, encode(frame), partition=owner)
+            for owner, frame in self._vocab_counter.count(tokens, windows, self._tokenizer, closed)
+        ]
+        records = await write_tweets(self._redis, self._settings, tweets, tokens, self._tokenizer)
+        outputs += [
+            Output(BIN_COUNTS.name, encode(frame), partition=0)
+            for frame in self._bin_counter.count_tweets(tweet_dense(records), windows, closed_before)
+        ]
+        posts = aggregate_posts(
+            records["author_id"].astype(np.uint64),
+            records["created_ms"].astype(np.int64),
+            self._settings.features.pane_ms,
+        )
+        return outputs + [
+            Output(FEATURE_UPDATES.name, encode(updates), partition=owner) for owner, updates in route(posts)
+        ]
+
+    def _close(self, closed_before: int) -> list[Output]:
+        """Markers of the windows that this batch closed; they come after its counts."""
+        closed = self._source.clock.closed_through
+        if closed == closed_before:
+            return []
+        return [
+            Output(VOCAB_COUNTS.name, encode(marker), partition=owner)
+            for owner, marker in self._vocab_counter.markers(closed)
+        ] + [Output(BIN_COUNTS.name, encode(self._bin_counter.marker(closed)), partition=0)]
+
+
+def _times_of(tweets: Sequence[Tweet]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    return (
+        np.array([tweet.created_ms for tweet in tweets], np.int64),
+        np.array([tweet.author_id for tweet in tweets], np.uint64),
+    )
+
+
+def _identities_of(batch: EventBatch[Tweet]) -> list[int]:
+    """A tweet is known by its id, whatever else a second copy of it says."""
+    return [tweet.id for tweet in batch.events]

@@ -1,0 +1,212 @@
+"""candidates-served + engagements -> examples, and the bin counts of what was served and how it was labelled.
+
+The join itself is pure (`featurestore/join/joiner.py`). This hop keeps the clocks of both partitions, and commits
+with its offsets where a rebuild must begin to read. The clocks of a rebuild are exact because a jump of event time
+(`time.jump_ms`) closes whatever was open, so nothing older than a jump is ever re-read.
+
+What cannot be decoded or believed of `engagements` is reported by the hop that counts them; here it is passed over.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from aiokafka import ConsumerRecord
+
+from contracts.codec import Codec, encode
+from contracts.columnar import CandidatesServed
+from contracts.columns import FeatureColumns, is_nan
+from contracts.errors import BadRecord
+from contracts.examples import encode_examples, engaged
+from contracts.records import Engagement
+from contracts.served import features_of_requests
+from contracts.settings import Settings
+from contracts.topics import BIN_COUNTS, CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES
+from eventtime.watermark import Watermark
+from featurestore.bins.counter import BinCounter
+from featurestore.bins.settings import supervised_numbers
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
+from featurestore.join.closed_requests import Closed, check_served
+from featurestore.join.joiner import Joiner, JoinPosition
+from streams.event_batch import decode_batch, observe_times
+from transport import metrics
+from transport.dead_letters import dead_letter
+from transport.processor import Output, unprefix
+
+MAX_WAITING = 200_000  # engagements whose request was not read yet; more pause `engagements`
+
+_decode_engagement = Codec(Engagement).decode
+_decode_frame = Codec(CandidatesServed).decode
+
+
+def _decode_served(value: bytes) -> CandidatesServed:
+    record = _decode_frame(value)
+    check_served(record)
+    return record
+
+
+class JoinMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What is committed beside the offsets: where to re-read from, and the clocks at the commit."""
+
+    position: JoinPosition
+    served: dict[str, object]
+    engagements: dict[str, object]
+
+
+class JoinProcessor:
+    """One partition number of both topics."""
+
+    def __init__(self, settings: Settings, partition: int) -> None:
+        self._settings = settings
+        self._partition = partition
+        self._served_clock = Watermark(settings.time)
+        self._engagements_clock = Watermark(settings.time)
+        self._joiner = Joiner(settings.join)
+        self._bin_counter = BinCounter(CANDIDATES_SERVED.name, partition)
+        self._label_counter = BinCounter(EXAMPLES.name, partition)
+        self._supervised = supervised_numbers(settings.bins)
+        self._at_commit: JoinMetadata | None = None
+
+    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Take up the clocks; have what is still open re-read."""
+        if not committed:
+            return {}
+        metadata = next(iter(committed.values()))[1]  # one commit covers both topics
+        self._at_commit = msgspec.json.decode(metadata, type=JoinMetadata)
+        position = self._at_commit.position
+        self._joiner = Joiner(
+            self._settings.join,
+            position,
+            served_committed=committed.get(CANDIDATES_SERVED.name, (0, ""))[0],
+            engagements_committed=committed.get(ENGAGEMENTS.name, (0, ""))[0],
+        )
+        self._set_back(self._served_clock, position.served_watermark_ms)
+        self._set_back(self._engagements_clock, position.engagements_watermark_ms)
+        offsets = {CANDIDATES_SERVED.name: position.served_offset, ENGAGEMENTS.name: position.engagements_offset}
+        return {topic: offset for topic, offset in offsets.items() if offset is not None}
+
+    def _set_back(self, clock: Watermark, watermark_ms: int) -> None:
+        if watermark_ms >= 0:
+            clock.restore({"newest_ms": watermark_ms + self._settings.time.lateness_ms, "ahead": []})
+
+    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+        """Take in again what is open; it is labelled as before and closes later."""
+        self._observe(records, again=True)
+
+    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        """Examples of the requests whose label window has closed, and what turned out to label nothing."""
+        if self._at_commit is not None:
+            self._served_clock.restore(self._at_commit.served)
+            self._engagements_clock.restore(self._at_commit.engagements)
+            self._at_commit = None
+        closed_before = self._labels_closed_through()
+        outputs = self._observe(records, again=False)
+        closed = self._joiner.close()
+        outputs += [
+            Output(EXAMPLES.name, encode_examples(each.examples), partition=self._partition) for each in closed
+        ]
+        return outputs + self._count_labelled(closed, closed_before) + self._unjoined()
+
+    def _labels_closed_through(self) -> int:
+        """The newest window in which no more labels will count; -1 before the first."""
+        return max(-1, self._joiner.closed_ms // self._settings.time.window_ms - 1)
+
+    def _count_labelled(self, closed: Sequence[Closed], closed_before: int) -> list[Output]:
+        """Counts of what decision trees take their edges from, and the windows that are through with it."""
+        if not len(self._supervised):
+            return []
+        frames = []
+        for each in closed:
+            frames += self._label_counter.count_labelled(
+                each.examples.features,
+                engaged(each.examples.labels),
+                each.counted_ms // self._settings.time.window_ms,
+                self._supervised,
+                closed_before,
+            )
+        closed_through = self._labels_closed_through()
+        if closed_through > closed_before:
+            frames.append(self._label_counter.marker(closed_through))
+        return [Output(BIN_COUNTS.name, encode(frame), partition=0) for frame in frames]
+
+    def metadata(self) -> str:
+        """Where to re-read from, and both clocks."""
+        metadata = JoinMetadata(
+            position=self._joiner.needed(),
+            served=self._served_clock.to_dict(),
+            engagements=self._engagements_clock.to_dict(),
+        )
+        return msgspec.json.encode(metadata).decode()
+
+    def paused(self) -> frozenset[str]:
+        """Whichever topic runs ahead of the other. Never both: one of them always moves time."""
+        if self._joiner.open_requests > self._settings.join.max_open_requests:
+            return frozenset({CANDIDATES_SERVED.name})
+        if self._joiner.waiting_engagements > MAX_WAITING:
+            return frozenset({ENGAGEMENTS.name})
+        return frozenset()
+
+    def _observe(self, records: Sequence[ConsumerRecord], *, again: bool) -> list[Output]:
+        """`again`: what is only re-read is in the metrics already."""
+        by_topic: dict[str, list[ConsumerRecord]] = {CANDIDATES_SERVED.name: [], ENGAGEMENTS.name: []}
+        for record in records:
+            by_topic[unprefix(self._settings, record.topic)].append(record)
+        outputs = self._observe_served(by_topic[CANDIDATES_SERVED.name], again=again)
+        self._observe_engagements(by_topic[ENGAGEMENTS.name])
+        return outputs
+
+    def _observe_served(self, records: Sequence[ConsumerRecord], *, again: bool) -> list[Output]:
+        closed_before = self._served_clock.closed_through
+        batch = decode_batch(CANDIDATES_SERVED, records, _decode_served)
+        at_ms = np.array([served.at_ms for served in batch.events], np.int64)
+        viewers = np.array([served.viewer_id for served in batch.events], np.uint64)
+        seen = observe_times(batch, self._served_clock, at_ms, viewers)
+        for served, record, watermark in zip(batch.events, batch.records, seen.watermarks.tolist(), strict=True):
+            self._joiner.observe_served(served, record.offset, watermark)
+        self._joiner.advance_served(self._served_clock.watermark_ms)
+        shown = np.array([len(served.tweet_ids) > 0 for served in batch.events], np.bool_)
+        frames = []
+        if shown.any():
+            with_tweets = [served for served in batch.events if len(served.tweet_ids)]
+            features = features_of_requests(with_tweets, VIEWER_SIDE, CANDIDATE_SIDE)
+            frames = self._bin_counter.count_served(features, seen.windows[shown], closed_before)
+            if not again:
+                _show_nans(features)
+        if self._served_clock.closed_through > closed_before:
+            frames.append(self._bin_counter.marker(self._served_clock.closed_through))
+        return [Output(BIN_COUNTS.name, encode(frame), partition=0) for frame in frames] + batch.letters
+
+    def _observe_engagements(self, records: Sequence[ConsumerRecord]) -> None:
+        batch = decode_batch(ENGAGEMENTS, records, _decode_engagement)
+        at_ms = np.array([event.at_ms for event in batch.events], np.int64)
+        viewers = np.array([event.viewer_id for event in batch.events], np.uint64)
+        seen = observe_times(batch, self._engagements_clock, at_ms, viewers)
+        for event, record, watermark in zip(batch.events, batch.records, seen.watermarks.tolist(), strict=True):
+            self._joiner.observe_engagement(event, record.offset, record.timestamp, watermark)
+        self._joiner.advance_engagements(self._engagements_clock.watermark_ms)
+
+    def _unjoined(self) -> list[Output]:
+        letters = []
+        for unjoined in self._joiner.take_unjoined():
+            record = _Source(
+                self._partition, unjoined.offset, b"%d" % unjoined.engagement.viewer_id, encode(unjoined.engagement)
+            )
+            letters.append(dead_letter(ENGAGEMENTS, record, BadRecord(unjoined.reason, unjoined.detail)))
+        return letters
+
+
+def _show_nans(features: FeatureColumns) -> None:
+    """Whoever serves NaN has a fault that nothing else would show: NaN has a bin, as any value has."""
+    for declared, dense in ((VIEWER_DENSE, features.viewer_dense), (CANDIDATE_DENSE, features.candidate_dense)):
+        found = is_nan(dense).sum(axis=0)
+        for column in np.flatnonzero(found).tolist():
+            metrics.NAN_VALUES.labels(declared[column].name).inc(int(found[column]))
+
+
+class _Source(msgspec.Struct):
+    """An engagement as it was consumed, made again of what the join kept of it."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None

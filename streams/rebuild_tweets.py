@@ -1,0 +1,25 @@
+"""Writing the tweets' records to Redis again, out of the log, after Redis was wiped."""
+
+import logging
+
+from redis.asyncio import Redis
+
+from contracts.settings import Settings
+from contracts.topics import TWEETS
+from featurestore.store.writer import write_tweets
+from streams.event_batch import decode_batch, decode_tweet
+from transport.kafka.state_log import read_partition
+from vocab.tokens.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+
+
+async def rewrite_tweets(settings: Settings, partition: int, redis: Redis) -> None:
+    """Write every tweet that partition `partition` of `tweets` still holds; the records expire as ever."""
+    tokenizer = Tokenizer()
+    written = 0
+    async for records in read_partition(settings, TWEETS, partition):
+        tweets = decode_batch(TWEETS, records, decode_tweet).events
+        await write_tweets(redis, settings, tweets, tokenizer.tokenize(tweets), tokenizer)
+        written += len(tweets)
+    log.info("rewrote %d tweets of partition %d to Redis", written, partition)

@@ -1,0 +1,106 @@
+"""vocab-counts -> vocab-deltas: the single writer of a partition's virtual shards, and of their view in Redis."""
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+
+from aiokafka import ConsumerRecord
+from redis.asyncio import Redis
+
+from contracts.codec import encode
+from contracts.columnar import VocabCounts
+from contracts.partitioning import key_of
+from contracts.records import SETTINGS_KEY
+from contracts.settings import Settings, VocabSettings
+from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
+from featurestore.store.errors import unavailable_as_such
+from streams.owner_processor import OwnerProcessor
+from streams.vocab_settings import decode_settings
+from transport import metrics
+from transport.kafka.state_log import read_partition
+from transport.processor import Output
+from vocab.owner.owner import VocabularyOwner
+from vocab.rules import differences
+from vocab.view.store import write_view
+from vocab.view.updates import view_updates
+
+log = logging.getLogger(__name__)
+
+SOURCES = frozenset((TWEETS.name, partition) for partition in range(TWEETS.partitions))
+
+
+class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
+    """The shards of one partition of `vocab-counts`."""
+
+    counts, state, frame = VOCAB_COUNTS, VOCAB_STATE, VocabCounts
+
+    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
+        shards = [shard for shard in range(settings.vocab.shards) if shard % VOCAB_COUNTS.partitions == partition]
+        super().__init__(
+            settings,
+            partition,
+            VocabularyOwner(settings.vocab, shards, SOURCES, settings.time.window_ms),
+            lambda packed: VocabularyOwner.from_bytes(settings.vocab, packed, settings.time.window_ms),
+        )
+        self._redis = redis
+
+    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+        """Take up the newest state, and show it: Redis may have been wiped, and the next window be long in coming."""
+        again = await super().resume(committed)
+        await self._show()
+        return again
+
+    async def catch_up(self) -> VocabularyOwner:
+        """The owner as a successor would take it up, with all counts in the log decided on. Writes nothing."""
+        again = await super().resume({VOCAB_COUNTS.name: (0, "")})
+        async for records in read_partition(self.settings, VOCAB_COUNTS, self.partition, again[VOCAB_COUNTS.name]):
+            self._observe(records)
+        self.owner.close_windows()
+        return self.owner
+
+    def take(self, record: ConsumerRecord) -> None:
+        """Counts, or settings that hold from a window on."""
+        if record.key == SETTINGS_KEY:
+            self.owner.configure(decode_settings(record.value or b""))
+        else:
+            super().take(record)
+
+    async def decide(self) -> list[Output]:
+        """Deltas; the queryable view follows in absolute values, so a batch that is repeated changes nothing."""
+        deltas = self.owner.close_windows()
+        if deltas:
+            if self.owner.settings != self.settings.vocab:
+                _say_once(self.owner.settings, self.settings.vocab)
+            self._measure()
+            await self._show()
+        return [
+            Output(VOCAB_DELTAS.name, encode(delta), key=key_of(delta.shard), partition=self.partition)
+            for delta in deltas
+        ]
+
+    def _measure(self) -> None:
+        """How the newest window left the vocabulary; what does not exist yet is not shown."""
+        partition, measures = str(self.partition), self.owner.drift.measures(self.owner.age)
+        metrics.VOCAB_VERSION.labels(partition).set(self.owner.version)
+        metrics.VOCAB_ADMITTED.labels(partition).set(measures.admitted)
+        if measures.turnover is not None:
+            metrics.VOCAB_TURNOVER.labels(partition).set(measures.turnover)
+        for namespace, share in measures.outside_shares().items():
+            metrics.VOCAB_OUTSIDE.labels(partition, namespace.name.lower()).set(share)
+        for between, distance in (("windows", measures.window_distance), ("hours", measures.hour_distance)):
+            if distance is not None:
+                metrics.VOCAB_DISTANCE.labels(partition, between).set(distance)
+
+    async def _show(self) -> None:
+        with unavailable_as_such(self.settings):
+            await write_view(self._redis, self.settings, view_updates(self.owner))
+
+
+@cache
+def _say_once(in_effect: VocabSettings, ours: VocabSettings) -> None:
+    """Once a process, whatever the number of its partitions."""
+    log.warning(
+        "vocabulary %s goes by the settings in its log, not by this worker's, which differ in %s; "
+        "`driftline vocab configure` shows them, and puts a worker's settings into the log",
+        in_effect.name, ", ".join(differences(in_effect, ours)),
+    )  # fmt: skip

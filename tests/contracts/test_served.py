@@ -1,0 +1,149 @@
+"""What is served travels bit for bit: no candidates, empty bags, missing values, the longest bags there are."""
+
+import dataclasses
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.codec import Codec, encode
+from contracts.columnar import CandidatesServed
+from contracts.columns import FeatureColumns, Ragged, Side
+from contracts.errors import BadRecord
+from contracts.records import Provenance
+from contracts.served import (
+    PackedBags,
+    count_values,
+    features_of_requests,
+    pack_bags,
+    pack_vectors,
+    served_features,
+    unpack_bags,
+    unpack_vectors,
+)
+from tests.golden.compare import assert_same_bags, assert_same_bits, assert_same_features
+from tests.golden.samples import RECORDS
+from tests.support.column_strategies import CANDIDATE, VIEWER, bags, feature_columns, floats
+from tests.support.unhurried import unhurried
+
+
+def served(features: FeatureColumns) -> CandidatesServed:
+    """The record of one request (one viewer)."""
+    n = len(features)
+    viewer = pack_bags(features.viewer_keys, VIEWER)
+    candidate = pack_bags(features.candidate_keys, CANDIDATE)
+    return CandidatesServed(
+        request_id="r", viewer_id=1, at_ms=1, ranker="model", model_version=1, vocab_version=1, bins_version=1,
+        tokenizer=1, feature_set="fs", provenance=Provenance.REAL, tweet_ids=np.arange(n, dtype=np.uint64),
+        author_ids=np.zeros(n, np.uint64), probabilities=np.full(n, np.nan, np.float32),
+        viewer_dense=features.viewer_dense.reshape(-1), viewer_lengths=viewer.lengths, viewer_keys=viewer.keys,
+        viewer_values=viewer.values, viewer_vectors=pack_vectors(features.viewer_vectors, VIEWER),
+        candidate_dense=features.candidate_dense.reshape(-1), candidate_lengths=candidate.lengths,
+        candidate_keys=candidate.keys, candidate_values=candidate.values,
+        candidate_vectors=pack_vectors(features.candidate_vectors, CANDIDATE),
+    )  # fmt: skip
+
+
+PACKED = Side(splits=("b", "a", "c"), valued=("a", "b"))
+
+
+@unhurried
+@given(st.integers(0, 4).flatmap(lambda n: st.fixed_dictionaries({
+    "a": bags(n, valued=True), "b": bags(n, valued=True), "c": bags(n, valued=False)
+})))  # fmt: skip
+def test_bags_packed_by_row_unpack_by_split(by_split):
+    packed = pack_bags(by_split, PACKED)
+    assert len(packed.values) == count_values(packed.lengths, PACKED)
+    found = unpack_bags(packed, PACKED)
+    assert list(found) == ["b", "a", "c"]
+    for split, ragged in found.items():
+        assert_same_bags(ragged, by_split[split])
+    plain = unpack_bags(pack_bags(by_split, Side(PACKED.splits)), Side(PACKED.splits))
+    assert all(ragged.values is None for ragged in plain.values())
+
+
+def test_a_split_with_values_that_were_not_written_out_comes_back_with_ones():
+    bag = Ragged.from_lengths(np.array([2]), np.arange(2, dtype=np.uint64))
+    side = Side(("a",), valued=("a",))
+    assert unpack_bags(pack_bags({"a": bag}, side), side)["a"].values.tolist() == [1.0, 1.0]
+
+
+def test_the_longest_bag_that_travels_has_255_keys():
+    longest, side = Ragged.from_lengths(np.array([255, 0]), np.arange(255, dtype=np.uint64)), Side(("a",))
+    assert_same_bags(unpack_bags(pack_bags({"a": longest}, side), side)["a"], longest)
+    with pytest.raises(ValueError, match="256 keys is past the 255"):
+        pack_bags({"a": Ragged.from_lengths(np.array([256]), np.arange(256, dtype=np.uint64))}, side)
+
+
+def test_bags_that_are_not_whole_rows_or_lack_values_are_refused():
+    nothing = np.empty(0, np.float32)
+    with pytest.raises(ValueError, match="3 bags are not rows of 2 splits"):
+        unpack_bags(PackedBags(np.zeros(3, np.uint8), np.empty(0, np.uint64), nothing), Side(("a", "b")))
+    with pytest.raises(ValueError, match="2 keys have values, but there are 0 values"):
+        unpack_bags(PackedBags(np.array([1, 2], np.uint8), np.zeros(3, np.uint64), nothing), Side(("a", "b"), ("b",)))
+
+
+@unhurried
+@given(st.integers(0, 4).flatmap(lambda n: st.tuples(floats((n, 3)), floats((n, 1)))))
+def test_vectors_packed_by_row_unpack_by_name(vectors):
+    image, sound = vectors
+    packed = pack_vectors({"sound": sound, "image": image}, CANDIDATE)
+    found = unpack_vectors(packed, len(image), CANDIDATE)
+    assert list(found) == ["image", "sound"]
+    assert_same_bits(found["image"], image)
+    assert_same_bits(found["sound"], sound)
+    assert unpack_vectors(pack_vectors({}, PACKED), len(image), PACKED) == {}
+
+
+@unhurried
+@given(st.integers(0, 5).flatmap(lambda n: feature_columns(requests=[n])))
+def test_what_was_served_comes_back_bit_for_bit(features):
+    record = Codec(CandidatesServed).decode(encode(served(features)))
+    found = served_features(record, VIEWER, CANDIDATE)
+    if len(features) == 0:  # the record does not say how wide its rows would have been
+        features = dataclasses.replace(features, candidate_dense=np.empty((0, 0), np.float32))
+    assert_same_features(found, features)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"candidate_dense": np.zeros(5, np.float32)},
+        {"author_ids": np.zeros(1, np.uint64)},
+        {"probabilities": np.zeros(3, np.float32)},
+        {"candidate_lengths": np.zeros(6, np.uint8)},
+        {"candidate_lengths": np.zeros(3, np.uint8), "candidate_keys": np.empty(0, np.uint64)},
+        {"viewer_lengths": np.array([1, 0, 0], np.uint8)},
+        {"viewer_lengths": np.array([1, 0, 0, 0], np.uint8)},
+        {"viewer_values": np.zeros(1, np.float32)},
+        {"candidate_values": np.zeros(4, np.float32)},
+        {"viewer_vectors": np.zeros(1, np.float32)},
+        {"candidate_vectors": np.zeros(9, np.float32)},
+    ],
+    ids=lambda damage: "+".join(damage),
+)
+def test_a_served_record_whose_columns_do_not_fit_is_malformed(damage):
+    record = msgspec.structs.replace(RECORDS["CandidatesServed"], **damage)
+    with pytest.raises(BadRecord, match="malformed: CandidatesServed r-1: "):
+        served_features(record, VIEWER, CANDIDATE)
+
+
+@unhurried
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=4).flatmap(
+    lambda counts: st.tuples(*(feature_columns(requests=[count]) for count in counts))
+))  # fmt: skip
+def test_requests_served_apart_concatenate_to_one_batch_even_those_of_no_candidates(parts):
+    records = [served(part) for part in parts]
+    whole = FeatureColumns.concatenate([served_features(record, VIEWER, CANDIDATE) for record in records])
+    assert_same_features(features_of_requests(records, VIEWER, CANDIDATE), whole)
+    assert len(whole.viewer_dense) == len(parts)
+    assert len(whole) == len(whole.candidate_dense) == sum(map(len, parts))
+    for row, part in enumerate(parts):
+        mine = whole.take(np.flatnonzero(whole.viewer_row == row))
+        for split in CANDIDATE.splits:
+            assert_same_bags(mine.candidate_keys[split], part.candidate_keys[split])
+        if len(part):
+            assert_same_bits(mine.candidate_dense, part.candidate_dense)
+        assert_same_bits(whole.viewer_dense[row], part.viewer_dense[0])

@@ -1,0 +1,122 @@
+"""Settings: environment before file before defaults, and every mistake named with its source."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contracts.errors import SettingsError
+from contracts.settings import KINDS, Settings, VocabSettings, load, masked, to_environ
+from vocab.namespaces import Namespace
+from vocab.owner.tracked_keys import MAX_WINDOW
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_stand_without_environment_and_file() -> None:
+    assert load({}) == Settings()
+
+
+def test_environment_goes_before_the_file_and_the_file_before_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "some.toml"
+    file.write_text('kafka = "file:1"\nredis = "redis://file"\n[vocab.word]\ncapacity = 640\nrare_slots = 64\n')
+    variables = {"DRIFTLINE_KAFKA": "env:2", "DRIFTLINE_VOCAB_WORD_CAPACITY": "128"}
+    settings = load({"DRIFTLINE_CONFIG": str(file), **variables})
+    assert (settings.kafka, settings.redis) == ("env:2", "redis://file")
+    assert (settings.vocab.word.capacity, settings.vocab.word.rare_slots) == (128, 64)
+    assert settings.vocab.word.half_life_windows == Settings().vocab.word.half_life_windows
+    assert settings.vocab.hashtag == Settings().vocab.hashtag
+    assert settings.trainer == Settings().trainer
+
+
+def test_the_folder_s_own_file_is_read_unless_another_is_named(tmp_path: Path) -> None:
+    (tmp_path / "driftline.toml").write_text('prefix = "here-"')
+    other = tmp_path / "other.toml"
+    other.write_text('prefix = "other-"')
+    assert load({}).prefix == "here-"
+    assert load({"DRIFTLINE_CONFIG": str(other)}).prefix == "other-"
+    assert load({}, path=other).prefix == "other-"
+
+
+def test_environment_round_trips() -> None:
+    settings = load(
+        {"DRIFTLINE_VOCAB_HASHTAG_ADMIT_AT": "7.25", "DRIFTLINE_JOIN_NEGATIVE_KEEP": "0.1", "DRIFTLINE_PREFIX": "a-"}
+    )
+    assert settings.vocab.hashtag.admit_at == 7.25
+    assert load(to_environ(settings)) == settings
+
+
+def test_every_field_has_one_variable() -> None:
+    def fields(value: object) -> int:
+        return sum(map(fields, value.values())) if isinstance(value, dict) else 1
+
+    assert len(to_environ(Settings())) == fields(msgspec.to_builtins(Settings()))
+
+
+def test_every_kind_of_tokens_has_a_table_of_settings_in_the_order_of_namespaces() -> None:
+    assert [namespace.name.lower() for namespace in Namespace] == list(KINDS)
+    assert list(VocabSettings.uniform(capacity=64, rare_slots=1).kinds) == list(KINDS)
+
+
+def test_wrong_type_names_the_field() -> None:
+    with pytest.raises(SettingsError, match=r"(?s)environment.*\$\.vocab\.word\.capacity"):
+        load({"DRIFTLINE_VOCAB_WORD_CAPACITY": "many"})
+
+
+@pytest.mark.parametrize("name", ["time.window_ms", "features.pane_ms"])
+def test_windows_and_panes_too_short_to_be_numbered_are_refused_with_what_to_set(name: str) -> None:
+    section, field = name.split(".")
+    variable = f"DRIFTLINE_{name.replace('.', '_').upper()}"
+    for value in ("999", "0", "-60000"):
+        with pytest.raises(SettingsError, match=rf"{name} is {value}: set it to 1000 or more"):
+            load({variable: value})
+    assert getattr(getattr(load({variable: "1000"}), section), field) == 1_000
+    last_ms = 2**32 * 1_000 - 1
+    assert last_ms // 1_000 == MAX_WINDOW
+    assert datetime.fromtimestamp(last_ms / 1_000, UTC).year == 2106
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "speed = 1",
+        "[vocab.word]\ncapcity = 1",
+        "[vocab]\ncapacity = 1",
+        "[vocab]\nword = 1",
+        "[vocabulary]\ncapacity = 1",
+    ],
+)
+def test_unknown_name_in_the_file_is_refused_with_the_file(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=r"wrong\.toml"):
+        load({}, path=file)
+
+
+def test_missing_named_file_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.toml, which does not exist"):
+        load({"DRIFTLINE_CONFIG": "nowhere.toml"})
+
+
+@pytest.mark.parametrize("content", [b"kafka =", b"\xff\xfe"])
+def test_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "driftline.toml").write_bytes(content)
+    with pytest.raises(SettingsError, match=r"driftline\.toml is not TOML"):
+        load({})
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("redis://user:secret@host:1/0", "redis://user:***@host:1/0"),
+        ("redis://:secret@host:1/0", "redis://:***@host:1/0"),
+        ("redis://host:1/0", "redis://host:1/0"),
+        ("host:9092,other:9092", "host:9092,other:9092"),
+    ],
+)
+def test_passwords_are_not_shown(address: str, shown: str) -> None:
+    assert masked(address) == shown

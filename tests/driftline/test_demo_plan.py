@@ -1,0 +1,66 @@
+"""Settings for compressed time."""
+
+import numpy as np
+import pytest
+
+from contracts.settings import Settings, load, to_environ
+from driftline.demo import plan
+from vocab.rules import rules_of
+from vocab.slot_layout import Layout
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+BEGIN_MS = 1_700_000_000_000
+
+
+def evenly(length_ms: int, n: int = 10_000) -> np.ndarray:
+    return np.linspace(BEGIN_MS, BEGIN_MS + length_ms, n).astype(np.int64)
+
+
+@pytest.mark.parametrize("length_ms", [10 * 60_000, HOUR_MS, 4 * HOUR_MS, 9 * DAY_MS, 365 * DAY_MS, 8 * 365 * DAY_MS])
+def test_an_even_span_gets_200_to_400_windows(length_ms: int) -> None:
+    assert 200 <= length_ms / plan.window_length_ms(length_ms) <= 400
+    windows = np.unique(evenly(length_ms) // plan.window_of_events_ms(evenly(length_ms)))
+    assert 200 <= len(windows) <= 402  # the ends may cut a window each
+
+
+def test_bursts_years_apart_get_windows_of_their_own_scale() -> None:
+    bursts = np.concatenate([evenly(2 * DAY_MS, 3_000) + year * 365 * DAY_MS for year in range(6)])
+    window_ms = plan.window_of_events_ms(bursts)
+    assert window_ms <= 2 * HOUR_MS
+    assert len(np.unique(bursts // window_ms)) >= plan.FEWEST_WINDOWS
+
+
+def test_a_span_too_short_for_windows_gets_the_shortest() -> None:
+    assert plan.window_of_events_ms(evenly(5_000)) == 1_000
+    assert plan.window_length_ms(5_000) == 1_000
+
+
+def test_a_source_is_thinned_only_as_far_as_the_time_demands() -> None:
+    assert plan.every_nth(1, 150) == 1
+    assert plan.every_nth(150 * plan.MOST_TWEETS_PER_S, 150) == 1
+    assert plan.every_nth(150 * plan.MOST_TWEETS_PER_S + 1, 150) == 2
+    assert plan.every_nth(947_890, 150) == 6
+
+
+def test_viewers_of_short_files_ask_more_often() -> None:
+    assert plan.requests_per_tweet(2_800) == 1.0
+    assert plan.requests_per_tweet(30_000) == pytest.approx(0.2)
+    assert plan.requests_per_tweet(10_000_000) == plan.FEWEST_REQUESTS_PER_TWEET
+
+
+def test_derived_settings_fit_each_other_and_survive_the_environment() -> None:
+    settings = plan.settings_for(Settings(prefix="d-"), evenly(4 * HOUR_MS), requests=6_000)
+    assert settings.prefix == "d-"
+    assert settings.time.lateness_ms < settings.time.window_ms
+    assert settings.time.jump_ms >= 2 * settings.time.window_ms
+    assert settings.join.label_window_ms == plan.REACTION_MS
+    assert settings.features.pane_ms % settings.time.window_ms == 0
+    rules_of(settings.vocab)  # raises for settings that contradict each other
+    assert Layout.of(settings.vocab).num_slots < Layout.of(Settings().vocab).num_slots / 3
+    assert plan.VERSIONS_WANTED <= 6_000 * plan.SEEN_PER_REQUEST / settings.trainer.publish_every_examples < 20
+    assert load(to_environ(settings)) == settings
+
+
+def test_a_few_requests_still_make_versions_worth_their_figures() -> None:
+    assert plan.settings_for(Settings(), evenly(HOUR_MS), requests=10).trainer.publish_every_examples == 500

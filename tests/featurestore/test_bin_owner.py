@@ -1,0 +1,181 @@
+"""The owner of the bins: the same records at the same windows, however its input was batched or interrupted."""
+
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from contracts.codec import Codec, Frame, encode
+from contracts.columnar import BinCounts
+from contracts.errors import BadRecord
+from contracts.settings import BinSettings
+from featurestore.bins import state as bin_state
+from featurestore.bins.owner import BinOwner
+from featurestore.bins.replica import Bins
+from featurestore.bins.state import unpack
+from featurestore.features import COUNTED_ALIKE, FEATURE_SET, NUMBER
+from tests.support.bin_samples import COUNTERS, SOURCES, counted, frames_of
+
+SETTINGS = BinSettings(bins=4, rolling_windows=8, minimum_values=10, moved=0.2)
+
+# A log: for each tweets partition, (window, values of text_length) ascending by window.
+logs = st.tuples(*[
+    st.lists(st.tuples(st.integers(1, 60), st.lists(st.integers(1, 300), max_size=12)), max_size=8).map(sorted)
+    for _ in range(2)
+])  # fmt: skip
+
+
+def run(owner, frames, closings):
+    """All records, with `close_windows` called after the frames at `closings` and at the end."""
+    records = []
+    for i, frame in enumerate(frames):
+        owner.observe(Codec(BinCounts).decode(encode(frame)))
+        if i in closings:
+            records += owner.close_windows()
+    return records + owner.close_windows()
+
+
+def interleaved(random, *queues):
+    queues = [list(queue) for queue in queues]
+    while any(queues):
+        yield random.choice([queue for queue in queues if queue]).pop(0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs, st.randoms(use_true_random=False), st.sets(st.integers(0, 40)))
+def test_records_are_a_function_of_the_log_alone(log, random, closings):
+    queues = [frames_of(("tweets", p), log[p], 100) for p in range(2)] + [
+        [COUNTERS["candidates-served", 0].marker(100)]
+    ]
+    plain, shuffled = BinOwner(SETTINGS, SOURCES), BinOwner(SETTINGS, SOURCES)
+    once = run(plain, [frame for queue in queues for frame in queue], set())
+    other = run(shuffled, list(interleaved(random, *queues)), closings)
+    assert once == other
+    assert plain.to_bytes() == shuffled.to_bytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs, st.integers(0, 30))
+def test_an_owner_that_was_killed_goes_on_as_if_it_had_not_been(log, at):
+    frames = [frame for p in range(2) for frame in frames_of(("tweets", p), log[p], 100)]
+    frames.append(COUNTERS["candidates-served", 0].marker(100))
+    through = BinOwner(SETTINGS, SOURCES)
+    expected = run(through, frames, set(range(30)))
+    first = BinOwner(SETTINGS, SOURCES)
+    records = run(first, frames[:at], set(range(30)))
+    second = BinOwner.from_bytes(SETTINGS, SOURCES, first.to_bytes())
+    records += run(second, frames[at:], set(range(30)))
+    assert records == expected
+    assert second.to_bytes() == through.to_bytes()
+
+
+def test_values_leave_with_the_rolling_window():
+    low, high = list(range(1, 9)) * 4, list(range(101, 109)) * 4
+    _, records = counted(SETTINGS, {1: low, 20: high})
+    assert records[-1].edges["text_length"] == [103.0, 105.0, 107.0]
+
+
+def test_time_passes_where_nothing_happens_at_a_falling_rate():
+    _, records = counted(SETTINGS, {10: [1.0]}, through=200)
+    versions = [record.version for record in records]
+    assert versions == [*range(10, 27), 10 + 32, 10 + 64, 10 + 128]
+    assert [record.sequence for record in records] == list(range(1, len(records) + 1))
+    bins = Bins()
+    for record in records:
+        bins.apply(record)
+    assert bins.complete_through == 138
+
+
+def test_a_window_closes_only_when_every_source_has_closed_it():
+    owner = BinOwner(SETTINGS, SOURCES)
+    for frame in frames_of(("tweets", 0), [(5, [1, 2])], 9):
+        owner.observe(frame)
+    owner.observe(COUNTERS["tweets", 1].marker(9))
+    assert owner.close_windows() == []
+    owner.observe(COUNTERS["candidates-served", 0].marker(5))
+    assert [record.version for record in owner.close_windows()] == [5]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"source_partition": 7}, "unknown_source"),
+        ({"feature_set": "former"}, "other_feature_set"),
+        ({"features": np.array([NUMBER["age_s"]] * 2, np.uint16)}, "foreign_feature"),
+        ({"features": np.array([999] * 2, np.uint16)}, "foreign_feature"),
+        ({"window": 3, "closed_through": 2}, "closed_window"),
+        ({"buckets": np.array([1], np.int32)}, "malformed"),
+        ({"positives": np.array([1, 1], np.uint32)}, "malformed"),
+    ],
+)
+def test_a_frame_that_cannot_be_right_is_refused(change, reason):
+    owner = BinOwner(SETTINGS, SOURCES)
+    owner.observe(COUNTERS["tweets", 0].marker(4))
+    frame = frames_of(("tweets", 0), [(5, [1, 2])], 5)[1]
+    fields = {name: getattr(frame, name) for name in frame.__struct_fields__}
+    fields |= {"features": np.array([NUMBER["text_length"]] * 2, np.uint16), "buckets": np.array([1, 2], np.int32)}
+    fields |= {"counts": np.array([1, 1], np.uint32)} | change
+    with pytest.raises(BadRecord) as caught:
+        owner.observe(BinCounts(**fields))
+    assert caught.value.reason == reason
+
+
+def test_bytes_that_are_no_state_are_refused():
+    with pytest.raises(BadRecord):
+        BinOwner.from_bytes(SETTINGS, SOURCES, b"nonsense")
+
+
+def test_bins_go_on_across_feature_sets_that_count_alike_and_no_others(monkeypatch):
+    log = {1: list(range(1, 9)) * 4}
+    owner, _ = counted(SETTINGS, log)
+    for former in COUNTED_ALIKE:
+        monkeypatch.setattr(bin_state, "FEATURE_SET", former)
+        resumed = BinOwner.from_bytes(SETTINGS, SOURCES, owner.to_bytes())
+        assert resumed.edges() == owner.edges() != {}
+        for frame in frames_of(("tweets", 0), [(2, [500] * 90)], 2):
+            resumed.observe(replace(frame, feature_set=former))
+        for source in (("tweets", 1), ("candidates-served", 0)):
+            resumed.observe(COUNTERS[source].marker(2))
+        assert [record.version for record in resumed.close_windows()] == [2]
+        assert unpack(resumed.to_bytes()).counted == 2
+    monkeypatch.setattr(bin_state, "FEATURE_SET", "other")
+    other = owner.to_bytes()
+    monkeypatch.undo()
+    with pytest.raises(BadRecord, match=f"feature set other, here is {FEATURE_SET}; run the release"):
+        BinOwner.from_bytes(SETTINGS, SOURCES, other)
+
+
+class FormerState(Frame, frozen=True, kw_only=True):
+    """Version 1 of an owner's state, as it was written."""
+
+    v: int = 1
+    feature_set: str
+    closed: list[tuple[str, int, int]]
+    decided: int
+    counted: int
+    sequence: int
+    pending: list[tuple[int, np.ndarray, np.ndarray]]
+    panes: list[tuple[int, np.ndarray, np.ndarray]]
+    published: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]
+
+
+def test_state_of_the_former_version_goes_on_without_a_roll_that_changes_nothing():
+    owner, records = counted(SETTINGS, {1: list(range(1, 9)) * 4})
+    state = unpack(owner.to_bytes())
+    former = FormerState(
+        feature_set=FEATURE_SET, closed=[(*source, window) for source, window in sorted(state.closed.items())],
+        decided=1, counted=1, sequence=1, pending=[],
+        panes=[(pane, tally.codes, tally.counts) for pane, tally in state.panes.items()],
+        published=[(n, p.values.every.buckets, p.values.every.counts, p.edges) for n, p in state.published.items()],
+    )  # fmt: skip
+    resumed = BinOwner.from_bytes(SETTINGS, SOURCES, zlib.compress(encode(former)))
+    assert resumed.edges() == owner.edges()
+    for frame in frames_of(("tweets", 0), [(2, list(range(1, 9)))], 2):
+        resumed.observe(frame)
+    for source in (("tweets", 1), ("candidates-served", 0)):
+        resumed.observe(COUNTERS[source].marker(2))
+    (record,) = resumed.close_windows()
+    assert (record.version, record.sequence, record.edges) == (2, records[-1].sequence + 1, {})

@@ -1,0 +1,167 @@
+"""Which model is in use: the newest that loads, whatever was announced in between."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contracts.codec import encode
+from contracts.errors import SnapshotInvalid
+from contracts.settings import Settings, VocabSettings
+from contracts.topics import MODELS
+from scoring.hot_swap import ModelFollower, load_warm
+from tests.support.scoring_samples import save_snapshot
+from transport.kafka import admin as kafka_admin
+from transport.kafka.writer import KafkaWriter
+from transport.metrics import MODELS_REFUSED
+
+SMALL = VocabSettings.uniform(capacity=128, rare_slots=64)
+
+
+@pytest.fixture
+def local(tmp_path):
+    """Settings with a data folder and no servers."""
+    return Settings(vocab=SMALL, data_dir=str(tmp_path))
+
+
+def version_of(follower):
+    return None if follower.current is None else follower.current.manifest.version
+
+
+async def announce(follower, *published):
+    for announcement in published:
+        follower.observe(encode(announcement))
+    await follower.take_newest()
+
+
+def damage(published):
+    """Flip one byte of the weights."""
+    file = Path(published.path) / "weights.safetensors"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+async def test_there_is_no_model_before_one_is_announced(local):
+    follower = ModelFollower(local)
+    await follower.take_newest()
+    assert follower.current is None
+
+
+async def test_the_newest_announced_model_is_put_to_use(local):
+    follower = ModelFollower(local)
+    await announce(follower, save_snapshot(local, 1), save_snapshot(local, 2))
+    assert version_of(follower) == 2
+    await announce(follower, save_snapshot(local, 3))
+    assert version_of(follower) == 3
+
+
+async def test_a_later_epoch_wins_whatever_its_version_and_an_older_one_never_comes_back(local):
+    follower = ModelFollower(local)
+    await announce(follower, save_snapshot(local, 9, epoch=1), save_snapshot(local, 2, epoch=2))
+    assert version_of(follower) == 2
+    await announce(follower, save_snapshot(local, 10, epoch=1))
+    assert version_of(follower) == 2
+
+
+async def test_only_the_newest_of_many_announcements_is_loaded(local):
+    loads = []
+    follower = ModelFollower(local, lambda published: loads.append(published.version) or load_warm(published))
+    await announce(follower, *(save_snapshot(local, version) for version in range(1, 5)))
+    assert loads == [4]
+
+
+async def test_a_damaged_snapshot_keeps_the_old_one_and_is_counted(local, caplog):
+    follower = ModelFollower(local)
+    await announce(follower, save_snapshot(local, 1))
+    before, refused = follower.current, MODELS_REFUSED._value.get()
+    second = save_snapshot(local, 2)
+    damage(second)
+    await announce(follower, second)
+    assert follower.current is before
+    assert MODELS_REFUSED._value.get() == refused + 1
+    assert "weights.safetensors" in caplog.text
+
+
+async def test_at_a_start_with_the_newest_damaged_the_one_before_it_is_used(local):
+    first, second = save_snapshot(local, 1), save_snapshot(local, 2)
+    damage(second)
+    follower = ModelFollower(local)
+    await announce(follower, first, second)
+    assert version_of(follower) == 1
+
+
+async def test_a_snapshot_that_appears_late_is_used_when_tried_again(local):
+    published = save_snapshot(local, 1)
+    path = Path(published.path)
+    path.rename(path.with_name("elsewhere"))
+    follower = ModelFollower(local)
+    await announce(follower, published)
+    assert follower.current is None
+    path.with_name("elsewhere").rename(path)
+    await follower.take_newest()
+    assert version_of(follower) == 1
+
+
+def test_a_folder_that_holds_another_version_than_announced_is_refused(local):
+    published = msgspec.structs.replace(save_snapshot(local, 1), version=2)
+    with pytest.raises(SnapshotInvalid, match="announced as timeline 2 of epoch 1, but it is timeline 1 of epoch 1"):
+        load_warm(published)
+
+
+async def test_announcements_of_other_models_and_of_a_newer_layout_are_passed_over(local, caplog):
+    follower = ModelFollower(local)
+    published = save_snapshot(local, 1)
+    await announce(
+        follower,
+        msgspec.structs.replace(published, name="another", version=5),
+        msgspec.structs.replace(published, v=3, version=6),
+    )
+    assert follower.current is None
+    assert "ModelPublished version 3 is newer" in caplog.text
+    await announce(follower, published)
+    assert version_of(follower) == 1
+
+
+async def until(condition, seconds=30):
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.services
+async def test_the_topic_is_followed_from_its_beginning_and_on(settings):
+    settings = msgspec.structs.replace(settings, vocab=SMALL)
+    kafka_admin.apply(settings, [MODELS])
+    async with KafkaWriter(settings) as writer:
+
+        async def publish(version):
+            await writer.send(MODELS, b"timeline", encode(save_snapshot(settings, version)))
+            await writer.flush()
+
+        await publish(1)
+        await publish(2)
+        follower = ModelFollower(settings)
+        task = asyncio.create_task(follower.run())
+        try:
+            await asyncio.wait_for(follower.caught_up(), 30)
+            assert version_of(follower) == 2
+            await publish(3)
+            await until(lambda: version_of(follower) == 3)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.services
+async def test_an_empty_topic_is_caught_up_with_at_once(settings):
+    kafka_admin.apply(settings, [MODELS])
+    follower = ModelFollower(settings)
+    task = asyncio.create_task(follower.run())
+    try:
+        await asyncio.wait_for(follower.caught_up(), 30)
+        assert follower.current is None
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,54 @@
+"""What one input partition gives its hop, and what it says of it."""
+
+import numpy as np
+from aiokafka import ConsumerRecord
+from prometheus_client import REGISTRY
+
+from contracts.codec import encode
+from contracts.records import Tweet
+from contracts.settings import Settings, TimeSettings
+from contracts.topics import TWEETS
+from streams.event_batch import EventBatch, decode_tweet
+from streams.event_source import EventSource
+
+START_MS = 1_700_000_000_000
+SETTINGS = Settings(time=TimeSettings(window_ms=1_000, lateness_ms=2_000))
+
+
+def times_of(tweets: list[Tweet]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([t.created_ms for t in tweets], np.int64), np.array([t.author_id for t in tweets], np.uint64)
+
+
+def identities_of(batch: EventBatch[Tweet]) -> list[int]:
+    return [tweet.id for tweet in batch.events]
+
+
+def records(*tweets: tuple[int, int], begin: int = 0) -> list[ConsumerRecord]:
+    return [
+        ConsumerRecord(
+            topic=TWEETS.name, partition=0, offset=begin + i, timestamp=START_MS, timestamp_type=1, key=b"1",
+            value=encode(Tweet(id=number, author_id=7, author="ann", created_ms=START_MS + after_ms, text="x")),
+            checksum=None, serialized_key_size=1, serialized_value_size=1, headers=(),
+        )
+        for i, (number, after_ms) in enumerate(tweets)
+    ]  # fmt: skip
+
+
+def late() -> float:
+    return REGISTRY.get_sample_value("driftline_late_events_total", {"topic": TWEETS.name}) or 0.0
+
+
+def test_late_events_count_once_in_the_metric_and_in_the_next_open_window() -> None:
+    source = EventSource(SETTINGS, TWEETS, decode_tweet, times_of, identities_of)
+    before = late()
+    source.take(records((1, 0), (2, 9_000)))
+    _, windows, _ = source.take(records((3, 500), (4, 9_100), (3, 500), begin=2))
+    assert windows.tolist() == [START_MS // 1_000 + 7, START_MS // 1_000 + 9]
+    assert late() - before == 1
+
+
+def test_what_is_only_re_read_is_not_counted_again() -> None:
+    source = EventSource(SETTINGS, TWEETS, decode_tweet, times_of, identities_of)
+    before = late()
+    source.replay(records((1, 9_000), (2, 0)))
+    assert late() == before

@@ -1,0 +1,82 @@
+"""Which events count is a function of their log alone: of no batch, and of no restart."""
+
+import random
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from contracts.codec import Codec, encode
+from contracts.columnar import COUNTERS, VIEWER, FeatureUpdates
+from contracts.records import Action, DeadLetter, Engagement
+from contracts.settings import FeatureSettings, Settings, TimeSettings
+from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
+from streams.engagement_processor import EngagementProcessor
+from tests.support.pipeline_runs import record_of
+from transport.processor import MAX_METADATA_BYTES
+
+START_MS = 1_760_000_000_000
+JUMP_MS = 10_000
+SETTINGS = Settings(
+    time=TimeSettings(window_ms=1_000, lateness_ms=1_000, jump_ms=JUMP_MS, jump_authors=3),
+    features=FeatureSettings(duplicate_horizon=40),
+)
+
+
+def engagement(viewer: int, at_ms: int) -> bytes:
+    return encode(Engagement(viewer_id=viewer, tweet_id=1, author_id=1, action=Action.LIKE, at_ms=START_MS + at_ms))
+
+
+def log_of(*values: bytes) -> list[ConsumerRecord]:
+    return [record_of(ENGAGEMENTS, offset, value) for offset, value in enumerate(values)]
+
+
+def random_log(rng: random.Random) -> list[ConsumerRecord]:
+    """Events that advance slowly, some far ahead, some sent again soon or late."""
+    values: list[bytes] = []
+    for i in range(200):
+        if values and rng.random() < 0.3:
+            values.append(rng.choice(values[-60:]))
+        else:
+            ahead = rng.choice([2, 5, 20]) * JUMP_MS if rng.random() < 0.15 else 0
+            values.append(engagement(rng.randrange(5), i * 300 + ahead))
+    return log_of(*values)
+
+
+async def counted_and_refused(log, cuts, restarts) -> tuple[int, list[int]]:
+    """(likes counted, offsets of dead letters) of a log read in batches that end at `cuts`."""
+    processor, likes, refused, begin, metadata = EngagementProcessor(SETTINGS, 0), 0, [], 0, ""
+    for end in [*cuts, len(log)]:
+        if begin in restarts:
+            processor = EngagementProcessor(SETTINGS, 0)
+            again = await processor.resume({ENGAGEMENTS.name: (begin, metadata)})
+            await processor.replay(log[again[ENGAGEMENTS.name] : begin])
+        for output in await processor.process(log[begin:end]):
+            if output.topic == FEATURE_UPDATES.name:
+                frame = Codec(FeatureUpdates).decode(output.value)
+                counts = frame.counts.reshape(-1, len(COUNTERS))
+                likes += int(counts[frame.kinds == VIEWER, COUNTERS.index("like")].sum())
+            else:
+                refused.append(Codec(DeadLetter).decode(output.value).offset)
+        begin, metadata = end, processor.metadata()
+        assert len(metadata) < MAX_METADATA_BYTES
+    return likes, refused
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_neither_batches_nor_restarts_change_what_counts(seed):
+    rng = random.Random(seed)
+    log = random_log(rng)
+    whole = await counted_and_refused(log, [], set())
+    assert whole[0] > 0
+    assert whole[1] != []
+    cuts = sorted(rng.sample(range(1, len(log)), 20))
+    assert await counted_and_refused(log, cuts, set()) == whole
+    assert await counted_and_refused(log, cuts, set(cuts)) == whole
+
+
+async def test_an_event_that_was_not_believed_counts_when_it_comes_again_in_its_time():
+    ahead = [engagement(viewer, 5 * JUMP_MS) for viewer in (1, 2, 3)]
+    log = log_of(engagement(1, 0), *ahead, *ahead)
+    # The third viewer confirms the time; the dead letters of the first two are sent again, and the third once more.
+    likes, refused = await counted_and_refused(log, [], set())
+    assert (likes, refused) == (4, [1, 2])

@@ -1,0 +1,81 @@
+"""What a run left of its bins, as digests: equal outcomes are equal byte for byte."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+from contracts.codec import Codec, encode
+from contracts.columnar import BinCounts
+from contracts.records import BinsVersion
+from contracts.settings import Settings
+from contracts.topics import BIN_COUNTS, BIN_STATE, BINS
+from featurestore.bins.owner import BinOwner
+from featurestore.bins.redis_view import KEY, read_bins, shown
+from featurestore.bins.replica import Bins
+from streams.bin_processor import sources_of
+from streams.state_records import join_state
+from tests.support.pipeline_runs import read_all
+from transport.kafka.state_log import read_latest
+from transport.redis.connection import connect, connect_blocking
+
+_counts_of = Codec(BinCounts).decode
+_version_of = Codec(BinsVersion).decode
+
+
+@dataclass(frozen=True, slots=True)
+class BinsOutcome:
+    """log: digest of the records of `bins`, in order. state: of the owner's, recovered as a successor would: the
+    newest state of the log and the counts since. view: of the value in Redis. records, rolls: how many there are.
+    """
+
+    log: str
+    state: str
+    view: str
+    records: int
+    rolls: int
+
+
+def bins_outcome(settings: Settings) -> BinsOutcome:
+    """Of a run that is drained; read-committed. Raises `ChainBroken` on a gap, a repeat or a wrong order."""
+    values = [record.value or b"" for record in read_all(settings, BINS)]
+    records = [_version_of(value) for value in values]
+    assert [encode(record) for record in records] == values
+    bins = Bins()
+    for record in records:
+        bins.apply(record)
+    owner = recovered_owner(settings)
+    with connect_blocking(settings) as redis:
+        view = redis.get(settings.prefix.encode() + KEY)
+    assert view == shown(owner)
+    return BinsOutcome(
+        log=_digest(b"\n".join(values)),
+        state=_digest(owner.to_bytes()),
+        view=_digest(view or b""),
+        records=len(records),
+        rolls=sum(len(record.edges) for record in records),
+    )
+
+
+def recovered_owner(settings: Settings) -> BinOwner:
+    """The owner of the bins as a successor of the one that was stopped would have it."""
+    sources = sources_of(settings.bins)
+    state = join_state(asyncio.run(read_latest(settings, BIN_STATE, 0)))
+    offset, owner = 0, BinOwner(settings.bins, sources)
+    if state is not None:
+        offset, owner = state[0], BinOwner.from_bytes(settings.bins, sources, state[1])
+    for record in read_all(settings, BIN_COUNTS):
+        if record.offset >= offset:
+            owner.observe(_counts_of(record.value or b""))
+            owner.close_windows()
+    return owner
+
+
+async def shown_edges(settings: Settings, version: int | None = None) -> dict[int, list[float]]:
+    """What Redis answers: feature number -> edges."""
+    async with connect(settings) as redis:
+        view = await read_bins(redis, settings, version)
+    return {number: edges.tolist() for number, edges in view.edges.items()}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,20 @@
+"""Real tweets for tests marked `data`: beside the repository, or where `DRIFTLINE_TEST_DATA` points; never copied."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+FOLDER = Path(os.environ.get("DRIFTLINE_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+def data_file(name: str) -> Path:
+    """The path of one file; where it is absent the test is skipped, or fails under `REQUIRE_DATA=1`."""
+    path = FOLDER / name
+    if not path.exists():
+        if os.environ.get("REQUIRE_DATA") == "1":
+            pytest.fail(f"REQUIRE_DATA=1, and there is no {path}")
+        pytest.skip(f"no {path}: set DRIFTLINE_TEST_DATA to the folder of the real tweets")
+    return path

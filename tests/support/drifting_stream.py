@@ -1,0 +1,103 @@
+"""A seeded log of tweets whose words come and go, with what real logs hold besides: repeats, late events, bad clocks.
+
+Small enough for many runs, and with settings under which hundreds of keys take slots and lose them.
+"""
+
+import random
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from contracts.codec import encode
+from contracts.partitioning import key_of
+from contracts.records import TICK_KEY, Provenance, Tick, Tweet
+from contracts.settings import Settings, VocabSettings
+from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TWEETS, Topic
+from transport.kafka.partitioner import partition_of
+from vocab.keys import SHARDS
+
+BEGIN_MS = 1_760_000_040_000  # where a window begins
+WINDOW_MS = 60_000
+WINDOWS = 30
+END_MS = BEGIN_MS + (WINDOWS + 2) * WINDOW_MS  # a tick of this closes all windows
+WORDS = 1_200
+SHIFT = 16  # words that a window's most frequent word is past the one of the window before
+AUTHORS = 60
+WRONG_CLOCK = 999  # an author whose clock is a day ahead; alone, so nobody confirms it
+DAY_MS = 86_400_000
+LAST_REPEAT = 800  # tweets: some 200 offsets of a partition, twice the horizon within which a repeat is recognized
+SCRIPTS = ("word", "λόγος", "слово", "言葉", "ﬁn")
+
+Row = tuple[Topic, int, bytes, bytes]  # topic, partition, key, value
+
+
+def drifting(settings: Settings, batch_records: int) -> Settings:
+    """Settings for this stream: few slots, quick decay, recovery that re-reads less than all."""
+    return replace(
+        settings,
+        time=replace(settings.time, window_ms=WINDOW_MS),
+        hop=replace(settings.hop, batch_records=batch_records, session_timeout_ms=6_000),  # the least a broker allows
+        vocab=VocabSettings.uniform(
+            capacity=4 * SHARDS, rare_slots=64, admit_at=3.0, evict_below=1.0, half_life_windows=6.0,
+            candidates_per_slot=2.0,
+        ),
+        bins=replace(settings.bins, minimum_values=100, rolling_windows=10),
+        features=replace(settings.features, duplicate_horizon=100),
+    )  # fmt: skip
+
+
+def drifting_rows(tweets: int, seed: int) -> list[Row]:
+    """The records of all input topics in the order in which they are written."""
+    rng = random.Random(seed)
+    rows: list[Row] = []
+    again: dict[int, list[Row]] = {}  # number of a tweet -> repeats of earlier ones that come after it
+    ticked = BEGIN_MS
+    for i in range(tweets):
+        now = BEGIN_MS + i * WINDOWS * WINDOW_MS // tweets
+        if now >= ticked + WINDOW_MS:
+            ticked += WINDOW_MS
+            rows += ticks((ENGAGEMENTS, CANDIDATES_SERVED), ticked)  # idle topics hold bins back otherwise
+        row = _tweet(i, now, rng)
+        if rng.random() < 0.005:
+            rows.append((*row[:3], b"not a tweet"))
+        if rng.random() < 0.02:
+            again.setdefault(i + rng.randrange(LAST_REPEAT), []).append(row)
+        rows += [row, *again.pop(i, [])]
+    return rows + list(ticks((TWEETS, ENGAGEMENTS, CANDIDATES_SERVED), END_MS))
+
+
+def row_of(tweet: Tweet) -> Row:
+    """A tweet as a producer writes it."""
+    key = key_of(tweet.id)
+    return TWEETS, partition_of(key, TWEETS.partitions), key, encode(tweet)
+
+
+def ticks(topics: tuple[Topic, ...], at_ms: int) -> Iterator[Row]:
+    """One for each partition of these topics."""
+    for topic in topics:
+        for partition in range(topic.partitions):
+            yield topic, partition, TICK_KEY, encode(Tick(tick_ms=at_ms))
+
+
+def _tweet(i: int, now: int, rng: random.Random) -> Row:
+    """In time, late, or from a wrong clock."""
+    tweet = Tweet(
+        id=1_000 + i,
+        created_ms=now - rng.randrange(4 * WINDOW_MS if rng.random() < 0.02 else 20_000),
+        author_id=rng.randrange(AUTHORS),
+        author="someone",
+        text=_text(now, rng),
+        author_followers=rng.randrange(10_000),
+        provenance=Provenance.SIMULATED_WORLD,
+    )
+    if rng.random() < 0.005:
+        tweet = replace(tweet, created_ms=now + DAY_MS, author_id=WRONG_CLOCK)
+    return row_of(tweet)
+
+
+def _text(now: int, rng: random.Random) -> str:
+    """Six words of a Zipf-like law whose order of frequency moves on with every window, and a hashtag of its day."""
+    first = (now - BEGIN_MS) // WINDOW_MS * SHIFT
+    numbers = [(first + int(WORDS ** rng.random())) % WORDS for _ in range(6)]
+    words = [f"{SCRIPTS[number % len(SCRIPTS)]}{number}" for number in numbers]
+    return " ".join(words) + f" #Tag{(first + rng.randrange(40)) // 10}"

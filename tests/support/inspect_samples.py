@@ -1,0 +1,186 @@
+"""A few records of every kind, written by hand, for tests of what reads them."""
+
+import numpy as np
+import redis
+
+from contracts.codec import Record, encode
+from contracts.columnar import COUNTERS, VocabDelta
+from contracts.columns import FeatureColumns, Ragged
+from contracts.examples import Examples, encode_examples
+from contracts.records import (
+    TICK_KEY,
+    BinsVersion,
+    DeadLetter,
+    Evaluation,
+    ModelPublished,
+    Provenance,
+    RankedTimeline,
+    RankedTweet,
+    Reason,
+    Tick,
+    Tweet,
+)
+from contracts.settings import Settings
+from contracts.topics import (
+    BINS,
+    EXAMPLES,
+    MODELS,
+    TIMELINES_RANKED,
+    TWEETS,
+    VOCAB_DELTAS,
+    Topic,
+    dead_letters,
+    prefixed,
+)
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SIDE, VIEWER_SPLITS
+from featurestore.store import redis_layout as layout
+from featurestore.store.subwords import subwords_of
+from featurestore.store.tweet_records import tweet_records, tweet_values
+from tests.support.plain_examples import examples_of
+from tests.support.vocab_frames import SOURCE, counts_frame
+from transport.kafka import admin as kafka_admin
+from transport.kafka.clients import producer
+from vocab.keys import SHARDS, key_of
+from vocab.languages import language_code
+from vocab.namespaces import Namespace
+from vocab.owner.owner import VocabularyOwner
+from vocab.tokens.tokenizer import Tokenizer
+from vocab.view.updates import view_updates
+
+AT_MS = 1_767_225_600_000
+WINDOW = AT_MS // 60_000
+
+
+def letter(reason: str, topic: str, partition: int, key: bytes | None, value: bytes | None) -> DeadLetter:
+    detail = f"why it was {reason}"
+    return DeadLetter(reason=reason, detail=detail, topic=topic, partition=partition, offset=7, key=key, value=value)
+
+
+LETTERS = [
+    letter("malformed", "tweets", 2, b"\xff\x00", b"{\xfe"),
+    letter("time_ahead", "tweets", 1, None, b""),
+    letter("malformed", "engagements", 0, b"4", None),
+    letter("malformed", "file:x.csv", 0, None, b"a,b"),
+]
+TWEET = Tweet(
+    id=71, created_ms=AT_MS, author_id=5, author="ann", text="Hello \x1b[31m#Rust world", author_followers=10,
+    provenance=Provenance.SIMULATED_WORLD,
+)  # fmt: skip
+
+
+def timeline(number: int, version: int | None = 3) -> RankedTimeline:
+    return RankedTimeline(
+        request_id=f"r-{number}", viewer_id=42, at_ms=AT_MS + number, ranker="model" if version else "recency",
+        tweets=[
+            RankedTweet(id=71, probability=0.25, reasons=[Reason(feature="tags", log_odds=0.5)]),
+            RankedTweet(id=99, probability=0.125),
+        ],
+        model="timeline" if version else None, model_version=version, provenance=Provenance.SIMULATED_WORLD,
+    )  # fmt: skip
+
+
+def model(version: int) -> ModelPublished:
+    figures = Evaluation(
+        examples=100, base_rate=0.1, log_loss=0.5 / version, rce=version, pr_auc=0.3, calibration_error=0.01,
+        provenance={Provenance.SIMULATED_WORLD: 100},
+    )  # fmt: skip
+    return ModelPublished(
+        name="timeline", version=version, epoch=1, path=f"/models/{version}", vocab_version=WINDOW,
+        bins_version=WINDOW, examples_seen=100 * version, offsets={0: version}, published_ms=AT_MS,
+        evaluation=figures,
+    )  # fmt: skip
+
+
+def examples(n: int = 3) -> Examples:
+    ones = np.ones(n, np.int64)
+    bags = Ragged.from_lengths(np.zeros(n, np.int64), np.empty(0, np.uint64))
+    one_bag = Ragged.from_lengths(np.zeros(1, np.int64), np.empty(0, np.uint64))
+    features = FeatureColumns(
+        viewer_row=np.zeros(n, np.int32),
+        viewer_dense=np.zeros((1, len(VIEWER_DENSE)), np.float32),
+        viewer_keys=dict.fromkeys(VIEWER_SPLITS, one_bag),
+        candidate_dense=np.zeros((n, len(CANDIDATE_DENSE)), np.float32),
+        candidate_keys=dict.fromkeys(CANDIDATE_SPLITS, bags),
+        viewer_vectors=VIEWER_SIDE.zero_vectors(1),
+    )
+    return examples_of(
+        features,
+        AT_MS * ones,
+        np.array([0b11, *[0b1] * (n - 1)], np.uint16),  # seen, and the first liked
+        viewer_ids=np.full(n, 42, np.uint64),
+        probabilities=np.array([0.25, *[np.nan] * (n - 1)], np.float32),
+        model_versions=np.array([3, *[0] * (n - 1)], np.int64),
+        vocab_versions=WINDOW * ones,
+        bins_versions=WINDOW * ones,
+        engaged_append_ms=np.array([AT_MS, *[0] * (n - 1)], np.int64),
+    )
+
+
+def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
+    """An owner of all shards after three windows: #rust rises, in English, #old falls, in German, `go` is a word."""
+    owner = VocabularyOwner(settings.vocab, range(SHARDS), frozenset({SOURCE}))
+    for i, counts in enumerate([{"old": 40, "rust": 6}, {"old": 20, "rust": 12}, {"old": 5, "rust": 60}]):
+        tokens = [(Namespace.HASHTAG, token, n) for token, n in counts.items()] + [(Namespace.WORD, "go", 9)]
+        owner.observe(
+            counts_frame(
+                WINDOW + i, WINDOW + i - 1, [key_of(namespace, token) for namespace, token, _ in tokens],
+                [n for _, _, n in tokens], [namespace for namespace, _, _ in tokens],
+                tokens=[token for _, token, _ in tokens],
+                languages=[language_code("de" if token == "old" else "en") for _, token, _ in tokens],
+            )
+        )  # fmt: skip
+    owner.observe(counts_frame(WINDOW + 2, WINDOW + 2))
+    return owner, owner.close_windows()
+
+
+def write_all(settings: Settings) -> None:
+    """Topics made, a few records on each that the command groups read, and the views in Redis."""
+    kafka_admin.apply(settings)
+    tick = encode(Tick(tick_ms=AT_MS))
+    with producer(settings) as writer:
+
+        def send(topic: Topic, record: Record, partition: int = 0) -> None:
+            writer.send(prefixed(topic, settings.prefix).name, value=encode(record), partition=partition)
+
+        for letter in LETTERS:
+            source = {"engagements": dead_letters(Topic("engagements", "", ""))}.get(
+                letter.topic, dead_letters(TWEETS)
+            )
+            send(source, letter, letter.partition)
+        for number in range(1, 6):
+            send(TIMELINES_RANKED, timeline(number, 3 if number > 1 else None), number % 4)
+            writer.send(
+                prefixed(TIMELINES_RANKED, settings.prefix).name, key=TICK_KEY, value=tick, partition=number % 4
+            )
+        for version in range(1, 4):
+            send(MODELS, model(version))
+        for version, edges in ((WINDOW, [1.0, 2.0, 4.0]), (WINDOW + 1, [10.0, 20.0, 40.0])):
+            send(BINS, BinsVersion(base_version=0, version=version, sequence=1, edges={"age_s": edges}))
+        writer.send(prefixed(EXAMPLES, settings.prefix).name, value=encode_examples(examples()), partition=1)
+        owner, deltas = vocabulary(settings)
+        for delta in deltas:
+            send(VOCAB_DELTAS, delta, delta.shard % VOCAB_DELTAS.partitions)
+        writer.flush(timeout=30)
+    write_views(settings, owner)
+
+
+def write_views(settings: Settings, owner: VocabularyOwner) -> None:
+    keys = layout.Keys(settings.prefix)
+    counters = np.zeros(1, layout.COUNTERS_RECORD)
+    counters["pane"] = AT_MS // settings.features.pane_ms
+    counters["totals"][0, COUNTERS.index("like")] = 4
+    history = np.zeros(1, layout.HISTORY_RECORD)
+    history["at_ms"][0, 0], history["tweets"][0, 0] = AT_MS, 71
+    viewer, author, ids = (np.array([n], np.uint64) for n in (42, 5, 71))
+    pair = layout.pair_of(viewer, author)
+    tokenizer = Tokenizer()
+    records = tweet_records([TWEET], tokenizer.tokenize([TWEET]))
+    values = dict(zip(keys.tweets(ids), tweet_values(records, [TWEET], subwords_of(records, tokenizer)), strict=True))
+    for kind, entity in ((1, author), (2, viewer), (3, pair)):
+        values[keys.counters(kind, entity)[0]] = layout.encode(counters)[0]
+    values[keys.histories(viewer)[0]] = layout.encode(history)[0]
+    updates = view_updates(owner)
+    prefix = settings.prefix.encode()
+    values |= {prefix + key: value for key, value in zip(updates.keys, updates.values, strict=True)}
+    with redis.Redis.from_url(settings.redis) as client:
+        client.mset(values)

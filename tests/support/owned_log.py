@@ -1,0 +1,77 @@
+"""The log of a vocabulary by an owner of all its shards, beside four owners that share them out and agree."""
+
+import numpy as np
+
+from contracts.codec import encode
+from contracts.columnar import VocabCounts, VocabDelta
+from contracts.records import VocabConfigured
+from contracts.settings import VocabSettings
+from tests.support.vocab_frames import SOURCE, counts_frame
+from vocab.keys import SHARDS, shard_of, shard_shift
+from vocab.owner.owner import VocabularyOwner
+from vocab.replica.vocabulary import VocabularyView
+
+SETTINGS = VocabSettings.uniform(
+    capacity=2 * SHARDS, rare_slots=5, admit_at=2.0, evict_below=1.0, half_life_windows=1.5, candidates_per_slot=4.0
+)
+PER_SHARD = 5  # keys of each shard that has any: the first, the fourth and the last
+
+
+def keys_of(shards: int) -> list[int]:
+    return [shard << shard_shift(shards) | i + 1 for shard in (0, 3, shards - 1) for i in range(PER_SHARD)]
+
+
+KEYS = keys_of(SHARDS)
+PROBES = np.array([*KEYS, 0, 2**64 - 1, 3 << 58], np.uint64)
+
+
+def counts(window: int, occurrences: dict[int, int], closed: int) -> VocabCounts:
+    return counts_frame(window, closed, list(occurrences), list(occurrences.values()))
+
+
+class Log:
+    """An owner of all shards, one window at a time; beside it four that share them out, fed in other pieces."""
+
+    def __init__(self, made_with: VocabSettings = SETTINGS) -> None:
+        shards = made_with.shards
+        self.owner = VocabularyOwner(made_with, range(shards), frozenset({SOURCE}))
+        self.four = [VocabularyOwner(made_with, range(i, shards, 4), frozenset({SOURCE})) for i in range(4)]
+        self.window = 10
+
+    def next(self, occurrences: dict[int, int], gap: int = 1) -> list[VocabDelta]:
+        self.window += gap
+        self.owner.observe(counts(self.window, occurrences, self.window - 1))
+        self.owner.observe(counts(self.window, {}, self.window))
+        deltas = self.owner.close_windows()
+        assert self._of_four(occurrences) == {_place(delta): encode(delta) for delta in deltas}
+        return deltas
+
+    def configure(self, record: VocabConfigured) -> None:
+        for owner in (self.owner, *self.four):
+            owner.configure(record)
+
+    def restart(self) -> None:
+        """Every owner goes on from its saved state; whatever a worker's own settings are, the state's hold."""
+        others = VocabSettings(shards=self.owner.settings.shards)
+        self.owner = VocabularyOwner.from_bytes(others, self.owner.to_bytes())
+        self.four = [VocabularyOwner.from_bytes(others, owner.to_bytes()) for owner in self.four]
+
+    def _of_four(self, occurrences: dict[int, int]) -> dict[tuple[int, int], bytes]:
+        """What the four decide: one frame a key, last key first, and each owner's share at a time."""
+        found = {}
+        for number, owner in enumerate(self.four):
+            for key in sorted(occurrences, reverse=True):
+                if shard_of(np.array([key], np.uint64), owner.settings.shards)[0] % 4 == number:
+                    owner.observe(counts(self.window, {key: occurrences[key]}, self.window - 1))
+            owner.observe(counts(self.window, {}, self.window - 1))  # "this source counted in this window"
+            owner.observe(counts(self.window, {}, self.window))
+            found |= {_place(delta): encode(delta) for delta in owner.close_windows()}
+        return found
+
+
+def _place(delta: VocabDelta) -> tuple[int, int]:
+    return delta.version, delta.shard
+
+
+def table(view: VocabularyView) -> tuple[list[int], ...]:
+    return view.keys.tolist(), view.slots.tolist(), view.generations.tolist()

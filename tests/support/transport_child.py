@@ -1,0 +1,71 @@
+"""A hop in a process of its own, which dies or freezes where its plan says. Run by the tests of the hop.
+
+    python -m tests.support.transport_child GROUP PLAN
+
+PLAN: `kill:SECONDS` (SIGKILL so long after the first batch), `kill-before-commit:N` or `freeze-before-commit:N`
+(SIGKILL or SIGSTOP when the N-th transaction has all been sent but not committed).
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+
+from contracts.settings import Settings, load
+from contracts.topics import TWEETS
+from tests.support.transport_hops import Counting
+from transport.hop.hop import ExactlyOnceHop, Output
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DyingSoon(Counting):
+    """Sets the timer at its first batch, so that death comes anywhere in read, process, send or commit."""
+
+    def __init__(self, settings: Settings, seconds: float) -> None:
+        super().__init__(settings)
+        self.seconds = seconds
+
+    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        asyncio.get_running_loop().call_later(self.seconds, die)
+        return await super().process(records)
+
+
+def signal_before_commit(number: int, chosen: signal.Signals) -> None:
+    commit = AIOKafkaProducer.commit_transaction
+    begun = 0
+
+    async def commit_after_signal(producer: AIOKafkaProducer) -> None:
+        nonlocal begun
+        begun += 1
+        if begun == number:
+            await producer.flush()
+            os.kill(os.getpid(), chosen)
+        await commit(producer)
+
+    AIOKafkaProducer.commit_transaction = commit_after_signal
+
+
+async def run(group: str, plan: str) -> None:
+    settings = load()
+    kind, _, value = plan.partition(":")
+    seconds = float("inf")
+    if kind == "kill":
+        seconds = float(value)
+    elif kind.endswith("-before-commit"):
+        signal_before_commit(int(value), signal.SIGKILL if kind.startswith("kill") else signal.SIGSTOP)
+    make = (lambda number: DyingSoon(settings, seconds)) if kind == "kill" else (lambda number: Counting(settings))
+    hop = ExactlyOnceHop(settings, group, [TWEETS], make, max_records=50, linger_ms=0)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: asyncio.ensure_future(hop.stop()))
+    await hop.run()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    asyncio.run(run(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,146 @@
+"""What a run left of its vocabulary, as digests: equal outcomes are equal byte for byte."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from contracts.codec import Codec, encode
+from contracts.columnar import VocabCounts, VocabDelta
+from contracts.partitioning import key_of
+from contracts.records import SETTINGS_KEY
+from contracts.settings import Settings
+from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
+from driftline.inspect.logs import LogRecord
+from streams.state_records import join_state
+from streams.vocab_settings import decode_settings
+from streams.vocabulary_processor import SOURCES
+from tests.support.bin_outcome import BinsOutcome, bins_outcome
+from tests.support.pipeline_runs import read_all
+from transport.kafka.state_log import read_latest
+from transport.redis.connection import connect_blocking
+from vocab.keys import SHARDS
+from vocab.owner.owner import VocabularyOwner
+from vocab.replica.vocabulary import Vocabulary
+from vocab.replica.vocabulary_view import VocabularyView
+
+_counts_of = Codec(VocabCounts).decode
+_delta_of = Codec(VocabDelta).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the vocabulary is made of.
+
+    deltas: shard -> digest of the bytes of all its deltas, in order. version: the newest that all shards reached.
+    table: digest of `Vocabulary.at(version).to_arrays()`. admitted, evicted: how many keys took and lost a slot.
+    """
+
+    deltas: Mapping[int, str]
+    version: int
+    table: str
+    admitted: int
+    evicted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a run of workers left.
+
+    states: partition -> digest of its owner's state, recovered as a successor would: the newest state of the log and
+    the counts since. view: Redis key without prefix -> digest. bins: the same of the bins.
+    """
+
+    decided: Decided
+    states: Mapping[int, str]
+    view: Mapping[bytes, str]
+    bins: BinsOutcome
+
+
+def digest(parts: Iterable[bytes]) -> str:
+    """SHA-256 of a sequence of byte strings, their lengths included."""
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(len(part).to_bytes(8, "big"))
+        sha.update(part)
+    return sha.hexdigest()
+
+
+def decided(settings: Settings, deltas: Iterable[VocabDelta]) -> Decided:
+    """The vocabulary that these deltas make; raises `ChainBroken` on a gap, a repeat or a wrong order in a shard."""
+    vocabulary = Vocabulary(settings.vocab)
+    logs: dict[int, list[bytes]] = {shard: [] for shard in range(SHARDS)}
+    admitted = evicted = 0
+    for delta in deltas:
+        vocabulary.apply(delta)
+        logs[delta.shard].append(encode(delta))
+        admitted += len(delta.admitted_keys)
+        evicted += len(delta.evicted_keys)
+    version = vocabulary.complete_through
+    return Decided(
+        deltas={shard: digest(log) for shard, log in logs.items()},
+        version=version,
+        table=_table_digest(vocabulary.at(version)),
+        admitted=admitted,
+        evicted=evicted,
+    )
+
+
+def outcome(settings: Settings) -> Outcome:
+    """Of a run that is drained; read-committed."""
+    counts: dict[int, list[LogRecord]] = {partition: [] for partition in range(VOCAB_COUNTS.partitions)}
+    for record in read_all(settings, VOCAB_COUNTS):
+        counts[record.partition].append(record)
+    return Outcome(
+        decided=decided(settings, _committed_deltas(settings)),
+        states={
+            partition: digest([_recovered(settings, partition, records).to_bytes()])
+            for partition, records in counts.items()
+        },
+        view=_view(settings),
+        bins=bins_outcome(settings),
+    )
+
+
+def states_written(settings: Settings) -> set[int]:
+    """Partitions of which an owner's state is in the log."""
+    return {record.partition for record in read_all(settings, VOCAB_STATE)}
+
+
+def _committed_deltas(settings: Settings) -> Iterable[VocabDelta]:
+    for record in read_all(settings, VOCAB_DELTAS):
+        delta = _delta_of(record.value or b"")
+        assert encode(delta) == record.value  # so a digest of what was decoded is one of the log
+        assert record.key == key_of(delta.shard)
+        yield delta
+
+
+def _recovered(settings: Settings, partition: int, counts: Iterable[LogRecord]) -> VocabularyOwner:
+    state = join_state(asyncio.run(read_latest(settings, VOCAB_STATE, partition)))
+    if state is None:
+        shards = [shard for shard in range(SHARDS) if shard % VOCAB_COUNTS.partitions == partition]
+        offset, owner = 0, VocabularyOwner(settings.vocab, shards, SOURCES, settings.time.window_ms)
+    else:
+        offset, owner = state[0], VocabularyOwner.from_bytes(settings.vocab, state[1], settings.time.window_ms)
+    for record in counts:
+        if record.offset < offset:
+            continue
+        if record.key == SETTINGS_KEY:
+            owner.configure(decode_settings(record.value or b""))
+        else:
+            owner.observe(_counts_of(record.value or b""))
+    owner.close_windows()
+    return owner
+
+
+def _view(settings: Settings) -> dict[bytes, str]:
+    prefix = settings.prefix.encode()
+    with connect_blocking(settings) as redis:
+        keys = sorted(redis.scan_iter(prefix + b"vocab:*", count=1_000))
+        values = redis.mget(keys)
+    return {key.removeprefix(prefix): digest([value]) for key, value in zip(keys, values, strict=True)}
+
+
+def _table_digest(view: VocabularyView) -> str:
+    arrays = view.to_arrays()
+    return digest(part for name in sorted(arrays) for part in (name.encode(), arrays[name].tobytes()))

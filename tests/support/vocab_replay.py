@@ -1,0 +1,122 @@
+"""The way from `tweets` to `vocab-deltas` in one process, without servers: what the hops do, cut as one likes.
+
+A source restarts from the metadata of its last commit and an owner from its bytes, as their processors do.
+"""
+
+import dataclasses
+import random
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from aiokafka import ConsumerRecord
+
+from contracts.columnar import VocabCounts, VocabDelta
+from contracts.settings import Settings
+from contracts.topics import TWEETS
+from streams.event_batch import decode_tweet
+from streams.event_source import EventSource
+from streams.vocabulary_processor import SOURCES
+from tests.support.drifting_stream import Row
+from tests.support.pipeline_runs import record_of
+from vocab.owner.owner import VocabularyOwner
+from vocab.source_counter import SourceCounter
+from vocab.tokens.tokenizer import Tokenizer
+
+LARGEST_BATCH = 60
+RESTART = 0.1  # of the batches
+CLOSE = 0.2  # of the frames
+RECOVER = 0.02  # of the frames
+
+
+class _Source:
+    """One partition of `tweets`, as ingest counts it for `owners` owners."""
+
+    def __init__(self, settings: Settings, partition: int, owners: int) -> None:
+        self._made_with = settings, partition, owners
+        self._tokenizer = Tokenizer()
+        self._counter = SourceCounter(TWEETS.name, partition, owners, settings.vocab.shards)
+        self._events = EventSource(
+            settings,
+            TWEETS,
+            decode_tweet,
+            lambda tweets: (
+                np.array([tweet.created_ms for tweet in tweets], np.int64),
+                np.array([tweet.author_id for tweet in tweets], np.uint64),
+            ),
+            lambda batch: [tweet.id for tweet in batch.events],
+        )
+
+    def take(self, records: Sequence[ConsumerRecord]) -> list[tuple[int, VocabCounts]]:
+        """(owner, frame) of one batch."""
+        batch, windows, closed_before = self._events.take(records)
+        closed = self._events.clock.closed_through
+        frames = []
+        if batch.events:
+            tokens = self._tokenizer.tokenize(batch.events)
+            frames += self._counter.count(tokens, windows, self._tokenizer, closed)
+        return frames + (self._counter.markers(closed) if closed != closed_before else [])
+
+    def successor(self, log: Sequence[ConsumerRecord], offset: int) -> "_Source":
+        """Another that knows what this one committed at `offset`, and re-reads what that asks for."""
+        heir = _Source(*self._made_with)
+        begin = heir._events.resume({TWEETS.name: (offset, self._events.metadata())}).get(TWEETS.name, offset)
+        if begin < offset:
+            heir._events.replay(log[begin:offset])
+        return heir
+
+
+def replay(
+    settings: Settings, rows: Sequence[Row], owners: int = 1, rng: random.Random | None = None
+) -> tuple[list[VocabDelta], list[bytes]]:
+    """The deltas of `owners` owners, each one's in its order, and their last states.
+
+    rng: draws batches, restarts, interleaving and times of closing; without, every partition is one batch, and the
+    partitions come one after the other.
+    """
+    counted = [list(_counted(settings, partition, rows, owners, rng)) for partition in range(TWEETS.partitions)]
+    deltas: list[VocabDelta] = []
+    states = []
+    for number in range(owners):
+        queues = [[frame for owner, frame in frames if owner == number] for frames in counted]
+        shards = range(number, settings.vocab.shards, owners)
+        owner = VocabularyOwner(settings.vocab, shards, SOURCES, settings.time.window_ms)
+        for frame in _interleaved(queues, rng):
+            owner.observe(frame)
+            if rng and rng.random() < CLOSE:
+                deltas += owner.close_windows()
+            if rng and rng.random() < RECOVER:
+                owner = VocabularyOwner.from_bytes(settings.vocab, owner.to_bytes(), settings.time.window_ms)
+        deltas += owner.close_windows()
+        states.append(owner.to_bytes())
+    return deltas, states
+
+
+def _counted(
+    settings: Settings, partition: int, rows: Sequence[Row], owners: int, rng: random.Random | None
+) -> Iterator[tuple[int, VocabCounts]]:
+    values = [(key, value) for topic, number, key, value in rows if (topic, number) == (TWEETS, partition)]
+    log = [
+        dataclasses.replace(record_of(TWEETS, offset, value), partition=partition, key=key)
+        for offset, (key, value) in enumerate(values)
+    ]
+    source = _Source(settings, partition, owners)
+    begin = 0
+    while begin < len(log):
+        end = begin + (rng.randint(1, LARGEST_BATCH) if rng else len(log))
+        yield from source.take(log[begin:end])
+        begin = min(end, len(log))
+        if rng and rng.random() < RESTART:
+            source = source.successor(log, begin)
+
+
+def _interleaved(queues: list[list[VocabCounts]], rng: random.Random | None) -> Iterator[VocabCounts]:
+    """Frames of one source keep their order; runs of random length, so that sources get far ahead of each other."""
+    left = [iter(queue) for queue in queues]
+    while left:
+        frames = rng.choice(left) if rng else left[0]
+        for _ in range(rng.randint(1, 12) if rng else 1):
+            frame = next(frames, None)
+            if frame is None:
+                left.remove(frames)
+                break
+            yield frame

@@ -1,0 +1,332 @@
+"""The feature store on a real Redis: what is written is read, once, through re-delivery, wipes and dead servers."""
+
+import os
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+
+from contracts.columnar import AUTHOR, COUNTERS
+from contracts.columns import is_missing
+from contracts.errors import ServerUnavailable
+from contracts.records import ACTIONS, Action, TimelineRequest, Tweet
+from contracts.settings import FeatureSettings, Settings
+from contracts.topics import PARTITIONS
+from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE
+from featurestore.store.counters import aggregate_engagements, aggregate_posts, route
+from featurestore.store.errors import ViewWiped
+from featurestore.store.reader import FeatureReader
+from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, decode, owner_of
+from featurestore.store.writer import FeatureOwner, write_tweets
+from tests.golden.compare import assert_same_bags, assert_same_bits
+from transport.redis.connection import connect
+from vocab.keys import key_of
+from vocab.namespaces import Namespace
+from vocab.tokens.tokenizer import Tokenizer
+
+pytestmark = pytest.mark.services
+
+NOW = 1_760_000_000_000
+PANE_MS = 3_600_000
+CANDIDATE = {feature.name: i for i, feature in enumerate(CANDIDATE_DENSE)}
+VIEWER = {feature.name: i for i, feature in enumerate(VIEWER_DENSE)}
+
+
+@pytest.fixture
+def store(redis_url: str) -> Settings:
+    return Settings(
+        redis=redis_url, prefix=f"store-{os.urandom(4).hex()}-", features=FeatureSettings(pane_ms=PANE_MS)
+    )
+
+
+@pytest.fixture
+async def redis(store: Settings) -> AsyncIterator[Redis]:
+    async with connect(store) as client:
+        yield client
+        keys = [key async for key in client.scan_iter(match=f"{store.prefix}*")]
+        if keys:
+            await client.delete(*keys)
+
+
+def tweets(n: int) -> list[Tweet]:
+    return [
+        Tweet(
+            id=100 + i, created_ms=NOW - 60_000 + i, author_id=10 + i % 3, author=f"author{i % 3}",
+            text=f"tweet number{i} #tag{i % 4}", author_followers=i,
+        )
+        for i in range(n)
+    ]  # fmt: skip
+
+
+async def write(redis, store, items):
+    tokenizer = Tokenizer()
+    return await write_tweets(redis, store, items, tokenizer.tokenize(items), tokenizer)
+
+
+def engaged(*rows):
+    """Frames of engagements (viewer, tweet, author, action, at), by owner."""
+    viewers, ids, authors, actions, times = zip(*rows, strict=True)
+    return route(
+        aggregate_engagements(
+            np.array(viewers, np.uint64), np.array(ids, np.uint64), np.array(authors, np.uint64),
+            np.array([ACTIONS.index(action) for action in actions], np.uint8), np.array(times, np.int64), PANE_MS,
+        )
+    )  # fmt: skip
+
+
+async def apply_all(redis, store, *batches):
+    """Each batch is one frame an owner, at offsets 0, 1, ..."""
+    for owner in range(PARTITIONS):
+        entity_owner = FeatureOwner(redis, store, owner)
+        await entity_owner.resume()
+        frames = [(offset, frame) for offset, batch in enumerate(batches) for p, frame in batch if p == owner]
+        for frame in frames:
+            await entity_owner.apply([frame])
+
+
+def request(viewer=1, at=NOW, i=0) -> TimelineRequest:
+    return TimelineRequest(request_id=f"request-{i}", viewer_id=viewer, at_ms=at)
+
+
+def ids(*numbers):
+    return np.array(numbers, np.uint64)
+
+
+async def dump(redis, store):
+    keys = sorted([key async for key in redis.scan_iter(match=f"{store.prefix}*:n:*")])
+    keys += sorted([key async for key in redis.scan_iter(match=f"{store.prefix}*:history:*")])
+    return dict(zip(keys, await redis.mget(keys), strict=True)) if keys else {}
+
+
+async def test_features_of_candidates_are_what_was_written(redis, store):
+    await write(redis, store, tweets(8))
+    recent = NOW // PANE_MS * PANE_MS
+    await apply_all(
+        redis,
+        store,
+        route(aggregate_posts(ids(10, 10, 11), np.full(3, recent, np.int64), PANE_MS)),
+        engaged(
+            (1, 100, 10, Action.SEEN, recent), (1, 100, 10, Action.LIKE, recent), (2, 100, 10, Action.SEEN, recent),
+            (2, 101, 11, Action.SEEN, recent), (1, 103, 10, Action.SEEN, recent), (1, 103, 10, Action.QUOTE, recent),
+        ),
+    )  # fmt: skip
+    read = await FeatureReader(redis, store).read(
+        [request(1), request(3, i=1)], [ids(103, 100, 999), ids(101)]
+    )  # fmt: skip
+    assert read.tweet_ids.tolist() == [103, 100, 101]
+    assert read.author_ids.tolist() == [10, 10, 11]
+    assert read.offsets.tolist() == [0, 2, 3]
+    assert [missing.tolist() for missing in read.missing] == [[999], []]
+    assert read.features.viewer_row.tolist() == [0, 0, 1]
+
+    def candidate(name):
+        return read.features.candidate_dense[:, CANDIDATE[name]].tolist()
+
+    assert candidate("age_s") == pytest.approx([59.997, 60.0, 59.999])
+    assert candidate("author_followers") == [3, 0, 1]
+    assert candidate("tweet_seen") == [1, 2, 1]
+    assert candidate("tweet_likes") == [0, 1, 0]
+    assert candidate("tweet_retweets") == [1, 0, 0]
+    assert candidate("tweet_rate") == [1, 0.5, 0]
+    assert candidate("tweet_seen_recent") == [1, 2, 1]
+    assert candidate("author_posted") == [2, 2, 1]
+    assert candidate("author_seen") == [3, 3, 1]
+    assert candidate("author_engaged") == [2, 2, 0]
+    assert candidate("pair_seen") == [2, 2, 0]
+    assert candidate("pair_engaged") == [2, 2, 0]
+    assert candidate("history_author_match") == [2, 2, 0]
+    assert candidate("history_tag_match") == [1, 1, 0]
+
+    def viewer(name):
+        return read.features.viewer_dense[:, VIEWER[name]]
+
+    assert viewer("viewer_seen").tolist() == [2, 0]
+    assert viewer("viewer_engaged").tolist() == [2, 0]
+    assert viewer("viewer_rate")[0] == 1
+    assert is_missing(viewer("viewer_rate")).tolist() == [False, True]
+    assert viewer("hour_of_day").tolist() == [NOW // PANE_MS % 24] * 2
+
+    author = key_of(Namespace.AUTHOR, "10")
+    keys = read.features.viewer_keys
+    assert keys["viewer"][0].tolist() == [key_of(Namespace.VIEWER, "1")]
+    tag0, tag3 = (key_of(Namespace.HASHTAG, tag) for tag in ("tag0", "tag3"))
+    assert keys["history"][0].tolist() == [author, tag3, author, tag0]
+    assert keys["history"][1].tolist() == []
+    value = 1 / (1 + (NOW - recent) / 86_400_000)
+    assert keys["history"].values.tolist() == [pytest.approx(value)] * 4
+    assert read.features.candidate_keys["author"].keys.tolist() == [author, author, key_of(Namespace.AUTHOR, "11")]
+    assert read.features.candidate_keys["tags"][1].tolist() == [tag0]
+
+
+async def test_a_batch_of_requests_reads_as_each_request_alone(redis, store):
+    await write(redis, store, tweets(40))
+    rng = np.random.default_rng(5)
+    actions = [
+        (int(v), int(t), 10 + (int(t) - 100) % 3, ACTIONS[a], NOW - int(ago))
+        for v, t, a, ago in zip(
+            rng.integers(0, 4, 300), rng.integers(100, 140, 300), rng.integers(0, 8, 300),
+            rng.integers(0, 3 * PANE_MS, 300), strict=True,
+        )
+    ]  # fmt: skip
+    await apply_all(redis, store, engaged(*actions))
+    requests = [request(v, NOW + 977 * v, v) for v in range(5)]
+    candidates = [rng.permutation(np.arange(95, 140, dtype=np.uint64))[:20] for _ in requests]
+    reader = FeatureReader(redis, store)
+    together = await reader.read(requests, candidates)
+    for i, (one, its) in enumerate(zip(requests, candidates, strict=True)):
+        alone, rows = await reader.read([one], [its]), slice(*together.offsets[i : i + 2])
+        assert together.tweet_ids[rows].tolist() == alone.tweet_ids.tolist()
+        assert together.missing[i].tolist() == alone.missing[0].tolist()
+        dense = together.features.candidate_dense[rows]
+        assert dense.tobytes() == alone.features.candidate_dense.tobytes()
+        assert together.features.viewer_dense[i].tobytes() == alone.features.viewer_dense.tobytes()
+        for split, bags in together.features.viewer_keys.items():
+            assert_same_bags(bags.take(np.array([i])), alone.features.viewer_keys[split])
+        for name, vectors in together.features.viewer_vectors.items():
+            assert_same_bits(vectors[i : i + 1], alone.features.viewer_vectors[name])
+
+
+async def test_no_requests_and_no_candidates_read_as_nothing(redis, store):
+    reader = FeatureReader(redis, store)
+    assert len((await reader.read([], [])).features) == 0
+    empty = await reader.read([request()], [ids()])
+    assert len(empty.features) == 0
+    assert empty.features.viewer_dense.shape == (1, len(VIEWER_DENSE))
+    assert (await reader.recent_tweets(5))[0].tolist() == []
+
+
+async def test_tweets_are_shown_as_they_were_written(redis, store):
+    await write(redis, store, tweets(3))
+    shown = await FeatureReader(redis, store).read_tweets([101, 555])
+    assert list(shown) == [101]
+    assert (shown[101].author, shown[101].text) == ("author1", "tweet number1 #tag1")
+
+
+async def test_writing_in_any_order_and_twice_lists_the_same_newest_tweets(redis, store):
+    items = tweets(700)
+    await write(redis, store, items[350:])
+    await write(redis, store, items[:350])
+    await write(redis, store, items[100:600])
+    newest, created = await FeatureReader(redis, store).recent_tweets(50)
+    assert newest.tolist() == [tweet.id for tweet in items[:-51:-1]]
+    assert created.tolist() == [tweet.created_ms for tweet in items[:-51:-1]]
+    for owner in range(PARTITIONS):
+        assert await redis.zcard(Keys(store.prefix).recent(owner)) <= store.scorer.recent_candidates
+
+
+async def test_records_of_tweets_expire_by_their_own_time_to_live(redis, store):
+    await write(redis, store, tweets(1))
+    await apply_all(redis, store, engaged((1, 100, 10, Action.LIKE, NOW)))
+    keys, settings = Keys(store.prefix), store.features
+    assert settings.tweet_ttl_s - 60 < await redis.ttl(keys.tweets(ids(100))[0]) <= settings.tweet_ttl_s
+    assert settings.tweet_ttl_s - 60 < await redis.ttl(keys.counters(0, ids(100))[0]) <= settings.tweet_ttl_s
+    assert settings.entity_ttl_s - 60 < await redis.ttl(keys.counters(AUTHOR, ids(10))[0]) <= settings.entity_ttl_s
+
+
+def frames_of_one_owner(owner: int, count: int):
+    rng = np.random.default_rng(owner)
+    frames = []
+    while len(frames) < count:
+        rows = [
+            (int(rng.integers(5)), int(rng.integers(20)), int(rng.integers(4)), ACTIONS[rng.integers(8)],
+             NOW + int(rng.integers(-3, 3)) * PANE_MS)
+            for _ in range(10)
+        ]  # fmt: skip
+        frames += [(len(frames), frame) for p, frame in engaged(*rows) if p == owner][:1]
+    return frames
+
+
+@pytest.mark.parametrize("cached", [0, 3, 100_000])
+async def test_any_batching_and_redelivery_ends_in_the_same_bytes(redis, store, cached):
+    frames = frames_of_one_owner(2, 30)
+    plain = FeatureOwner(redis, store, 2)
+    assert await plain.resume() is None
+    for frame in frames:
+        await plain.apply([frame])
+    expected = await dump(redis, store)
+    assert len(expected) > 5
+    await redis.delete(*expected, Keys(store.prefix).epoch(2))
+
+    owner = FeatureOwner(redis, store, 2, cached=cached)
+    assert await owner.resume() is None
+    await owner.apply(frames[:7])
+    await owner.apply(frames[7:12])
+    again = FeatureOwner(redis, store, 2, cached=cached)  # the first was killed, and the log is read from far back
+    assert await again.resume() == 12
+    await again.apply(frames[2:20])
+    await owner.apply(frames[12:15])  # the first was not dead after all
+    await again.apply(frames[20:])
+    assert await dump(redis, store) == expected
+    assert await again.resume() == 30
+
+
+async def test_a_kill_between_the_two_writes_is_mended_by_reading_again(redis, store, monkeypatch):
+    frames = frames_of_one_owner(1, 10)
+    plain = FeatureOwner(redis, store, 1)
+    await plain.resume()
+    await plain.apply(frames)
+    expected = await dump(redis, store)
+    await redis.delete(*expected, Keys(store.prefix).epoch(1))
+
+    from featurestore.store import writer as store_writer
+
+    write_values = store_writer.set_if_newer
+
+    async def fail_at_the_second(redis, keys, values, ttl_s, position):
+        if position is not None:
+            raise ConnectionError("killed here")
+        return await write_values(redis, keys, values, ttl_s, position)
+
+    owner = FeatureOwner(redis, store, 1)
+    await owner.resume()
+    monkeypatch.setattr(store_writer, "set_if_newer", fail_at_the_second)
+    with pytest.raises(ConnectionError):
+        await owner.apply(frames[:6])
+    monkeypatch.undo()
+    after = FeatureOwner(redis, store, 1)
+    assert await after.resume() is None
+    await after.apply(frames[:4])
+    await after.apply(frames[4:])
+    assert await dump(redis, store) == expected
+
+
+async def test_a_wiped_store_is_noticed_and_rewritten_from_the_beginning(redis, store):
+    frames = frames_of_one_owner(3, 12)
+    owner = FeatureOwner(redis, store, 3)
+    await owner.resume()
+    await owner.apply(frames)
+    expected = await dump(redis, store)
+    wiped = [key async for key in redis.scan_iter(match=f"{store.prefix}*")]
+    await redis.delete(*wiped)
+    with pytest.raises(ViewWiped):
+        await owner.apply([(12, frames[0][1])])
+    assert await owner.resume() is None
+    await owner.apply(frames)
+    assert await dump(redis, store) == expected
+
+
+async def test_totals_survive_in_redis_as_the_layout_says(redis, store):
+    owner = int(owner_of(ids(10))[0])
+    posts = dict(route(aggregate_posts(ids(10, 10), np.full(2, NOW, np.int64), PANE_MS)))
+    writer = FeatureOwner(redis, store, owner)
+    await writer.resume()
+    await writer.apply([(41, posts[owner])])
+    value = await redis.get(Keys(store.prefix).counters(AUTHOR, ids(10))[0])
+    record = decode(COUNTERS_RECORD, [value])[0]
+    assert value[:8] == (42).to_bytes(8, "big")
+    assert record["pane"] == NOW // PANE_MS
+    assert record["totals"].tolist() == [2 * (name == "posted") for name in COUNTERS]
+
+
+async def test_a_redis_that_does_not_answer_is_an_error_not_an_empty_store():
+    nowhere = Settings(redis="redis://127.0.0.1:1/0", prefix="x-")
+    async with Redis.from_url(nowhere.redis) as client:
+        reader = FeatureReader(client, nowhere)
+        for call in (reader.read([request()], [ids(1)]), reader.recent_tweets(3), reader.read_tweets([1])):
+            with pytest.raises(ServerUnavailable, match="DRIFTLINE_REDIS"):
+                await call
+        with pytest.raises(ServerUnavailable):
+            await FeatureOwner(client, nowhere, 0).resume()
+        with pytest.raises(ServerUnavailable):
+            await write(client, nowhere, tweets(1))

@@ -1,0 +1,131 @@
+"""Redis is a view: wiped, it comes back out of Kafka with the same values, by the next update or by a restart."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from contracts.codec import encode
+from contracts.partitioning import key_of
+from contracts.records import Tweet
+from contracts.settings import Settings
+from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_STATE
+from driftline.servers.local import running, start_redis
+from streams import owner_processor
+from streams.state_records import state_outputs
+from streams.vocabulary_processor import VocabularyProcessor
+from tests.support.pipeline_runs import (
+    END_MS,
+    INPUTS,
+    drained,
+    make_served,
+    make_tweets,
+    record_of,
+    worker,
+    write_run,
+)
+from transport.kafka import admin as kafka_admin
+from transport.kafka.writer import KafkaWriter
+from transport.redis.connection import connect, connect_blocking
+from vocab.source_counter import SourceCounter
+from vocab.tokens.tokenizer import Tokenizer
+
+REQUESTS = 100
+BUCKETS = 1_024
+
+
+@pytest.fixture
+def alone(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """With a Redis of this test's own, which it may flush."""
+    with running(start_redis(tmp_path, print, bound=True, install=False)) as server:
+        yield msgspec.structs.replace(settings, redis=server.address)
+
+
+def dump(settings: Settings) -> dict[bytes, object]:
+    """Every key without its prefix, and its value."""
+    found: dict[bytes, object] = {}
+    with connect_blocking(settings) as redis:
+        for key in redis.scan_iter(count=1_000):
+            value = redis.zrange(key, 0, -1, withscores=True) if redis.type(key) == b"zset" else redis.get(key)
+            found[key.removeprefix(settings.prefix.encode())] = value
+    return found
+
+
+def flush(settings: Settings) -> None:
+    with connect_blocking(settings) as redis:
+        redis.flushall()
+
+
+async def write_newcomers(settings: Settings) -> None:
+    """Tweets of authors that nobody has heard of, enough for every owner of entities to get one."""
+    async with KafkaWriter(settings) as writer:
+        for i in range(40):
+            tweet = Tweet(id=90_000 + i, created_ms=END_MS, author_id=80_000 + i, author="new", text="hello")
+            await writer.send(TWEETS, key_of(tweet.id), encode(tweet))
+        await writer.send_tick(INPUTS, END_MS + 600_000)
+
+
+@pytest.mark.services
+def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
+    kafka_admin.apply(alone)
+    requests = [make_served(i, REQUESTS) for i in range(REQUESTS)]
+    asyncio.run(write_run(alone, make_tweets(2_000, random.Random(1)), requests))
+
+    with worker(alone, tmp_path / "first.log") as first:
+        first.drain(alone)
+        before = dump(alone)
+        kinds = {key.split(b":")[2] for key in before if key.startswith(b"f:")}
+        assert kinds == {b"tweet", b"n", b"history", b"recent", b"position", b"epoch"}
+
+        flush(alone)
+        asyncio.run(write_newcomers(alone))
+        first.wait_until(lambda: drained(alone))
+        after = dump(alone)
+        moved = {key for key in before if after.get(key) != before[key]}
+        assert {key.split(b":")[-1] for key in moved if key.startswith(b"f:")} == {b"recent", b"position"}
+        assert {key for key in after if key.startswith(b"vocab:")} == {
+            key for key in before if key.startswith(b"vocab:")
+        }
+        assert len([key for key in after if b":bucket:" in key]) == BUCKETS
+        first.terminate()
+
+    flush(alone)
+    with worker(alone, tmp_path / "second.log") as second:
+        second.wait_until(lambda: second.ready() and dump(alone) == after)
+        second.terminate()
+
+
+@pytest.mark.services
+async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypatch):
+    """Its state may stand right behind the last window that closed: no record then makes it write the view."""
+    tweets = make_tweets(500, random.Random(1))
+    tokenizer = Tokenizer()
+    batch = tokenizer.tokenize(tweets)
+    frames = []
+    for source in range(TWEETS.partitions):
+        counter = SourceCounter(TWEETS.name, source, VOCAB_COUNTS.partitions, settings.vocab.shards)
+        counts = counter.count(batch, np.full(len(tweets), 1, np.int64), tokenizer, 1)
+        frames += [frame for owner, frame in [*counts, *counter.markers(1)] if owner == 0]
+    redis = connect(settings)
+    former = VocabularyProcessor(settings, 0, redis)
+    await former.process([record_of(VOCAB_COUNTS, offset, encode(frame)) for offset, frame in enumerate(frames)])
+    with connect_blocking(settings) as view:
+        keys = list(view.scan_iter(settings.prefix + "*"))
+        values = view.mget(keys)
+        view.delete(*keys)
+
+        async def read_latest(*_: object) -> dict[bytes, bytes]:
+            return {
+                part.key: part.value for part in state_outputs(VOCAB_STATE, 0, len(frames), former.owner.to_bytes())
+            }
+
+        monkeypatch.setattr(owner_processor, "read_latest", read_latest)
+        heir = VocabularyProcessor(settings, 0, redis)
+        assert await heir.resume({VOCAB_COUNTS.name: (len(frames), "")}) == {VOCAB_COUNTS.name: len(frames)}
+        assert view.mget(keys) == values
+        assert len(keys) == BUCKETS // VOCAB_COUNTS.partitions + 1
+    await redis.aclose()

@@ -1,0 +1,105 @@
+"""Only records that can be learned from get to the learner; the rest says why not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from contracts.columns import Ragged
+from contracts.errors import BadRecord
+from contracts.examples import Examples, encode_examples
+from tests.support.trainer_world import World
+from trainer.check_examples import read_examples
+
+
+@pytest.fixture
+def examples() -> Examples:
+    return World().examples(4)[0]
+
+
+def _retyped(value: bytes, name: str, column: pa.Array) -> bytes:
+    table = pa.ipc.open_stream(value).read_all()
+    table = table.set_column(table.column_names.index(name), name, column)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def test_a_good_record_is_read(examples: Examples) -> None:
+    assert read_examples(encode_examples(examples)).labels.tolist() == examples.labels.tolist()
+
+
+def test_another_feature_set_is_named(examples: Examples) -> None:
+    with pytest.raises(BadRecord, match="feature set other") as caught:
+        read_examples(encode_examples(replace(examples, feature_set="other")))
+    assert caught.value.reason == "feature_set"
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\x00" * 64, b"no examples"])
+def test_bytes_that_are_no_examples_are_malformed(value: bytes | None) -> None:
+    with pytest.raises(BadRecord) as caught:
+        read_examples(value)
+    assert caught.value.reason == "malformed"
+
+
+def test_cut_records_are_malformed(examples: Examples) -> None:
+    value = encode_examples(examples)
+    for length in range(0, len(value) - 16, max(len(value) // 50, 1)):
+        with pytest.raises(BadRecord):
+            read_examples(value[:length])
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0])
+def test_weights_that_cannot_be_are_malformed(examples: Examples, weight: float) -> None:
+    weights = examples.weights.copy()
+    weights[3] = weight
+    with pytest.raises(BadRecord, match="weights"):
+        read_examples(encode_examples(replace(examples, weights=weights)))
+
+
+def test_missing_splits_and_other_widths_are_malformed(examples: Examples) -> None:
+    features = examples.features
+    fewer = replace(features, candidate_keys={"text": features.candidate_keys["text"]})
+    with pytest.raises(BadRecord, match="splits"):
+        read_examples(encode_examples(replace(examples, features=fewer)))
+    narrow = replace(features, candidate_dense=features.candidate_dense[:, :-1].copy())
+    with pytest.raises(BadRecord, match="widths"):
+        read_examples(encode_examples(replace(examples, features=narrow)))
+
+
+def test_values_and_vectors_that_are_not_those_of_the_feature_set_are_malformed(examples: Examples) -> None:
+    features = examples.features
+    history = features.viewer_keys["history"]
+    clock = features.viewer_vectors["clock"]
+    ones = np.ones(len(history.keys), np.float32)
+    text = features.candidate_keys["text"]
+    valued = replace(text, values=np.ones(len(text.keys), np.float32))
+    for changed, complaint in (
+        ({"viewer_keys": features.viewer_keys | {"history": replace(history, values=None)}}, "splits with values"),
+        ({"candidate_keys": features.candidate_keys | {"text": valued}}, "splits with values"),
+        ({"viewer_keys": features.viewer_keys | {"history": replace(history, values=ones * np.inf)}}, "finite"),
+        ({"viewer_vectors": {}}, "vectors are not"),
+        ({"viewer_vectors": {"clock": clock[:, :3].copy()}}, "vectors are not"),
+        ({"viewer_vectors": {"clock": clock * np.nan}}, "finite"),
+        ({"candidate_vectors": {"image": np.zeros((len(features), 2), np.float32)}}, "vectors are not"),
+    ):
+        with pytest.raises(BadRecord, match=complaint) as caught:
+            read_examples(encode_examples(replace(examples, features=replace(features, **changed))))
+        assert caught.value.reason == "malformed"
+
+
+@pytest.mark.parametrize("name", ["candidate_keys.text", "viewer_dense", "labels", "request_ids"])
+def test_columns_of_another_type_are_malformed(examples: Examples, name: str) -> None:
+    column = pa.array([{"a": 1}] * len(examples))
+    with pytest.raises(BadRecord) as caught:
+        read_examples(_retyped(encode_examples(examples), name, column))
+    assert caught.value.reason == "malformed"
+
+
+def test_keys_of_another_width_are_malformed(examples: Examples) -> None:
+    bags: Ragged = examples.features.candidate_keys["text"]
+    column = pa.ListArray.from_arrays(pa.array(bags.offsets.astype(np.int32)), pa.array(bags.keys.astype(np.float64)))
+    with pytest.raises(BadRecord):
+        read_examples(_retyped(encode_examples(examples), "candidate_keys.text", column))

@@ -1,0 +1,181 @@
+"""The queryable view: what the owner holds, packed, written once and read back."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+import msgspec
+import numpy as np
+import pytest
+
+from contracts.columnar import VocabCounts
+from contracts.errors import VersionNotReached
+from contracts.settings import Settings, VocabSettings
+from tests.support.vocab_frames import SOURCE, counts_frame
+from transport.redis.connection import connect
+from vocab.keys import SHARDS, key_of, shard_of
+from vocab.languages import ALL, UND, language_code
+from vocab.namespaces import Namespace
+from vocab.owner.owner import VocabularyOwner
+from vocab.trends.velocity import HORIZONS, LEAST_SCORE, movements
+from vocab.view.lists import (
+    LANGUAGE_LIST_LENGTH,
+    LANGUAGES,
+    LIST_LENGTH,
+    VERSION_BYTES,
+    Kind,
+    NoSuchList,
+    best,
+    lists_codec,
+    merged,
+)
+from vocab.view.store import read_list, read_token, write_view
+from vocab.view.updates import BUCKETS, bucket_codec, view_updates
+
+SETTINGS = VocabSettings.uniform(
+    capacity=4 * SHARDS, rare_slots=8, admit_at=2.0, evict_below=0.5, half_life_windows=48.0
+)
+
+
+def frame(window: int, tags: dict[str, int], closed: int) -> VocabCounts:
+    keys = [key_of(Namespace.HASHTAG, tag) for tag in tags]
+    return counts_frame(window, closed, keys, list(tags.values()), Namespace.HASHTAG, tokens=list(tags))
+
+
+def an_owner(windows: list[dict[str, int]], shards: range = range(SHARDS)) -> VocabularyOwner:
+    """Of windows 101, 102, ... with these hashtags, as far as they are of its shards."""
+    owner = VocabularyOwner(SETTINGS, shards, frozenset({SOURCE}))
+    for window, tags in enumerate(windows, 101):
+        mine = {tag: count for tag, count in tags.items() if key_of(Namespace.HASHTAG, tag) >> 58 in shards}
+        owner.observe(frame(window, mine, window - 1))
+        owner.observe(frame(window, {}, window))
+    owner.close_windows()
+    return owner
+
+
+DRIFT = [{"steady": 10, "old": 30}] * 20 + [{"steady": 10, "new": 8}] * 8
+
+
+def test_every_admitted_key_is_in_its_bucket_and_nothing_else_is():
+    owner = an_owner(DRIFT)
+    updates = view_updates(owner)
+    assert len(updates.keys) == BUCKETS + 1
+    assert {value[:VERSION_BYTES] for value in updates.values} == {owner.version.to_bytes(8, "big")}
+    shown = {}
+    for key, value in zip(updates.keys[:-1], updates.values[:-1], strict=True):
+        bucket = bucket_codec.decode(value[VERSION_BYTES:])
+        assert all(key.endswith(b":%d" % (k >> 54)) for k in bucket.keys.tolist())
+        shown.update(zip(bucket.tokens, bucket.slots.tolist(), strict=True))
+    assert set(shown) == {"steady", "old", "new"}
+    assert sorted(shown.values()) == sorted(owner.tracked.slots[owner.tracked.slots >= 0].tolist())
+    assert view_updates(VocabularyOwner(SETTINGS, range(SHARDS), frozenset({SOURCE}))).keys == []
+
+
+def test_lists_are_bounded():
+    tags = {f"tag{i}": 5 + i % 7 for i in range(500)}
+    owner = an_owner([tags, tags])
+    lists = lists_codec.decode(view_updates(owner).values[-1][VERSION_BYTES:])
+    lengths = {ALL: LIST_LENGTH, UND: LANGUAGE_LIST_LENGTH}
+    assert len(lists.list_lengths) == 2 * len(HORIZONS)  # nothing rises or falls yet
+    for language, length in zip(lists.list_languages.tolist(), lists.list_lengths.tolist(), strict=True):
+        assert length == min(lengths[language], len(owner.trends.totals()[0]))
+    assert (len(lists.languages), lists.all_languages) == (1, True)
+
+
+SPOKEN = [f"{a}{b}" for a in "abc" for b in "xyz"]  # nine languages
+
+
+def spoken(window: int, shards: Sequence[int]) -> VocabCounts:
+    """A window with 60 hashtags in nine languages, of which the last is the rarest, as a source sends it."""
+    random = np.random.default_rng(window)
+    tags = [f"tag{i}" for i in range(60)]
+    keys = np.repeat(np.array([key_of(Namespace.HASHTAG, tag) for tag in tags], np.uint64), len(SPOKEN))
+    counts = random.poisson(np.tile([9, 8, 7, 6, 5, 4, 3, 2, 1], len(tags))).astype(np.uint32)
+    mine = np.isin(shard_of(keys, SHARDS), np.array(shards)) & (counts > 0)
+    languages = np.tile([language_code(tag) for tag in SPOKEN], len(tags))
+    frame = counts_frame(window, window - 1, keys[mine], counts[mine], Namespace.HASHTAG, languages=languages[mine])
+    spelled = sorted((key_of(Namespace.HASHTAG, tag), tag) for tag in tags if tag_in(tag, shards))
+    return msgspec.structs.replace(frame, token_keys=np.unique(frame.keys), tokens=[tag for _, tag in spelled])
+
+
+def tag_in(tag: str, shards: Sequence[int]) -> bool:
+    return key_of(Namespace.HASHTAG, tag) >> 58 in shards
+
+
+def spoken_owner(shards: Sequence[int]) -> VocabularyOwner:
+    owner = VocabularyOwner(SETTINGS, shards, frozenset({SOURCE}))
+    for window in range(101, 107):
+        owner.observe(spoken(window, shards))
+    owner.observe(frame(106, {}, 106))
+    owner.close_windows()
+    return owner
+
+
+def test_lists_of_four_owners_merge_to_those_of_one_and_say_which_languages_they_keep():
+    one, owners = spoken_owner(range(SHARDS)), [spoken_owner(range(p, SHARDS, 4)) for p in range(4)]
+    values = [view_updates(owner).values[-1] for owner in owners]
+    keys, languages, counts = one.trends.keys, one.trends.languages, one.trends.counts
+    for language, code in [("all", ALL), *((tag, language_code(tag)) for tag in SPOKEN[: LANGUAGES - 1])]:
+        for horizon, over in enumerate(HORIZONS):
+            here = languages == code
+            figures = movements(counts[:, here], horizon, one.window_ms, one.age)
+            scores = figures[1].astype(np.float32)
+            expected = {
+                "top": (counts[horizon, here] * 2.0**-32).astype(np.float32),
+                "rising": np.where(scores > LEAST_SCORE, scores, 0),
+                "falling": np.where(scores < -LEAST_SCORE, -scores, 0),
+            }
+            for kind in get_args(Kind):
+                order = best(expected[kind], keys[here], 10)
+                order = order[expected[kind][order] > 0]
+                found = merged(values, kind, Namespace.HASHTAG, language, over, 10)
+                assert [token.key for token in found] == keys[here][order].tolist()
+                assert [token.velocity for token in found] == figures[0][order].astype(np.float32).tolist()
+    with pytest.raises(NoSuchList, match=f"no lists of language '{SPOKEN[-1]}'.*{SPOKEN[0]}"):
+        merged(values, "top", None, SPOKEN[-1], "1h", 10)
+    with pytest.raises(NoSuchList, match="no horizon"):
+        merged(values, "top", None, "all", "2h", 10)
+
+
+@pytest.mark.services
+async def test_tokens_and_lists_are_read_back_from_redis(settings: Settings):
+    redis = connect(settings)
+    try:
+        with pytest.raises(VersionNotReached, match="no view"):
+            await read_list(redis, settings, "top", Namespace.HASHTAG, 10)
+        with pytest.raises(VersionNotReached, match="no view"):
+            await read_token(redis, settings, Namespace.HASHTAG, "#New")
+        halves = [an_owner(DRIFT, range(32)), an_owner(DRIFT, range(32, 64))]
+        for owner in halves:
+            assert await write_view(redis, settings, view_updates(owner), (b"position", 7)) > 0
+            assert await write_view(redis, settings, view_updates(owner)) == 0
+        assert await redis.get(f"{settings.prefix}position") == b"7"
+        shown = await read_token(redis, settings, Namespace.HASHTAG, "#New")
+        assert shown is not None
+        assert (shown.token, shown.first_seen, shown.last_seen, shown.version) == ("new", 121, 128, 128)
+        assert (shown.generation, list(shown.velocities), shown.velocities["5m"] > 0) == (1, list(HORIZONS), True)
+        assert shown.counts["7d"] == pytest.approx(8 * 8, rel=1e-3)
+        assert await read_token(redis, settings, Namespace.WORD, "new") is None
+        lists = {
+            kind: [entry.token for entry in await read_list(redis, settings, kind, Namespace.HASHTAG, 10)]
+            for kind in get_args(Kind)
+        }
+        assert lists == {"top": ["old", "steady", "new"], "rising": ["new"], "falling": ["old"]}
+        soon = await read_list(redis, settings, "top", None, 10, language="und", over="5m")
+        assert [entry.token for entry in soon] == ["steady", "new", "old"]
+        assert [entry.token for entry in await read_list(redis, settings, "top", Namespace.HASHTAG, 1)] == ["old"]
+        assert await read_list(redis, settings, "top", Namespace.DOMAIN, 10) == []
+    finally:
+        await redis.aclose()
+
+
+@pytest.mark.services
+async def test_lists_of_a_former_division_of_the_shards_do_not_count_twice(settings: Settings):
+    redis = connect(settings)
+    try:
+        for owner in (an_owner(DRIFT, range(32)), an_owner(DRIFT, range(32, 64)), an_owner([*DRIFT, {"new": 50}])):
+            await write_view(redis, settings, view_updates(owner))
+        entries = await read_list(redis, settings, "top", Namespace.HASHTAG, 10)
+        assert sorted(entry.token for entry in entries) == ["new", "old", "steady"]
+        assert {entry.version for entry in entries} == {129}
+    finally:
+        await redis.aclose()

@@ -1,0 +1,210 @@
+"""The exactly-once hop: read Kafka topics, keep state, send on; output and input offsets in one transaction.
+
+One consumer (its group is the prefix and the hop's name) spreads the partition numbers over the hop's instances
+on all machines. Each number assigned here has a `Processor` and a transactional producer of its own, whose id is
+the group and the number: to begin its transactions fences whoever had the number before, wherever that is. Only
+then are the committed offsets fetched, so that no commit can come after. Downstream must read committed.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Collection, Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+
+from contracts.errors import DriftlineError
+from contracts.settings import Settings
+from contracts.topics import Topic, prefixed
+from transport import metrics
+from transport.backoff import pauses
+from transport.hop.input import ConsumerLost
+from transport.hop.partition import HopPartition
+from transport.hop.producer import Fenced
+from transport.kafka.clients import unavailable
+from transport.kafka.waiting import pace
+from transport.processor import Output, Processor, unprefix
+
+__all__ = ["ExactlyOnceHop", "Output", "Processor", "unprefix"]
+
+log = logging.getLogger(__name__)
+
+SESSION_TIMEOUT_MS = 10_000  # a killed instance's partitions move after this
+HEARTBEAT_MS = 1_000  # how soon an instance learns of a rebalance
+REBALANCE_TIMEOUT_MS = 60_000  # how long a rebalance waits for all to let go
+DRAIN_S = 20.0  # a batch still unfinished this long after a revocation is aborted
+CHECK_S = 1.0  # how soon a group membership that broke down is noticed
+REJOIN_S = 1.0  # after being fenced: two that claim one partition must not fight at full speed
+FETCH_WAIT_MS = (
+    50  # one broker answers one fetch of a consumer at a time: an idle partition holds the others up so long
+)
+
+
+class ExactlyOnceHop:
+    """One instance of a hop. `run` it until `stop`; run as many instances, anywhere, as there are partitions.
+
+    topics: co-partitioned: number p of each of them goes to the same processor. make_processor(p) makes the
+    processor of number p. max_records: of one batch, and of one replay. linger_ms: how long a batch waits for
+    more records after its first ones.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        topics: Sequence[Topic],
+        make_processor: Callable[[int], Processor],
+        *,
+        max_records: int = 5000,
+        linger_ms: int = 20,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
+    ) -> None:
+        if len({topic.partitions for topic in topics}) != 1:
+            raise ValueError(f"hop {name}: topics of different partition counts: {[topic.name for topic in topics]}")
+        self.name = name
+        self._settings = settings
+        self._topics = [topic.name for topic in topics]
+        self._names = {prefixed(topic, settings.prefix).name for topic in topics}
+        self._make_processor = make_processor
+        self._max_records = max_records
+        self._linger_s = linger_ms / 1000
+        self._session_timeout_ms = session_timeout_ms
+        self._stopping = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._finished.set()
+        self._running: dict[HopPartition, asyncio.Task[None]] = {}
+        self._failure: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Until `stop`. A broker that is away is waited for; what a processor raises is raised here."""
+        self._finished.clear()
+        try:
+            for pause in pauses():
+                try:
+                    await self._session()
+                    return
+                except (KafkaError, ConsumerLost, OSError) as error:
+                    log.warning(
+                        "hop %s: %s; trying again in %.1f s", self.name, unavailable(self._settings, error), pause
+                    )
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
+                    return
+        finally:
+            self._finished.set()
+
+    @property
+    def partitions(self) -> list[int]:
+        """The partition numbers that this instance owns now, or is about to."""
+        return sorted(partition.number for partition in self._running)
+
+    async def stop(self) -> None:
+        """Commit the batches in progress (or abort them, after `DRAIN_S`) and leave the group; then `run` returns."""
+        self._stopping.set()
+        await self._finished.wait()
+
+    async def _session(self) -> None:
+        """One membership of the group, until stopped or until something fails."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka.split(","),
+            client_id=self._settings.prefix + self.name,
+            group_id=self._settings.prefix + self.name,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="none",  # every partition seeks; an offset out of range is looked at, not skipped
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+        pace(consumer._client)
+        failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failure = failure
+        stopping = asyncio.create_task(self._wait_until_stopping())
+        listener = _Listener(self, consumer)
+        try:
+            await consumer.start()
+            await self._check_topics(consumer)
+            consumer.subscribe(list(self._names), listener=listener)
+            while not stopping.done():
+                await asyncio.wait([stopping, failure], timeout=CHECK_S, return_when=asyncio.FIRST_COMPLETED)
+                if failure.done():
+                    failure.result()
+                consumer._coordinator.check_errors()  # which no read does while no partition is assigned
+        finally:
+            stopping.cancel()
+            listener.leaving = True  # a rebalance may end while we leave: what it assigns is no longer begun
+            await self._release()
+            await consumer.stop()
+
+    async def _wait_until_stopping(self) -> None:
+        await self._stopping.wait()
+
+    async def _check_topics(self, consumer: AIOKafkaConsumer) -> None:
+        if missing := self._names - await consumer.topics():
+            raise ConsumerLost(f"no topics {sorted(missing)}: make them with `driftline topics apply`")
+
+    async def _release(self) -> None:
+        """Let go of all partitions: their batches are committed, or aborted if that takes too long."""
+        tasks = dict(self._running)
+        self._running.clear()
+        for partition in tasks:
+            partition.release()
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks.values(), timeout=DRAIN_S)
+        for task in late:
+            log.warning(
+                "hop %s: a batch was not done %.0f s after its partition was revoked; aborting it", self.name, DRAIN_S
+            )
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    def _assign(self, consumer: AIOKafkaConsumer, assigned: Collection[TopicPartition]) -> None:
+        numbers = sorted({partition.partition for partition in assigned})
+        log.info("hop %s: partitions %s", self.name, numbers)
+        for number in numbers:
+            if {partition.topic for partition in assigned if partition.partition == number} != self._names:
+                self._fail(DriftlineError(f"hop {self.name}: {sorted(self._names)} have different partition counts"))
+                return
+            partition = HopPartition(
+                self._settings, self.name, number, consumer, self._topics,
+                self._make_processor, self._max_records, self._linger_s,
+            )  # fmt: skip
+            task = asyncio.create_task(partition.run(), name=f"hop {self.name}, partition {number}")
+            task.add_done_callback(lambda task: self._done(consumer, task))
+            self._running[partition] = task
+
+    def _done(self, consumer: AIOKafkaConsumer, task: "asyncio.Task[None]") -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, Fenced):
+            log.warning("hop %s: %s; joining the group anew", self.name, error)
+            metrics.HOP_FENCED.labels(self.name).inc()
+            asyncio.get_running_loop().call_later(REJOIN_S, consumer._coordinator.request_rejoin)
+        else:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_exception(error)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """The group protocol is eager: a rebalance revokes everything first, and aiokafka waits for us to let go."""
+
+    def __init__(self, hop: ExactlyOnceHop, consumer: AIOKafkaConsumer) -> None:
+        self._hop = hop
+        self._consumer = consumer
+        self.leaving = False
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        await self._hop._release()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        if not self.leaving:
+            self._hop._assign(self._consumer, assigned)

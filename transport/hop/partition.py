@@ -1,0 +1,135 @@
+"""One input partition number of a hop, from its assignment to its revocation.
+
+    own (init transactions) -> committed offsets -> resume -> replay -> [ read -> process -> commit ] ...
+
+Whatever fails after `own` throws producer and processor away and begins there again, from what was committed.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalOperation, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from contracts.errors import DriftlineError, ServerUnavailable
+from contracts.settings import Settings, masked
+from transport import metrics
+from transport.backoff import pauses
+from transport.hop.input import HopInput, Stopped
+from transport.hop.producer import HopProducer
+from transport.processor import MAX_METADATA_BYTES, Output, Processor
+
+log = logging.getLogger(__name__)
+
+# What a later attempt may well not meet: a server that is away, an offset that retention has overtaken.
+PASSING = (
+    KafkaError, IllegalOperation, ServerUnavailable, RedisConnectionError, RedisTimeoutError, OSError, TimeoutError,
+)  # fmt: skip
+
+
+class HopPartition:
+    """Runs one partition number: `run` until `release`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        number: int,
+        consumer: AIOKafkaConsumer,
+        topics: Sequence[str],
+        make_processor: Callable[[int], Processor],
+        max_records: int,
+        linger_s: float,
+    ) -> None:
+        self._settings = settings
+        self._name = name
+        self.number = number
+        self._make_processor = make_processor
+        self._max_records = max_records
+        self._linger_s = linger_s
+        self._stopping = asyncio.Event()
+        self._input = HopInput(settings, consumer, topics, number, self._stopping)
+        self._pauses = pauses()
+
+    def release(self) -> None:
+        """Let the batch in progress be committed, then let go of the partition."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until released. Raises `Fenced` if another became the owner, `ConsumerLost`, and what `process` raises."""
+        try:
+            while True:
+                try:
+                    await self._live()
+                except PASSING as error:
+                    pause = next(self._pauses)
+                    metrics.HOP_ABORTS.labels(self._name).inc()
+                    log.warning(
+                        "hop %s, partition %d: %s; resuming from what was committed in %.1f s",
+                        self._name, self.number, self._described(error), pause,
+                    )  # fmt: skip
+                    await self._input.pause(pause)
+        except Stopped:
+            return
+
+    def _described(self, error: BaseException) -> str:
+        """With an address: errors of ours have one already."""
+        if isinstance(error, DriftlineError):
+            return str(error)
+        if isinstance(error, RedisConnectionError | RedisTimeoutError):
+            return f"{error!r} (Redis at {masked(self._settings.redis)}, setting DRIFTLINE_REDIS)"
+        return f"{error!r} (Kafka at {self._settings.kafka}, setting DRIFTLINE_KAFKA)"
+
+    async def _live(self) -> None:
+        group = self._settings.prefix + self._name
+        async with HopProducer(self._settings, group, self.number).owned() as producer:
+            processor = self._make_processor(self.number)
+            committed = await self._resume(processor)
+            while not self._stopping.is_set():
+                records = await self._input.read(self._max_records, processor.paused(), self._linger_s)
+                positions = await self._input.positions()
+                if positions == committed:
+                    continue
+                outputs = await self._process(processor, records) if records else []
+                await self._commit(producer, outputs, positions, processor.metadata())
+                metrics.HOP_RECORDS.labels(self._name).inc(len(records))
+                committed = positions
+                self._pauses = pauses()
+            raise Stopped
+
+    async def _resume(self, processor: Processor) -> dict[TopicPartition, int]:
+        """Bring a new processor to the committed state; returns the positions that it is the state of."""
+        committed = await self._input.committed()
+        again = await processor.resume(committed)
+        if early := [topic for topic, offset in again.items() if offset > committed.get(topic, (0, ""))[0]]:
+            raise ValueError(f"hop {self._name}: resume() asks to re-read {early} from past the committed offset")
+        starts = await self._input.seek({topic: offset for topic, (offset, _) in committed.items()} | dict(again))
+        ranges = {topic: (starts[topic], committed[topic][0]) for topic in again if topic in committed}
+        async for records in self._input.reread(ranges, self._max_records):
+            await processor.replay(records)
+            metrics.HOP_REPLAYED.labels(self._name).inc(len(records))
+        return await self._input.positions()
+
+    async def _process(self, processor: Processor, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        began = time.perf_counter()
+        outputs = await processor.process(records)
+        metrics.HOP_PROCESS_SECONDS.labels(self._name).inc(time.perf_counter() - began)
+        return outputs
+
+    async def _commit(
+        self, producer: HopProducer, outputs: Sequence[Output], positions: Mapping[TopicPartition, int], metadata: str
+    ) -> None:
+        if len(metadata.encode()) >= MAX_METADATA_BYTES:
+            raise ValueError(f"hop {self._name}: metadata of {len(metadata)} characters is past {MAX_METADATA_BYTES}")
+        began = time.perf_counter()
+        await producer.commit(
+            outputs, {partition: OffsetAndMetadata(offset, metadata) for partition, offset in positions.items()}
+        )
+        metrics.HOP_COMMIT_SECONDS.labels(self._name).inc(time.perf_counter() - began)
+        metrics.HOP_COMMITS.labels(self._name).inc()
+        metrics.HOP_OUTPUTS.labels(self._name).inc(len(outputs))

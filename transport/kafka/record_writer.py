@@ -1,0 +1,70 @@
+"""What writers of single records share: which partition a record goes to, ticks for all of them, how they fail."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from types import TracebackType
+
+from contracts.codec import encode
+from contracts.errors import DriftlineError
+from contracts.records import TICK_KEY, Tick
+from contracts.topics import Topic
+from transport.kafka.partitioner import partition_of
+
+BATCH_BYTES = 256 * 1024  # of a partition's records before compression; few such batches of each are in memory
+
+
+class WriteFailed(DriftlineError):
+    """The broker refused records for good; of those not yet confirmed by `flush`, some may be missing."""
+
+
+class RecordWriter(ABC):
+    """An idempotent producer (acks=all) of many small records, outside of transactions.
+
+    Records of one partition keep their order and are written once, whatever the connection does meanwhile.
+    Memory is bounded: `send` waits while too much is on its way.
+    """
+
+    def __init__(self) -> None:
+        self._keyless = 0
+
+    async def send(self, topic: Topic, key: bytes | None, value: bytes, partition: int | None = None) -> None:
+        """Buffer one record. Its partition: as given, else the key's, else each in turn.
+
+        Raises `WriteFailed` if records sent before were refused.
+        """
+        if partition is None:
+            if key is None:
+                self._keyless += 1
+                partition = self._keyless % topic.partitions
+            else:
+                partition = partition_of(key, topic.partitions)
+        await self._append(topic, partition, key, value)
+
+    async def send_tick(self, topics: Sequence[Topic], tick_ms: int) -> None:
+        """Tell every partition of `topics` that event time has reached `tick_ms`."""
+        tick = encode(Tick(tick_ms=tick_ms))
+        for topic in topics:
+            for partition in range(topic.partitions):
+                await self.send(topic, TICK_KEY, tick, partition)
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """Until all that was sent is acknowledged by the broker. Raises `WriteFailed`."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Flushes, unless the block failed."""
+        try:
+            if error is None:
+                await self.flush()
+        finally:
+            await self._close()
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Let the connection go, in good order where the broker is there."""
+
+    @abstractmethod
+    async def _append(self, topic: Topic, partition: int, key: bytes | None, value: bytes) -> None:
+        """Buffer one record of a partition."""

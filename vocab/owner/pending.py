@@ -1,0 +1,67 @@
+"""Counts of windows that are not closed yet, summed as they come, to the same sums in any order."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vocab.owner.spellings import Spellings
+
+U64 = NDArray[np.uint64]
+U16 = NDArray[np.uint16]
+U8 = NDArray[np.uint8]
+
+_SLACK_ROWS = 1 << 16  # rows held before they are summed again
+
+
+class PendingWindow:
+    """One open window's sums by key and language, and the spellings that came with them."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[U64, U16, U8, U64]] = []
+        self._rows = 0
+        self._summed_rows = 0
+        self.spellings = Spellings()
+
+    def add(self, keys: U64, languages: U16, namespaces: U8, counts: NDArray[np.unsignedinteger]) -> None:
+        """Adds counts[i] to (keys[i], languages[i]). At most twice the distinct ones (and a little) are held."""
+        self._parts.append((keys, languages, namespaces, counts.astype(np.uint64)))
+        self._rows += len(keys)
+        if self._rows > 2 * self._summed_rows + _SLACK_ROWS:
+            self.by_language()
+
+    def by_language(self) -> tuple[U64, U16, U8, U64]:
+        """(keys, languages, namespaces, sums): each (key, language) once, by key, then language."""
+        if not self._parts:
+            return np.empty(0, np.uint64), np.empty(0, np.uint16), np.empty(0, np.uint8), np.empty(0, np.uint64)
+        if len(self._parts) == 1 and self._rows == self._summed_rows:
+            return self._parts[0]
+        keys, languages, namespaces, counts = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        order = np.lexsort((languages, keys))
+        keys, languages = keys[order], languages[order]
+        starts = _starts(keys, languages)
+        summed = (
+            keys[starts],
+            languages[starts],
+            # Two namespaces of one key mean a collision of 64-bit hashes: then the lower, in any order.
+            np.minimum.reduceat(namespaces[order], starts) if len(starts) else namespaces,
+            np.add.reduceat(counts[order], starts) if len(starts) else counts,
+        )
+        self._parts = [summed]
+        self._rows = self._summed_rows = len(starts)
+        return summed
+
+    def columns(self) -> tuple[U64, U8, U64]:
+        """(keys ascending and distinct, namespaces, sums), of all languages together."""
+        keys, _, namespaces, counts = self.by_language()
+        starts = _starts(keys)
+        if not len(starts):
+            return keys, namespaces, counts
+        return keys[starts], np.minimum.reduceat(namespaces, starts), np.add.reduceat(counts, starts)
+
+
+def _starts(*columns: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+    """The rows of sorted columns that are not as the row before."""
+    first = np.ones(len(columns[0]), bool)
+    first[1:] = False
+    for column in columns:
+        first[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(first)

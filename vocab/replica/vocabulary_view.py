@@ -1,0 +1,166 @@
+"""The vocabulary at one version: an immutable table of key -> slot, and the arrays that it is saved as."""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import SnapshotInvalid
+from contracts.settings import VocabSettings
+from vocab.slot_layout import Layout
+from vocab.sorted_keys import NO_ROW, KeyIndex, read_only, slots_into
+
+U8 = NDArray[np.uint8]
+U64 = NDArray[np.uint64]
+U32 = NDArray[np.uint32]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+
+FORMAT = 2  # of `to_arrays`
+_ONE_REGION = read_only(np.zeros(1, np.uint8))
+
+
+class VocabularyView:
+    """Slots of a vocabulary at `version`. Never changes; its arrays are read-only.
+
+    keys: uint64[n], ascending, the admitted keys. slots: int32[n], each once. layout: where its rows are.
+    generations: uint32[n], how often the slot was given away, this key's turn included: 1 for a slot's first key.
+    sequence: deltas that each shard has emitted up to `version`; where a replica started from this view goes on.
+    A key takes 16 bytes, and 1.4 to 2.8 of `index`. Views of the same keys share them: `of_version`.
+    """
+
+    def __init__(
+        self,
+        *,
+        version: int,
+        sequence: int,
+        layout: Layout,
+        keys: U64,
+        slots: I32,
+        generations: U32,
+    ) -> None:
+        self.version = version
+        self.sequence = sequence
+        self.layout = layout
+        self.keys, self.slots, self.generations = (_frozen(column) for column in (keys, slots, generations))
+        self.index = KeyIndex(self.keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def num_slots(self) -> int:
+        """Rows of the embedding table: the shared ones and those of the capacity."""
+        return self.layout.num_slots
+
+    def lookup(self, keys: U64, regions: U8 | None = None, ends: I64 | None = None) -> I32:
+        """The slot of every key: its own, or one of those that the rare keys of its region share, by hash.
+
+        uint64[n] -> int32[n]. regions: uint8[n] (`layout.Region`), one a key; or uint8[r], read-only, one a run
+        of keys, and where the runs end, int64[r]. Without regions, for keys of which nothing is known, rare ones have
+        one of all shared rows that the table began with.
+        """
+        index, wanted = self.index, read_only(keys)
+        levels = self.layout.levels_of_unknown if regions is None else self.layout.levels
+        if regions is None:
+            regions, ends = _ONE_REGION, np.array([len(wanted)])
+        elif ends is None:
+            regions, ends = read_only(regions), np.arange(1, len(wanted) + 1)
+        found = np.empty(len(wanted), np.int32)
+        slots_into(index.keys, index.starts, index.shift, self.slots, wanted, regions, ends, *levels, found)
+        return found
+
+    def is_admitted(self, keys: U64) -> NDArray[np.bool_]:
+        """Whether a key has a slot of its own. uint64[n] -> bool[n]."""
+        admitted: NDArray[np.bool_] = self.index.rows(keys) != NO_ROW
+        return admitted
+
+    def of_version(self, version: int, sequence: int) -> "VocabularyView":
+        """The same table at another version, at which nothing is different; it shares this one's memory."""
+        view = copy(self)
+        view.version, view.sequence = version, sequence
+        return view
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """`header` int64[4] (format, version, sequence, shards), `extents` int64[3 e] (of, first, size of each),
+        `rare` int64[regions], `keys`, `slots`, `generations`."""
+        header = [FORMAT, self.version, self.sequence, self.layout.shards]
+        return {
+            "header": np.array(header, np.int64),
+            "extents": np.array(self.layout.to_rows(), np.int64).reshape(-1),
+            "rare": np.array(self.layout.rare, np.int64),
+            "keys": self.keys,
+            "slots": self.slots,
+            "generations": self.generations,
+        }
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "VocabularyView":
+        """The inverse of `to_arrays`. Raises `SnapshotInvalid` for arrays that are no vocabulary."""
+        names = ("header", "extents", "rare", "keys", "slots", "generations")
+        try:
+            header, extents, rare, keys, slots, generations = (arrays[name] for name in names)
+        except KeyError as error:
+            raise SnapshotInvalid(f"vocabulary: there is no array {error}") from error
+        if header.shape != (4,) or header[0] != FORMAT:
+            raise SnapshotInvalid(f"vocabulary: header {header.tolist()} is not of format {FORMAT}")
+        _, version, sequence, shards = header.tolist()
+        try:
+            layout = Layout.from_rows(extents.reshape(-1, 3).tolist(), rare.tolist(), shards)
+        except ValueError as error:
+            raise SnapshotInvalid(f"vocabulary: {error}") from error
+        fits = (
+            keys.dtype == np.uint64
+            and slots.dtype == np.int32
+            and generations.dtype == np.uint32
+            and keys.shape == slots.shape == generations.shape == (len(keys),)
+            and bool((keys[1:] > keys[:-1]).all())
+            and bool((layout.locate(slots)[0] >= 0).all())
+            and len(np.unique(slots)) == len(slots)
+        )
+        if not fits:
+            raise SnapshotInvalid("vocabulary: keys must ascend, and each has a slot of its own within the capacity")
+        return VocabularyView(
+            version=version,
+            sequence=sequence,
+            layout=layout,
+            keys=keys,
+            slots=slots,
+            generations=generations,
+        )
+
+    @staticmethod
+    def empty(settings: VocabSettings) -> "VocabularyView":
+        """Version 0: nothing is admitted."""
+        return VocabularyView(
+            version=0,
+            sequence=0,
+            layout=Layout.of(settings),
+            keys=np.empty(0, np.uint64),
+            slots=np.empty(0, np.int32),
+            generations=np.empty(0, np.uint32),
+        )
+
+
+def changed_slots(old: VocabularyView, new: VocabularyView) -> tuple[I32, U64, U32]:
+    """(slots int32[c], keys uint64[c], generations uint32[c]), by slot: those that `new` gives to another (key,
+    generation) than `old` did. Slots that came free and stay free are not among them. Either may be the older one.
+    """
+    rows = old.index.rows(new.keys)
+    held = rows != NO_ROW
+    same = held.copy()
+    at = rows[held]
+    same[held] = (old.slots[at] == new.slots[held]) & (old.generations[at] == new.generations[held])
+    changed = np.flatnonzero(~same)
+    changed = changed[np.argsort(new.slots[changed])]
+    return new.slots[changed], new.keys[changed], new.generations[changed]
+
+
+def _frozen(column: NDArray[Any]) -> NDArray[Any]:
+    """The column, or a copy where someone could still write it."""
+    if column.flags.writeable:
+        column = column.copy()
+        column.flags.writeable = False
+    return column

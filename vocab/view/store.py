@@ -1,0 +1,125 @@
+"""Writing the view to Redis, and reading it: one token, and the lists of what is frequent, rises and falls.
+
+Whoever reads gets what was written last, at the version that it says; a Redis that holds no view, or none yet, is
+said to hold none (`VersionNotReached`) and never read as an empty vocabulary.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from redis.asyncio import Redis
+
+from contracts.errors import VersionNotReached
+from contracts.settings import Settings
+from transport.redis.scripts import set_if_newer
+from vocab.keys import key_of
+from vocab.namespaces import Namespace
+from vocab.tokens.patterns import canonical
+from vocab.trends.velocity import HORIZONS
+from vocab.view.lists import VERSION_BYTES, Kind, ListedToken, lists_key, merged, newest_version
+from vocab.view.updates import BUCKET_SHIFT, ViewUpdates, bucket_codec, bucket_key
+
+
+@dataclass(frozen=True, slots=True)
+class ShownToken:
+    """An admitted token at window `version`; `count`, by which its slot is decided, is in occurrences.
+
+    counts, velocities: by horizon (`velocity.HORIZONS`), in occurrences and in occurrences an hour.
+    """
+
+    namespace: Namespace
+    token: str
+    key: int
+    slot: int
+    generation: int
+    count: float
+    counts: dict[str, float]
+    velocities: dict[str, float]
+    first_seen: int
+    last_seen: int
+    version: int
+
+
+async def write_view(
+    redis: Redis, settings: Settings, updates: ViewUpdates, position: tuple[bytes, int] | None = None
+) -> int:
+    """One round trip; repeating it, or writing an older one late, changes nothing. Returns how many values were new.
+
+    position: the (unprefixed) key and log position to store with them, as `set_if_newer` has it.
+    """
+    prefix = settings.prefix.encode()
+    keys = [prefix + key for key in updates.keys]
+    stored = None if position is None else (prefix + position[0], position[1])
+    return await set_if_newer(redis, keys, updates.values, settings.features.entity_ttl_s, stored)
+
+
+async def read_token(redis: Redis, settings: Settings, namespace: Namespace, token: str) -> ShownToken | None:
+    """A token as a person writes it (`#Tag`, `tag`); None where it is not admitted.
+
+    Raises `VersionNotReached` while the token's owner has written nothing.
+    """
+    key = key_of(namespace, canonical(namespace, token))
+    value = await redis.get(settings.prefix.encode() + bucket_key(settings.vocab.name, key >> BUCKET_SHIFT))
+    if value is None:
+        raise no_view(settings)
+    return token_in(cast("bytes", value), namespace, canonical(namespace, token))[1]
+
+
+def token_in(value: bytes, namespace: Namespace, token: str) -> tuple[int, ShownToken | None]:
+    """(version of the bucket's value, a canonical token in it or None)."""
+    version, bucket = int.from_bytes(value[:VERSION_BYTES], "big"), bucket_codec.decode(value[VERSION_BYTES:])
+    key = key_of(namespace, token)
+    row = int(np.searchsorted(bucket.keys, np.uint64(key)))
+    if row == len(bucket.keys) or int(bucket.keys[row]) != key:
+        return version, None
+    return version, ShownToken(
+        namespace=namespace,
+        token=token,
+        key=key,
+        slot=int(bucket.slots[row]),
+        generation=int(bucket.generations[row]),
+        count=float(bucket.counts[row]),
+        counts=_by_horizon(bucket.horizon_counts, row),
+        velocities=_by_horizon(bucket.velocities, row),
+        first_seen=int(bucket.first_seen[row]),
+        last_seen=int(bucket.last_seen[row]),
+        version=version,
+    )
+
+
+async def read_list(
+    redis: Redis,
+    settings: Settings,
+    kind: Kind,
+    namespace: Namespace | None,
+    n: int,
+    *,
+    language: str = "all",
+    over: str = "1h",
+) -> list[ListedToken]:
+    """The n best tokens of a list: `top` by count, `rising` and `falling` by score (`lists.py`).
+
+    With no namespace, of all of them. Raises `VersionNotReached` for no view, and `NoSuchList` for a language or
+    horizon without lists.
+    """
+    prefix = settings.prefix.encode()
+    keys = [prefix + lists_key(settings.vocab.name, owner) for owner in range(settings.vocab.shards)]
+    values = cast("list[bytes | None]", await redis.mget(keys))
+    if newest_version(values) is None:
+        raise no_view(settings)
+    return merged(values, kind, namespace, language, over, n)
+
+
+def _by_horizon(column: NDArray[np.float32], row: int) -> dict[str, float]:
+    wide = len(HORIZONS)
+    return dict(zip(HORIZONS, column[row * wide : (row + 1) * wide].tolist(), strict=True))
+
+
+def no_view(settings: Settings) -> VersionNotReached:
+    """The error that says so: never read as an empty vocabulary."""
+    return VersionNotReached(
+        f"Redis holds no view of vocabulary {settings.vocab.name!r} under prefix {settings.prefix!r} yet: "
+        "it is written when a window closes; is `driftline worker` running?"
+    )

@@ -1,0 +1,119 @@
+"""The vocabulary as people query it in Redis: absolute values, set only if newer. A view: Kafka is the truth.
+
+    {prefix}vocab:{name}:bucket:{n}         n = the top 10 bits of a key (0..1023): the admitted keys of that range
+    {prefix}vocab:{name}:list:{owner}       owner = its lowest shard: its top, rising and falling keys, and its drift
+
+Each value is its version (the window), 8 bytes big-endian, then a MessagePack frame, `Bucket` or `Lists`
+(`lists.py`). An owner writes all of its values after each close, so a wiped Redis is whole again after one. A
+key that was evicted is gone with the next write of its bucket, without a tombstone.
+
+Bounded memory: an admitted key takes 69 bytes and its token: some 11 MB at the default capacity of 131,072.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.codec import Codec, Frame, encode
+from contracts.columnar import F32, I32, I64, U8, U32, U64
+from vocab.owner.owner import VocabularyOwner
+from vocab.trends.velocity import HORIZONS, movements
+from vocab.view.lists import VERSION_BYTES, lists_key, lists_of
+
+BUCKET_SHIFT = 54
+BUCKETS = 1 << (64 - BUCKET_SHIFT)  # a multiple of every number of shards
+
+
+class Bucket(Frame, frozen=True, kw_only=True):
+    """Admitted keys of one range, ascending, at the window that is the value's version.
+
+    `counts`: decayed by the vocabulary's half-life, in occurrences: what decides. `horizon_counts`, `velocities`:
+    rows x horizons (`velocity.HORIZONS`), in occurrences and in occurrences an hour. `first_seen`, `last_seen`:
+    windows. `tokens`: "" for bigrams.
+    """
+
+    v: int = 2
+    keys: U64
+    namespaces: U8
+    slots: I32
+    generations: U32
+    counts: F32
+    horizon_counts: F32
+    velocities: F32
+    first_seen: I64
+    last_seen: I64
+    tokens: list[str]
+
+
+bucket_codec = Codec(Bucket)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewUpdates:
+    """Redis keys and values, without the installation's prefix; the same for the same state."""
+
+    keys: list[bytes]
+    values: list[bytes]
+
+
+def bucket_key(vocabulary: str, bucket: int) -> bytes:
+    """The Redis key of a bucket."""
+    return f"vocab:{vocabulary}:bucket:{bucket}".encode()
+
+
+def view_updates(owner: VocabularyOwner) -> ViewUpdates:
+    """All that an owner has to show of its newest version; nothing before it has decided one."""
+    if not owner.version:
+        return ViewUpdates([], [])
+    admitted = _admitted(owner)
+    version = owner.version.to_bytes(VERSION_BYTES, "big")
+    of_shard = BUCKETS // owner.settings.shards
+    buckets = [shard * of_shard + i for shard in owner.shards for i in range(of_shard)]
+    bucket_of = admitted.keys >> np.uint64(BUCKET_SHIFT)
+    begins = np.searchsorted(bucket_of, np.array(buckets, np.uint64)).tolist()
+    ends = np.searchsorted(bucket_of, np.array(buckets, np.uint64), side="right").tolist()
+    name = owner.settings.name
+    return ViewUpdates(
+        keys=[*(bucket_key(name, bucket) for bucket in buckets), lists_key(name, owner.shards[0])],
+        values=[
+            *(version + encode(_slice(admitted, begin, end)) for begin, end in zip(begins, ends, strict=True)),
+            version + encode(lists_of(owner)),
+        ],
+    )
+
+
+def _admitted(owner: VocabularyOwner) -> Bucket:
+    """All of an owner's admitted keys, as if of one bucket."""
+    tracked = owner.tracked
+    rows = np.flatnonzero(tracked.slots >= 0)
+    keys = tracked.keys[rows]
+    totals = owner.trends.totals()
+    velocities = [movements(totals, i, owner.window_ms, owner.age)[0] for i in range(len(HORIZONS))]
+    return Bucket(
+        keys=keys,
+        namespaces=tracked.namespaces[rows],
+        slots=tracked.slots[rows],
+        generations=owner.generations_of(tracked.slots[rows]),
+        counts=_occurrences(tracked.counts[rows]),
+        horizon_counts=_occurrences(totals[: len(HORIZONS)].T.reshape(-1)),
+        velocities=np.stack(velocities, axis=1, dtype=np.float32, casting="same_kind").reshape(-1),
+        first_seen=tracked.first_seen[rows].astype(np.int64),
+        last_seen=tracked.last_seen[rows].astype(np.int64),
+        tokens=owner.spellings.of(keys),
+    )
+
+
+def _occurrences(counts: U64) -> NDArray[np.float32]:
+    return (counts * 2.0**-32).astype(np.float32)
+
+
+def _slice(admitted: Bucket, begin: int, end: int) -> Bucket:
+    wide = len(HORIZONS)
+    columns = {
+        name: column[begin * wide : end * wide] if name in ("horizon_counts", "velocities") else column[begin:end]
+        for name in admitted.__struct_fields__
+        if name != "v"
+        for column in [getattr(admitted, name)]
+    }
+    return Bucket(**columns)
