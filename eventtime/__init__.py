@@ -1,0 +1,1 @@
+"""Event time: how far a partition is, which windows are closed, and which of them get a decision."""

@@ -54,6 +54,18 @@ def test_room_imports_only_what_it_may(room: str) -> None:
     assert not wrong
 
 
+def test_no_two_packages_of_the_command_line_import_each_other() -> None:
+    packages = sorted(path.parent.name for path in (ROOT / "driftline").glob("*/__init__.py"))
+    arrows = {
+        (package, other)
+        for package in packages
+        for path in (ROOT / "driftline" / package).glob("*.py")
+        for other in re.findall(r"^\s*(?:from|import) driftline\.(\w+)", path.read_text(), re.MULTILINE)
+        if other in packages and other != package
+    }
+    assert not [arrow for arrow in arrows if arrow[::-1] in arrows]
+
+
 def test_every_folder_of_python_is_a_room_or_known() -> None:
     folders = {path.parent.name for path in ROOT.glob("*/*.py") if not path.parent.name.startswith(".")}
     assert folders <= set(ROOMS) | BESIDES

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from contracts.codec import encode
 from contracts.settings import Settings
 from contracts.topics import TWEETS, dead_letters
-from driftline.demo.plan import window_length_ms
 from driftline.feeding.loop import FeedConfig, Progress, feed
 from driftline.feeding.sorting import TweetSorter
+from driftline.feeding.window_length import window_length_ms
 from simulation.viewers import RecordedWorld, ViewersConfig
 from sources import Rejected, Source
 from transport.kafka.publisher import KafkaPublisher

@@ -17,14 +17,13 @@ from contracts.errors import BadRecord
 from contracts.records import BinsVersion
 from contracts.settings import BinSettings
 from eventtime.decision_windows import decision_windows
+from eventtime.sources import Source
 from featurestore.bins.edges import F32, NO_EDGES, cells, equal_mass_edges, holds_ranks
 from featurestore.bins.moves import Published, Values, is_due
 from featurestore.bins.settings import check_bin_settings, supervised_numbers
 from featurestore.bins.state import LABELLED, PLAIN, POSITIVE, BinState, Tally, pack, unpack
 from featurestore.bins.tree import tree_edges
 from featurestore.features import CONTINUOUS, COUNTED_ALIKE, FEATURE_SET
-
-Source = tuple[str, int]
 
 PANES = 16  # that the rolling window is cut into, where it has that many windows
 SHOWN = 64  # windows with new edges that the view in Redis goes back

@@ -17,25 +17,6 @@ def evenly(length_ms: int, n: int = 10_000) -> np.ndarray:
     return np.linspace(BEGIN_MS, BEGIN_MS + length_ms, n).astype(np.int64)
 
 
-@pytest.mark.parametrize("length_ms", [10 * 60_000, HOUR_MS, 4 * HOUR_MS, 9 * DAY_MS, 365 * DAY_MS, 8 * 365 * DAY_MS])
-def test_an_even_span_gets_200_to_400_windows(length_ms: int) -> None:
-    assert 200 <= length_ms / plan.window_length_ms(length_ms) <= 400
-    windows = np.unique(evenly(length_ms) // plan.window_of_events_ms(evenly(length_ms)))
-    assert 200 <= len(windows) <= 402  # the ends may cut a window each
-
-
-def test_bursts_years_apart_get_windows_of_their_own_scale() -> None:
-    bursts = np.concatenate([evenly(2 * DAY_MS, 3_000) + year * 365 * DAY_MS for year in range(6)])
-    window_ms = plan.window_of_events_ms(bursts)
-    assert window_ms <= 2 * HOUR_MS
-    assert len(np.unique(bursts // window_ms)) >= plan.FEWEST_WINDOWS
-
-
-def test_a_span_too_short_for_windows_gets_the_shortest() -> None:
-    assert plan.window_of_events_ms(evenly(5_000)) == 1_000
-    assert plan.window_length_ms(5_000) == 1_000
-
-
 def test_a_source_is_thinned_only_as_far_as_the_time_demands() -> None:
     assert plan.every_nth(1, 150) == 1
     assert plan.every_nth(150 * plan.MOST_TWEETS_PER_S, 150) == 1

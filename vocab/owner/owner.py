@@ -17,6 +17,7 @@ from contracts.errors import BadRecord, SettingsError
 from contracts.records import VocabConfigured
 from contracts.settings import TimeSettings, VocabSettings
 from eventtime.decision_windows import decision_windows
+from eventtime.sources import Source
 from vocab import decay
 from vocab.keys import shard_of
 from vocab.languages import UND
@@ -30,8 +31,6 @@ from vocab.rules import configured, other_shards, rules_of, settings_of
 from vocab.slot_layout import Layout
 from vocab.trends.drift import Drift
 from vocab.trends.horizons import Trends
-
-Source = tuple[str, int]
 
 _WINDOW_MS = TimeSettings().window_ms
 _KINDS = len(Namespace)
