@@ -45,7 +45,7 @@ def main() -> None:
     snapshot = make_snapshot(Settings(), 1)
     vocabulary = admitting(snapshot.vocabulary, words[:ADMITTED])
     predictor = Predictor(replace(snapshot, vocabulary=vocabulary))
-    kept = TweetWords.of(layout.decode_tweets(values), values, np.arange(TWEETS))
+    kept = TweetWords.of(layout.unpack_tweets(values), values, np.arange(TWEETS))
     chosen = kept.unadmitted(vocabulary)
     none = Ragged.from_lengths(np.zeros(TWEETS, np.int64), np.empty(0, np.uint64))
     with_none, with_them = (features(random, records["keys"][:, :24], bags) for bags in (none, chosen))

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from contracts.columns import FeatureColumns
-from contracts.examples import Examples, encode_examples
+from contracts.examples import Examples, serialize_examples
 from contracts.settings import Settings, TimeSettings, VocabSettings
 from featurestore.encoding.encode import encode
 from model.serving import Predictor
@@ -51,7 +51,7 @@ def main() -> None:
         trainer = Trainer(settings)
         trainer.versions = versions_of(world, settings, trainer.learner)
         count = arguments.examples // (RECORD_REQUESTS * PLACES)
-        records = [encode_examples(world.examples(RECORD_REQUESTS, WINDOWS[-1] * 60_000)[0]) for _ in range(count)]
+        records = [serialize_examples(world.examples(RECORD_REQUESTS, WINDOWS[-1] * 60_000)[0]) for _ in range(count)]
         _learn_all(trainer, [read_examples(records[0])] * 2)  # compiles the kernels
         decoded = _timed("decode", arguments.examples, lambda: [read_examples(record) for record in records])
         _timed("encode", arguments.examples, lambda: [_encode(trainer, examples) for examples in decoded])

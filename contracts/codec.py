@@ -72,7 +72,7 @@ _json_encoder = msgspec.json.Encoder()
 _frame_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_array)
 
 
-def encode(record: Record) -> bytes:
+def serialize(record: Record) -> bytes:
     """The bytes of a record: MessagePack for a `Frame`, JSON for any other `Record`.
 
     Raises `ValueError` for a column of another dtype than its field declares: no reader would take it.
@@ -102,7 +102,7 @@ class Codec(Generic[RecordT]):
             self._decoder = msgspec.json.Decoder(record_type)
             self._peek = msgspec.json.Decoder(_Version)
 
-    def decode(self, value: bytes) -> RecordT:
+    def deserialize(self, value: bytes) -> RecordT:
         """One record out of one message's value."""
         try:
             record = self._decoder.decode(value)

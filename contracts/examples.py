@@ -67,7 +67,7 @@ def engaged(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
     return np.asarray(labels & _ENGAGED_BITS != 0)
 
 
-def encode_examples(examples: Examples) -> bytes:
+def serialize_examples(examples: Examples) -> bytes:
     """One Arrow IPC stream. Raises `ValueError` for a column of another dtype than `Examples` declares."""
     features, rows = examples.features, examples.features.viewer_row
     arrays: dict[str, pa.Array] = {"request_ids": pa.array(examples.request_ids, pa.string())}
@@ -95,8 +95,8 @@ def encode_examples(examples: Examples) -> bytes:
     return bytes(sink.getvalue())
 
 
-def decode_examples(value: bytes) -> Examples:
-    """The inverse of `encode_examples`, up to viewers of one request being held once.
+def deserialize_examples(value: bytes) -> Examples:
+    """The inverse of `serialize_examples`, up to viewers of one request being held once.
 
     Raises `UnknownVersion` for a newer layout and `BadRecord` for bytes that are none.
     """

@@ -5,7 +5,7 @@ librdkafka (`partitioner=murmur2_random`) producer lands on the same one. kafka-
 """
 
 
-def key_of(entity_id: int) -> bytes:
+def record_key(entity_id: int) -> bytes:
     """The Kafka key of a numeric id: its decimal digits in ASCII, as any language prints it."""
     return b"%d" % entity_id
 

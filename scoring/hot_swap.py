@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 RETRY_S = 30.0  # a snapshot that did not load is tried again: its file system may have been away
 REMEMBERED = 5  # announcements kept to fall back on: the trainer deletes older snapshots
 
-_decode = Codec(ModelPublished).decode
+_deserialize = Codec(ModelPublished).deserialize
 
 
 class ModelFollower:
@@ -90,7 +90,7 @@ class ModelFollower:
     def observe(self, value: bytes) -> None:
         """Remember an announcement; one that this code cannot read, or of another model, is passed over."""
         try:
-            published = _decode(value)
+            published = _deserialize(value)
         except BadRecord as error:
             log.warning("models: an announcement was passed over: %s", error)
             return

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from aiokafka import ConsumerRecord
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord
-from contracts.partitioning import key_of, partition_of
+from contracts.partitioning import partition_of, record_key
 from contracts.records import TICK_KEY, Tick, TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED, TIMELINE_REQUESTS, TIMELINES_RANKED
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 NAME = "scorer"  # the hop's, and so of its group and transactional ids
 MAX_REQUESTS = 128  # of one transaction: at 1,500 places each, their answers still fit the memory of a small machine
 
-_decode = Codec(TimelineRequest).decode
-_decode_tick = Codec(Tick).decode
+_deserialize = Codec(TimelineRequest).deserialize
+_deserialize_tick = Codec(Tick).deserialize
 
 
 class ScoringProcessor:
@@ -77,11 +77,11 @@ class ScoringProcessor:
             read = await self._reader.read(requests[run], chosen[run])
             # The model is taken once per run: a swap happens between runs, never inside of an answer.
             for timeline, served in rank(requests[run], read, self._model(), _clock_us() - began, _clock_us):
-                key = key_of(timeline.viewer_id)
+                key = record_key(timeline.viewer_id)
                 partition = partition_of(key, TIMELINES_RANKED.partitions)
                 answers.append([
-                    Output(TIMELINES_RANKED.name, encode(timeline), key, partition),
-                    Output(CANDIDATES_SERVED.name, encode(served), key, partition),
+                    Output(TIMELINES_RANKED.name, serialize(timeline), key, partition),
+                    Output(CANDIDATES_SERVED.name, serialize(served), key, partition),
                 ])  # fmt: skip
         return answers
 
@@ -107,10 +107,10 @@ class ScoringProcessor:
         for record in records:
             try:
                 if record.key == TICK_KEY:
-                    tick = encode(_decode_tick(record.value or b""))
+                    tick = serialize(_deserialize_tick(record.value or b""))
                     ticks[len(requests)] = [Output(CANDIDATES_SERVED.name, tick, TICK_KEY, record.partition)]
                     continue
-                request = _decode(record.value or b"")
+                request = _deserialize(record.value or b"")
             except BadRecord as error:
                 letters.append(dead_letter(TIMELINE_REQUESTS, record, error))
                 continue

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.partitioning import key_of
+from contracts.partitioning import record_key
 from contracts.records import Action, Engagement, Provenance, TimelineRequest
 from simulation.config import WorldConfig
 from simulation.people import FIRST_VIEWER
@@ -128,7 +128,7 @@ class Load:
             )  # fmt: skip
             self._asked += 1
         self._authors_then = dict(enumerate(self._author_of.tolist(), start=newest))
-        return [key_of(ask.viewer_id) for ask in self._open], [_encoder.encode(ask) for ask in self._open]
+        return [record_key(ask.viewer_id) for ask in self._open], [_encoder.encode(ask) for ask in self._open]
 
     def _engage(self, end_ms: int) -> KeyedBytes:
         """Reactions to the requests of the chunk before, all before `end_ms`."""
@@ -138,7 +138,7 @@ class Load:
             candidates = ask.candidates or []
             shown = [*range(_SEEN), *self._rng.choice(_SEEN, REQUEST_ENGAGEMENTS - _SEEN, replace=False).tolist()]
             for i, place in enumerate(shown):
-                keys.append(key_of(ask.viewer_id))
+                keys.append(record_key(ask.viewer_id))
                 values.append(
                     _encoder.encode(
                         Engagement(

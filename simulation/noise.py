@@ -15,7 +15,7 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
-def key_of(*parts: object) -> int:
+def draw_key(*parts: object) -> int:
     """64 bits out of the parts' text: the name of a family of draws."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.records import Action, Engagement, Provenance
 from simulation.config import Appetite
-from simulation.noise import key_of, uniforms
+from simulation.noise import draw_key, uniforms
 
 _FIRST_LOOK_MS, _PLACE_MS = 400, 1_500  # when a place is looked at
 _KINDS = (Action.LIKE, Action.RETWEET, Action.REPLY, Action.QUOTE)
@@ -51,7 +51,7 @@ def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def draw_reactions(shown: Shown, appetite: Appetite, seed: int, provenance: Provenance) -> list[Engagement]:
     """The events of one timeline, in order of time."""
-    key = key_of(seed, shown.request_id)
+    key = draw_key(seed, shown.request_id)
     places = np.arange(len(shown.tweet_ids))
     seen = uniforms(key + _DEPTH, np.zeros(1, np.int64))[0] < examination(places, appetite)
     ids = shown.tweet_ids[seen]

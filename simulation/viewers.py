@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from contracts.records import Engagement, Provenance, RankedTimeline, TimelineRequest, Tweet
 from simulation.config import HOUR_MS, Appetite
-from simulation.noise import key_of, normals, uniforms
+from simulation.noise import draw_key, normals, uniforms
 from simulation.reactions import Shown, draw_reactions, freshness, sigmoid
 from simulation.recent import Recent
 
@@ -60,7 +60,7 @@ class RecordedWorld:
 
     def __init__(self, tweets: Iterable[Tweet], config: ViewersConfig, seed: int) -> None:
         self.config, self.seed = config, seed
-        self._keys = {what: key_of(seed, what) for what in ("ask", "viewer", "pick", "author", "tag", "hidden")}
+        self._keys = {what: draw_key(seed, what) for what in ("ask", "viewer", "pick", "author", "tag", "hidden")}
         self._source: Iterator[Tweet] = iter(tweets)
         self._recent = Recent(config.remembered_tweets, {"author": np.int64, "tag": np.int64, "z": np.float64})
         self._mean, self._variance, self._counted = 0.0, 1.0, 0
@@ -113,13 +113,13 @@ class RecordedWorld:
         author, tag = recent.columns["author"][rows], recent.columns["tag"][rows]
         epoch, part = divmod(at_ms, config.drift_ms)
         turn = 0.5 * np.pi * part / config.drift_ms
-        tag_key = key_of(self._keys["tag"], viewer_id)
+        tag_key = draw_key(self._keys["tag"], viewer_id)
         liking = np.cos(turn) * normals(tag_key + epoch, tag) + np.sin(turn) * normals(tag_key + epoch + 1, tag)
         return sigmoid(
             config.appetite.base
             + freshness(at_ms - recent.created[rows], config.appetite)
             + config.popularity * recent.columns["z"][rows]
-            + config.author_taste * normals(key_of(self._keys["author"], viewer_id), author)
+            + config.author_taste * normals(draw_key(self._keys["author"], viewer_id), author)
             + config.tag_taste * liking * (tag != 0)
         )
 
@@ -168,7 +168,7 @@ class RecordedWorld:
         pool = min(number + 1, config.pool, recent.capacity)
         if pool < _FEWEST_CANDIDATES:
             return
-        key = key_of(self._keys["pick"], tweet.id)
+        key = draw_key(self._keys["pick"], tweet.id)
         back = np.unique((uniforms(key, np.arange(2 * config.candidates)) ** 1.5 * pool).astype(np.int64))
         back = back[np.argsort(uniforms(key + 1, back))][: config.candidates]
         viewer = FIRST_VIEWER + int(uniforms(self._keys["viewer"], np.array([tweet.id]))[0] ** 2 * config.viewers)
@@ -184,4 +184,4 @@ class RecordedWorld:
 def _tag_of(tweet: Tweet) -> int:
     """A number for the tweet's first hashtag, without case; 0 where it has none."""
     match = _HASHTAG.search(tweet.text)
-    return key_of(match[1].casefold()) >> 1 if match else 0
+    return draw_key(match[1].casefold()) >> 1 if match else 0

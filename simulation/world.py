@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from contracts.records import Engagement, Provenance, RankedTimeline, TimelineRequest, Tweet
 from simulation.config import BLOCK_MS, HOUR_MS, WorldConfig
 from simulation.hashtags import Hashtags, Trend
-from simulation.noise import key_of, normals
+from simulation.noise import draw_key, normals
 from simulation.people import FIRST_VIEWER, Authors, Viewers
 from simulation.reactions import Shown, draw_reactions, freshness, sigmoid
 from simulation.recent import Recent
@@ -48,7 +48,7 @@ class World:
         self._writer = Writer(config, self.authors, self._hashtags, rng)
         columns = {"author": np.int64, "topic": np.int64, "tag": np.int64, "heat": np.float64, "appeal": np.float64}
         self._recent = Recent(config.remembered_tweets, columns)
-        self._tag_key = key_of(seed, "tag taste")
+        self._tag_key = draw_key(seed, "tag taste")
         self._blocks = 0
         self._asked = 0
         self._tweets: list[Tweet] = []

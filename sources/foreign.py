@@ -93,7 +93,7 @@ def _one_tweet(value: bytes, includes: v2.Includes) -> Tweet:
     if not isinstance(fields, dict):
         raise BadRecord("malformed", f"expected a JSON object, got {type(fields).__name__}")
     if "created_ms" in fields:
-        return _own.decode(value)
+        return _own.deserialize(value)
     if any(mark in fields for mark in _V1_MARKS):
         return v1.tweet_of(fields)
     if any(mark in fields for mark in _V2_MARKS) or ("id" in fields and "text" in fields):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from redis.asyncio import Redis
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.columnar import BinCounts
 from contracts.settings import BinSettings, Settings
 from contracts.topics import BIN_COUNTS, BIN_STATE, BINS, CANDIDATES_SERVED, EXAMPLES, TWEETS
@@ -58,4 +58,4 @@ class BinProcessor(OwnerProcessor[BinOwner]):
         versions = self.owner.close_windows()
         if versions:
             await write_bins(self._redis, self.settings, self.owner)
-        return [Output(BINS.name, encode(version), partition=0) for version in versions]
+        return [Output(BINS.name, serialize(version), partition=0) for version in versions]

@@ -10,14 +10,14 @@ from transport.metrics import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
 
-_decode = Codec(DeadLetter).decode
+_deserialize = Codec(DeadLetter).deserialize
 
 
 async def watch_dead_letters(stream: Any) -> None:
     """Count every dead letter of the installation, whoever wrote it (low rate: one event at a time is fine)."""
     async for value in stream:
         try:
-            letter = _decode(value)
+            letter = _deserialize(value)
         except BadRecord as error:
             log.warning("a dead letter that is none: %s", error)
             continue

@@ -7,7 +7,7 @@ import xxhash
 from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.records import ACTIONS, Engagement
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
@@ -16,7 +16,7 @@ from streams.event_batch import EventBatch
 from streams.event_source import EventSource
 from transport.processor import Output
 
-_decode = Codec(Engagement).decode
+_deserialize = Codec(Engagement).deserialize
 _ACTION_INDEX = {action: index for index, action in enumerate(ACTIONS)}
 
 
@@ -26,7 +26,7 @@ class EngagementProcessor:
     def __init__(self, settings: Settings, partition: int) -> None:
         self._settings = settings
         self._partition = partition
-        self._source = EventSource(settings, ENGAGEMENTS, _decode, _times_of, _identities_of)
+        self._source = EventSource(settings, ENGAGEMENTS, _deserialize, _times_of, _identities_of)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
         """Take up the clock; have recent events re-read, to know them when they come again."""
@@ -60,7 +60,7 @@ class EngagementProcessor:
             at_ms=np.array([event.at_ms for event in events], np.int64),
             pane_ms=self._settings.features.pane_ms,
         )
-        return [Output(FEATURE_UPDATES.name, encode(part), partition=owner) for owner, part in route(updates)]
+        return [Output(FEATURE_UPDATES.name, serialize(part), partition=owner) for owner, part in route(updates)]
 
 
 def _times_of(events: Sequence[Engagement]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
@@ -72,4 +72,4 @@ def _times_of(events: Sequence[Engagement]) -> tuple[NDArray[np.int64], NDArray[
 
 def _identities_of(batch: EventBatch[Engagement]) -> list[int]:
     """All that an event says, however its producer spelled it; the same action done twice differs in its time."""
-    return [xxhash.xxh3_64_intdigest(encode(event)) for event in batch.events]
+    return [xxhash.xxh3_64_intdigest(serialize(event)) for event in batch.events]

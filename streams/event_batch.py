@@ -20,8 +20,8 @@ from transport.processor import Output
 
 EventT = TypeVar("EventT", Tweet, Engagement, CandidatesServed)
 
-_decode_tick = Codec(Tick).decode
-_decode_own_tweet = Codec(Tweet).decode
+_deserialize_tick = Codec(Tick).deserialize
+_deserialize_own_tweet = Codec(Tweet).deserialize
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ def decode_batch(
     for record in records:
         try:
             if record.key == TICK_KEY:
-                batch.ticks.append((len(batch.events), _decode_tick(record.value or b"").tick_ms))
+                batch.ticks.append((len(batch.events), _deserialize_tick(record.value or b"").tick_ms))
                 continue
             event = decode(record.value or b"")
         except BadRecord as error:
@@ -69,7 +69,7 @@ def decode_batch(
 def decode_tweet(value: bytes) -> Tweet:
     """Our record, or else an X API v2 or v1.1 object that a producer put on the topic as it came."""
     try:
-        return _decode_own_tweet(value)
+        return _deserialize_own_tweet(value)
     except BadRecord as error:
         if error.reason != "malformed":
             raise

@@ -23,7 +23,7 @@ from transport.processor import Output
 
 log = logging.getLogger(__name__)
 
-_decode = Codec(FeatureUpdates).decode
+_deserialize = Codec(FeatureUpdates).deserialize
 
 
 class FeatureProcessor:
@@ -65,7 +65,7 @@ class FeatureProcessor:
         frames, letters = [], []
         for record in records:
             try:
-                frames.append((record.offset, _decode(record.value or b"")))
+                frames.append((record.offset, _deserialize(record.value or b"")))
             except BadRecord as error:
                 letters.append(dead_letter(FEATURE_UPDATES, record, error))
         try:

@@ -17,7 +17,7 @@ from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
 from redis.asyncio import Redis
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.errors import SettingsError
 from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION, Tweet
 from contracts.settings import Settings
@@ -110,12 +110,12 @@ class IngestProcessor:
         tokens = self._tokenizer.tokenize(tweets)
         closed = self._source.clock.closed_through
         outputs = [
-            Output(VOCAB_COUNTS.name, encode(frame), partition=owner)
+            Output(VOCAB_COUNTS.name, serialize(frame), partition=owner)
             for owner, frame in self._vocab_counter.count(tokens, windows, self._tokenizer, closed)
         ]
         records = await write_tweets(self._redis, self._settings, tweets, tokens, self._tokenizer)
         outputs += [
-            Output(BIN_COUNTS.name, encode(frame), partition=0)
+            Output(BIN_COUNTS.name, serialize(frame), partition=0)
             for frame in self._bin_counter.count_tweets(tweet_dense(records), windows, closed_before)
         ]
         posts = aggregate_posts(
@@ -124,7 +124,7 @@ class IngestProcessor:
             self._settings.features.pane_ms,
         )
         return outputs + [
-            Output(FEATURE_UPDATES.name, encode(updates), partition=owner) for owner, updates in route(posts)
+            Output(FEATURE_UPDATES.name, serialize(updates), partition=owner) for owner, updates in route(posts)
         ]
 
     def _close(self, closed_before: int) -> list[Output]:
@@ -133,9 +133,9 @@ class IngestProcessor:
         if closed == closed_before:
             return []
         return [
-            Output(VOCAB_COUNTS.name, encode(marker), partition=owner)
+            Output(VOCAB_COUNTS.name, serialize(marker), partition=owner)
             for owner, marker in self._vocab_counter.markers(closed)
-        ] + [Output(BIN_COUNTS.name, encode(self._bin_counter.marker(closed)), partition=0)]
+        ] + [Output(BIN_COUNTS.name, serialize(self._bin_counter.marker(closed)), partition=0)]
 
 
 def _times_of(tweets: Sequence[Tweet]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:

@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 from aiokafka import ConsumerRecord
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, is_nan
 from contracts.errors import BadRecord
-from contracts.examples import encode_examples, engaged
+from contracts.examples import engaged, serialize_examples
 from contracts.records import Engagement
 from contracts.served import features_of_requests
 from contracts.settings import Settings
@@ -35,12 +35,12 @@ from transport.processor import Output, unprefix
 
 MAX_WAITING = 200_000  # engagements whose request was not read yet; more pause `engagements`
 
-_decode_engagement = Codec(Engagement).decode
-_decode_frame = Codec(CandidatesServed).decode
+_deserialize_engagement = Codec(Engagement).deserialize
+_deserialize_frame = Codec(CandidatesServed).deserialize
 
 
 def _decode_served(value: bytes) -> CandidatesServed:
-    record = _decode_frame(value)
+    record = _deserialize_frame(value)
     check_served(record)
     return record
 
@@ -103,7 +103,7 @@ class JoinProcessor:
         outputs = self._observe(records, again=False)
         closed = self._joiner.close()
         outputs += [
-            Output(EXAMPLES.name, encode_examples(each.examples), partition=self._partition) for each in closed
+            Output(EXAMPLES.name, serialize_examples(each.examples), partition=self._partition) for each in closed
         ]
         return outputs + self._count_labelled(closed, closed_before) + self._unjoined()
 
@@ -127,7 +127,7 @@ class JoinProcessor:
         closed_through = self._labels_closed_through()
         if closed_through > closed_before:
             frames.append(self._label_counter.marker(closed_through))
-        return [Output(BIN_COUNTS.name, encode(frame), partition=0) for frame in frames]
+        return [Output(BIN_COUNTS.name, serialize(frame), partition=0) for frame in frames]
 
     def metadata(self) -> str:
         """Where to re-read from, and both clocks."""
@@ -174,10 +174,10 @@ class JoinProcessor:
                 _show_nans(features)
         if self._served_clock.closed_through > closed_before:
             frames.append(self._bin_counter.marker(self._served_clock.closed_through))
-        return [Output(BIN_COUNTS.name, encode(frame), partition=0) for frame in frames] + batch.letters
+        return [Output(BIN_COUNTS.name, serialize(frame), partition=0) for frame in frames] + batch.letters
 
     def _observe_engagements(self, records: Sequence[ConsumerRecord]) -> None:
-        batch = decode_batch(ENGAGEMENTS, records, _decode_engagement)
+        batch = decode_batch(ENGAGEMENTS, records, _deserialize_engagement)
         at_ms = np.array([event.at_ms for event in batch.events], np.int64)
         viewers = np.array([event.viewer_id for event in batch.events], np.uint64)
         seen = observe_times(batch, self._engagements_clock, at_ms, viewers)
@@ -189,7 +189,10 @@ class JoinProcessor:
         letters = []
         for unjoined in self._joiner.take_unjoined():
             record = _Source(
-                self._partition, unjoined.offset, b"%d" % unjoined.engagement.viewer_id, encode(unjoined.engagement)
+                self._partition,
+                unjoined.offset,
+                b"%d" % unjoined.engagement.viewer_id,
+                serialize(unjoined.engagement),
             )
             letters.append(dead_letter(ENGAGEMENTS, record, BadRecord(unjoined.reason, unjoined.detail)))
         return letters

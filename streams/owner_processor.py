@@ -47,7 +47,7 @@ class OwnerProcessor(ABC, Generic[OwnerT]):
         self.partition = partition
         self.owner = owner
         self._restore = restore
-        self._decode = Codec(self.frame).decode
+        self._decode = Codec(self.frame).deserialize
         self._records_since_state = 0
 
     @abstractmethod

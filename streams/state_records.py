@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import zstandard
 
-from contracts.codec import Codec, Frame, encode
+from contracts.codec import Codec, Frame, serialize
 from contracts.errors import SnapshotInvalid
 from contracts.topics import Topic
 from transport.processor import Output
@@ -27,7 +27,7 @@ class StatePart(Frame, frozen=True, kw_only=True):
     data: bytes
 
 
-_decode = Codec(StatePart).decode
+_deserialize = Codec(StatePart).deserialize
 
 
 def state_outputs(topic: Topic, partition: int, offset: int, state: bytes) -> list[Output]:
@@ -37,7 +37,7 @@ def state_outputs(topic: Topic, partition: int, offset: int, state: bytes) -> li
     return [
         Output(
             topic.name,
-            encode(StatePart(offset=offset, part=part, parts=len(pieces), data=piece)),
+            serialize(StatePart(offset=offset, part=part, parts=len(pieces), data=piece)),
             key=b"%d" % part,
             partition=partition,
         )
@@ -52,9 +52,9 @@ def join_state(latest: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
     """
     if not latest:
         return None
-    first = _decode(latest[b"0"])
+    first = _deserialize(latest[b"0"])
     try:
-        parts = [_decode(latest[b"%d" % part]) for part in range(first.parts)]
+        parts = [_deserialize(latest[b"%d" % part]) for part in range(first.parts)]
     except KeyError as error:
         raise SnapshotInvalid(
             f"part {error} of {first.parts} of an owner's state is missing from its topic"

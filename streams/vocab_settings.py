@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 from aiokafka import ConsumerRecord
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord, SettingsError
 from contracts.records import SETTINGS_KEY, VocabConfigured
 from contracts.settings import VocabSettings
@@ -19,7 +19,7 @@ from transport.processor import Output
 from vocab.rules import settings_of
 from vocab.slot_layout import Layout
 
-decode_settings = Codec(VocabConfigured).decode
+deserialize_settings = Codec(VocabConfigured).deserialize
 
 
 def pass_on(vocabulary: VocabSettings, records: Iterable[ConsumerRecord], closed_through: int) -> list[Output]:
@@ -27,7 +27,7 @@ def pass_on(vocabulary: VocabSettings, records: Iterable[ConsumerRecord], closed
     outputs: list[Output] = []
     for record in records:
         try:
-            settings = decode_settings(record.value or b"")
+            settings = deserialize_settings(record.value or b"")
             _check(vocabulary, settings)
         except BadRecord as error:
             outputs.append(dead_letter(TWEETS, record, error))
@@ -39,7 +39,7 @@ def pass_on(vocabulary: VocabSettings, records: Iterable[ConsumerRecord], closed
 def to_owners(settings: VocabConfigured, closed_through: int) -> list[Output]:
     """Settings from a source that has closed its windows up to `closed_through`."""
     due = msgspec.structs.replace(settings, from_window=max(settings.from_window, closed_through + 1))
-    value = encode(due)
+    value = serialize(due)
     return [
         Output(VOCAB_COUNTS.name, value, key=SETTINGS_KEY, partition=partition)
         for partition in range(VOCAB_COUNTS.partitions)

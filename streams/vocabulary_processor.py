@@ -7,15 +7,15 @@ from functools import cache
 from aiokafka import ConsumerRecord
 from redis.asyncio import Redis
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.columnar import VocabCounts
-from contracts.partitioning import key_of
+from contracts.partitioning import record_key
 from contracts.records import SETTINGS_KEY
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
 from featurestore.store.errors import unavailable_as_such
 from streams.owner_processor import OwnerProcessor
-from streams.vocab_settings import decode_settings
+from streams.vocab_settings import deserialize_settings
 from transport import metrics
 from transport.kafka.state_log import read_partition
 from transport.processor import Output
@@ -61,7 +61,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
     def take(self, record: ConsumerRecord) -> None:
         """Counts, or settings that hold from a window on."""
         if record.key == SETTINGS_KEY:
-            self.owner.configure(decode_settings(record.value or b""))
+            self.owner.configure(deserialize_settings(record.value or b""))
         else:
             super().take(record)
 
@@ -74,7 +74,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
             self._measure()
             await self._show()
         return [
-            Output(VOCAB_DELTAS.name, encode(delta), key=key_of(delta.shard), partition=self.partition)
+            Output(VOCAB_DELTAS.name, serialize(delta), key=record_key(delta.shard), partition=self.partition)
             for delta in deltas
         ]
 

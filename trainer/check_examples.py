@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from contracts.columns import Ragged, Side
 from contracts.errors import BadRecord
-from contracts.examples import Examples, decode_examples
+from contracts.examples import Examples, deserialize_examples
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
 
 
@@ -15,7 +15,7 @@ def read_examples(value: bytes | None) -> Examples:
     """One record's examples. Raises `BadRecord` (malformed, unknown_version, feature_set)."""
     if value is None:
         raise BadRecord("malformed", "Examples: a record without a value")
-    examples = decode_examples(value)
+    examples = deserialize_examples(value)
     _check(examples)
     return examples
 

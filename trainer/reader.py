@@ -208,9 +208,9 @@ def _assign(
 def _decode(topic: Topic, record: Any) -> Any:
     """(event time, Read) of `examples`, else (offset, delta). Raises `BadRecord` for a delta: none can be skipped."""
     if topic == VOCAB_DELTAS:
-        return record.offset, _delta_codec.decode(record.value)
+        return record.offset, _delta_codec.deserialize(record.value)
     if topic == BINS:
-        return record.offset, _bins_codec.decode(record.value)
+        return record.offset, _bins_codec.deserialize(record.value)
     try:
         examples = read_examples(record.value)
     except BadRecord as error:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from kafka import KafkaProducer
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.errors import ServerUnavailable
 from contracts.records import ModelPublished
 from contracts.settings import Settings
@@ -109,7 +109,7 @@ class _Service:
         self._announce(self._trainer.publish(self._now_ms()))
 
     def _announce(self, published: ModelPublished) -> None:
-        self._undelivered.append(Output(MODELS.name, encode(published), published.name.encode()))
+        self._undelivered.append(Output(MODELS.name, serialize(published), published.name.encode()))
         self._deliver()
         figures = published.evaluation
         _log.info(

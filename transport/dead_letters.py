@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.errors import BadRecord
 from contracts.records import DeadLetter
 from contracts.topics import Topic, dead_letters
@@ -31,4 +31,4 @@ def dead_letter(source: Topic, record: Consumed, error: BadRecord) -> Output:
         key=record.key,
         value=record.value,
     )
-    return Output(dead_letters(source).name, encode(letter), key=record.key, partition=record.partition)
+    return Output(dead_letters(source).name, serialize(letter), key=record.key, partition=record.partition)

@@ -59,7 +59,7 @@ class Answers:
                 if record.key == TICK_KEY or record.value is None:
                     continue
                 try:
-                    found.append(_codec.decode(record.value))
+                    found.append(_codec.deserialize(record.value))
                 except BadRecord as error:
                     log.warning("%s[%d]@%d: %s", record.topic, record.partition, record.offset, error)
         return found

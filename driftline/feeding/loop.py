@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from contracts.codec import Record, encode
-from contracts.partitioning import key_of
+from contracts.codec import Record, serialize
+from contracts.partitioning import record_key
 from contracts.records import Engagement, RankedTimeline, TimelineRequest, Tweet
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS, Topic
@@ -177,7 +177,7 @@ class FeedLoop:
         """Send one event; after a gap in the data a tick first, lest the gap be taken for a wrong clock."""
         if at_ms > self._ticks[topic.name] + self._settings.time.jump_ms:
             await self._tick(topic, at_ms)
-        await self._writer.send(topic, key_of(key), encode(record))
+        await self._writer.send(topic, record_key(key), serialize(record))
 
     async def _tick(self, topic: Topic, tick_ms: int) -> None:
         if tick_ms > self._ticks[topic.name]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.settings import Settings
 from contracts.topics import TWEETS, dead_letters
 from driftline.feeding.loop import FeedConfig, Progress, feed
@@ -46,7 +46,7 @@ async def read_into(
     for found in source:
         reading.rows += 1
         if isinstance(found, Rejected):
-            await writer.send(dead_letters(TWEETS), None, encode(found.dead_letter()))
+            await writer.send(dead_letters(TWEETS), None, serialize(found.dead_letter()))
         else:
             sorter.add(found)
         if reading.rows % _ROWS_BETWEEN_REPORTS == 0:

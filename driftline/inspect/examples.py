@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from contracts.examples import PROVENANCES, Examples, decode_examples, engaged
+from contracts.examples import PROVENANCES, Examples, deserialize_examples, engaged
 from contracts.records import ACTIONS, Provenance
 from contracts.settings import Settings
 from contracts.topics import EXAMPLES
@@ -53,7 +53,7 @@ class ExampleStats(msgspec.Struct, frozen=True, kw_only=True):
 def read_examples(settings: Settings) -> Iterator[tuple[LogRecord, Examples]]:
     """Every batch in the log, decoded. Raises `BadRecord` for one that is none."""
     for record in read_log(settings, EXAMPLES):
-        yield record, decode_examples(record.value or b"")
+        yield record, deserialize_examples(record.value or b"")
 
 
 def newest_examples(settings: Settings, count: int) -> list[Example]:
@@ -61,7 +61,7 @@ def newest_examples(settings: Settings, count: int) -> list[Example]:
     rows = [
         row
         for record in newest_records(settings, EXAMPLES, count)  # each holds at least one
-        for row in _rows(record, decode_examples(record.value or b""))
+        for row in _rows(record, deserialize_examples(record.value or b""))
     ]
     return rows[-count:]
 

@@ -68,7 +68,7 @@ def read_records(
     with their key are of this type too. Raises `BadRecord` as the codec does."""
     for record in read_log(settings, topic, newest=newest):
         if (ticks or record.key != TICK_KEY) and record.value is not None:
-            yield record, codec.decode(record.value)
+            yield record, codec.deserialize(record.value)
 
 
 def _spans(settings: Settings, topic: Topic, newest: int | None) -> dict[TopicPartition, tuple[int, int]]:

@@ -78,7 +78,7 @@ def read_tweets(settings: Settings, ids: Sequence[int]) -> Mapping[int, StoredTw
         return {}
     values = look_up(settings, layout.Keys(settings.prefix).tweets(np.array(ids, np.uint64)))
     found = [value for value in values if value is not None]
-    records = layout.decode_tweets(found)
+    records = layout.unpack_tweets(found)
     return {int(row["id"]): _stored_tweet(row, value) for row, value in zip(records, found, strict=True)}
 
 
@@ -115,7 +115,7 @@ def viewer(settings: Settings, viewer_id: int) -> ViewerFeatures:
     if counts is None:
         raise _not_stored(settings, f"viewer {viewer_id}", viewer_id, "it has seen nothing")
     values = look_up(settings, layout.Keys(settings.prefix).histories(np.array([viewer_id], np.uint64)))
-    history = layout.decode(layout.HISTORY_RECORD, values)[0]
+    history = layout.unpack_records(layout.HISTORY_RECORD, values)[0]
     return ViewerFeatures(
         viewer_id=viewer_id,
         counts=counts,
@@ -131,7 +131,7 @@ def _counts(settings: Settings, kind: int, entity: int) -> Counts | None:
     values = look_up(settings, layout.Keys(settings.prefix).counters(kind, np.array([entity], np.uint64)))
     if values[0] is None:
         return None
-    record = layout.decode(layout.COUNTERS_RECORD, values)[0]
+    record = layout.unpack_records(layout.COUNTERS_RECORD, values)[0]
 
     def named(field: str) -> dict[str, int]:
         return dict(zip(COUNTERS, record[field].tolist(), strict=True))

@@ -38,7 +38,7 @@ class ShownTimeline(msgspec.Struct, frozen=True, kw_only=True):
 
 def newest_timelines(settings: Settings, count: int) -> list[RankedTimeline]:
     """The `count` answers that came last, the newest last."""
-    return [_codec.decode(record.value or b"") for record in newest_records(settings, TIMELINES_RANKED, count)]
+    return [_codec.deserialize(record.value or b"") for record in newest_records(settings, TIMELINES_RANKED, count)]
 
 
 def find_timeline(settings: Settings, request_id: str) -> RankedTimeline:

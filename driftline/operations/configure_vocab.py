@@ -6,7 +6,7 @@ the first window that it has not closed (`streams/vocab_settings.py`).
 
 import msgspec
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import VocabDelta
 from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION
 from contracts.settings import Settings, VocabSettings
@@ -71,7 +71,7 @@ def apply(settings: Settings, from_window: int) -> None:
     with translated(settings):
         client = producer(settings)
         try:
-            value = encode(configured(settings.vocab, from_window))
+            value = serialize(configured(settings.vocab, from_window))
             client.send(settings.prefix + TWEETS.name, value, SETTINGS_KEY, partition=SETTINGS_PARTITION).get(
                 timeout=SEND_TIMEOUT_S
             )

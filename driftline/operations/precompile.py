@@ -12,10 +12,10 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import BinCounts, VocabCounts, VocabDelta
 from contracts.columns import FeatureColumns, Ragged
-from contracts.examples import PROVENANCES, Examples, decode_examples, encode_examples
+from contracts.examples import PROVENANCES, Examples, deserialize_examples, serialize_examples
 from contracts.records import ACTIONS, Action, BinsVersion, Provenance, Tweet
 from contracts.settings import BinSettings, Settings, TrainerSettings, VocabSettings
 from featurestore.bins.counter import BinCounter
@@ -54,7 +54,7 @@ def rehearse(settings: Settings) -> None:
     for version in bins:
         trainer.versions.feed_bins(version)
     at_ms = (FIRST_WINDOW + WINDOWS) * settings.time.window_ms
-    trainer.observe(Consumed(0, 0, decode_examples(encode_examples(_examples(keys, at_ms)))))
+    trainer.observe(Consumed(0, 0, deserialize_examples(serialize_examples(_examples(keys, at_ms)))))
     if not trainer.learn():
         raise AssertionError("the rehearsal's own logs do not reach the version that its examples are learned with")
     load_warm(trainer.publish(at_ms)).close()
@@ -74,12 +74,12 @@ def _decide(settings: Settings) -> tuple[list[VocabDelta], list[BinsVersion], ND
         tokens = tokenizer.tokenize(tweets)
         counted = [frame for _, frame in words.count(tokens, windows, tokenizer, window)]
         for frame in [*counted, *(marker for _, marker in words.markers(window))]:
-            vocabulary.observe(Codec(VocabCounts).decode(encode(frame)))
+            vocabulary.observe(Codec(VocabCounts).deserialize(serialize(frame)))
         dense = tweet_dense(tweet_records(tweets, tokens))
         for sketch in [*values.count_tweets(dense, windows, window - 1), values.marker(window)]:
-            edges.observe(Codec(BinCounts).decode(encode(sketch)))
+            edges.observe(Codec(BinCounts).deserialize(serialize(sketch)))
     subwords(["rehearsal"])
-    deltas = [Codec(VocabDelta).decode(encode(delta)) for delta in vocabulary.close_windows()]
+    deltas = [Codec(VocabDelta).deserialize(serialize(delta)) for delta in vocabulary.close_windows()]
     return deltas, edges.close_windows(), tokens.keys
 
 

@@ -11,10 +11,10 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import VocabDelta
 from contracts.errors import DriftlineError, SettingsError
-from contracts.partitioning import key_of
+from contracts.partitioning import record_key
 from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
 from driftline.inspect.logs import read_records
@@ -97,7 +97,10 @@ async def _write(settings: Settings, made: resharding.Resharded) -> None:
     ]
     outputs += [
         Output(
-            VOCAB_DELTAS.name, encode(delta), key=key_of(delta.shard), partition=delta.shard % VOCAB_DELTAS.partitions
+            VOCAB_DELTAS.name,
+            serialize(delta),
+            key=record_key(delta.shard),
+            partition=delta.shard % VOCAB_DELTAS.partitions,
         )
         for delta in made.deltas
     ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from redis.asyncio import Redis
 
-from contracts.codec import Codec, Frame, encode
+from contracts.codec import Codec, Frame, serialize
 from contracts.columnar import F32, I32, I64
 from contracts.errors import BadRecord, VersionNotReached, VersionRetired
 from contracts.settings import Settings
@@ -57,7 +57,7 @@ def shown(owner: "BinOwner") -> bytes | None:
         lengths=np.array([len(edges) for _, _, edges in owner.rolls], np.int32),
         edges=np.concatenate([np.empty(0, np.float32), *(edges for _, _, edges in owner.rolls)]),
     )
-    return owner.version.to_bytes(VERSION_BYTES, "big") + encode(frame)
+    return owner.version.to_bytes(VERSION_BYTES, "big") + serialize(frame)
 
 
 async def write_bins(redis: Redis, settings: Settings, owner: "BinOwner") -> None:
@@ -84,7 +84,7 @@ async def read_bins(redis: Redis, settings: Settings, version: int | None = None
             f"Redis has no view of the bins (prefix {settings.prefix!r}): no window has been decided yet, or Redis"
             " was wiped and the owner of the bins does not run"
         )
-    newest, frame = int.from_bytes(value[:VERSION_BYTES], "big"), _codec.decode(value[VERSION_BYTES:])
+    newest, frame = int.from_bytes(value[:VERSION_BYTES], "big"), _codec.deserialize(value[VERSION_BYTES:])
     if frame.feature_set not in COUNTED_ALIKE:
         raise BadRecord(
             "other_feature_set", f"the view of the bins is of feature set {frame.feature_set}, here is {FEATURE_SET}"

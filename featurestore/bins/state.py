@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.codec import Codec, Frame, encode
+from contracts.codec import Codec, Frame, serialize
 from contracts.columnar import F32, I64
 from contracts.errors import BadRecord
 from featurestore.bins.edges import Sketch
@@ -128,7 +128,7 @@ def pack(state: BinState) -> bytes:
         rules=[(of.window, of.rule) for _, of in published],
         rolls=state.rolls,
     )
-    return zlib.compress(encode(packed), level=1)
+    return zlib.compress(serialize(packed), level=1)
 
 
 def unpack(data: bytes) -> BinState:
@@ -137,7 +137,7 @@ def unpack(data: bytes) -> BinState:
         raw = zlib.decompress(data)
     except zlib.error as error:
         raise BadRecord("malformed", f"state of the bins: {error}") from error
-    packed = _codec.decode(raw)
+    packed = _codec.deserialize(raw)
     if packed.feature_set not in COUNTED_ALIKE:
         raise BadRecord(
             "other_feature_set",

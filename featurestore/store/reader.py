@@ -25,10 +25,10 @@ from featurestore.store.redis_layout import (
     COUNTERS_RECORD,
     HISTORY_RECORD,
     Keys,
-    decode,
-    decode_tweets,
     pair_of,
     tweet_tail,
+    unpack_records,
+    unpack_tweets,
 )
 from featurestore.store.subwords import TweetWords
 
@@ -102,11 +102,11 @@ class FeatureReader:
         )
         known = np.array([value is not None for value in tweet_values], bool)
         known_values = [value for value in tweet_values if value is not None]
-        tweets = decode_tweets(known_values)
+        tweets = unpack_tweets(known_values)
         row_of_unique = np.cumsum(known) - 1  # where a known tweet stands in `tweets`
         kept = known[of_unique]
         tweet_row, viewer_row = row_of_unique[of_unique[kept]], named_row[kept]
-        histories = decode(HISTORY_RECORD, history_values)
+        histories = unpack_records(HISTORY_RECORD, history_values)
 
         authors, author_row = np.unique(tweets["author_id"], return_inverse=True)
         pairs, pair_row = np.unique(
@@ -119,14 +119,14 @@ class FeatureReader:
         found = Found(
             at_ms=at_ms,
             viewer_ids=viewer_ids,
-            viewers=decode(COUNTERS_RECORD, viewer_values),
+            viewers=unpack_records(COUNTERS_RECORD, viewer_values),
             histories=histories,
-            past_tweets=decode_tweets([value for value in past_values if value is not None]),
+            past_tweets=unpack_tweets([value for value in past_values if value is not None]),
             viewer_row=viewer_row,
             tweets=tweets[tweet_row],
-            tweet_counts=decode(COUNTERS_RECORD, count_values)[known][tweet_row],
-            author_counts=decode(COUNTERS_RECORD, author_values)[author_row[tweet_row]],
-            pair_counts=decode(COUNTERS_RECORD, pair_values)[pair_row],
+            tweet_counts=unpack_records(COUNTERS_RECORD, count_values)[known][tweet_row],
+            author_counts=unpack_records(COUNTERS_RECORD, author_values)[author_row[tweet_row]],
+            pair_counts=unpack_records(COUNTERS_RECORD, pair_values)[pair_row],
         )
         absent = ~kept
         return FeaturesRead(
@@ -157,7 +157,7 @@ class FeatureReader:
         known = [value for value in values if value is not None]
         return {
             int(record["id"]): _shown(record, value)
-            for record, value in zip(decode_tweets(known), known, strict=True)
+            for record, value in zip(unpack_tweets(known), known, strict=True)
         }  # fmt: skip
 
     async def _get(self, *groups: list[bytes]) -> list[list[bytes | None]]:

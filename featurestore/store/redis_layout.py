@@ -134,7 +134,7 @@ class Keys:
         return [heads[owner] + b"%d" % i for owner, i in zip(owner_of(ids).tolist(), ids.tolist(), strict=True)]
 
 
-def decode(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> NDArray[np.void]:
+def unpack_records(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> NDArray[np.void]:
     """Records of fixed width, one of zeros for a value that is absent; read-only.
 
     Raises `BadRecord` for a value of another width.
@@ -146,13 +146,13 @@ def decode(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> NDArray[
     return np.frombuffer(b"".join(joined), dtype)
 
 
-def decode_tweets(values: Sequence[bytes]) -> NDArray[np.void]:
+def unpack_tweets(values: Sequence[bytes]) -> NDArray[np.void]:
     """The fixed parts of TWEET records, with today's way to say "unknown".
 
     Raises `BadRecord` for an unknown format or a short value.
     """
     width = TWEET.itemsize
-    records = decode(TWEET, [value[:width] for value in values])
+    records = unpack_records(TWEET, [value[:width] for value in values])
     if len(records) and not np.isin(records["format"], TWEET_FORMATS).all():
         raise BadRecord("store_layout", f"a tweet in Redis is of none of the formats {TWEET_FORMATS} of this code")
     unknown = (records["format"] < _MARKED) & np.isnan(records["author_followers"])
@@ -182,7 +182,7 @@ def tweet_tail(tweet: np.void, value: bytes) -> tuple[str, str]:
     return value[handle_at:text_at].decode(), value[text_at : text_at + int(tweet["text_bytes"])].decode()
 
 
-def encode(records: NDArray[np.void]) -> list[bytes]:
+def pack_records(records: NDArray[np.void]) -> list[bytes]:
     """Each record's bytes."""
     data, width = records.tobytes(), records.dtype.itemsize
     return [data[begin : begin + width] for begin in range(0, len(data), width)]

@@ -20,7 +20,15 @@ from contracts.settings import Settings
 from featurestore.store.counters import concatenate, fold_counters, fold_history
 from featurestore.store.errors import ViewWiped, read_values, unavailable_as_such
 from featurestore.store.grouping import group
-from featurestore.store.redis_layout import COUNTERS_RECORD, EPOCH, HISTORY_RECORD, Keys, decode, encode, owner_of
+from featurestore.store.redis_layout import (
+    COUNTERS_RECORD,
+    EPOCH,
+    HISTORY_RECORD,
+    Keys,
+    owner_of,
+    pack_records,
+    unpack_records,
+)
 from featurestore.store.subwords import subwords_of
 from featurestore.store.tweet_records import tweet_records, tweet_values
 from transport.redis.scripts import set_if_newer
@@ -74,16 +82,16 @@ class FeatureOwner:
         history_keys = self._keys.histories(updates.history_viewers[viewer_first])
         values = await self._load(counter_keys + history_keys)
         counters = fold_counters(
-            decode(COUNTERS_RECORD, values[: len(counter_keys)]),
+            unpack_records(COUNTERS_RECORD, values[: len(counter_keys)]),
             index, updates.panes, updates.counts.reshape(-1, len(COUNTERS)), versions,
         )  # fmt: skip
         histories = fold_history(
-            decode(HISTORY_RECORD, values[len(counter_keys) :]),
+            unpack_records(HISTORY_RECORD, values[len(counter_keys) :]),
             viewer_index, updates.history_at_ms, updates.history_tweets, history_versions,
         )  # fmt: skip
-        new = encode(counters)
+        new = pack_records(counters)
         tweets = int(np.searchsorted(kinds, TWEET_KIND, side="right"))  # groups ascend by kind, and tweets are kind 0
-        others = counter_keys[tweets:] + history_keys, new[tweets:] + encode(histories)
+        others = counter_keys[tweets:] + history_keys, new[tweets:] + pack_records(histories)
         await self._write((counter_keys[:tweets], new[:tweets]), others, frames[-1][0] + 1)
 
     def _counter_keys(self, kinds: NDArray[np.uint8], entities: U64) -> list[bytes]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from contracts.codec import Codec, Frame, encode
+from contracts.codec import Codec, Frame, serialize
 from contracts.columnar import BinCounts, CandidatesServed, VocabCounts
 from contracts.errors import BadRecord, UnknownVersion
 from contracts.records import (
@@ -61,14 +61,14 @@ LETTERS = st.builds(
 @unhurried
 @given(TWEETS | ENGAGEMENTS | REQUESTS | LETTERS)
 def test_records_round_trip(record):
-    assert Codec(type(record)).decode(encode(record)) == record
+    assert Codec(type(record)).deserialize(serialize(record)) == record
 
 
 @unhurried
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=20))
 def test_bin_edges_keep_every_bit_of_a_float32_in_json(edges):
     record = BinsVersion(base_version=0, version=1, sequence=1, edges={"f": edges})
-    back = np.array(Codec(BinsVersion).decode(encode(record)).edges["f"], np.float32)
+    back = np.array(Codec(BinsVersion).deserialize(serialize(record)).edges["f"], np.float32)
     assert back.tobytes() == np.array(edges, np.float32).tobytes()
 
 
@@ -79,7 +79,7 @@ def test_a_probability_keeps_every_bit_of_a_float32_in_json(probability):
         request_id="r", viewer_id=1, at_ms=TWITTER_BEGAN_MS, ranker="model",
         tweets=[RankedTweet(id=1, probability=float(np.float32(probability)))],
     )  # fmt: skip
-    back = Codec(RankedTimeline).decode(encode(record)).tweets[0].probability
+    back = Codec(RankedTimeline).deserialize(serialize(record)).tweets[0].probability
     assert np.float32(back).tobytes() == np.float32(probability).tobytes()
 
 
@@ -99,7 +99,7 @@ def frames(draw):
 @unhurried
 @given(frames())
 def test_frames_round_trip_to_aligned_read_only_columns(frame):
-    back = Codec(VocabCounts).decode(encode(frame))
+    back = Codec(VocabCounts).deserialize(serialize(frame))
     assert_same_record(back, frame)
     for column in (back.keys, back.namespaces, back.counts, back.token_keys):
         assert column.flags.aligned
@@ -115,11 +115,11 @@ class Columns(Frame, frozen=True, kw_only=True):
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f4", "f8"])
 def test_every_dtype_that_travels_keeps_its_bits(dtype):
     column = np.frombuffer(bytes(range(1, 49)), np.dtype(dtype))
-    assert_same_record(Codec(Columns).decode(encode(Columns(column=column))), Columns(column=column))
+    assert_same_record(Codec(Columns).deserialize(serialize(Columns(column=column))), Columns(column=column))
 
 
 def test_a_strided_column_travels_as_its_values():
-    back = Codec(Columns).decode(encode(Columns(column=np.arange(10, dtype=np.int64)[::3])))
+    back = Codec(Columns).deserialize(serialize(Columns(column=np.arange(10, dtype=np.int64)[::3])))
     assert back.column.tolist() == [0, 3, 6, 9]
 
 
@@ -128,19 +128,19 @@ def test_a_column_of_another_dtype_is_refused_by_writer_and_reader(name):
     sample = RECORDS["VocabCounts"]
     wrong = msgspec.structs.replace(sample, **{name: getattr(sample, name).astype(np.float64)})
     with pytest.raises(ValueError, match=rf"Expected a column of `uint\d+`, got `float64` - at `\$.{name}`"):
-        encode(wrong)
+        serialize(wrong)
     codes = {"uint64": 3, "uint8": 0, "uint16": 1, "uint32": 2, "float64": 7}
     foreign = msgspec.msgpack.encode(
         {field: getattr(wrong, field) for field in wrong.__struct_fields__},
         enc_hook=lambda column: msgspec.msgpack.Ext(codes[column.dtype.name], column.tobytes()),
     )
     with pytest.raises(BadRecord, match="Expected a column of"):
-        Codec(VocabCounts).decode(foreign)
+        Codec(VocabCounts).deserialize(foreign)
 
 
 def test_a_matrix_does_not_travel_as_a_column():
     with pytest.raises(TypeError, match=r"one-dimensional, got shape \(2, 2\)"):
-        encode(Columns(column=np.zeros((2, 2))))
+        serialize(Columns(column=np.zeros((2, 2))))
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_a_matrix_does_not_travel_as_a_column():
 )
 @pytest.mark.parametrize("value", [-1, 2**63, 2**200, "1", None, 1.5])
 def test_numbers_out_of_range_or_of_another_type_are_malformed_and_the_path_is_named(name, field, value):
-    broken = msgspec.json.decode(encode(RECORDS[name]))
+    broken = msgspec.json.decode(serialize(RECORDS[name]))
     broken[field] = value
     with pytest.raises(BadRecord, match=rf"malformed: {name}: .*\$\.{field}|malformed: {name}: .*out of range"):
-        Codec(type(RECORDS[name])).decode(_json(broken))
+        Codec(type(RECORDS[name])).deserialize(_json(broken))
 
 
 def _json(value: dict) -> bytes:
@@ -161,15 +161,15 @@ def _json(value: dict) -> bytes:
 
 @pytest.mark.parametrize("at_ms", [0, TWITTER_BEGAN_MS - 1, END_OF_TIME_MS + 1])
 def test_times_outside_of_twitters_life_are_malformed(at_ms):
-    broken = msgspec.json.decode(encode(RECORDS["Tweet"])) | {"created_ms": at_ms}
+    broken = msgspec.json.decode(serialize(RECORDS["Tweet"])) | {"created_ms": at_ms}
     with pytest.raises(BadRecord, match=r"\$\.created_ms"):
-        Codec(Tweet).decode(_json(broken))
+        Codec(Tweet).deserialize(_json(broken))
 
 
 def test_a_text_longer_than_any_post_is_malformed():
-    broken = msgspec.json.decode(encode(RECORDS["Tweet"])) | {"text": "x" * (MAX_TEXT_CHARS + 1)}
+    broken = msgspec.json.decode(serialize(RECORDS["Tweet"])) | {"text": "x" * (MAX_TEXT_CHARS + 1)}
     with pytest.raises(BadRecord, match=r"\$\.text"):
-        Codec(Tweet).decode(_json(broken))
+        Codec(Tweet).deserialize(_json(broken))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_text_longer_than_any_post_is_malformed():
 )
 def test_bytes_that_are_no_tweet_are_malformed(value):
     with pytest.raises(BadRecord) as caught:
-        Codec(Tweet).decode(value)
+        Codec(Tweet).deserialize(value)
     assert caught.value.reason == "malformed"
 
 
@@ -188,31 +188,32 @@ def test_bytes_that_are_no_tweet_are_malformed(value):
 def test_no_bytes_make_the_codec_raise_anything_else(value):
     for record_type in (Tweet, BinCounts):
         with pytest.raises(BadRecord):
-            Codec(record_type).decode(value)
+            Codec(record_type).deserialize(value)
 
 
 @unhurried
 @given(st.data())
 def test_no_damaged_frame_makes_the_codec_raise_anything_else(data):
-    value = bytearray(encode(RECORDS["CandidatesServed"]))
+    value = bytearray(serialize(RECORDS["CandidatesServed"]))
     place = data.draw(st.integers(0, len(value) - 1))
     value[place] = data.draw(st.integers(0, 255))
     with contextlib.suppress(BadRecord):  # a changed value inside of a column is still a record
-        Codec(CandidatesServed).decode(bytes(value))
+        Codec(CandidatesServed).deserialize(bytes(value))
 
 
 def test_a_newer_layout_that_no_longer_parses_is_called_newer_rather_than_malformed():
     with pytest.raises(UnknownVersion, match="Tweet version 9 is newer than 1"):
-        Codec(Tweet).decode(b'{"v":9,"id":"now-a-string"}')
+        Codec(Tweet).deserialize(b'{"v":9,"id":"now-a-string"}')
 
 
 @pytest.mark.parametrize("version", [0, -1])
 def test_a_version_that_never_existed_is_malformed(version):
     with pytest.raises(BadRecord, match=f"version {version} never existed"):
-        Codec(Tweet).decode(encode(msgspec.structs.replace(RECORDS["Tweet"], v=version)))
+        Codec(Tweet).deserialize(serialize(msgspec.structs.replace(RECORDS["Tweet"], v=version)))
 
 
 def test_a_field_that_this_code_does_not_know_is_left_alone():
     assert (
-        Codec(Tweet).decode(_json(msgspec.json.decode(encode(RECORDS["Tweet"])) | {"extra": 1})) == RECORDS["Tweet"]
+        Codec(Tweet).deserialize(_json(msgspec.json.decode(serialize(RECORDS["Tweet"])) | {"extra": 1}))
+        == RECORDS["Tweet"]
     )

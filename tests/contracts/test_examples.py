@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from contracts.columns import is_missing, is_nan
 from contracts.errors import BadRecord
-from contracts.examples import PROVENANCES, Examples, decode_examples, encode_examples
+from contracts.examples import PROVENANCES, Examples, deserialize_examples, serialize_examples
 from tests.golden.compare import assert_same_bits, assert_same_features
 from tests.golden.samples import EXAMPLES
 from tests.support.column_strategies import feature_columns, floats
@@ -37,7 +37,7 @@ def examples(draw):
 @unhurried
 @given(examples())
 def test_examples_round_trip_bit_for_bit(sample):
-    found = decode_examples(encode_examples(sample))
+    found = deserialize_examples(serialize_examples(sample))
     assert_same_features(found.features, sample.features)
     assert list(found.request_ids) == list(sample.request_ids)
     for name in ("viewer_ids", "positions", "labels", "weights", "probabilities", "engaged_append_ms", "provenances"):
@@ -52,7 +52,7 @@ def _stream(table: pa.Table) -> bytes:
 
 
 def _arrow() -> pa.Table:
-    return pa.ipc.open_stream(encode_examples(EXAMPLES)).read_all()
+    return pa.ipc.open_stream(serialize_examples(EXAMPLES)).read_all()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_examples_with_a_column_of_another_kind_are_malformed(column, values, co
     table = _arrow()
     place = table.column_names.index(column)
     with pytest.raises(BadRecord, match=complaint):
-        decode_examples(_stream(table.set_column(place, column, values)))
+        deserialize_examples(_stream(table.set_column(place, column, values)))
 
 
 def test_nulls_among_dense_values_are_missing_and_nans_stay_nans():
@@ -90,7 +90,9 @@ def test_nulls_among_dense_values_are_missing_and_nans_stay_nans():
         values = pa.array([[1.5, None], [float("nan"), None], [2.0, 3.0]], kind)
         table = _arrow()
         place = table.column_names.index("candidate_dense")
-        found = decode_examples(_stream(table.set_column(place, "candidate_dense", values))).features.candidate_dense
+        found = deserialize_examples(
+            _stream(table.set_column(place, "candidate_dense", values))
+        ).features.candidate_dense
         assert is_missing(found).tolist() == [[False, True], [False, True], [False, False]]
         assert is_nan(found).tolist() == [[False, False], [True, False], [False, False]]
         assert found[~np.isnan(found)].tolist() == [1.5, 2.0, 3.0]
@@ -98,19 +100,19 @@ def test_nulls_among_dense_values_are_missing_and_nans_stay_nans():
 
 def test_examples_without_a_column_or_without_a_version_are_malformed():
     with pytest.raises(BadRecord, match="labels"):
-        decode_examples(_stream(_arrow().drop_columns(["labels"])))
+        deserialize_examples(_stream(_arrow().drop_columns(["labels"])))
     with pytest.raises(BadRecord, match=r"driftline\.version"):
-        decode_examples(_stream(_arrow().replace_schema_metadata({})))
+        deserialize_examples(_stream(_arrow().replace_schema_metadata({})))
 
 
 def test_examples_cut_short_anywhere_are_malformed():
-    value = encode_examples(EXAMPLES)
+    value = serialize_examples(EXAMPLES)
     for end in range(0, len(value) - 8, 7):  # the last 8 bytes only mark the end of the stream
         with pytest.raises(BadRecord, match="malformed: Examples"):
-            decode_examples(value[:end])
+            deserialize_examples(value[:end])
 
 
 def test_examples_of_another_dtype_are_not_written():
     wrong = {name: getattr(EXAMPLES, name) for name in EXAMPLES.__dataclass_fields__} | {"labels": np.zeros(3)}
     with pytest.raises(ValueError, match="column labels is of float64, expected uint16"):
-        encode_examples(Examples(**wrong))
+        serialize_examples(Examples(**wrong))

@@ -7,9 +7,9 @@ import pytest
 
 from contracts import columnar as frames
 from contracts import records
-from contracts.codec import Codec, Frame, Record, encode
+from contracts.codec import Codec, Frame, Record, serialize
 from contracts.errors import UnknownVersion
-from contracts.examples import VERSION, decode_examples, encode_examples
+from contracts.examples import VERSION, deserialize_examples, serialize_examples
 from tests.golden.compare import assert_same_bits, assert_same_features, assert_same_record
 from tests.golden.samples import EXAMPLES, FORMER, FORMER_EXAMPLES, RECORDS
 from tests.support.paths import GOLDEN
@@ -44,35 +44,35 @@ def test_there_is_a_sample_and_a_golden_file_of_every_record():
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_record_is_written_as_its_golden_bytes(name):
-    assert encode(RECORDS[name]) == golden(file_of(RECORDS[name]))
+    assert serialize(RECORDS[name]) == golden(file_of(RECORDS[name]))
 
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_golden_file_is_read_as_its_record(name):
     sample = RECORDS[name]
-    assert_same_record(Codec(type(sample)).decode(golden(file_of(sample))), sample)
+    assert_same_record(Codec(type(sample)).deserialize(golden(file_of(sample))), sample)
 
 
 @pytest.mark.parametrize("file", FORMER)
 def test_every_former_version_is_still_read(file):
-    assert_same_record(Codec(type(FORMER[file])).decode(golden(file)), FORMER[file])
+    assert_same_record(Codec(type(FORMER[file])).deserialize(golden(file)), FORMER[file])
 
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_newer_version_of_any_record_is_refused_by_name(name):
     sample = RECORDS[name]
     newest = sample.v
-    newer = encode(msgspec.structs.replace(sample, v=newest + 1))
+    newer = serialize(msgspec.structs.replace(sample, v=newest + 1))
     with pytest.raises(
         UnknownVersion, match=f"{name} version {newest + 1} is newer than {newest}.*upgrade this reader"
     ) as caught:
-        Codec(type(sample)).decode(newer)
+        Codec(type(sample)).deserialize(newer)
     assert caught.value.reason == "unknown_version"
 
 
 @pytest.mark.parametrize(("version", "written"), [*FORMER_EXAMPLES.items(), (VERSION, EXAMPLES)])
 def test_golden_examples_are_read_as_what_they_were_written_from(version, written):
-    found = decode_examples(golden(f"Examples.v{version}.arrow.hex"))
+    found = deserialize_examples(golden(f"Examples.v{version}.arrow.hex"))
     assert found.feature_set == written.feature_set
     assert list(found.request_ids) == list(written.request_ids)
     assert_same_features(found.features, written.features)
@@ -97,9 +97,9 @@ def test_examples_of_a_newer_version_are_refused_whatever_else_they_hold():
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     with pytest.raises(UnknownVersion, match="Examples version 4 is newer than 3"):
-        decode_examples(sink.getvalue().to_pybytes())
+        deserialize_examples(sink.getvalue().to_pybytes())
 
 
 def test_examples_encode_alike_every_time():
-    assert encode_examples(EXAMPLES) == encode_examples(EXAMPLES)
-    assert np.isnan(decode_examples(encode_examples(EXAMPLES)).probabilities[2])
+    assert serialize_examples(EXAMPLES) == serialize_examples(EXAMPLES)
+    assert np.isnan(deserialize_examples(serialize_examples(EXAMPLES)).probabilities[2])

@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.columns import MISSING, MISSING_BITS, is_missing, is_nan
-from contracts.examples import decode_examples, encode_examples
+from contracts.examples import deserialize_examples, serialize_examples
 from tests.golden.samples import EXAMPLES, RECORDS
 
 # Of processors, the next one, the negative. Signalling ones are not here: a conversion would make them quiet.
@@ -85,9 +85,11 @@ def _assigned(values: np.ndarray) -> np.ndarray:
 
 def _through_a_record(values: np.ndarray) -> np.ndarray:
     record = msgspec.structs.replace(RECORDS["CandidatesServed"], candidate_dense=values)
-    return Codec(CandidatesServed).decode(encode(record)).candidate_dense
+    return Codec(CandidatesServed).deserialize(serialize(record)).candidate_dense
 
 
 def _through_arrow(values: np.ndarray) -> np.ndarray:
     features = replace(EXAMPLES.features, candidate_dense=values.reshape(len(EXAMPLES), -1))
-    return decode_examples(encode_examples(replace(EXAMPLES, features=features))).features.candidate_dense.reshape(-1)
+    return deserialize_examples(
+        serialize_examples(replace(EXAMPLES, features=features))
+    ).features.candidate_dense.reshape(-1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kafka.partitioner.default import DefaultPartitioner
 from kafka.partitioner.default import murmur2 as kafka_python_murmur2
 
-from contracts.partitioning import key_of, murmur2, partition_of
+from contracts.partitioning import murmur2, partition_of, record_key
 from tests.support.unhurried import unhurried
 
 
@@ -29,8 +29,8 @@ def test_murmur2_gives_the_values_of_kafkas_own_test(key, signed):
 
 
 def test_ids_are_keyed_by_their_decimal_digits_and_stay_on_their_partitions():
-    assert [key_of(entity) for entity in (0, 17, 2**63 - 1)] == [b"0", b"17", b"9223372036854775807"]
-    assert [partition_of(key_of(entity), 4) for entity in range(16)] == [
+    assert [record_key(entity) for entity in (0, 17, 2**63 - 1)] == [b"0", b"17", b"9223372036854775807"]
+    assert [partition_of(record_key(entity), 4) for entity in range(16)] == [
         0,
         3,
         0,
@@ -74,6 +74,6 @@ class _Cluster:
 @unhurried
 @given(st.integers(0, 2**63 - 1), st.integers(1, 64))
 def test_the_clients_choose_the_same_partition(entity, partitions):
-    key, everywhere = key_of(entity), list(range(partitions))
+    key, everywhere = record_key(entity), list(range(partitions))
     chosen = DefaultPartitioner().partition("tweets", entity, key, None, None, _Cluster(partitions))
     assert partition_of(key, partitions) == chosen == AiokafkaPartitioner()(key, everywhere, everywhere)

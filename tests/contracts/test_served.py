@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, Ragged, Side
 from contracts.errors import BadRecord
@@ -100,7 +100,7 @@ def test_vectors_packed_by_row_unpack_by_name(vectors):
 @unhurried
 @given(st.integers(0, 5).flatmap(lambda n: feature_columns(requests=[n])))
 def test_what_was_served_comes_back_bit_for_bit(features):
-    record = Codec(CandidatesServed).decode(encode(served(features)))
+    record = Codec(CandidatesServed).deserialize(serialize(served(features)))
     found = served_features(record, VIEWER, CANDIDATE)
     if len(features) == 0:  # the record does not say how wide its rows would have been
         features = dataclasses.replace(features, candidate_dense=np.empty((0, 0), np.float32))

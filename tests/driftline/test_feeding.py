@@ -38,7 +38,7 @@ class Recorder:
         self.written: list[tuple[str, bool, int, object]] = []
 
     async def send(self, topic: Topic, key: bytes | None, value: bytes, partition: int | None = None) -> None:
-        record = _codecs[topic.name].decode(value)
+        record = _codecs[topic.name].deserialize(value)
         self.written.append((topic.name, False, time_of(record), record))
 
     async def send_tick(self, topics: Sequence[Topic], tick_ms: int) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from contracts.codec import Codec, Frame, encode
+from contracts.codec import Codec, Frame, serialize
 from contracts.columnar import BinCounts
 from contracts.errors import BadRecord
 from contracts.settings import BinSettings
@@ -32,7 +32,7 @@ def run(owner, frames, closings):
     """All records, with `close_windows` called after the frames at `closings` and at the end."""
     records = []
     for i, frame in enumerate(frames):
-        owner.observe(Codec(BinCounts).decode(encode(frame)))
+        owner.observe(Codec(BinCounts).deserialize(serialize(frame)))
         if i in closings:
             records += owner.close_windows()
     return records + owner.close_windows()
@@ -171,7 +171,7 @@ def test_state_of_the_former_version_goes_on_without_a_roll_that_changes_nothing
         panes=[(pane, tally.codes, tally.counts) for pane, tally in state.panes.items()],
         published=[(n, p.values.every.buckets, p.values.every.counts, p.edges) for n, p in state.published.items()],
     )  # fmt: skip
-    resumed = BinOwner.from_bytes(SETTINGS, SOURCES, zlib.compress(encode(former)))
+    resumed = BinOwner.from_bytes(SETTINGS, SOURCES, zlib.compress(serialize(former)))
     assert resumed.edges() == owner.edges()
     for frame in frames_of(("tweets", 0), [(2, list(range(1, 9)))], 2):
         resumed.observe(frame)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import AUTHOR, COUNTERS, ENTITY_KINDS, PAIR, TWEET, VIEWER, FeatureUpdates
 from contracts.records import ACTIONS, Action
 from contracts.topics import PARTITIONS
@@ -160,7 +160,7 @@ def test_no_engagement_aggregates_to_no_rows_and_travels():
         np.empty(0, np.int64), PANE_MS,
     )  # fmt: skip
     assert route(nothing) == []
-    assert len(Codec(FeatureUpdates).decode(encode(nothing)).kinds) == 0
+    assert len(Codec(FeatureUpdates).deserialize(serialize(nothing)).kinds) == 0
 
 
 def test_every_row_reaches_the_one_owner_of_its_entity():

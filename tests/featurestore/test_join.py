@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.columnar import CandidatesServed
 from contracts.errors import BadRecord
-from contracts.examples import encode_examples
+from contracts.examples import serialize_examples
 from contracts.records import ACTIONS, ENGAGED, Action
 from contracts.settings import JoinSettings
 from featurestore.join.joiner import NOT_YET, Joiner, JoinPosition
@@ -137,7 +137,7 @@ def test_many_requests_that_close_together_are_cut_into_bounded_batches():
     assert max(map(len, pieces)) <= 2_048
     order = [(int(p.at_ms[i]), p.request_ids[i]) for p in pieces for i in range(len(p))]
     assert order == sorted(order)
-    assert max(len(encode_examples(piece)) for piece in pieces) < 4 << 20
+    assert max(len(serialize_examples(piece)) for piece in pieces) < 4 << 20
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_values_decode_to_their_records_and_tails():
     ]
     records = records_of(*tweets)
     values = tweet_values(records, tweets, np.zeros((records["words"].sum(), WORD_SUBWORDS), np.uint32))
-    decoded = layout.decode_tweets(values)
+    decoded = layout.unpack_tweets(values)
     assert decoded.tobytes() == records.tobytes()
     for record, value, original in zip(decoded, values, tweets, strict=True):
         handle_at = TWEET.itemsize + 4 * WORD_SUBWORDS * int(record["words"])
@@ -118,7 +118,7 @@ def test_unknown_followers_are_missing_in_redis_and_out_of_it(known):
     tweets = [tweet(i, author_followers=n) for i, n in enumerate([None, *known, None])]
     records = records_of(*tweets)
     values = tweet_values(records, tweets, np.zeros((records["words"].sum(), WORD_SUBWORDS), np.uint32))
-    dense = tweet_dense(layout.decode_tweets(values))[:, TWEET_COUNTED.index("author_followers")]
+    dense = tweet_dense(layout.unpack_tweets(values))[:, TWEET_COUNTED.index("author_followers")]
     assert is_missing(dense).tolist() == [True, *[False] * len(known), True]
     assert dense[1:-1].tolist() == known
 
@@ -128,7 +128,7 @@ def test_any_nan_of_a_former_format_was_a_way_to_say_unknown(former):
     records = records_of(tweet(1, author_followers=None), tweet(2), tweet(3, author_followers=None))
     records["author_followers"][[0, 2]] = np.nan
     records["format"][:2] = former
-    found = layout.decode_tweets([record.tobytes() for record in records])["author_followers"]
+    found = layout.unpack_tweets([record.tobytes() for record in records])["author_followers"]
     assert is_missing(found).tolist() == [True, False, False]
     assert (found[1], np.isnan(found[2])) == (120, True)
 
@@ -147,18 +147,18 @@ def test_a_served_candidate_weighs_at_most_400_bytes():
 
 def test_foreign_bytes_are_refused():
     with pytest.raises(BadRecord):
-        layout.decode(COUNTERS_RECORD, [b"x" * COUNTERS_RECORD.itemsize, b"short"])
+        layout.unpack_records(COUNTERS_RECORD, [b"x" * COUNTERS_RECORD.itemsize, b"short"])
     with pytest.raises(BadRecord):
-        layout.decode_tweets([bytes([layout.TWEET_FORMAT + 1]) + bytes(TWEET.itemsize - 1)])
+        layout.unpack_tweets([bytes([layout.TWEET_FORMAT + 1]) + bytes(TWEET.itemsize - 1)])
     with pytest.raises(BadRecord):
-        layout.decode_tweets([b"short"])
+        layout.unpack_tweets([b"short"])
 
 
 def test_the_version_stands_first_and_compares_as_bytes():
     for dtype in (COUNTERS_RECORD, HISTORY_RECORD):
         record = np.zeros(1, dtype)
         record["version"] = 0x0102030405060708
-        assert layout.encode(record)[0][:8] == bytes(range(1, 9))
+        assert layout.pack_records(record)[0][:8] == bytes(range(1, 9))
 
 
 def test_keys_of_one_owner_share_a_hash_tag():

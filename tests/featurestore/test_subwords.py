@@ -39,7 +39,7 @@ def written(texts):
 def read(texts, row=None):
     _, values = written(texts)
     rows = np.arange(len(texts)) if row is None else np.array(row, np.int64)
-    return TweetWords.of(layout.decode_tweets(values), values, rows)
+    return TweetWords.of(layout.unpack_tweets(values), values, rows)
 
 
 def admitting(words):
@@ -90,7 +90,7 @@ def test_a_long_tweet_is_served_with_fewer_and_its_later_words_with_none():
     records, values = written([text])
     assert records["words"].tolist() == [WORDS_WITH_SUBWORDS]
     assert int(records["lengths"].sum()) == TWEET_KEYS
-    words = TweetWords.of(layout.decode_tweets(values), values, np.zeros(1, np.int64))
+    words = TweetWords.of(layout.unpack_tweets(values), values, np.zeros(1, np.int64))
     assert words.room.tolist() == [SERVED_KEYS - TWEET_KEYS]
     assert len(words.unadmitted(None)[0]) == SERVED_KEYS - TWEET_KEYS
     assert len(words.unadmitted(admitting(WORDS))[0]) == 0, "the words past the bound have no n-grams"
@@ -119,7 +119,7 @@ def test_tweets_of_the_former_format_are_read_and_have_no_subwords():
     former[0] = 1
     former[44:48] = int(records["text_bytes"][0]).to_bytes(4, "little")
     value = bytes(former) + values[0][TWEET.itemsize + 4 * WORD_SUBWORDS * int(records["words"][0]) :]
-    tweets = layout.decode_tweets([value, values[0]])
+    tweets = layout.unpack_tweets([value, values[0]])
     assert tweets["words"].tolist() == [0, 1]
     assert layout.tweet_tail(tweets[0], value) == layout.tweet_tail(records[0], values[0])
     bags = TweetWords.of(tweets, [value, values[0]], np.array([1, 0])).unadmitted(None)

@@ -8,8 +8,8 @@ import sys
 import msgspec
 import pytest
 
-from contracts.codec import encode
-from contracts.partitioning import key_of
+from contracts.codec import serialize
+from contracts.partitioning import record_key
 from contracts.records import Provenance, RankedTimeline, RankedTweet
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import TIMELINES_RANKED
@@ -41,7 +41,7 @@ PRINTED = [
 async def write(settings, *timelines):
     async with KafkaWriter(settings) as writer:
         for timeline in timelines:
-            await writer.send(TIMELINES_RANKED, key_of(timeline.viewer_id), encode(timeline))
+            await writer.send(TIMELINES_RANKED, record_key(timeline.viewer_id), serialize(timeline))
         await writer.flush()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.errors import SnapshotInvalid
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import MODELS
@@ -31,7 +31,7 @@ def version_of(follower):
 
 async def announce(follower, *published):
     for announcement in published:
-        follower.observe(encode(announcement))
+        follower.observe(serialize(announcement))
     await follower.take_newest()
 
 
@@ -137,7 +137,7 @@ async def test_the_topic_is_followed_from_its_beginning_and_on(settings):
     async with KafkaWriter(settings) as writer:
 
         async def publish(version):
-            await writer.send(MODELS, b"timeline", encode(save_snapshot(settings, version)))
+            await writer.send(MODELS, b"timeline", serialize(save_snapshot(settings, version)))
             await writer.flush()
 
         await publish(1)

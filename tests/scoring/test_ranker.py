@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.records import Provenance, Reason
 from contracts.served import served_features
@@ -170,7 +170,7 @@ def test_what_is_logged_is_what_was_scored_and_scores_the_same_bits_again(
     read = make_read(counts, seed)
     requests = [make_request(i, limit=limit) for i in range(len(counts))]
     for i, (timeline, served) in enumerate(rank(requests, read, predictor, 0, clock)):
-        logged = Codec(CandidatesServed).decode(encode(served))
+        logged = Codec(CandidatesServed).deserialize(serialize(served))
         assert ids(timeline) == logged.tweet_ids.tolist()
         assert len(logged.tweet_ids) == min(limit, counts[i])
         if not counts[i]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed, VocabCounts, VocabDelta
 from contracts.columns import FeatureColumns
 from contracts.examples import Examples
@@ -23,7 +23,7 @@ from featurestore.features import CANDIDATE_SIDE, VIEWER_SIDE
 from featurestore.join.closed_requests import Labelled, examples_of
 from featurestore.store.feature_columns import Found, columns_of
 from featurestore.store.reader import FeaturesRead
-from featurestore.store.redis_layout import COUNTERS_RECORD, HISTORY_RECORD, TWEET, WORD_SUBWORDS, decode_tweets
+from featurestore.store.redis_layout import COUNTERS_RECORD, HISTORY_RECORD, TWEET, WORD_SUBWORDS, unpack_tweets
 from featurestore.store.subwords import TweetWords, subwords_of
 from featurestore.store.tweet_records import tweet_records, tweet_values
 from model.serving import Predictor
@@ -65,7 +65,7 @@ def read() -> FeaturesRead:
     tweets, tokenizer = tweets_of(TWEETED), Tokenizer()
     records = tweet_records(tweets, tokenizer.tokenize(tweets))
     values = tweet_values(records, tweets, subwords_of(records, tokenizer))
-    records, rows = decode_tweets(values), np.arange(len(tweets))
+    records, rows = unpack_tweets(values), np.arange(len(tweets))
     nothing = np.zeros(len(tweets), COUNTERS_RECORD)
     found = Found(
         at_ms=np.array([BEGIN_MS]), viewer_ids=np.ones(1, np.uint64), viewers=nothing[:1],
@@ -100,9 +100,9 @@ class Installation:
         windows = np.full(len(texts), self.window)
         frames = self._counter.count(batch, windows, self._tokenizer, self.window)
         for _, frame in frames + self._counter.markers(self.window):
-            self._owner.observe(Codec(VocabCounts).decode(encode(frame)))
+            self._owner.observe(Codec(VocabCounts).deserialize(serialize(frame)))
         for delta in self._owner.close_windows():
-            self._versions.feed_vocabulary(0, next(self._offsets), Codec(VocabDelta).decode(encode(delta)))
+            self._versions.feed_vocabulary(0, next(self._offsets), Codec(VocabDelta).deserialize(serialize(delta)))
         sequence = next(self._decided)
         self._versions.feed_bins(
             BinsVersion(base_version=base if sequence > 1 else 0, version=self.window, sequence=sequence, edges={})
@@ -132,7 +132,7 @@ class Installation:
 def serve(model: Predictor) -> tuple[CandidatesServed, FeatureColumns, dict[int, int]]:
     """(what was served, its features as whoever reads the record sees them, the row of each tweet)."""
     ((_, served),) = rank([make_request(1)], read(), model, 0, lambda: 0)
-    served = Codec(CandidatesServed).decode(encode(served))
+    served = Codec(CandidatesServed).deserialize(serialize(served))
     rows = {tweet: row for row, tweet in enumerate(served.tweet_ids.tolist())}
     return served, served_features(served, VIEWER_SIDE, CANDIDATE_SIDE), rows
 

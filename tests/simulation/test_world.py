@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.records import ENGAGED, Action, Provenance, TimelineRequest, Tweet
 from simulation.config import HOUR_MS
 from simulation.noise import normals, uniforms
@@ -47,8 +47,8 @@ def test_records_are_valid_ordered_and_say_that_they_are_simulated(
 ) -> None:
     _, tweets, requests = lived
     tweet_codec, request_codec = Codec(Tweet), Codec(TimelineRequest)
-    assert [tweet_codec.decode(encode(tweet)) for tweet in tweets[:500]] == tweets[:500]
-    assert [request_codec.decode(encode(ask)) for ask in requests[:100]] == requests[:100]
+    assert [tweet_codec.deserialize(serialize(tweet)) for tweet in tweets[:500]] == tweets[:500]
+    assert [request_codec.deserialize(serialize(ask)) for ask in requests[:100]] == requests[:100]
     assert {event.provenance for event in (*tweets, *requests)} == {Provenance.SIMULATED_WORLD}
     times = [tweet.created_ms for tweet in tweets]
     assert times == sorted(times)

@@ -4,7 +4,7 @@ import numpy as np
 from aiokafka import ConsumerRecord
 from prometheus_client import REGISTRY
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.records import Tweet
 from contracts.settings import Settings, TimeSettings
 from contracts.topics import TWEETS
@@ -27,7 +27,7 @@ def records(*tweets: tuple[int, int], begin: int = 0) -> list[ConsumerRecord]:
     return [
         ConsumerRecord(
             topic=TWEETS.name, partition=0, offset=begin + i, timestamp=START_MS, timestamp_type=1, key=b"1",
-            value=encode(Tweet(id=number, author_id=7, author="ann", created_ms=START_MS + after_ms, text="x")),
+            value=serialize(Tweet(id=number, author_id=7, author="ann", created_ms=START_MS + after_ms, text="x")),
             checksum=None, serialized_key_size=1, serialized_value_size=1, headers=(),
         )
         for i, (number, after_ms) in enumerate(tweets)

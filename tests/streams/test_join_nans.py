@@ -4,7 +4,7 @@ import numpy as np
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.columns import MISSING
 from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED
@@ -30,7 +30,7 @@ async def test_nans_are_counted_by_feature_and_what_is_missing_or_re_read_is_not
     viewer = np.array(served.viewer_dense)
     viewer[RATE] = -np.nan
     changed = replace(served, candidate_dense=candidates.reshape(-1), viewer_dense=viewer)
-    broken = record_of(CANDIDATES_SERVED, 0, encode(changed))
+    broken = record_of(CANDIDATES_SERVED, 0, serialize(changed))
     features = ("age_s", "author_followers", "viewer_rate", "viewer_seen")
     before = [counted(feature) for feature in features]
     processor = JoinProcessor(Settings(), 0)

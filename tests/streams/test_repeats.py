@@ -5,7 +5,7 @@ import random
 import pytest
 from aiokafka import ConsumerRecord
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import COUNTERS, VIEWER, FeatureUpdates
 from contracts.records import Action, DeadLetter, Engagement
 from contracts.settings import FeatureSettings, Settings, TimeSettings
@@ -23,7 +23,9 @@ SETTINGS = Settings(
 
 
 def engagement(viewer: int, at_ms: int) -> bytes:
-    return encode(Engagement(viewer_id=viewer, tweet_id=1, author_id=1, action=Action.LIKE, at_ms=START_MS + at_ms))
+    return serialize(
+        Engagement(viewer_id=viewer, tweet_id=1, author_id=1, action=Action.LIKE, at_ms=START_MS + at_ms)
+    )
 
 
 def log_of(*values: bytes) -> list[ConsumerRecord]:
@@ -52,11 +54,11 @@ async def counted_and_refused(log, cuts, restarts) -> tuple[int, list[int]]:
             await processor.replay(log[again[ENGAGEMENTS.name] : begin])
         for output in await processor.process(log[begin:end]):
             if output.topic == FEATURE_UPDATES.name:
-                frame = Codec(FeatureUpdates).decode(output.value)
+                frame = Codec(FeatureUpdates).deserialize(output.value)
                 counts = frame.counts.reshape(-1, len(COUNTERS))
                 likes += int(counts[frame.kinds == VIEWER, COUNTERS.index("like")].sum())
             else:
-                refused.append(Codec(DeadLetter).decode(output.value).offset)
+                refused.append(Codec(DeadLetter).deserialize(output.value).offset)
         begin, metadata = end, processor.metadata()
         assert len(metadata) < MAX_METADATA_BYTES
     return likes, refused

@@ -11,10 +11,10 @@ import pytest
 from aiokafka import ConsumerRecord
 from redis.asyncio import Redis
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import VocabCounts, VocabDelta
 from contracts.errors import SettingsError
-from contracts.partitioning import key_of
+from contracts.partitioning import record_key
 from contracts.records import SETTINGS_KEY, TICK_KEY, DeadLetter, Tick, Tweet, VocabConfigured
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, dead_letters
@@ -46,14 +46,14 @@ LATER = msgspec.structs.replace(
     word=msgspec.structs.replace(BEGINNING.word, capacity=320, half_life_windows=40.0),
     hashtag=msgspec.structs.replace(BEGINNING.hashtag, capacity=0),
 )
-settings_of_record = Codec(VocabConfigured).decode
+settings_of_record = Codec(VocabConfigured).deserialize
 
 
 def log_of(settings: Sequence[VocabConfigured | bytes]) -> list[ConsumerRecord]:
     """Ticks of five windows, with settings after the third."""
-    ticks = [encode(Tick(tick_ms=BEGIN_MS + i * WINDOW_MS)) for i in range(5)]
+    ticks = [serialize(Tick(tick_ms=BEGIN_MS + i * WINDOW_MS)) for i in range(5)]
     records = [(TICK_KEY, tick) for tick in ticks[:3]]
-    records += [(SETTINGS_KEY, each if isinstance(each, bytes) else encode(each)) for each in settings]
+    records += [(SETTINGS_KEY, each if isinstance(each, bytes) else serialize(each)) for each in settings]
     records += [(TICK_KEY, tick) for tick in ticks[3:]]
     return [replace(record_of(TWEETS, i, value), key=key) for i, (key, value) in enumerate(records)]
 
@@ -98,7 +98,7 @@ def test_settings_get_the_first_window_that_their_source_has_not_closed_whatever
 
 
 def _closed(value: bytes) -> int:
-    return Codec(VocabCounts).decode(value).closed_through
+    return Codec(VocabCounts).deserialize(value).closed_through
 
 
 def test_the_first_batch_of_the_first_partition_says_what_its_worker_begins_with():
@@ -129,7 +129,7 @@ def test_settings_that_no_owner_could_go_by_are_dead_letters():
     other_shards = msgspec.structs.replace(good, shards=16)
     outputs = outputs_of(log_of([*bad.values(), other_shards]), [])
     letters = [output for output in outputs if output.topic == dead_letters(TWEETS).name]
-    assert [Codec(DeadLetter).decode(letter.value).reason for letter in letters] == [*bad, "bad_settings"]
+    assert [Codec(DeadLetter).deserialize(letter.value).reason for letter in letters] == [*bad, "bad_settings"]
     assert windows(outputs) == []
 
 
@@ -140,7 +140,7 @@ async def _write(settings: Settings, tweets: Sequence[Tweet]) -> None:
             if i == len(tweets) // 2:
                 await writer.flush()
                 await asyncio.to_thread(vocab_settings.apply, msgspec.structs.replace(settings, vocab=LATER), 0)
-            await writer.send(TWEETS, key_of(tweet.id), encode(tweet))
+            await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
         await writer.send_tick(INPUTS, END_MS)
 
 
@@ -202,7 +202,7 @@ def test_two_workers_change_their_settings_at_the_window_at_which_one_does(setti
     assert one == two
     vocabulary = Vocabulary(BEGINNING)
     for record in read_all(here, VOCAB_DELTAS):
-        vocabulary.apply(Codec(VocabDelta).decode(record.value))
+        vocabulary.apply(Codec(VocabDelta).deserialize(record.value))
     view = vocabulary.at(vocabulary.complete_through)
     assert view.layout.capacity == 64 * 10 + 256
     plan = vocab_settings.plan(here)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import BinCounts
 from contracts.records import BinsVersion
 from contracts.settings import Settings
@@ -18,8 +18,8 @@ from tests.support.pipeline_runs import read_all
 from transport.kafka.state_log import read_latest
 from transport.redis.connection import connect, connect_blocking
 
-_counts_of = Codec(BinCounts).decode
-_version_of = Codec(BinsVersion).decode
+_counts_of = Codec(BinCounts).deserialize
+_version_of = Codec(BinsVersion).deserialize
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def bins_outcome(settings: Settings) -> BinsOutcome:
     """Of a run that is drained; read-committed. Raises `ChainBroken` on a gap, a repeat or a wrong order."""
     values = [record.value or b"" for record in read_all(settings, BINS)]
     records = [_version_of(value) for value in values]
-    assert [encode(record) for record in records] == values
+    assert [serialize(record) for record in records] == values
     bins = Bins()
     for record in records:
         bins.apply(record)

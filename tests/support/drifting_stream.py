@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from contracts.codec import encode
-from contracts.partitioning import key_of
+from contracts.codec import serialize
+from contracts.partitioning import record_key
 from contracts.records import TICK_KEY, Provenance, Tick, Tweet
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TWEETS, Topic
@@ -68,15 +68,15 @@ def drifting_rows(tweets: int, seed: int) -> list[Row]:
 
 def row_of(tweet: Tweet) -> Row:
     """A tweet as a producer writes it."""
-    key = key_of(tweet.id)
-    return TWEETS, partition_of(key, TWEETS.partitions), key, encode(tweet)
+    key = record_key(tweet.id)
+    return TWEETS, partition_of(key, TWEETS.partitions), key, serialize(tweet)
 
 
 def ticks(topics: tuple[Topic, ...], at_ms: int) -> Iterator[Row]:
     """One for each partition of these topics."""
     for topic in topics:
         for partition in range(topic.partitions):
-            yield topic, partition, TICK_KEY, encode(Tick(tick_ms=at_ms))
+            yield topic, partition, TICK_KEY, serialize(Tick(tick_ms=at_ms))
 
 
 def _tweet(i: int, now: int, rng: random.Random) -> Row:

@@ -3,10 +3,10 @@
 import numpy as np
 import redis
 
-from contracts.codec import Record, encode
+from contracts.codec import Record, serialize
 from contracts.columnar import COUNTERS, VocabDelta
 from contracts.columns import FeatureColumns, Ragged
-from contracts.examples import Examples, encode_examples
+from contracts.examples import Examples, serialize_examples
 from contracts.records import (
     TICK_KEY,
     BinsVersion,
@@ -136,11 +136,11 @@ def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
 def write_all(settings: Settings) -> None:
     """Topics made, a few records on each that the command groups read, and the views in Redis."""
     kafka_admin.apply(settings)
-    tick = encode(Tick(tick_ms=AT_MS))
+    tick = serialize(Tick(tick_ms=AT_MS))
     with producer(settings) as writer:
 
         def send(topic: Topic, record: Record, partition: int = 0) -> None:
-            writer.send(prefixed(topic, settings.prefix).name, value=encode(record), partition=partition)
+            writer.send(prefixed(topic, settings.prefix).name, value=serialize(record), partition=partition)
 
         for letter in LETTERS:
             source = {"engagements": dead_letters(Topic("engagements", "", ""))}.get(
@@ -156,7 +156,7 @@ def write_all(settings: Settings) -> None:
             send(MODELS, model(version))
         for version, edges in ((WINDOW, [1.0, 2.0, 4.0]), (WINDOW + 1, [10.0, 20.0, 40.0])):
             send(BINS, BinsVersion(base_version=0, version=version, sequence=1, edges={"age_s": edges}))
-        writer.send(prefixed(EXAMPLES, settings.prefix).name, value=encode_examples(examples()), partition=1)
+        writer.send(prefixed(EXAMPLES, settings.prefix).name, value=serialize_examples(examples()), partition=1)
         owner, deltas = vocabulary(settings)
         for delta in deltas:
             send(VOCAB_DELTAS, delta, delta.shard % VOCAB_DELTAS.partitions)
@@ -177,8 +177,8 @@ def write_views(settings: Settings, owner: VocabularyOwner) -> None:
     records = tweet_records([TWEET], tokenizer.tokenize([TWEET]))
     values = dict(zip(keys.tweets(ids), tweet_values(records, [TWEET], subwords_of(records, tokenizer)), strict=True))
     for kind, entity in ((1, author), (2, viewer), (3, pair)):
-        values[keys.counters(kind, entity)[0]] = layout.encode(counters)[0]
-    values[keys.histories(viewer)[0]] = layout.encode(history)[0]
+        values[keys.counters(kind, entity)[0]] = layout.pack_records(counters)[0]
+    values[keys.histories(viewer)[0]] = layout.pack_records(history)[0]
     updates = view_updates(owner)
     prefix = settings.prefix.encode()
     values |= {prefix + key: value for key, value in zip(updates.keys, updates.values, strict=True)}

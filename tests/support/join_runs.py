@@ -3,7 +3,7 @@
 import numpy as np
 
 from contracts.columnar import CandidatesServed
-from contracts.examples import decode_examples, encode_examples
+from contracts.examples import deserialize_examples, serialize_examples
 from contracts.records import ACTIONS, Engagement, Provenance
 from contracts.settings import JoinSettings
 from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
@@ -113,7 +113,7 @@ class Run:
 
 
 def rows_of(piece):
-    piece = decode_examples(encode_examples(piece))
+    piece = deserialize_examples(serialize_examples(piece))
     return [
         (
             piece.request_ids[i], int(piece.tweet_ids[i]), int(piece.positions[i]), int(piece.at_ms[i]),

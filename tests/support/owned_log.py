@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.columnar import VocabCounts, VocabDelta
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
@@ -43,7 +43,7 @@ class Log:
         self.owner.observe(counts(self.window, occurrences, self.window - 1))
         self.owner.observe(counts(self.window, {}, self.window))
         deltas = self.owner.close_windows()
-        assert self._of_four(occurrences) == {_place(delta): encode(delta) for delta in deltas}
+        assert self._of_four(occurrences) == {_place(delta): serialize(delta) for delta in deltas}
         return deltas
 
     def configure(self, record: VocabConfigured) -> None:
@@ -65,7 +65,7 @@ class Log:
                     owner.observe(counts(self.window, {key: occurrences[key]}, self.window - 1))
             owner.observe(counts(self.window, {}, self.window - 1))  # "this source counted in this window"
             owner.observe(counts(self.window, {}, self.window))
-            found |= {_place(delta): encode(delta) for delta in owner.close_windows()}
+            found |= {_place(delta): serialize(delta) for delta in owner.close_windows()}
         return found
 
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from aiokafka import ConsumerRecord
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed, VocabCounts
-from contracts.examples import decode_examples
-from contracts.partitioning import key_of
+from contracts.examples import deserialize_examples
+from contracts.partitioning import record_key
 from contracts.records import SETTINGS_KEY, Action, Engagement, Provenance, Tweet
 from contracts.settings import Settings, to_environ
 from contracts.topics import (
@@ -64,7 +64,7 @@ HOPS = {  # in the order of the flow
 READY = "[^---Recovery]: Worker ready"
 WORDS = [f"word{i}" for i in range(400)]
 
-_counts_of = Codec(VocabCounts).decode
+_counts_of = Codec(VocabCounts).deserialize
 
 
 def make_tweets(count: int, rng: random.Random) -> list[Tweet]:
@@ -136,13 +136,13 @@ def impressions_of(requests: Sequence[CandidatesServed]) -> list[tuple[str, int,
 async def write_events(writer: KafkaWriter, tweets: Sequence[Tweet], requests: Sequence[CandidatesServed]) -> None:
     """Tweets, requests and what was done with them; without the tick that ends a run."""
     for tweet in tweets:
-        await writer.send(TWEETS, key_of(tweet.id), encode(tweet))
+        await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
         if tweet.id % 100 == 0:  # a producer that sends twice
-            await writer.send(TWEETS, key_of(tweet.id), encode(tweet))
+            await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
     for served in requests:
-        await writer.send(CANDIDATES_SERVED, key_of(served.viewer_id), encode(served))
+        await writer.send(CANDIDATES_SERVED, record_key(served.viewer_id), serialize(served))
         for engagement in engagements_of(served):
-            await writer.send(ENGAGEMENTS, key_of(engagement.viewer_id), encode(engagement))
+            await writer.send(ENGAGEMENTS, record_key(engagement.viewer_id), serialize(engagement))
     await writer.flush()
 
 
@@ -268,7 +268,7 @@ def impressions(settings: Settings) -> list[tuple[str, int, int]]:
     return sorted(
         row
         for record in read_all(settings, EXAMPLES)
-        for examples in [decode_examples(record.value or b"")]
+        for examples in [deserialize_examples(record.value or b"")]
         for row in zip(examples.request_ids, examples.tweet_ids.tolist(), examples.labels.tolist(), strict=True)
     )
 

@@ -5,15 +5,15 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import VocabCounts, VocabDelta
-from contracts.partitioning import key_of
+from contracts.partitioning import record_key
 from contracts.records import SETTINGS_KEY
 from contracts.settings import Settings
 from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
 from driftline.inspect.logs import LogRecord
 from streams.state_records import join_state
-from streams.vocab_settings import decode_settings
+from streams.vocab_settings import deserialize_settings
 from streams.vocabulary_processor import SOURCES
 from tests.support.bin_outcome import BinsOutcome, bins_outcome
 from tests.support.pipeline_runs import read_all
@@ -24,8 +24,8 @@ from vocab.owner.owner import VocabularyOwner
 from vocab.replica.vocabulary import Vocabulary
 from vocab.replica.vocabulary_view import VocabularyView
 
-_counts_of = Codec(VocabCounts).decode
-_delta_of = Codec(VocabDelta).decode
+_counts_of = Codec(VocabCounts).deserialize
+_delta_of = Codec(VocabDelta).deserialize
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def decided(settings: Settings, deltas: Iterable[VocabDelta]) -> Decided:
     admitted = evicted = 0
     for delta in deltas:
         vocabulary.apply(delta)
-        logs[delta.shard].append(encode(delta))
+        logs[delta.shard].append(serialize(delta))
         admitted += len(delta.admitted_keys)
         evicted += len(delta.evicted_keys)
     version = vocabulary.complete_through
@@ -110,8 +110,8 @@ def states_written(settings: Settings) -> set[int]:
 def _committed_deltas(settings: Settings) -> Iterable[VocabDelta]:
     for record in read_all(settings, VOCAB_DELTAS):
         delta = _delta_of(record.value or b"")
-        assert encode(delta) == record.value  # so a digest of what was decoded is one of the log
-        assert record.key == key_of(delta.shard)
+        assert serialize(delta) == record.value  # so a digest of what was decoded is one of the log
+        assert record.key == record_key(delta.shard)
         yield delta
 
 
@@ -126,7 +126,7 @@ def _recovered(settings: Settings, partition: int, counts: Iterable[LogRecord]) 
         if record.offset < offset:
             continue
         if record.key == SETTINGS_KEY:
-            owner.configure(decode_settings(record.value or b""))
+            owner.configure(deserialize_settings(record.value or b""))
         else:
             owner.observe(_counts_of(record.value or b""))
     owner.close_windows()

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from hypothesis import strategies as st
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.columnar import VocabCounts, VocabDelta
 from contracts.records import VocabConfigured
 from contracts.settings import KindSettings, VocabSettings
@@ -133,7 +133,7 @@ def interleaved(log: Log, order: list[bool]) -> list[VocabCounts | VocabConfigur
 def by_shard(deltas: Sequence[VocabDelta]) -> dict[int, list[bytes]]:
     result: dict[int, list[bytes]] = {}
     for delta in deltas:
-        result.setdefault(delta.shard, []).append(encode(delta))
+        result.setdefault(delta.shard, []).append(serialize(delta))
     return result
 
 

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
-from contracts.codec import encode
-from contracts.examples import Examples, encode_examples
+from contracts.codec import serialize
+from contracts.examples import Examples, serialize_examples
 from contracts.records import ModelPublished
 from contracts.settings import Settings, to_environ
 from contracts.topics import EXAMPLES, MODELS, Topic, prefixed
@@ -56,7 +56,7 @@ def published(small: Settings) -> ModelPublished:
     announced = msgspec.structs.replace(save_snapshot(small, VERSION), offsets=LEARNED)
     snapshot.save(Path(announced.path))
     gone = msgspec.structs.replace(announced, version=VERSION + 1, path=announced.path + "-gone")
-    _send(small, MODELS, [(0, encode(announced)), (0, encode(gone))])
+    _send(small, MODELS, [(0, serialize(announced)), (0, serialize(gone))])
     return announced
 
 
@@ -89,8 +89,8 @@ def batches(small: Settings, published: ModelPublished) -> list[Examples]:
 
 
 def _write(settings: Settings, batches: Sequence[Examples]) -> None:
-    newer = encode_examples(replace(batches[0], feature_set="another"))
-    values = [encode_examples(examples) for examples in batches]
+    newer = serialize_examples(replace(batches[0], feature_set="another"))
+    values = [serialize_examples(examples) for examples in batches]
     _send(settings, EXAMPLES, [
         (0, values[0]), (0, values[1]), (0, values[2]), (1, values[3]), (2, b"no examples"), (2, values[4]),
         (3, newer), (3, None),
@@ -185,7 +185,7 @@ def test_a_snapshot_that_is_gone_or_was_never_there_says_what_is(small: Settings
 
 
 def test_ctrl_c_ends_it_and_leaves_no_file(small: Settings, batches: list[Examples], tmp_path: Path) -> None:
-    _send(small, EXAMPLES, [(i % 4, encode_examples(batches[i % 5])) for i in range(400)])
+    _send(small, EXAMPLES, [(i % 4, serialize_examples(batches[i % 5])) for i in range(400)])
     out = tmp_path / "scores.parquet"
     program = (
         "import signal, time\n"

@@ -17,7 +17,7 @@ from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE
 from featurestore.store.counters import aggregate_engagements, aggregate_posts, route
 from featurestore.store.errors import ViewWiped
 from featurestore.store.reader import FeatureReader
-from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, decode, owner_of
+from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, owner_of, unpack_records
 from featurestore.store.writer import FeatureOwner, write_tweets
 from tests.golden.compare import assert_same_bags, assert_same_bits
 from transport.redis.connection import connect
@@ -313,7 +313,7 @@ async def test_totals_survive_in_redis_as_the_layout_says(redis, store):
     await writer.resume()
     await writer.apply([(41, posts[owner])])
     value = await redis.get(Keys(store.prefix).counters(AUTHOR, ids(10))[0])
-    record = decode(COUNTERS_RECORD, [value])[0]
+    record = unpack_records(COUNTERS_RECORD, [value])[0]
     assert value[:8] == (42).to_bytes(8, "big")
     assert record["pane"] == NOW // PANE_MS
     assert record["totals"].tolist() == [2 * (name == "posted") for name in COUNTERS]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from kafka import TopicPartition
 
-from contracts.codec import Codec, encode
-from contracts.partitioning import key_of
+from contracts.codec import Codec, serialize
+from contracts.partitioning import record_key
 from contracts.records import TICK_KEY, DeadLetter, RankedTimeline, Tick, TimelineRequest, Tweet
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, TWEETS, Topic, dead_letters
@@ -41,9 +41,9 @@ class EchoScorer:
                     polled = await asyncio.to_thread(reading.poll, timeout_ms=100)
                     for record in (record for records in polled.values() for record in records):
                         if record.key != TICK_KEY:
-                            ask = Codec(TimelineRequest).decode(record.value)
+                            ask = Codec(TimelineRequest).deserialize(record.value)
                             timeline: RankedTimeline = answer(ask)
-                            await writer.send(TIMELINES_RANKED, key_of(ask.viewer_id), encode(timeline))
+                            await writer.send(TIMELINES_RANKED, record_key(ask.viewer_id), serialize(timeline))
         finally:
             await asyncio.to_thread(reading.close)
 
@@ -86,7 +86,7 @@ async def test_simulated_world_on_kafka_is_answered_and_reacts(settings: Setting
     ):  # fmt: skip
         records = await asyncio.to_thread(read_all, settings, topic)
         assert sum(key != TICK_KEY for _, key, _ in records) == count > 100
-        last = {partition: _ticks.decode(value).tick_ms for partition, key, value in records if key == TICK_KEY}
+        last = {partition: _ticks.deserialize(value).tick_ms for partition, key, value in records if key == TICK_KEY}
         assert last == dict.fromkeys(range(topic.partitions), progress.final_ms)
 
 
@@ -116,7 +116,7 @@ async def test_replayed_file_goes_out_in_order_and_bad_rows_become_dead_letters(
     assert progress.tweets == 2_000
     assert progress.answered == progress.requests > 10
     letters = [
-        Codec(DeadLetter).decode(value)
+        Codec(DeadLetter).deserialize(value)
         for _, _, value in await asyncio.to_thread(read_all, settings, dead_letters(TWEETS))
     ]
     assert sorted((letter.reason, letter.topic, letter.offset) for letter in letters) == [
@@ -126,6 +126,6 @@ async def test_replayed_file_goes_out_in_order_and_bad_rows_become_dead_letters(
     by_partition: dict[int, list[int]] = defaultdict(list)
     for partition, key, value in await asyncio.to_thread(read_all, settings, TWEETS):
         if key != TICK_KEY:
-            by_partition[partition].append(Codec(Tweet).decode(value).created_ms)
+            by_partition[partition].append(Codec(Tweet).deserialize(value).created_ms)
     assert all(times == sorted(times) for times in by_partition.values())
     assert sum(map(len, by_partition.values())) == 2_000

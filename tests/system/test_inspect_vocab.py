@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.columnar import VocabCounts, VocabDelta
 from contracts.errors import VersionRetired
 from contracts.settings import Settings, VocabSettings, to_environ
@@ -65,7 +65,7 @@ def drifted(settings: Settings) -> tuple[Settings, list[VocabDelta]]:
     with producer(settings) as writer:
         for delta in deltas:
             topic = prefixed(VOCAB_DELTAS, settings.prefix).name
-            writer.send(topic, value=encode(delta), partition=delta.shard % VOCAB_DELTAS.partitions)
+            writer.send(topic, value=serialize(delta), partition=delta.shard % VOCAB_DELTAS.partitions)
         writer.flush(timeout=30)
     return settings, deltas
 
@@ -144,7 +144,7 @@ async def test_a_worker_exports_drift_by_partition(settings):
                         source_topic=topic, source_partition=partition,
                     )
                 )  # fmt: skip
-    await processor.process([record_of(VOCAB_COUNTS, i, encode(frame)) for i, frame in enumerate(records)])
+    await processor.process([record_of(VOCAB_COUNTS, i, serialize(frame)) for i, frame in enumerate(records)])
     await redis.aclose()
     measures = processor.owner.drift.measures(3)
     assert measures.admitted > 0

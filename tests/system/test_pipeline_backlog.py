@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contracts.codec import encode
-from contracts.partitioning import key_of
+from contracts.codec import serialize
+from contracts.partitioning import record_key
 from contracts.records import Action, Engagement, Entities, Tweet
 from contracts.settings import FeatureSettings, Settings
 from contracts.topics import ENGAGEMENTS, TWEETS
@@ -41,10 +41,10 @@ async def write_backlog(settings: Settings, count: int, padding: int) -> int:
     size = 0
     async with KafkaWriter(settings) as writer:
         for tweet, engagement in events(count, padding, random.Random(1)):
-            values = encode(tweet), encode(engagement)
+            values = serialize(tweet), serialize(engagement)
             size += sum(map(len, values))
-            await writer.send(TWEETS, key_of(tweet.id), values[0])
-            await writer.send(ENGAGEMENTS, key_of(engagement.viewer_id), values[1])
+            await writer.send(TWEETS, record_key(tweet.id), values[0])
+            await writer.send(ENGAGEMENTS, record_key(engagement.viewer_id), values[1])
         await writer.send_tick(INPUTS, END_MS)
     return size
 

@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import COUNTERS, VIEWER
 from contracts.records import TICK_KEY, Action, DeadLetter, Engagement, Tick, Tweet
 from contracts.settings import Settings, to_environ
 from contracts.topics import ENGAGEMENTS, TWEETS, Topic, dead_letters
-from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, decode
+from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, unpack_records
 from sources.foreign import tweet_from_foreign_json
 from tests.support.pipeline_runs import BEGIN_MS, END_MS, INPUTS, counted_tokens, drained, read_all, worker
 from transport.kafka import admin as kafka_admin
@@ -51,7 +51,7 @@ def tweet(number: int, at_ms: int, **fields) -> Tweet:
 
 def altered(record, **fields) -> bytes:
     """The record's JSON with other values; a field of None is left out."""
-    values = {**msgspec.json.decode(encode(record)), **fields}
+    values = {**msgspec.json.decode(serialize(record)), **fields}
     return json.dumps({name: value for name, value in values.items() if value is not None}).encode()
 
 
@@ -64,19 +64,19 @@ V1 = b'{"id_str":"40","full_text":"from v1 #vone","user":{"id_str":"9","screen_n
 V2_TIME, V1_TIME = b"2025-10-09T08:54:20.000Z", b"Thu Oct 09 08:54:30 +0000 2025"
 
 GOOD_TWEETS = [
-    Sent(encode(tweet(1, 0)), window=0),
-    Sent(encode(tweet(2, 10_000)), window=0),
+    Sent(serialize(tweet(1, 0)), window=0),
+    Sent(serialize(tweet(2, 10_000)), window=0),
     Sent(V2 % V2_TIME, window=0),
     Sent(V1 % V1_TIME, window=0, key=None),
-    Sent(encode(tweet(3, 70_000)), window=1),
-    Sent(encode(tweet(4, 45_000)), window=0),  # out of order, within the lateness
-    Sent(encode(tweet(5, 200_000)), window=3),  # windows 0 and 1 are closed now
-    Sent(encode(tweet(6, 5_000)), window=2),  # later than that: the oldest open window takes it
-    Sent(encode(tweet(1, 0))),  # a producer's second try: neither counted nor a fault
-    Sent(encode(tweet(2, 199_000, text="an edit of a tweet that was counted"))),
-    Sent(encode(tweet(7, 201_000, text="nul \x00 and \u202e and \U0001f600")), window=3),
-    Sent(encode(tweet(8, 202_000, text="")), window=3),
-    Sent(encode(tweet(9, 203_000, text="x" * 25_000)), window=3),
+    Sent(serialize(tweet(3, 70_000)), window=1),
+    Sent(serialize(tweet(4, 45_000)), window=0),  # out of order, within the lateness
+    Sent(serialize(tweet(5, 200_000)), window=3),  # windows 0 and 1 are closed now
+    Sent(serialize(tweet(6, 5_000)), window=2),  # later than that: the oldest open window takes it
+    Sent(serialize(tweet(1, 0))),  # a producer's second try: neither counted nor a fault
+    Sent(serialize(tweet(2, 199_000, text="an edit of a tweet that was counted"))),
+    Sent(serialize(tweet(7, 201_000, text="nul \x00 and \u202e and \U0001f600")), window=3),
+    Sent(serialize(tweet(8, 202_000, text="")), window=3),
+    Sent(serialize(tweet(9, 203_000, text="x" * 25_000)), window=3),
 ]
 LONELY = tweet(50, YEAR_MS)
 BAD_TWEETS = [
@@ -96,10 +96,10 @@ BAD_TWEETS = [
     bad(altered(tweet(20, 0), id=2**70)),
     bad(altered(tweet(20, 0), text="\ud83d half a pair of surrogates")),
     bad(altered(tweet(20, 0), text="x" * 25_001)),
-    bad(encode(tweet(20, 0)).replace(b"only20", b"\xff\xfe"), "invalid_utf8"),
+    bad(serialize(tweet(20, 0)).replace(b"only20", b"\xff\xfe"), "invalid_utf8"),
     bad(altered(tweet(20, 0), created_ms=0)),
     bad(altered(tweet(20, 0), v=2, shape="of the future"), "unknown_version"),
-    bad(encode(LONELY), "time_ahead"),
+    bad(serialize(LONELY), "time_ahead"),
     bad(V2.replace(b"30", b"9223372036854775808") % V2_TIME, "bad_id"),
     bad(b'{"data": [%b, %b]}' % (V2 % V2_TIME, V2 % V2_TIME), "not_one_tweet"),
     bad(V1 % b"Thu Jan 01 00:00:00 +0000 1970", "bad_time"),
@@ -112,12 +112,12 @@ def engagement(tweet_id: int, at_ms: int) -> Engagement:
 
 ODD = engagement(20, 0)
 GOOD_ENGAGEMENTS = [
-    Sent(encode(engagement(1, 0)), window=0),
-    Sent(encode(engagement(2, 200_000)), window=0),
-    Sent(encode(engagement(3, 190_000)), window=0),
-    Sent(encode(engagement(4, 5_000)), window=0),  # later than the lateness: it counts all the same
-    Sent(encode(engagement(1, 0))),  # a producer's second try
-    Sent(encode(engagement(1, 210_000)), window=0),  # the same action again, later
+    Sent(serialize(engagement(1, 0)), window=0),
+    Sent(serialize(engagement(2, 200_000)), window=0),
+    Sent(serialize(engagement(3, 190_000)), window=0),
+    Sent(serialize(engagement(4, 5_000)), window=0),  # later than the lateness: it counts all the same
+    Sent(serialize(engagement(1, 0))),  # a producer's second try
+    Sent(serialize(engagement(1, 210_000)), window=0),  # the same action again, later
 ]
 BAD_ENGAGEMENTS = [
     bad(None),
@@ -129,9 +129,9 @@ BAD_ENGAGEMENTS = [
     bad(altered(ODD, action="poke")),
     bad(altered(ODD, viewer_id=2**63)),
     bad(altered(ODD, at_ms=0)),
-    bad(encode(ODD).replace(b'"like"', b'"\xff"')),
+    bad(serialize(ODD).replace(b'"like"', b'"\xff"')),
     bad(altered(ODD, v=2), "unknown_version"),
-    bad(encode(engagement(21, YEAR_MS)), "time_ahead"),
+    bad(serialize(engagement(21, YEAR_MS)), "time_ahead"),
 ]
 
 
@@ -158,7 +158,7 @@ def send(settings: Settings, inputs: dict[Topic, list[Sent]]) -> list[tuple]:
                 client.send(
                     settings.prefix + topic.name,
                     key=TICK_KEY,
-                    value=encode(Tick(tick_ms=END_MS)),
+                    value=serialize(Tick(tick_ms=END_MS)),
                     partition=partition,
                 )
         client.flush()
@@ -170,7 +170,7 @@ def letters_of(settings: Settings) -> list[tuple]:
     found = []
     for topic in (TWEETS, ENGAGEMENTS):
         for record in read_all(settings, dead_letters(topic)):
-            letter = Codec(DeadLetter).decode(record.value)
+            letter = Codec(DeadLetter).deserialize(record.value)
             assert (record.partition, record.key) == (letter.partition, letter.key)
             found.append((letter.reason, letter.topic, letter.partition, letter.offset, letter.key, letter.value))
     return sorted(found, key=repr)
@@ -247,6 +247,6 @@ def assert_counted_once(settings: Settings) -> None:
 
     (key,) = Keys(settings.prefix).counters(VIEWER, np.array([VIEWER_ID], np.uint64))
     with connect_blocking(settings) as redis:
-        totals = decode(COUNTERS_RECORD, [redis.get(key)])["totals"][0]
+        totals = unpack_records(COUNTERS_RECORD, [redis.get(key)])["totals"][0]
     good = sum(sent.window is not None for sent in GOOD_ENGAGEMENTS)
     assert dict(zip(COUNTERS, totals.tolist(), strict=True)) == dict.fromkeys(COUNTERS, 0) | {"like": good}

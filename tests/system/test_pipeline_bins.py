@@ -62,7 +62,7 @@ def test_killed_workers_leave_the_bins_of_a_run_without_kills(settings, tmp_path
 
     bins = Bins()
     for record in read_all(settings, BINS):
-        bins.apply(Codec(BinsVersion).decode(record.value))
+        bins.apply(Codec(BinsVersion).deserialize(record.value))
     newest = bins.at(bins.complete_through)
     cuts = newest.edges[NUMBER["age_s"]].tolist()
     assert len(cuts) == settings.bins.bins - 1

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from contracts.codec import Codec, encode
-from contracts.partitioning import key_of
+from contracts.codec import Codec, serialize
+from contracts.partitioning import record_key
 from contracts.records import RankedTimeline, TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import TIMELINE_REQUESTS, TIMELINES_RANKED
@@ -20,7 +20,7 @@ UNKNOWN = 999_999_999
 async def ask(settings: Settings, *requests: TimelineRequest) -> None:
     async with KafkaWriter(settings) as writer:
         for request in requests:
-            await writer.send(TIMELINE_REQUESTS, key_of(request.viewer_id), encode(request))
+            await writer.send(TIMELINE_REQUESTS, record_key(request.viewer_id), serialize(request))
 
 
 def request(name: str, candidates: list[int] | None = None) -> TimelineRequest:
@@ -28,8 +28,8 @@ def request(name: str, candidates: list[int] | None = None) -> TimelineRequest:
 
 
 def answers(settings: Settings) -> dict[str, RankedTimeline]:
-    decode = Codec(RankedTimeline).decode
-    found = [decode(record.value or b"") for record in read_all(settings, TIMELINES_RANKED)]
+    deserialize = Codec(RankedTimeline).deserialize
+    found = [deserialize(record.value or b"") for record in read_all(settings, TIMELINES_RANKED)]
     assert len({answer.request_id for answer in found}) == len(found)
     return {answer.request_id: answer for answer in found}
 

@@ -69,7 +69,7 @@ def test_killed_workers_count_every_tweet_and_impression_once(settings, tmp_path
     assert impressions(settings) == impressions_of(requests)
 
     vocabulary = Vocabulary(settings.vocab)
-    delta_of = Codec(VocabDelta).decode
+    delta_of = Codec(VocabDelta).deserialize
     for record in read_all(settings, VOCAB_DELTAS):
         vocabulary.apply(delta_of(record.value))  # raises on a gap, a repeat or a reorder
     assert vocabulary.complete_through >= (BEGIN_MS + SPAN_MS) // settings.time.window_ms

@@ -14,7 +14,7 @@ import pytest
 from contracts.columnar import COUNTERS, VIEWER
 from contracts.settings import Settings
 from driftline.servers.local import Server, running, start_kafka, start_redis
-from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, decode
+from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, unpack_records
 from tests.support.pipeline_runs import (
     END_MS,
     INPUTS,
@@ -66,7 +66,7 @@ def assert_exactly_once(settings: Settings, tweets, requests) -> None:
     assert impressions(settings) == impressions_of(requests)
     keys = Keys(settings.prefix).counters(VIEWER, np.arange(VIEWERS, dtype=np.uint64))
     with connect_blocking(settings) as redis:
-        totals = decode(COUNTERS_RECORD, redis.mget(keys))["totals"].sum(axis=0)
+        totals = unpack_records(COUNTERS_RECORD, redis.mget(keys))["totals"].sum(axis=0)
     shown = len(requests) * PLACES
     assert dict(zip(COUNTERS, totals.tolist(), strict=True)) == dict.fromkeys(COUNTERS, 0) | {
         "seen": shown, "like": shown // 2

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.codec import encode
-from contracts.partitioning import key_of
+from contracts.codec import serialize
+from contracts.partitioning import record_key
 from contracts.records import Tweet
 from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_STATE
@@ -65,7 +65,7 @@ async def write_newcomers(settings: Settings) -> None:
     async with KafkaWriter(settings) as writer:
         for i in range(40):
             tweet = Tweet(id=90_000 + i, created_ms=END_MS, author_id=80_000 + i, author="new", text="hello")
-            await writer.send(TWEETS, key_of(tweet.id), encode(tweet))
+            await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
         await writer.send_tick(INPUTS, END_MS + 600_000)
 
 
@@ -112,7 +112,7 @@ async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypat
         frames += [frame for owner, frame in [*counts, *counter.markers(1)] if owner == 0]
     redis = connect(settings)
     former = VocabularyProcessor(settings, 0, redis)
-    await former.process([record_of(VOCAB_COUNTS, offset, encode(frame)) for offset, frame in enumerate(frames)])
+    await former.process([record_of(VOCAB_COUNTS, offset, serialize(frame)) for offset, frame in enumerate(frames)])
     with connect_blocking(settings) as view:
         keys = list(view.scan_iter(settings.prefix + "*"))
         values = view.mget(keys)

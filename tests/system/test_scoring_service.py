@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.errors import ServerUnavailable
-from contracts.partitioning import key_of, partition_of
+from contracts.partitioning import partition_of, record_key
 from contracts.records import TICK_KEY, DeadLetter, RankedTimeline, Tick
 from contracts.served import served_features
 from contracts.settings import Settings, VocabSettings, to_environ
@@ -42,9 +42,9 @@ pytestmark = pytest.mark.services
 
 SMALL = VocabSettings.uniform(capacity=128, rare_slots=64)
 DECODE = {
-    TIMELINES_RANKED.name: Codec(RankedTimeline).decode,
-    CANDIDATES_SERVED.name: Codec(CandidatesServed).decode,
-    dead_letters(TIMELINE_REQUESTS).name: Codec(DeadLetter).decode,
+    TIMELINES_RANKED.name: Codec(RankedTimeline).deserialize,
+    CANDIDATES_SERVED.name: Codec(CandidatesServed).deserialize,
+    dead_letters(TIMELINE_REQUESTS).name: Codec(DeadLetter).deserialize,
 }
 TWEETS = [make_tweet(number) for number in range(100, 140)]
 
@@ -62,7 +62,7 @@ class Record:
 
 def records(*values, begin=0):
     return [
-        Record(value if isinstance(value, bytes) else encode(value), offset=begin + i)
+        Record(value if isinstance(value, bytes) else serialize(value), offset=begin + i)
         for i, value in enumerate(values)
     ]
 
@@ -91,8 +91,8 @@ async def test_named_candidates_are_ranked_and_unknown_ones_reported(settings, r
     assert [tweet.id for tweet in timeline.tweets] == served.tweet_ids.tolist() == [120, 110, 100]
     assert timeline.missing == [5]
     assert timeline.ranker == "fallback-recency"
-    assert {output.key for output in outputs} == {key_of(1)}
-    assert {output.partition for output in outputs} == {partition_of(key_of(1), 4)}
+    assert {output.key for output in outputs} == {record_key(1)}
+    assert {output.partition for output in outputs} == {partition_of(record_key(1), 4)}
 
 
 async def test_a_request_without_candidates_gets_the_newest_tweets(settings, redis):
@@ -112,7 +112,7 @@ async def test_an_empty_store_gives_an_empty_timeline(settings, redis):
 
 async def test_repeats_are_answered_once_and_what_is_no_request_is_set_aside(settings, redis):
     scorer = processor(settings, redis)
-    bad = records(b"{", encode(make_request(3)).replace(b'"v":1', b'"v":7'), begin=10)
+    bad = records(b"{", serialize(make_request(3)).replace(b'"v":1', b'"v":7'), begin=10)
     outputs = await scorer.process([*records(make_request(1), make_request(1), make_request(2)), *bad])
     assert [timeline.request_id for timeline in of(outputs, TIMELINES_RANKED)] == ["r1", "r2"]
     letters = of(outputs, dead_letters(TIMELINE_REQUESTS))
@@ -125,7 +125,7 @@ async def test_repeats_are_answered_once_and_what_is_no_request_is_set_aside(set
 
 async def test_ticks_are_passed_on_at_their_places_and_a_broken_one_set_aside(settings, redis):
     def tick(offset: int) -> Record:
-        return Record(encode(Tick(tick_ms=BEGIN_MS + offset)), key=TICK_KEY, offset=offset)
+        return Record(serialize(Tick(tick_ms=BEGIN_MS + offset)), key=TICK_KEY, offset=offset)
 
     broken = Record(b"{}", key=TICK_KEY, offset=3)
     first, second = records(make_request(1), begin=4), records(make_request(2), begin=6)
@@ -134,7 +134,7 @@ async def test_ticks_are_passed_on_at_their_places_and_a_broken_one_set_aside(se
     served = [output for output in outputs if output.topic == CANDIDATES_SERVED.name]
     assert [output.key == TICK_KEY for output in served] == [True, False, True, False, True]
     ticks = [output for output in served if output.key == TICK_KEY]
-    assert [Codec(Tick).decode(output.value).tick_ms - BEGIN_MS for output in ticks] == [2, 5, 7]
+    assert [Codec(Tick).deserialize(output.value).tick_ms - BEGIN_MS for output in ticks] == [2, 5, 7]
     assert {output.partition for output in ticks} == {2}
 
 
@@ -180,7 +180,7 @@ async def test_requests_wait_for_a_redis_that_is_away_and_are_then_answered(sett
     settings = msgspec.structs.replace(settings, redis=f"redis://127.0.0.1:{port}/0")
     kafka_admin.apply(settings)
     async with KafkaWriter(settings) as writer:
-        await writer.send(TIMELINE_REQUESTS, key_of(1), encode(make_request(1, candidates=[100, 120])))
+        await writer.send(TIMELINE_REQUESTS, record_key(1), serialize(make_request(1, candidates=[100, 120])))
         await writer.flush()
     stop, before = asyncio.Event(), hop_records()
     service = asyncio.create_task(run(settings, stop))
@@ -250,12 +250,12 @@ async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_pat
     kafka_admin.apply(settings)
     before_kills, count, log = 3_000, 3_200, tmp_path / "scorer.log"
     async with KafkaWriter(settings) as writer:
-        await writer.send(MODELS, b"timeline", encode(save_snapshot(settings, 1)))
+        await writer.send(MODELS, b"timeline", serialize(save_snapshot(settings, 1)))
         for i in range(before_kills):
             request = make_request(i, candidates=list(range(100, 130)), limit=10)
-            await writer.send(TIMELINE_REQUESTS, key_of(i), encode(request))
+            await writer.send(TIMELINE_REQUESTS, record_key(i), serialize(request))
             if i % 50 == 0:  # a client that sends twice
-                await writer.send(TIMELINE_REQUESTS, key_of(i), encode(request))
+                await writer.send(TIMELINE_REQUESTS, record_key(i), serialize(request))
         await writer.send(TIMELINE_REQUESTS, b"1", b"no request")
         await writer.send_tick([TIMELINE_REQUESTS], BEGIN_MS)
         await writer.flush()
@@ -266,9 +266,9 @@ async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_pat
                 wait_until(lambda share=share: unanswered(settings) <= total * share, process, log)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-        await writer.send(MODELS, b"timeline", encode(save_snapshot(settings, 2)))
+        await writer.send(MODELS, b"timeline", serialize(save_snapshot(settings, 2)))
         for i in range(before_kills, count):
-            await writer.send(TIMELINE_REQUESTS, key_of(i), encode(make_request(i, candidates=[100, 101])))
+            await writer.send(TIMELINE_REQUESTS, record_key(i), serialize(make_request(i, candidates=[100, 101])))
         await writer.flush()
     with scorer(settings, log) as process:
         wait_until(lambda: unanswered(settings) == 0, process, log)
@@ -278,7 +278,7 @@ async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_pat
     timelines, served = read_all(settings, TIMELINES_RANKED), read_all(settings, CANDIDATES_SERVED)
     assert Counter(timeline.request_id for _, timeline in timelines) == Counter(f"r{i}" for i in range(count))
     assert Counter(record.request_id for _, record in served) == Counter(f"r{i}" for i in range(count))
-    assert all(key == key_of(timeline.viewer_id) for key, timeline in timelines)
+    assert all(key == record_key(timeline.viewer_id) for key, timeline in timelines)
     late = {timeline.model_version for _, timeline in timelines if timeline.viewer_id >= before_kills}
     assert late == {2} <= {timeline.model_version for _, timeline in timelines} <= {1, 2}
     assert [letter.reason for _, letter in read_all(settings, dead_letters(TIMELINE_REQUESTS))] == ["malformed"]

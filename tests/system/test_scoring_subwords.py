@@ -71,7 +71,7 @@ async def serve(settings, redis, model: Predictor | None) -> tuple[dict[int, int
     scorer = ScoringProcessor(settings, FeatureReader(redis, settings), lambda: model)
     outputs = await scorer.process(records(make_request(1, candidates=list(TEXTS))))
     (value,) = [output.value for output in outputs if output.topic == CANDIDATES_SERVED.name]
-    served = Codec(CandidatesServed).decode(value)
+    served = Codec(CandidatesServed).deserialize(value)
     return {tweet: row for row, tweet in enumerate(served.tweet_ids.tolist())}, served
 
 

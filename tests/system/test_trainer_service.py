@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from kafka import KafkaProducer
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.errors import ServerUnavailable
-from contracts.examples import encode_examples
+from contracts.examples import serialize_examples
 from contracts.records import DeadLetter, ModelPublished
 from contracts.settings import Settings, to_environ
 from contracts.topics import BINS, EXAMPLES, MODELS, VOCAB_DELTAS, Topic, dead_letters, prefixed
@@ -67,13 +67,13 @@ class _Writer:
     def write_versions(self) -> None:
         deltas = self.world.vocabulary_log(self.settings, range(WINDOWS[0], WINDOWS[0] + 4))
         bins = self.world.bins_log(range(WINDOWS[0], WINDOWS[0] + 4))
-        self._send(VOCAB_DELTAS, [(delta.shard % VOCAB_DELTAS.partitions, encode(delta)) for delta in deltas])
-        self._send(BINS, [(0, encode(version)) for version in bins])
+        self._send(VOCAB_DELTAS, [(delta.shard % VOCAB_DELTAS.partitions, serialize(delta)) for delta in deltas])
+        self._send(BINS, [(0, serialize(version)) for version in bins])
 
     def write_examples(self, begin: int, end: int) -> None:
         for number in range(begin, end):
             at_ms = (WINDOWS[0] + 1) * 60_000 + number * 3_000
-            value = encode_examples(self.world.examples(5, at_ms)[0]) if number % 20 != 13 else b"no examples"
+            value = serialize_examples(self.world.examples(5, at_ms)[0]) if number % 20 != 13 else b"no examples"
             self._send(EXAMPLES, [(number % EXAMPLES.partitions, value)])
 
     def _send(self, topic: Topic, records: list[tuple[int, bytes]]) -> None:
@@ -96,7 +96,7 @@ class _Follower:
 
     def __init__(self, settings: Settings, topic: Topic, record_type: type) -> None:
         self._consumer = consumer(settings, [topic])
-        self._decode = Codec(record_type).decode
+        self._decode = Codec(record_type).deserialize
         self.records: list = []
 
     def read(self) -> list:
@@ -156,7 +156,7 @@ def test_a_killed_trainer_ends_with_the_weights_of_one_that_was_not(
 
     announced = [record for record in models.read() if record.name == small.trainer.name]
     by_version = {record.version: record for record in announced}
-    assert len({encode(record) for record in announced}) == len(by_version), "announced twice, and differently"
+    assert len({serialize(record) for record in announced}) == len(by_version), "announced twice, and differently"
     assert {record.epoch for record in announced} == {1, 2}
     for twin in models.records:
         if twin.name == "whole" and twin.version <= VERSIONS:

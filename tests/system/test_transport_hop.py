@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from contracts.errors import ServerUnavailable
-from contracts.partitioning import key_of
+from contracts.partitioning import record_key
 from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, MODELS, TWEETS, VOCAB_COUNTS, Topic
 from tests.support.transport_hops import Counting, assert_each_counted_once, drained, eventually, read_visible
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.services
 async def write(settings: Settings, topic: Topic, count: int) -> None:
     async with KafkaWriter(settings) as writer:
         for number in range(count):
-            await writer.send(topic, key_of(number), b"%d" % number)
+            await writer.send(topic, record_key(number), b"%d" % number)
 
 
 @asynccontextmanager

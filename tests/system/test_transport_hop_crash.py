@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.partitioning import key_of
+from contracts.partitioning import record_key
 from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS
 from tests.support.transport_hops import (
@@ -31,7 +31,7 @@ TOPICS = [TWEETS, VOCAB_COUNTS]
 async def write_tweets(settings: Settings, count: int) -> None:
     async with KafkaWriter(settings) as writer:
         for number in range(count):
-            await writer.send(TWEETS, key_of(number), b"%d" % number)
+            await writer.send(TWEETS, record_key(number), b"%d" % number)
 
 
 def counting_hop(settings: Settings) -> ExactlyOnceHop:
@@ -110,7 +110,7 @@ async def test_instances_that_join_and_leave_in_mid_stream_lose_and_double_nothi
 
         async def stream(numbers: range) -> None:
             for number in numbers:
-                await writer.send(TWEETS, key_of(number), b"%d" % number)
+                await writer.send(TWEETS, record_key(number), b"%d" % number)
                 if number % 50 == 0:
                     await asyncio.sleep(0.005)
 

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.columns import Ragged
 from contracts.errors import BadRecord
-from contracts.examples import Examples, encode_examples
+from contracts.examples import Examples, serialize_examples
 from tests.support.trainer_world import World
 from trainer.check_examples import read_examples
 
@@ -28,12 +28,12 @@ def _retyped(value: bytes, name: str, column: pa.Array) -> bytes:
 
 
 def test_a_good_record_is_read(examples: Examples) -> None:
-    assert read_examples(encode_examples(examples)).labels.tolist() == examples.labels.tolist()
+    assert read_examples(serialize_examples(examples)).labels.tolist() == examples.labels.tolist()
 
 
 def test_another_feature_set_is_named(examples: Examples) -> None:
     with pytest.raises(BadRecord, match="feature set other") as caught:
-        read_examples(encode_examples(replace(examples, feature_set="other")))
+        read_examples(serialize_examples(replace(examples, feature_set="other")))
     assert caught.value.reason == "feature_set"
 
 
@@ -45,7 +45,7 @@ def test_bytes_that_are_no_examples_are_malformed(value: bytes | None) -> None:
 
 
 def test_cut_records_are_malformed(examples: Examples) -> None:
-    value = encode_examples(examples)
+    value = serialize_examples(examples)
     for length in range(0, len(value) - 16, max(len(value) // 50, 1)):
         with pytest.raises(BadRecord):
             read_examples(value[:length])
@@ -56,17 +56,17 @@ def test_weights_that_cannot_be_are_malformed(examples: Examples, weight: float)
     weights = examples.weights.copy()
     weights[3] = weight
     with pytest.raises(BadRecord, match="weights"):
-        read_examples(encode_examples(replace(examples, weights=weights)))
+        read_examples(serialize_examples(replace(examples, weights=weights)))
 
 
 def test_missing_splits_and_other_widths_are_malformed(examples: Examples) -> None:
     features = examples.features
     fewer = replace(features, candidate_keys={"text": features.candidate_keys["text"]})
     with pytest.raises(BadRecord, match="splits"):
-        read_examples(encode_examples(replace(examples, features=fewer)))
+        read_examples(serialize_examples(replace(examples, features=fewer)))
     narrow = replace(features, candidate_dense=features.candidate_dense[:, :-1].copy())
     with pytest.raises(BadRecord, match="widths"):
-        read_examples(encode_examples(replace(examples, features=narrow)))
+        read_examples(serialize_examples(replace(examples, features=narrow)))
 
 
 def test_values_and_vectors_that_are_not_those_of_the_feature_set_are_malformed(examples: Examples) -> None:
@@ -86,7 +86,7 @@ def test_values_and_vectors_that_are_not_those_of_the_feature_set_are_malformed(
         ({"candidate_vectors": {"image": np.zeros((len(features), 2), np.float32)}}, "vectors are not"),
     ):
         with pytest.raises(BadRecord, match=complaint) as caught:
-            read_examples(encode_examples(replace(examples, features=replace(features, **changed))))
+            read_examples(serialize_examples(replace(examples, features=replace(features, **changed))))
         assert caught.value.reason == "malformed"
 
 
@@ -94,7 +94,7 @@ def test_values_and_vectors_that_are_not_those_of_the_feature_set_are_malformed(
 def test_columns_of_another_type_are_malformed(examples: Examples, name: str) -> None:
     column = pa.array([{"a": 1}] * len(examples))
     with pytest.raises(BadRecord) as caught:
-        read_examples(_retyped(encode_examples(examples), name, column))
+        read_examples(_retyped(serialize_examples(examples), name, column))
     assert caught.value.reason == "malformed"
 
 
@@ -102,4 +102,4 @@ def test_keys_of_another_width_are_malformed(examples: Examples) -> None:
     bags: Ragged = examples.features.candidate_keys["text"]
     column = pa.ListArray.from_arrays(pa.array(bags.offsets.astype(np.int32)), pa.array(bags.keys.astype(np.float64)))
     with pytest.raises(BadRecord):
-        read_examples(_retyped(encode_examples(examples), "candidate_keys.text", column))
+        read_examples(_retyped(serialize_examples(examples), "candidate_keys.text", column))

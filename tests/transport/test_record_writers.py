@@ -87,7 +87,7 @@ async def test_a_tick_reaches_every_partition(settings: Settings, writer_type: t
         await writer.send_tick([TWEETS, ENGAGEMENTS], 1_700_000_000_000)
     for topic in (TWEETS, ENGAGEMENTS):
         for records in (await read_visible(settings, topic)).values():
-            assert [(record.key, Codec(Tick).decode(record.value)) for record in records] == [
+            assert [(record.key, Codec(Tick).deserialize(record.value)) for record in records] == [
                 (TICK_KEY, Tick(tick_ms=1_700_000_000_000))
             ]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.codec import Codec, encode
+from contracts.codec import Codec, serialize
 from contracts.columnar import VocabCounts
 from contracts.records import Tweet
 from contracts.settings import VocabSettings
@@ -42,7 +42,7 @@ def test_every_owner_partition_hears_of_every_window_with_its_own_keys():
         assert (shard_of(frame.keys, SHARDS) % PARTITIONS == partition).all()
         assert (frame.keys[1:] > frame.keys[:-1]).all()
         assert set(frame.languages.tolist()) <= {language_code("en")}
-        assert Codec(VocabCounts).decode(encode(frame)).tokens == frame.tokens
+        assert Codec(VocabCounts).deserialize(serialize(frame)).tokens == frame.tokens
         total[frame.window].update(dict(zip(frame.keys.tolist(), frame.counts.tolist(), strict=True)))
     words = {word: key_of(Namespace.WORD, word) for word in "abd"}
     assert (total[5][words["a"]], total[5][words["b"]], total[5][words["d"]]) == (1, 1, 1)
@@ -146,7 +146,7 @@ def decisions(texts: list[str], windows: np.ndarray, sizes: list[int], partition
     for partition, frame in counter.markers(int(windows[-1]) + 40):
         owners[partition].observe(frame)
     deltas += [delta for owner in owners for delta in owner.close_windows()]
-    return {shard: [encode(delta) for delta in deltas if delta.shard == shard] for shard in range(SHARDS)}
+    return {shard: [serialize(delta) for delta in deltas if delta.shard == shard] for shard in range(SHARDS)}
 
 
 def test_admitted_tokens_are_spelled_for_people():

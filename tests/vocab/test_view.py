@@ -62,7 +62,7 @@ def test_every_admitted_key_is_in_its_bucket_and_nothing_else_is():
     assert {value[:VERSION_BYTES] for value in updates.values} == {owner.version.to_bytes(8, "big")}
     shown = {}
     for key, value in zip(updates.keys[:-1], updates.values[:-1], strict=True):
-        bucket = bucket_codec.decode(value[VERSION_BYTES:])
+        bucket = bucket_codec.deserialize(value[VERSION_BYTES:])
         assert all(key.endswith(b":%d" % (k >> 54)) for k in bucket.keys.tolist())
         shown.update(zip(bucket.tokens, bucket.slots.tolist(), strict=True))
     assert set(shown) == {"steady", "old", "new"}
@@ -73,7 +73,7 @@ def test_every_admitted_key_is_in_its_bucket_and_nothing_else_is():
 def test_lists_are_bounded():
     tags = {f"tag{i}": 5 + i % 7 for i in range(500)}
     owner = an_owner([tags, tags])
-    lists = lists_codec.decode(view_updates(owner).values[-1][VERSION_BYTES:])
+    lists = lists_codec.deserialize(view_updates(owner).values[-1][VERSION_BYTES:])
     lengths = {ALL: LIST_LENGTH, UND: LANGUAGE_LIST_LENGTH}
     assert len(lists.list_lengths) == 2 * len(HORIZONS)  # nothing rises or falls yet
     for language, length in zip(lists.list_languages.tolist(), lists.list_lengths.tolist(), strict=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.codec import Codec, Frame, encode
+from contracts.codec import Codec, Frame, serialize
 from contracts.columnar import I32, I64, U8, U16, U32, U64
 from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.records import VocabConfigured
@@ -116,14 +116,14 @@ def pack(owner: "VocabularyOwner") -> bytes:
         spelled_tokens=[token for spelled in spellings for token in spelled.of(spelled.keys)],
         trends=trends_state.pack(owner.trends, owner.drift),
     )
-    return encode(state)
+    return serialize(state)
 
 
 def unpack(data: bytes, settings: VocabSettings) -> OwnerState:
     """The state in `data`. Raises `SnapshotInvalid` for bytes that are none, or of another vocabulary than `settings`
     name, and `SettingsError` for another number of shards."""
     try:
-        state = _CODEC.decode(data)
+        state = _CODEC.deserialize(data)
     except BadRecord as error:
         raise SnapshotInvalid(
             f"vocabulary state: {error}; if a release with one table for all kinds of tokens wrote it, begin a new "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.codec import encode
+from contracts.codec import serialize
 from contracts.columnar import VocabDelta
 from contracts.errors import BadRecord, ChainBroken, SettingsError, VersionNotReached, VersionRetired
 from contracts.settings import VocabSettings
@@ -196,7 +196,7 @@ class Vocabulary:
 
     def _agreed_layout(self, deltas: list[VocabDelta]) -> Layout:
         """The layout from this version on. Raises `ChainBroken` where shards took different settings."""
-        changes = {encode(delta.settings) for delta in deltas if delta.settings is not None}
+        changes = {serialize(delta.settings) for delta in deltas if delta.settings is not None}
         if len(changes) > 1 or (changes and any(delta.settings is None for delta in deltas)):
             raise ChainBroken(
                 f"vocabulary {self._name}, version {deltas[0].version}: shards differ in their settings"

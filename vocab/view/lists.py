@@ -219,7 +219,7 @@ def _of_language(owner: "VocabularyOwner", language: int) -> Iterator[_List]:
 def _newest_first(values: Sequence[bytes | None]) -> list[tuple[int, Lists]]:
     """(version, lists) of all owners that have written any."""
     decoded = [
-        (int.from_bytes(value[:VERSION_BYTES], "big"), lists_codec.decode(value[VERSION_BYTES:]))
+        (int.from_bytes(value[:VERSION_BYTES], "big"), lists_codec.deserialize(value[VERSION_BYTES:]))
         for value in values
         if value is not None
     ]

@@ -69,7 +69,7 @@ async def read_token(redis: Redis, settings: Settings, namespace: Namespace, tok
 
 def token_in(value: bytes, namespace: Namespace, token: str) -> tuple[int, ShownToken | None]:
     """(version of the bucket's value, a canonical token in it or None)."""
-    version, bucket = int.from_bytes(value[:VERSION_BYTES], "big"), bucket_codec.decode(value[VERSION_BYTES:])
+    version, bucket = int.from_bytes(value[:VERSION_BYTES], "big"), bucket_codec.deserialize(value[VERSION_BYTES:])
     key = key_of(namespace, token)
     row = int(np.searchsorted(bucket.keys, np.uint64(key)))
     if row == len(bucket.keys) or int(bucket.keys[row]) != key:

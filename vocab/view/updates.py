@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.codec import Codec, Frame, encode
+from contracts.codec import Codec, Frame, serialize
 from contracts.columnar import F32, I32, I64, U8, U32, U64
 from vocab.owner.owner import VocabularyOwner
 from vocab.trends.velocity import HORIZONS, movements
@@ -77,8 +77,8 @@ def view_updates(owner: VocabularyOwner) -> ViewUpdates:
     return ViewUpdates(
         keys=[*(bucket_key(name, bucket) for bucket in buckets), lists_key(name, owner.shards[0])],
         values=[
-            *(version + encode(_slice(admitted, begin, end)) for begin, end in zip(begins, ends, strict=True)),
-            version + encode(lists_of(owner)),
+            *(version + serialize(_slice(admitted, begin, end)) for begin, end in zip(begins, ends, strict=True)),
+            version + serialize(lists_of(owner)),
         ],
     )
 
