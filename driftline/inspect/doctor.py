@@ -36,7 +36,15 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 def examine(settings: Settings) -> list[Check]:
     """All checks, in the order in which to mend them. `settings` are resolved."""
     folder = Path(settings.data_dir).resolve()
-    return [_python(), *_server_programs(settings), *_servers(settings), _torch(), _gpu(), _data_folder(folder)]
+    return [
+        _python(),
+        _packages(),
+        *_server_programs(settings),
+        *_servers(settings),
+        _torch(),
+        _gpu(),
+        _data_folder(folder),
+    ]
 
 
 def show(checks: Sequence[Check]) -> None:
@@ -63,6 +71,25 @@ def _check(name: str, ok: bool, found: str, mend: str, *, needed: bool = True) -
 def _python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
     return _check("Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
+
+
+def _packages() -> Check:
+    """Whether every package of ours is imported from the folder in which `driftline` is.
+
+    Their names are plain (`model`, `transport`): another distribution, or a file beside the program, may have one.
+    """
+    home = _folder_of("driftline")
+    names = importlib.metadata.distribution("driftline").read_text("top_level.txt") or ""
+    strangers = [f"{name} in {_folder_of(name)}" for name in names.split() if _folder_of(name) != home]
+    found = "; ".join(strangers) or f"all in {home}"
+    mend = "give Driftline its own environment (`make setup`), and rename the file or folder that is named here"
+    return _check("packages", not strangers, found, mend)
+
+
+def _folder_of(package: str) -> Path | None:
+    """The folder that holds `package`, None where it cannot be imported; imports nothing."""
+    spec = importlib.util.find_spec(package)
+    return None if spec is None or spec.origin is None else Path(spec.origin).parents[1]
 
 
 def _server_programs(settings: Settings) -> Iterator[Check]:

@@ -1,6 +1,7 @@
 """The doctor names what is missing and how to mend it, and its exit status says whether that is needed."""
 
 import json
+import sys
 from pathlib import Path
 
 import msgspec
@@ -69,6 +70,21 @@ def test_a_data_folder_that_cannot_be_made_is_missing(nowhere: Settings, tmp_pat
     checks = by_name(doctor.examine(msgspec.structs.replace(nowhere, data_dir=str(tmp_path / "file" / "data"))))
     assert not checks["data folder"].ok
     assert "DRIFTLINE_DATA_DIR" in checks["data folder"].mend
+
+
+def test_a_package_of_the_same_name_elsewhere_is_named(
+    nowhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert by_name(doctor.examine(nowhere))["packages"].ok
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "model"]:
+        monkeypatch.delitem(sys.modules, name)
+    packages = by_name(doctor.examine(nowhere))["packages"]
+    assert not packages.ok
+    assert packages.found == f"model in {tmp_path}"
+    assert "make setup" in packages.mend
 
 
 def test_exit_status_is_1_where_something_needed_is_missing(
