@@ -7,8 +7,6 @@ wait: nothing is encoded with them either.
 
 from collections.abc import Mapping
 
-from redis.asyncio import Redis
-
 from contracts.codec import serialize
 from contracts.columnar import BinCounts
 from contracts.settings import BinSettings, Settings
@@ -17,6 +15,7 @@ from featurestore.bins.owner import BinOwner
 from featurestore.bins.redis_view import write_bins
 from featurestore.bins.settings import supervised_numbers
 from streams.owner_processor import OwnerProcessor
+from transport.ports.redis import Redis
 from transport.processor import Output
 
 

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from aiokafka import ConsumerRecord
-from redis.asyncio import Redis
 
 from contracts.codec import Codec
 from contracts.columnar import FeatureUpdates
@@ -19,6 +18,7 @@ from featurestore.store.errors import ViewWiped
 from featurestore.store.writer import FeatureOwner
 from streams.rebuild_tweets import rewrite_tweets
 from transport.dead_letters import dead_letter
+from transport.ports.redis import Redis
 from transport.processor import Output
 
 log = logging.getLogger(__name__)

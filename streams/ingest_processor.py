@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
-from redis.asyncio import Redis
 
 from contracts.codec import serialize
 from contracts.errors import SettingsError
@@ -29,6 +28,7 @@ from featurestore.store.writer import write_tweets
 from streams.event_batch import EventBatch, decode_tweet
 from streams.event_source import EventSource, SourceMetadata
 from streams.vocab_settings import pass_on, to_owners
+from transport.ports.redis import Redis
 from transport.processor import Output
 from vocab.rules import configured
 from vocab.source_counter import SourceCounter

@@ -2,13 +2,12 @@
 
 import logging
 
-from redis.asyncio import Redis
-
 from contracts.settings import Settings
 from contracts.topics import TWEETS
 from featurestore.store.writer import write_tweets
 from streams.event_batch import decode_batch, decode_tweet
 from transport.kafka.state_log import read_partition
+from transport.ports.redis import Redis
 from vocab.tokens.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import cache
 
 from aiokafka import ConsumerRecord
-from redis.asyncio import Redis
 
 from contracts.codec import serialize
 from contracts.columnar import VocabCounts
@@ -13,11 +12,11 @@ from contracts.partitioning import record_key
 from contracts.records import SETTINGS_KEY
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
-from featurestore.store.errors import unavailable_as_such
 from streams.owner_processor import OwnerProcessor
 from streams.vocab_settings import deserialize_settings
 from transport import metrics
 from transport.kafka.state_log import read_partition
+from transport.ports.redis import Redis
 from transport.processor import Output
 from vocab.owner.owner import VocabularyOwner
 from vocab.rules import differences
@@ -92,8 +91,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
                 metrics.VOCAB_DISTANCE.labels(partition, between).set(distance)
 
     async def _show(self) -> None:
-        with unavailable_as_such(self.settings):
-            await write_view(self._redis, self.settings, view_updates(self.owner))
+        await write_view(self._redis, self.settings, view_updates(self.owner))
 
 
 @cache

@@ -27,6 +27,9 @@ ROOMS: dict[str, set[str]] = {
 }
 ROOMS["driftline"] = set(ROOMS)
 
+# Library -> the folders whose modules may import it: a port's adapter, and nothing else of the rooms.
+ADAPTERS: dict[str, set[str]] = {"redis": {"transport/redis"}}
+
 # Folders of Python that are no rooms: they may import everything, and no room may import them.
 BESIDES = {"tests", "benchmarks", "scripts"}
 
@@ -52,6 +55,18 @@ def test_room_imports_only_what_it_may(room: str) -> None:
         if package in others
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("library", ADAPTERS)
+def test_a_library_behind_a_port_is_imported_by_its_adapter_alone(library: str) -> None:
+    found = {
+        path.parent.relative_to(ROOT).as_posix()
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        for _, package in imports(path)
+        if package == library
+    }
+    assert found == ADAPTERS[library]
 
 
 def test_no_two_packages_of_the_command_line_import_each_other() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from redis.asyncio import Redis
 
 from contracts.settings import Settings
 from driftline.servers.local import running, start_redis
+from transport.redis.client import RedisClient
 from transport.redis.connection import connect
 from vocab.view.store import write_view
 from vocab.view.updates import ViewUpdates
@@ -28,11 +28,11 @@ async def _measure(settings: Settings, writes: Sequence[ViewUpdates], tweets: in
     redis = connect(settings)
     try:
         await write_view(redis, settings, writes[0])  # the script is loaded once
-        await redis.config_resetstat()
+        await redis.client.config_resetstat()
         for updates in writes:
             await write_view(redis, settings, updates)
         calls, microseconds = await _commands(redis)
-        memory = (await redis.info("memory"))["used_memory"]
+        memory = (await redis.client.info("memory"))["used_memory"]
     finally:
         await redis.aclose()
     thousands = tweets / 1_000
@@ -46,9 +46,9 @@ async def _measure(settings: Settings, writes: Sequence[ViewUpdates], tweets: in
     )
 
 
-async def _commands(redis: Redis) -> tuple[dict[str, int], float]:
+async def _commands(redis: RedisClient) -> tuple[dict[str, int], float]:
     """(calls by command, their time in microseconds: the script's, which holds that of what it calls)."""
-    stats = await redis.info("commandstats")
+    stats = await redis.client.info("commandstats")
     stats = {name.removeprefix("cmdstat_"): row for name, row in stats.items()}
     calls = {name: row["calls"] for name, row in stats.items() if name not in ("info", "config|resetstat")}
     return calls, stats["evalsha"]["usec"]

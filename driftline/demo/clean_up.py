@@ -6,10 +6,10 @@ from kafka.errors import KafkaError
 
 from contracts.settings import Settings
 from driftline.inspect.lags import GROUPS
-from featurestore.store.errors import unavailable_as_such
 from transport.kafka import admin as kafka_admin
 from transport.kafka.clients import admin
 from transport.redis.connection import connect_blocking
+from transport.redis.errors import unavailable_as_such
 
 _KEYS_AT_ONCE = 1_000
 

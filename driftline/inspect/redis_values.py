@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from contracts.settings import Settings
-from featurestore.store.errors import unavailable_as_such
 from transport.redis.connection import connect_blocking
+from transport.redis.errors import unavailable_as_such
 
 
 def look_up(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:

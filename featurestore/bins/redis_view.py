@@ -12,7 +12,6 @@ back `bin_owner.SHOWN` versions with new edges; an edge takes 4 bytes and a row 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from redis.asyncio import Redis
 
 from contracts.codec import Codec, Frame, serialize
 from contracts.columnar import F32, I32, I64
@@ -20,8 +19,7 @@ from contracts.errors import BadRecord, VersionNotReached, VersionRetired
 from contracts.settings import Settings
 from featurestore.bins.replica import BinsView
 from featurestore.features import CONTINUOUS, COUNTED_ALIKE, FEATURE_SET, NUMBER
-from featurestore.store.errors import read_values, unavailable_as_such
-from transport.redis.scripts import VERSION_BYTES, set_if_newer
+from transport.ports.redis import VERSION_BYTES, Redis
 
 if TYPE_CHECKING:
     from featurestore.bins.owner import BinOwner
@@ -67,8 +65,7 @@ async def write_bins(redis: Redis, settings: Settings, owner: "BinOwner") -> Non
     """
     value = shown(owner)
     if value is not None:
-        with unavailable_as_such(settings):
-            await set_if_newer(redis, [_key(settings)], [value], settings.features.entity_ttl_s, None)
+        await redis.set_if_newer([_key(settings)], [value], settings.features.entity_ttl_s, None)
 
 
 async def read_bins(redis: Redis, settings: Settings, version: int | None = None) -> BinsView:
@@ -78,7 +75,7 @@ async def read_bins(redis: Redis, settings: Settings, version: int | None = None
     the view goes back; `BadRecord` for a view of features that were counted otherwise, or in more bins than there are
     rows for; `ServerUnavailable`.
     """
-    (value,) = await read_values(redis, settings, [_key(settings)])
+    (value,) = await redis.mget([_key(settings)])
     if value is None:
         raise VersionNotReached(
             f"Redis has no view of the bins (prefix {settings.prefix!r}): no window has been decided yet, or Redis"

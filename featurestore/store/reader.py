@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from redis.asyncio import Redis
 
 from contracts.columnar import AUTHOR, PAIR, VIEWER
 from contracts.columnar import TWEET as TWEET_KIND
@@ -19,7 +18,6 @@ from contracts.columns import FeatureColumns
 from contracts.records import Provenance, TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import PARTITIONS
-from featurestore.store.errors import read_values, unavailable_as_such
 from featurestore.store.feature_columns import Found, columns_of
 from featurestore.store.redis_layout import (
     COUNTERS_RECORD,
@@ -31,6 +29,7 @@ from featurestore.store.redis_layout import (
     unpack_tweets,
 )
 from featurestore.store.subwords import TweetWords
+from transport.ports.redis import Redis
 
 if TYPE_CHECKING:
     from vocab.replica.vocabulary import VocabularyView
@@ -141,11 +140,7 @@ class FeatureReader:
 
     async def recent_tweets(self, limit: int) -> tuple[U64, I64]:
         """(ids, created_ms) of the newest tweets, newest first, at most `limit` of those that the store lists."""
-        with unavailable_as_such(self._settings):
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for owner in range(PARTITIONS):
-                    pipeline.zrevrange(self._keys.recent(owner), 0, limit - 1, withscores=True)
-                listed = [entry for entries in await pipeline.execute() for entry in entries]
+        listed = await self._redis.newest([self._keys.recent(owner) for owner in range(PARTITIONS)], limit)
         ids = np.frombuffer(b"".join(member for member, _ in listed), ">u8").astype(np.uint64)
         created = np.array([score for _, score in listed], np.int64)
         newest = np.lexsort((ids, created))[::-1][:limit]
@@ -163,7 +158,7 @@ class FeatureReader:
     async def _get(self, *groups: list[bytes]) -> list[list[bytes | None]]:
         """The values of each group of keys, in one round trip."""
         keys = [key for group in groups for key in group]
-        values = await read_values(self._redis, self._settings, keys)
+        values = await self._redis.mget(keys)
         ends = np.cumsum([len(group) for group in groups]).tolist()
         return [values[end - len(group) : end] for group, end in zip(groups, ends, strict=True)]
 

@@ -7,18 +7,17 @@ ends in the same bytes, whatever was killed when.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from redis.asyncio import Redis
 
 from contracts.columnar import COUNTERS, FeatureUpdates
 from contracts.columnar import TWEET as TWEET_KIND
 from contracts.records import Tweet
 from contracts.settings import Settings
 from featurestore.store.counters import concatenate, fold_counters, fold_history
-from featurestore.store.errors import ViewWiped, read_values, unavailable_as_such
+from featurestore.store.errors import ViewWiped
 from featurestore.store.grouping import group
 from featurestore.store.redis_layout import (
     COUNTERS_RECORD,
@@ -31,7 +30,7 @@ from featurestore.store.redis_layout import (
 )
 from featurestore.store.subwords import subwords_of
 from featurestore.store.tweet_records import tweet_records, tweet_values
-from transport.redis.scripts import set_if_newer
+from transport.ports.redis import ListedValues, Redis
 
 if TYPE_CHECKING:
     from vocab.tokens.tokenizer import TokenBatch, Tokenizer
@@ -60,14 +59,10 @@ class FeatureOwner:
         """The offset to read from; None where the view is empty: read from the beginning of the topic."""
         self._values.clear()
         epoch, position = self._keys.epoch(self._partition), self._keys.position(self._partition)
-        found, at = await read_values(self._redis, self._settings, [epoch, position])
+        found, at = await self._redis.mget([epoch, position])
         if found is not None:
             return None if at is None else int(at)
-        with unavailable_as_such(self._settings):
-            async with self._redis.pipeline(transaction=True) as both:
-                both.delete(position)
-                both.set(epoch, EPOCH)
-                await both.execute()
+        await self._redis.replace(position, epoch, EPOCH)
         return None
 
     async def apply(self, frames: Sequence[tuple[int, FeatureUpdates]]) -> None:
@@ -106,7 +101,7 @@ class FeatureOwner:
         """The values of `keys`, after making sure that what is remembered is still in Redis at all."""
         missing = [key for key in keys if key not in self._values]
         epoch_key = self._keys.epoch(self._partition)
-        epoch, *read = await read_values(self._redis, self._settings, [epoch_key, *missing])
+        epoch, *read = await self._redis.mget([epoch_key, *missing])
         if epoch is None:
             self._values.clear()
             raise ViewWiped(
@@ -121,12 +116,11 @@ class FeatureOwner:
     ) -> None:
         """Position goes with the second script: when it is in, so is everything."""
         settings = self._settings.features
-        with unavailable_as_such(self._settings):
-            if tweets[0]:
-                await set_if_newer(self._redis, *tweets, settings.tweet_ttl_s, None)
-            await set_if_newer(
-                self._redis, *others, settings.entity_ttl_s, (self._keys.position(self._partition), position)
-            )
+        if tweets[0]:
+            await self._redis.set_if_newer(*tweets, settings.tweet_ttl_s, None)
+        await self._redis.set_if_newer(
+            *others, settings.entity_ttl_s, (self._keys.position(self._partition), position)
+        )
         self._remember(tweets)
         self._remember(others)
 
@@ -137,19 +131,6 @@ class FeatureOwner:
         excess = len(self._values) - self._cached
         for key in [key for key, _ in zip(self._values, range(excess), strict=False)]:
             del self._values[key]
-
-
-# KEYS: the list of newest tweets, then the tweets' keys. ARGV: ttl in s, length of the list, m, then m times
-# (score, member), then the tweets' values. The list keeps the newest by (time, id): any order of calls ends in it.
-_WRITE_TWEETS = """
-local call, ttl, kept, m = redis.call, ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-for i = 1, m do call('ZADD', KEYS[1], ARGV[2 + 2 * i], ARGV[3 + 2 * i]) end
-call('ZREMRANGEBYRANK', KEYS[1], 0, -kept - 1)
-call('EXPIRE', KEYS[1], ttl)
-local before = 2 + 2 * m
-for i = 2, #KEYS do call('SETEX', KEYS[i], ttl, ARGV[before + i]) end
-return 0
-"""
 
 
 async def write_tweets(
@@ -166,18 +147,20 @@ async def write_tweets(
     values = tweet_values(records, tweets, subwords_of(records, tokenizer))
     keys, owners = Keys(settings.prefix), owner_of(records["id"])
     named = keys.tweets(records["id"])
-    calls = []
+    writes = []
     for owner in np.unique(owners).tolist():
         rows = np.flatnonzero(owners == owner)
-        newest = _newest(records, rows, settings.scorer.recent_candidates)
-        arguments: list[Any] = [settings.features.tweet_ttl_s, settings.scorer.recent_candidates, len(newest)]
-        for row in newest.tolist():
-            arguments += (int(records["created_ms"][row]), int(records["id"][row]).to_bytes(8, "big"))
+        newest = _newest(records, rows, settings.scorer.recent_candidates).tolist()
         places = rows.tolist()
-        arguments += [values[row] for row in places]
-        calls.append(([keys.recent(owner), *(named[row] for row in places)], arguments))
-    with unavailable_as_such(settings):
-        await _call(redis, calls)
+        writes.append(
+            ListedValues(
+                list_key=keys.recent(owner),
+                listed=[(int(records["created_ms"][i]), int(records["id"][i]).to_bytes(8, "big")) for i in newest],
+                keys=[named[i] for i in places],
+                values=[values[i] for i in places],
+            )
+        )
+    await redis.put_listed(writes, settings.features.tweet_ttl_s, settings.scorer.recent_candidates)
     return records
 
 
@@ -185,12 +168,3 @@ def _newest(records: NDArray[np.void], rows: NDArray[np.int64], most: int) -> ND
     """The `most` newest of `rows` by (time, id)."""
     order = np.lexsort((records["id"][rows], records["created_ms"][rows]))
     return rows[order[::-1][:most]]
-
-
-async def _call(redis: Redis, calls: Sequence[tuple[list[bytes], list[Any]]]) -> None:
-    """The script once per owner, pipelined; Redis is asked first whether it has the script, and told it if not."""
-    script = redis.register_script(_WRITE_TWEETS)
-    async with redis.pipeline(transaction=False) as pipeline:
-        for keys, arguments in calls:
-            await script(keys, arguments, client=pipeline)
-        await pipeline.execute()

@@ -1,5 +1,7 @@
 """The view of the bins in Redis: every version that it shows is the log's, absolute, and never set back."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,7 @@ def same(one, other) -> bool:
 @pytest.mark.services
 async def test_every_version_is_the_log_s(settings: Settings, log: tuple[BinOwner, Bins]) -> None:
     owner, bins = log
-    async with connect(settings) as redis:
+    async with contextlib.aclosing(connect(settings)) as redis:
         with pytest.raises(VersionNotReached, match="no view"):
             await read_bins(redis, settings)
         await write_bins(redis, settings, owner)
@@ -62,7 +64,7 @@ async def test_versions_that_are_no_longer_shown_say_where_they_are(
     for record in records:
         bins.apply(record)
     assert len({version for version, _, _ in owner.rolls}) == 3
-    async with connect(settings) as redis:
+    async with contextlib.aclosing(connect(settings)) as redis:
         await write_bins(redis, settings, owner)
         for version in range(owner.oldest_shown, owner.version + 1):
             assert same(await read_bins(redis, settings, version), bins.at(version))
@@ -76,15 +78,15 @@ async def test_a_late_writer_changes_nothing_and_a_wiped_redis_is_whole_after_on
 ) -> None:
     owner, _ = log
     late, _ = counted(SETTINGS, {1: list(range(1, 20))})
-    async with connect(settings) as redis:
+    async with contextlib.aclosing(connect(settings)) as redis:
         await write_bins(redis, settings, owner)
-        value = await redis.get(settings.prefix.encode() + bin_store.KEY)
+        value = await redis.client.get(settings.prefix.encode() + bin_store.KEY)
         await write_bins(redis, settings, late)
-        assert await redis.get(settings.prefix.encode() + bin_store.KEY) == value
-        await redis.delete(settings.prefix.encode() + bin_store.KEY)
+        assert await redis.client.get(settings.prefix.encode() + bin_store.KEY) == value
+        await redis.client.delete(settings.prefix.encode() + bin_store.KEY)
         restored = BinOwner.from_bytes(SETTINGS, SOURCES, owner.to_bytes())
         await write_bins(redis, settings, restored)
-        assert await redis.get(settings.prefix.encode() + bin_store.KEY) == value
+        assert await redis.client.get(settings.prefix.encode() + bin_store.KEY) == value
 
 
 @pytest.mark.services
@@ -92,9 +94,9 @@ async def test_a_view_of_other_features_is_refused_and_one_of_features_that_coun
     settings: Settings, log: tuple[BinOwner, Bins], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner, bins = log
-    async with connect(settings) as redis:
+    async with contextlib.aclosing(connect(settings)) as redis:
         for feature_set in ("former", *COUNTED_ALIKE):
-            await redis.delete(settings.prefix.encode() + bin_store.KEY)
+            await redis.client.delete(settings.prefix.encode() + bin_store.KEY)
             monkeypatch.setattr(bin_store, "FEATURE_SET", feature_set)
             await write_bins(redis, settings, owner)
             if feature_set == "former":
@@ -110,7 +112,7 @@ async def test_a_view_of_more_bins_than_there_are_rows_is_refused(
 ) -> None:
     owner, _ = log
     owner.rolls.append((owner.version, NUMBER["age_s"], np.arange(MAX_BINS, dtype=np.float32)))
-    async with connect(settings) as redis:
+    async with contextlib.aclosing(connect(settings)) as redis:
         await write_bins(redis, settings, owner)
         with pytest.raises(BadRecord, match="edges of age_s: not at most 58"):
             await read_bins(redis, settings)

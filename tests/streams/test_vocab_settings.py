@@ -9,7 +9,6 @@ from dataclasses import replace
 import msgspec
 import pytest
 from aiokafka import ConsumerRecord
-from redis.asyncio import Redis
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import VocabCounts, VocabDelta
@@ -34,6 +33,7 @@ from tests.support.pipeline_runs import (
 from transport.hop.hop import ExactlyOnceHop
 from transport.kafka import admin as kafka_admin
 from transport.kafka.writer import KafkaWriter
+from transport.ports.redis import Redis
 from transport.processor import Output
 from transport.redis.connection import connect
 from vocab.replica.vocabulary import Vocabulary

@@ -1,6 +1,7 @@
 """What a run left of its bins, as digests: equal outcomes are equal byte for byte."""
 
 import asyncio
+import contextlib
 import hashlib
 from dataclasses import dataclass
 
@@ -72,7 +73,7 @@ def recovered_owner(settings: Settings) -> BinOwner:
 
 async def shown_edges(settings: Settings, version: int | None = None) -> dict[int, list[float]]:
     """What Redis answers: feature number -> edges."""
-    async with connect(settings) as redis:
+    async with contextlib.aclosing(connect(settings)) as redis:
         view = await read_bins(redis, settings, version)
     return {number: edges.tolist() for number, edges in view.edges.items()}
 

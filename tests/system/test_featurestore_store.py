@@ -1,5 +1,6 @@
 """The feature store on a real Redis: what is written is read, once, through re-delivery, wipes and dead servers."""
 
+import contextlib
 import os
 from collections.abc import AsyncIterator
 
@@ -20,6 +21,7 @@ from featurestore.store.reader import FeatureReader
 from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, owner_of, unpack_records
 from featurestore.store.writer import FeatureOwner, write_tweets
 from tests.golden.compare import assert_same_bags, assert_same_bits
+from transport.redis.client import RedisClient
 from transport.redis.connection import connect
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
@@ -41,12 +43,12 @@ def store(redis_url: str) -> Settings:
 
 
 @pytest.fixture
-async def redis(store: Settings) -> AsyncIterator[Redis]:
-    async with connect(store) as client:
+async def redis(store: Settings) -> AsyncIterator[RedisClient]:
+    async with contextlib.aclosing(connect(store)) as client:
         yield client
-        keys = [key async for key in client.scan_iter(match=f"{store.prefix}*")]
+        keys = [key async for key in client.client.scan_iter(match=f"{store.prefix}*")]
         if keys:
-            await client.delete(*keys)
+            await client.client.delete(*keys)
 
 
 def tweets(n: int) -> list[Tweet]:
@@ -94,8 +96,8 @@ def ids(*numbers):
 
 
 async def dump(redis, store):
-    keys = sorted([key async for key in redis.scan_iter(match=f"{store.prefix}*:n:*")])
-    keys += sorted([key async for key in redis.scan_iter(match=f"{store.prefix}*:history:*")])
+    keys = sorted([key async for key in redis.client.scan_iter(match=f"{store.prefix}*:n:*")])
+    keys += sorted([key async for key in redis.client.scan_iter(match=f"{store.prefix}*:history:*")])
     return dict(zip(keys, await redis.mget(keys), strict=True)) if keys else {}
 
 
@@ -212,16 +214,17 @@ async def test_writing_in_any_order_and_twice_lists_the_same_newest_tweets(redis
     assert newest.tolist() == [tweet.id for tweet in items[:-51:-1]]
     assert created.tolist() == [tweet.created_ms for tweet in items[:-51:-1]]
     for owner in range(PARTITIONS):
-        assert await redis.zcard(Keys(store.prefix).recent(owner)) <= store.scorer.recent_candidates
+        assert await redis.client.zcard(Keys(store.prefix).recent(owner)) <= store.scorer.recent_candidates
 
 
 async def test_records_of_tweets_expire_by_their_own_time_to_live(redis, store):
     await write(redis, store, tweets(1))
     await apply_all(redis, store, engaged((1, 100, 10, Action.LIKE, NOW)))
     keys, settings = Keys(store.prefix), store.features
-    assert settings.tweet_ttl_s - 60 < await redis.ttl(keys.tweets(ids(100))[0]) <= settings.tweet_ttl_s
-    assert settings.tweet_ttl_s - 60 < await redis.ttl(keys.counters(0, ids(100))[0]) <= settings.tweet_ttl_s
-    assert settings.entity_ttl_s - 60 < await redis.ttl(keys.counters(AUTHOR, ids(10))[0]) <= settings.entity_ttl_s
+    ttl = redis.client.ttl
+    assert settings.tweet_ttl_s - 60 < await ttl(keys.tweets(ids(100))[0]) <= settings.tweet_ttl_s
+    assert settings.tweet_ttl_s - 60 < await ttl(keys.counters(0, ids(100))[0]) <= settings.tweet_ttl_s
+    assert settings.entity_ttl_s - 60 < await ttl(keys.counters(AUTHOR, ids(10))[0]) <= settings.entity_ttl_s
 
 
 def frames_of_one_owner(owner: int, count: int):
@@ -246,7 +249,7 @@ async def test_any_batching_and_redelivery_ends_in_the_same_bytes(redis, store, 
         await plain.apply([frame])
     expected = await dump(redis, store)
     assert len(expected) > 5
-    await redis.delete(*expected, Keys(store.prefix).epoch(2))
+    await redis.client.delete(*expected, Keys(store.prefix).epoch(2))
 
     owner = FeatureOwner(redis, store, 2, cached=cached)
     assert await owner.resume() is None
@@ -267,20 +270,18 @@ async def test_a_kill_between_the_two_writes_is_mended_by_reading_again(redis, s
     await plain.resume()
     await plain.apply(frames)
     expected = await dump(redis, store)
-    await redis.delete(*expected, Keys(store.prefix).epoch(1))
+    await redis.client.delete(*expected, Keys(store.prefix).epoch(1))
 
-    from featurestore.store import writer as store_writer
+    write_values = redis.set_if_newer
 
-    write_values = store_writer.set_if_newer
-
-    async def fail_at_the_second(redis, keys, values, ttl_s, position):
+    async def fail_at_the_second(keys, values, ttl_s, position):
         if position is not None:
             raise ConnectionError("killed here")
-        return await write_values(redis, keys, values, ttl_s, position)
+        return await write_values(keys, values, ttl_s, position)
 
     owner = FeatureOwner(redis, store, 1)
     await owner.resume()
-    monkeypatch.setattr(store_writer, "set_if_newer", fail_at_the_second)
+    monkeypatch.setattr(redis, "set_if_newer", fail_at_the_second)
     with pytest.raises(ConnectionError):
         await owner.apply(frames[:6])
     monkeypatch.undo()
@@ -297,8 +298,8 @@ async def test_a_wiped_store_is_noticed_and_rewritten_from_the_beginning(redis, 
     await owner.resume()
     await owner.apply(frames)
     expected = await dump(redis, store)
-    wiped = [key async for key in redis.scan_iter(match=f"{store.prefix}*")]
-    await redis.delete(*wiped)
+    wiped = [key async for key in redis.client.scan_iter(match=f"{store.prefix}*")]
+    await redis.client.delete(*wiped)
     with pytest.raises(ViewWiped):
         await owner.apply([(12, frames[0][1])])
     assert await owner.resume() is None
@@ -312,7 +313,7 @@ async def test_totals_survive_in_redis_as_the_layout_says(redis, store):
     writer = FeatureOwner(redis, store, owner)
     await writer.resume()
     await writer.apply([(41, posts[owner])])
-    value = await redis.get(Keys(store.prefix).counters(AUTHOR, ids(10))[0])
+    value = await redis.client.get(Keys(store.prefix).counters(AUTHOR, ids(10))[0])
     record = unpack_records(COUNTERS_RECORD, [value])[0]
     assert value[:8] == (42).to_bytes(8, "big")
     assert record["pane"] == NOW // PANE_MS
@@ -321,7 +322,7 @@ async def test_totals_survive_in_redis_as_the_layout_says(redis, store):
 
 async def test_a_redis_that_does_not_answer_is_an_error_not_an_empty_store():
     nowhere = Settings(redis="redis://127.0.0.1:1/0", prefix="x-")
-    async with Redis.from_url(nowhere.redis) as client:
+    async with contextlib.aclosing(RedisClient(nowhere, Redis.from_url(nowhere.redis))) as client:
         reader = FeatureReader(client, nowhere)
         for call in (reader.read([request()], [ids(1)]), reader.recent_tweets(3), reader.read_tweets([1])):
             with pytest.raises(ServerUnavailable, match="DRIFTLINE_REDIS"):

@@ -169,7 +169,7 @@ async def test_a_swap_in_mid_stream_changes_the_versions_but_never_inside_of_an_
 async def test_a_redis_that_is_away_is_no_answer_but_an_error_that_names_it(settings):
     away = msgspec.structs.replace(settings, redis="redis://localhost:1/0")
     client = connect(away)
-    client.connection_pool.connection_kwargs["retry"]._retries = 0
+    client.client.connection_pool.connection_kwargs["retry"]._retries = 0
     with pytest.raises(ServerUnavailable, match=r"localhost:1/0.*DRIFTLINE_REDIS"):
         await processor(away, client).process(records(make_request(1, candidates=[100])))
     await client.aclose()

@@ -1,6 +1,7 @@
 """Writes that change only what they are newer than: order, repeats and batches of arrival make no difference."""
 
 import asyncio
+import contextlib
 import random
 import struct
 from collections.abc import AsyncIterator
@@ -9,21 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
 from transport.redis import connection as redis_connection
-from transport.redis.scripts import set_if_newer
+from transport.redis.client import RedisClient
 
 VERSIONS = st.one_of(st.integers(0, 5), st.integers(2**53 - 2, 2**53 + 2), st.integers(2**63 - 2, 2**64 - 1))
 LOCALE_TRAPS = (b"", b"\x00", b"\xff", b"\xc3\xa9", b"z")
 
 
 @pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Redis]:
+async def redis(settings: Settings) -> AsyncIterator[RedisClient]:
     client = redis_connection.connect(settings)
-    await redis_connection.check(settings, client)
     yield client
     await client.aclose()
 
@@ -46,12 +45,12 @@ def test_any_order_and_any_batches_leave_the_newest_of_each_key(
         prefix = settings.prefix.encode() + b"%d-" % random.Random(repr((writes, seed, batch))).getrandbits(64)
         shuffled = writes + writes[: len(writes) // 2]
         random.Random(seed).shuffle(shuffled)
-        async with redis_connection.connect(settings) as client:
+        async with contextlib.aclosing(redis_connection.connect(settings)) as client:
             for start in range(0, len(shuffled), batch):
                 part = shuffled[start : start + batch]
                 keys = [prefix + b"%d" % key for key, _ in part]
                 values = [value_of(version, LOCALE_TRAPS[version % 5]) for _, version in part]
-                await set_if_newer(client, keys, values, 60, (prefix + b"position", start))
+                await client.set_if_newer(keys, values, 60, (prefix + b"position", start))
             found = await client.mget([prefix + b"%d" % key for key in range(4)])
         newest = [max((version for written, version in writes if written == key), default=None) for key in range(4)]
         assert found == [None if v is None else value_of(v, LOCALE_TRAPS[v % 5]) for v in newest]
@@ -60,48 +59,48 @@ def test_any_order_and_any_batches_leave_the_newest_of_each_key(
 
 
 @pytest.mark.services
-async def test_only_what_is_written_lives_longer(redis: Redis, settings: Settings) -> None:
+async def test_only_what_is_written_lives_longer(redis: RedisClient, settings: Settings) -> None:
     old, new = (settings.prefix + name for name in ("old", "new"))
     keys = [old.encode(), new.encode()]
-    assert await set_if_newer(redis, keys, [value_of(7), value_of(7)], 100, None) == 2
-    assert await set_if_newer(redis, keys, [value_of(7), value_of(8)], 5_000, None) == 1
-    assert 0 < await redis.ttl(old) <= 100 < await redis.ttl(new) <= 5_000
+    assert await redis.set_if_newer(keys, [value_of(7), value_of(7)], 100, None) == 2
+    assert await redis.set_if_newer(keys, [value_of(7), value_of(8)], 5_000, None) == 1
+    assert 0 < await redis.client.ttl(old) <= 100 < await redis.client.ttl(new) <= 5_000
 
 
 @pytest.mark.services
-async def test_the_position_moves_forward_only_and_has_no_end(redis: Redis, settings: Settings) -> None:
+async def test_the_position_moves_forward_only_and_has_no_end(redis: RedisClient, settings: Settings) -> None:
     key = (settings.prefix + "position").encode()
     for position, expected in ((9, b"9"), (10, b"10"), (9, b"10"), (2**52, b"%d" % 2**52)):
-        assert await set_if_newer(redis, [], [], 10, (key, position)) == 0
-        assert await redis.get(key) == expected
-    assert await redis.ttl(key) == -1
+        assert await redis.set_if_newer([], [], 10, (key, position)) == 0
+        assert await redis.client.get(key) == expected
+    assert await redis.client.ttl(key) == -1
 
 
 @pytest.mark.services
 async def test_thousands_of_keys_go_in_one_call_even_to_a_server_that_forgot_the_script(
-    redis: Redis, settings: Settings
+    redis: RedisClient, settings: Settings
 ) -> None:
-    await redis.script_flush()
+    await redis.client.script_flush()
     keys = [f"{settings.prefix}{number}".encode() for number in range(2_500)]
-    assert await set_if_newer(redis, keys, [value_of(1)] * 2_500, 60, None) == 2_500
-    assert await set_if_newer(redis, keys, [value_of(1 + (n % 5 == 0)) for n in range(2_500)], 60, None) == 500
+    assert await redis.set_if_newer(keys, [value_of(1)] * 2_500, 60, None) == 2_500
+    assert await redis.set_if_newer(keys, [value_of(1 + (n % 5 == 0)) for n in range(2_500)], 60, None) == 500
     assert await redis.mget(keys[:2]) == [value_of(2), value_of(1)]
 
 
 @pytest.mark.services
-async def test_a_value_without_a_version_is_refused(redis: Redis) -> None:
+async def test_a_value_without_a_version_is_refused(redis: RedisClient) -> None:
     with pytest.raises(ValueError, match="version"):
-        await set_if_newer(redis, [b"key"], [b"short"], 60, None)
+        await redis.set_if_newer([b"key"], [b"short"], 60, None)
     with pytest.raises(ValueError, match="1 keys, but 2 values"):
-        await set_if_newer(redis, [b"key"], [value_of(1)] * 2, 60, None)
+        await redis.set_if_newer([b"key"], [value_of(1)] * 2, 60, None)
 
 
 async def test_a_redis_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_connection, "RETRIES", 1)
     settings = Settings(redis="redis://user:secret@127.0.0.1:1/0")
     expected = r"redis://user:\*\*\*@127\.0\.0\.1:1/0 \(setting DRIFTLINE_REDIS\)"
-    async with redis_connection.connect(settings) as client:
+    async with contextlib.aclosing(redis_connection.connect(settings)) as client:
         with pytest.raises(ServerUnavailable, match=expected):
-            await redis_connection.check(settings, client)
+            await client.mget([b"key"])
     with pytest.raises(ServerUnavailable, match=expected):
         redis_connection.check_reachable(settings)

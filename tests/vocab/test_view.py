@@ -148,7 +148,7 @@ async def test_tokens_and_lists_are_read_back_from_redis(settings: Settings):
         for owner in halves:
             assert await write_view(redis, settings, view_updates(owner), (b"position", 7)) > 0
             assert await write_view(redis, settings, view_updates(owner)) == 0
-        assert await redis.get(f"{settings.prefix}position") == b"7"
+        assert await redis.client.get(f"{settings.prefix}position") == b"7"
         shown = await read_token(redis, settings, Namespace.HASHTAG, "#New")
         assert shown is not None
         assert (shown.token, shown.first_seen, shown.last_seen, shown.version) == ("new", 121, 128, 128)

@@ -13,11 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError
 from aiokafka.structs import OffsetAndMetadata
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from contracts.errors import DriftlineError, ServerUnavailable
-from contracts.settings import Settings, masked
+from contracts.settings import Settings
 from transport import metrics
 from transport.backoff import pauses
 from transport.hop.input import HopInput, Stopped
@@ -27,9 +25,7 @@ from transport.processor import MAX_METADATA_BYTES, Output, Processor
 log = logging.getLogger(__name__)
 
 # What a later attempt may well not meet: a server that is away, an offset that retention has overtaken.
-PASSING = (
-    KafkaError, IllegalOperation, ServerUnavailable, RedisConnectionError, RedisTimeoutError, OSError, TimeoutError,
-)  # fmt: skip
+PASSING = (KafkaError, IllegalOperation, ServerUnavailable, OSError, TimeoutError)
 
 
 class HopPartition:
@@ -81,8 +77,6 @@ class HopPartition:
         """With an address: errors of ours have one already."""
         if isinstance(error, DriftlineError):
             return str(error)
-        if isinstance(error, RedisConnectionError | RedisTimeoutError):
-            return f"{error!r} (Redis at {masked(self._settings.redis)}, setting DRIFTLINE_REDIS)"
         return f"{error!r} (Kafka at {self._settings.kafka}, setting DRIFTLINE_KAFKA)"
 
     async def _live(self) -> None:

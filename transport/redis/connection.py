@@ -1,4 +1,4 @@
-"""Connections to Redis with our settings: bytes in and out, retries with backoff, errors that name the address."""
+"""Connections to Redis with our settings: bytes in and out, retries with backoff."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,12 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from contracts.errors import ServerUnavailable
-from contracts.settings import Settings, masked
+from contracts.settings import Settings
+from transport.redis.client import RedisClient
+from transport.redis.errors import unavailable_as_such
 
 RETRIES = 5  # of one command, before its error reaches the caller: some 3 s in all
 BACKOFF_S = 0.1
@@ -29,36 +29,21 @@ _OPTIONS: Mapping[str, Any] = {
 }
 
 
-def connect(settings: Settings) -> AsyncRedis:
-    """An asyncio client. Connects at its first command; close it with `aclose()`."""
-    return AsyncRedis.from_url(settings.redis, **_OPTIONS, retry=AsyncRetry(_BACKOFF, RETRIES))
+def connect(settings: Settings) -> RedisClient:
+    """For asyncio. Connects at its first command; close it with `aclose()`."""
+    client = AsyncRedis.from_url(settings.redis, **_OPTIONS, retry=AsyncRetry(_BACKOFF, RETRIES))
+    return RedisClient(settings, client)
 
 
 def connect_blocking(settings: Settings) -> Redis:
-    """A blocking client, for the command line and tests. Connects at its first command."""
+    """redis-py's own blocking client, for the command line and tests, under `unavailable_as_such`.
+
+    Connects at its first command.
+    """
     return Redis.from_url(settings.redis, **_OPTIONS, retry=Retry(_BACKOFF, RETRIES))
-
-
-def unavailable(settings: Settings, error: BaseException) -> ServerUnavailable:
-    """The error of a Redis that does not answer."""
-    return ServerUnavailable(
-        f"Redis does not answer at {masked(settings.redis)} (setting DRIFTLINE_REDIS): {error}; "
-        "start it with `driftline up`, or set DRIFTLINE_REDIS to one that runs"
-    )
-
-
-async def check(settings: Settings, redis: AsyncRedis) -> None:
-    """Raises `ServerUnavailable` unless `redis`, made by `connect(settings)`, answers."""
-    try:
-        await redis.ping()
-    except RedisError as error:
-        raise unavailable(settings, error) from error
 
 
 def check_reachable(settings: Settings) -> None:
     """Raises `ServerUnavailable` unless the Redis of the settings answers."""
-    with connect_blocking(settings) as redis:
-        try:
-            redis.ping()
-        except RedisError as error:
-            raise unavailable(settings, error) from error
+    with unavailable_as_such(settings), connect_blocking(settings) as redis:
+        redis.ping()

@@ -5,15 +5,13 @@ said to hold none (`VersionNotReached`) and never read as an empty vocabulary.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from redis.asyncio import Redis
 
 from contracts.errors import VersionNotReached
 from contracts.settings import Settings
-from transport.redis.scripts import set_if_newer
+from transport.ports.redis import Redis
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.tokens.patterns import canonical
@@ -47,24 +45,25 @@ async def write_view(
 ) -> int:
     """One round trip; repeating it, or writing an older one late, changes nothing. Returns how many values were new.
 
-    position: the (unprefixed) key and log position to store with them, as `set_if_newer` has it.
+    position: the (unprefixed) key and log position to store with them, as `Redis.set_if_newer` has it.
+    Raises `ServerUnavailable`.
     """
     prefix = settings.prefix.encode()
     keys = [prefix + key for key in updates.keys]
     stored = None if position is None else (prefix + position[0], position[1])
-    return await set_if_newer(redis, keys, updates.values, settings.features.entity_ttl_s, stored)
+    return await redis.set_if_newer(keys, updates.values, settings.features.entity_ttl_s, stored)
 
 
 async def read_token(redis: Redis, settings: Settings, namespace: Namespace, token: str) -> ShownToken | None:
     """A token as a person writes it (`#Tag`, `tag`); None where it is not admitted.
 
-    Raises `VersionNotReached` while the token's owner has written nothing.
+    Raises `VersionNotReached` while the token's owner has written nothing, and `ServerUnavailable`.
     """
     key = key_of(namespace, canonical(namespace, token))
-    value = await redis.get(settings.prefix.encode() + bucket_key(settings.vocab.name, key >> BUCKET_SHIFT))
+    (value,) = await redis.mget([settings.prefix.encode() + bucket_key(settings.vocab.name, key >> BUCKET_SHIFT)])
     if value is None:
         raise no_view(settings)
-    return token_in(cast("bytes", value), namespace, canonical(namespace, token))[1]
+    return token_in(value, namespace, canonical(namespace, token))[1]
 
 
 def token_in(value: bytes, namespace: Namespace, token: str) -> tuple[int, ShownToken | None]:
@@ -101,12 +100,12 @@ async def read_list(
 ) -> list[ListedToken]:
     """The n best tokens of a list: `top` by count, `rising` and `falling` by score (`lists.py`).
 
-    With no namespace, of all of them. Raises `VersionNotReached` for no view, and `NoSuchList` for a language or
-    horizon without lists.
+    With no namespace, of all of them. Raises `VersionNotReached` for no view, `NoSuchList` for a language or horizon
+    without lists, and `ServerUnavailable`.
     """
     prefix = settings.prefix.encode()
     keys = [prefix + lists_key(settings.vocab.name, owner) for owner in range(settings.vocab.shards)]
-    values = cast("list[bytes | None]", await redis.mget(keys))
+    values = await redis.mget(keys)
     if newest_version(values) is None:
         raise no_view(settings)
     return merged(values, kind, namespace, language, over, n)
