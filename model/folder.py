@@ -3,15 +3,13 @@
     <folder>/manifest.json        {"checksum", "format", "files": {name: {"bytes", "sha256"}}, "content": {...}}
     <folder>/<name>.safetensors   one set of named arrays each
 
-Data, never code: no pickle anywhere. A folder is written beside its final name as `.<name>.partial`, every file is
-fsynced, then it is renamed: a reader never sees half of one. `checksum` is the SHA-256 of the manifest with an empty
-checksum, so that damage to any byte of the folder is found by `read_folder`.
+Data, never code: no pickle anywhere. A reader never sees half of a folder (`transport/ports/files.py`). `checksum` is
+the SHA-256 of the manifest with an empty checksum, so that damage to any byte of the folder is found by
+`read_folder`.
 """
 
 import hashlib
-import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from contracts.errors import SnapshotInvalid
+from transport.ports.files import Files
 
 Arrays = dict[str, NDArray[Any]]
 MANIFEST = "manifest.json"
@@ -39,70 +38,46 @@ class _Manifest(msgspec.Struct, frozen=True):
     content: msgspec.Raw
 
 
-def write_folder(path: Path, format_name: str, content: msgspec.Struct, files: Mapping[str, Arrays]) -> None:
-    """Write `path`, replacing what an interrupted run may have left there. OSErrors pass through."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.parent / f".{path.name}.partial"
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir()
-    entries = {}
-    for name, arrays in files.items():
-        data = save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
-        entries[name] = _File(len(data), hashlib.sha256(data).hexdigest())
-        _write_synced(partial / f"{name}.safetensors", data)
-    manifest = _Manifest("", format_name, entries, msgspec.Raw(msgspec.json.encode(content)))
-    _write_synced(partial / MANIFEST, msgspec.json.encode(msgspec.structs.replace(manifest, checksum=_sum(manifest))))
-    _sync_directory(partial)
-    if path.exists():
-        shutil.rmtree(path)
-    partial.rename(path)
-    _sync_directory(path.parent)
+def write_folder(
+    files: Files, path: Path, format_name: str, content: msgspec.Struct, arrays: Mapping[str, Arrays]
+) -> None:
+    """Write `path` in the place of what was there. OSErrors pass through."""
+    files.write_folder(path, _encoded(format_name, content, arrays))
 
 
-def read_content(path: Path, format_name: str) -> bytes:
+def read_content(files: Files, path: Path, format_name: str) -> bytes:
     """The JSON of the manifest's content, checked. Raises `SnapshotInvalid`; the arrays are not looked at."""
-    return bytes(_read_manifest(path, format_name).content)
+    return bytes(_read_manifest(files, path, format_name).content)
 
 
-def read_folder(path: Path, format_name: str) -> tuple[bytes, dict[str, Arrays]]:
+def read_folder(files: Files, path: Path, format_name: str) -> tuple[bytes, dict[str, Arrays]]:
     """(the JSON of the manifest's content, the arrays of every file), all checked against the checksums.
 
     Raises `SnapshotInvalid`, naming the file and what is wrong with it.
     """
-    manifest = _read_manifest(path, format_name)
-    files: dict[str, Arrays] = {}
+    manifest = _read_manifest(files, path, format_name)
+    arrays: dict[str, Arrays] = {}
     for name, entry in manifest.files.items():
-        file = path / f"{name}.safetensors"
-        data = _read(file)
+        file = path / _file_name(name)
+        data = _read(files, file)
         if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
             raise SnapshotInvalid(f"{file}: its bytes are not those that the manifest lists; use another version")
         try:
-            files[name] = {key: np.array(value) for key, value in load(data).items()}
+            arrays[name] = {key: np.array(value) for key, value in load(data).items()}
         except SafetensorError as error:
             raise SnapshotInvalid(f"{file}: {error}") from error
-    return bytes(manifest.content), files
+    return bytes(manifest.content), arrays
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write one small file atomically and durably."""
-    partial = path.with_name(f".{path.name}.partial")
-    _write_synced(partial, data)
-    partial.rename(path)
-    _sync_directory(path.parent)
-
-
-def versions_in(parent: Path) -> list[int]:
+def versions_in(files: Files, parent: Path) -> list[int]:
     """The versions that stand in `parent` (folders with a number for a name), ascending."""
-    if not parent.is_dir():
-        return []
-    return sorted(int(entry.name) for entry in parent.iterdir() if entry.name.isdecimal() and entry.is_dir())
+    return sorted(int(name) for name in files.folders(parent) if name.isdecimal())
 
 
-def remove_old(parent: Path, keep: int) -> None:
+def remove_old(files: Files, parent: Path, keep: int) -> None:
     """Delete all but the `keep` newest versions of `parent`."""
-    for version in versions_in(parent)[:-keep]:
-        shutil.rmtree(parent / str(version))
+    for version in versions_in(files, parent)[:-keep]:
+        files.remove_folder(parent / str(version))
 
 
 def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -115,10 +90,25 @@ def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     return total.hexdigest()
 
 
-def _read_manifest(path: Path, format_name: str) -> _Manifest:
+def _file_name(name: str) -> str:
+    return f"{name}.safetensors"
+
+
+def _encoded(format_name: str, content: msgspec.Struct, arrays: Mapping[str, Arrays]) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of each file; the manifest, which has their checksums, comes last."""
+    entries = {}
+    for name, named in arrays.items():
+        data = save({key: np.ascontiguousarray(value) for key, value in named.items()})
+        entries[name] = _File(len(data), hashlib.sha256(data).hexdigest())
+        yield _file_name(name), data
+    manifest = _Manifest("", format_name, entries, msgspec.Raw(msgspec.json.encode(content)))
+    yield MANIFEST, msgspec.json.encode(msgspec.structs.replace(manifest, checksum=_sum(manifest)))
+
+
+def _read_manifest(files: Files, path: Path, format_name: str) -> _Manifest:
     file = path / MANIFEST
     try:
-        manifest = msgspec.json.decode(_read(file), type=_Manifest)
+        manifest = msgspec.json.decode(_read(files, file), type=_Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise SnapshotInvalid(f"{file}: {error}") from error
     if manifest.format != format_name:
@@ -132,23 +122,8 @@ def _sum(manifest: _Manifest) -> str:
     return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(manifest, checksum=""))).hexdigest()
 
 
-def _read(file: Path) -> bytes:
+def _read(files: Files, file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return files.read(file)
     except OSError as error:
         raise SnapshotInvalid(f"{file}: {error.strerror}") from error
-
-
-def _write_synced(file: Path, data: bytes) -> None:
-    with file.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,6 +19,8 @@ from model.kernels.bags import Bags
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.snapshot import Manifest, Snapshot
 from model.vectors import side_by_side
+from transport.ports.files import Files
+from transport.system.disk import DISK
 from vocab.replica.vocabulary import VocabularyView
 
 F32 = NDArray[np.float32]
@@ -37,9 +39,9 @@ class Predictor:
         self._pool = ThreadPoolExecutor(threads, "predictor") if threads > 1 else None
 
     @staticmethod
-    def load(path: str | Path, threads: int = 1) -> "Predictor":
-        """The predictor of the snapshot in folder `path`. Raises `SnapshotInvalid`."""
-        return Predictor(Snapshot.load(Path(path)), threads)
+    def load(path: str | Path, threads: int = 1, files: Files = DISK) -> "Predictor":
+        """The predictor of the snapshot in folder `path` of `files`. Raises `SnapshotInvalid`."""
+        return Predictor(Snapshot.load(Path(path), files), threads)
 
     @property
     def manifest(self) -> Manifest:

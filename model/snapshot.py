@@ -21,6 +21,8 @@ from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE
 from model.calibration import Calibrator
 from model.config import CROSSES, ModelConfig
 from model.folder import Arrays, read_content, read_folder, write_folder
+from transport.ports.files import Files
+from transport.system.disk import DISK
 from vocab.replica.vocabulary import VocabularyView
 
 FORMAT = "driftline.snapshot.1"
@@ -52,7 +54,7 @@ class Snapshot:
     bins: BinsView
     calibrator: Calibrator
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, files: Files = DISK) -> None:
         """Write the folder `path`. Raises `SnapshotInvalid` if a weight is not finite: that must not be served."""
         check_weights(self.weights, self.manifest.config, str(path))
         for name, array in self.weights.items():
@@ -60,33 +62,33 @@ class Snapshot:
                 raise SnapshotInvalid(
                     f"{path}: {name} is not finite, so the model diverged; lower DRIFTLINE_TRAINER_LEARNING_RATE"
                 )
-        files = {
+        arrays = {
             "weights": self.weights,
             "vocabulary": self.vocabulary.to_arrays(),
             "bins": self.bins.to_arrays(),
             "calibrator": self.calibrator.to_arrays(),
         }
-        write_folder(path, FORMAT, self.manifest, files)
+        write_folder(files, path, FORMAT, self.manifest, arrays)
 
     @staticmethod
-    def load(path: Path) -> "Snapshot":
+    def load(path: Path, files: Files = DISK) -> "Snapshot":
         """Read and check everything. Raises `SnapshotInvalid`, naming the file and the fault."""
-        content, files = read_folder(path, FORMAT)
+        content, arrays = read_folder(files, path, FORMAT)
         manifest = _manifest(path, content)
-        if set(files) != _FILES:
-            raise SnapshotInvalid(f"{path}: holds {sorted(files)}, but a snapshot is {sorted(_FILES)}")
+        if set(arrays) != _FILES:
+            raise SnapshotInvalid(f"{path}: holds {sorted(arrays)}, but a snapshot is {sorted(_FILES)}")
         if manifest.feature_set != FEATURE_SET:
             raise SnapshotInvalid(
                 f"{path}: made for the feature set {manifest.feature_set}, but this code computes {FEATURE_SET}; "
                 "run the release that made it, or train anew"
             )
-        check_weights(files["weights"], manifest.config, str(path))
+        check_weights(arrays["weights"], manifest.config, str(path))
         snapshot = Snapshot(
             manifest=manifest,
-            weights=files["weights"],
-            vocabulary=VocabularyView.from_arrays(files["vocabulary"]),
-            bins=BinsView.from_arrays(files["bins"]),
-            calibrator=Calibrator.from_arrays(files["calibrator"]),
+            weights=arrays["weights"],
+            vocabulary=VocabularyView.from_arrays(arrays["vocabulary"]),
+            bins=BinsView.from_arrays(arrays["bins"]),
+            calibrator=Calibrator.from_arrays(arrays["calibrator"]),
         )
         if snapshot.vocabulary.num_slots != manifest.config.num_slots:
             raise SnapshotInvalid(
@@ -96,9 +98,9 @@ class Snapshot:
         return snapshot
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, files: Files = DISK) -> Manifest:
     """The manifest alone, without the arrays. Raises `SnapshotInvalid`."""
-    return _manifest(path, read_content(path, FORMAT))
+    return _manifest(path, read_content(files, path, FORMAT))
 
 
 def check_weights(weights: Arrays, config: ModelConfig, where: str) -> None:

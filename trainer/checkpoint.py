@@ -13,10 +13,8 @@ Its version is that of the snapshot taken at the same cut. It is written after t
 announced: a trainer that died in between announces it again, word for word.
 """
 
-import fcntl
-import os
+import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +28,10 @@ from featurestore.bins.replica import BinsView
 from featurestore.features import FEATURE_SET
 from model.calibration import Calibrator
 from model.config import ModelConfig
-from model.folder import Arrays, read_folder, remove_old, versions_in, write_file, write_folder
+from model.folder import Arrays, read_folder, remove_old, versions_in, write_folder
 from trainer.learner import Learner
+from transport.ports.files import Files
+from transport.system.disk import DISK
 from vocab.replica.vocabulary import VocabularyView
 
 FORMAT = "driftline.checkpoint.1"
@@ -77,16 +77,17 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where one trainer keeps its things."""
+    """Where one trainer keeps its things: on `files`, at `root` and `models`."""
 
     root: Path
     models: Path
+    files: Files
 
     @staticmethod
-    def of(settings: Settings) -> "Folders":
+    def of(settings: Settings, files: Files = DISK) -> "Folders":
         """Under the data folder, by the trainer's name."""
         data = Path(settings.data_dir).absolute()
-        return Folders(data / "trainer" / settings.trainer.name, data / "models" / settings.trainer.name)
+        return Folders(data / "trainer" / settings.trainer.name, data / "models" / settings.trainer.name, files)
 
     @property
     def checkpoints(self) -> Path:
@@ -96,7 +97,7 @@ class Folders:
 
 def save(folders: Folders, cut: Cut, learner: Learner) -> None:
     """Write the checkpoint of this cut; older ones than `KEEP_CHECKPOINTS` go."""
-    files: dict[str, Arrays] = {
+    arrays: dict[str, Arrays] = {
         "weights": learner.weights(),
         "vocabulary": learner.vocabulary.to_arrays(),
         "bins": learner.bins.to_arrays(),
@@ -104,8 +105,8 @@ def save(folders: Folders, cut: Cut, learner: Learner) -> None:
         "optimizer": learner.optimizer(),
         "recent": learner.progress.to_arrays(),
     }
-    write_folder(folders.checkpoints / str(cut.published.version), FORMAT, cut, files)
-    remove_old(folders.checkpoints, KEEP_CHECKPOINTS)
+    write_folder(folders.files, folders.checkpoints / str(cut.published.version), FORMAT, cut, arrays)
+    remove_old(folders.files, folders.checkpoints, KEEP_CHECKPOINTS)
 
 
 def load_newest(folders: Folders, learner: Learner) -> Cut | None:
@@ -114,12 +115,12 @@ def load_newest(folders: Folders, learner: Learner) -> Cut | None:
     Raises `SnapshotInvalid` if it is damaged (an older one is not taken in silence) and `SettingsError` if the
     settings describe another model.
     """
-    versions = versions_in(folders.checkpoints)
+    versions = versions_in(folders.files, folders.checkpoints)
     if not versions:
         return None
     path = folders.checkpoints / str(versions[-1])
     try:
-        content, files = read_folder(path, FORMAT)
+        content, arrays = read_folder(folders.files, path, FORMAT)
         cut = msgspec.json.decode(content, type=Cut)
     except (SnapshotInvalid, msgspec.MsgspecError) as error:
         raise SnapshotInvalid(f"checkpoint {path}: {error}; remove it to resume from the one before") from error
@@ -130,12 +131,12 @@ def load_newest(folders: Folders, learner: Learner) -> Cut | None:
             f"describe {learner.config} over {FEATURE_SET}; set DRIFTLINE_TRAINER_NAME to begin another model"
         )
     learner.restore(
-        files["weights"],
-        files["optimizer"],
-        VocabularyView.from_arrays(files["vocabulary"]),
-        BinsView.from_arrays(files["bins"]),
+        arrays["weights"],
+        arrays["optimizer"],
+        VocabularyView.from_arrays(arrays["vocabulary"]),
+        BinsView.from_arrays(arrays["bins"]),
     )
-    learner.progress.restore(files["recent"], Calibrator.from_arrays(files["calibrator"]))
+    learner.progress.restore(arrays["recent"], Calibrator.from_arrays(arrays["calibrator"]))
     learner.examples_seen = cut.published.examples_seen
     return cut
 
@@ -143,27 +144,24 @@ def load_newest(folders: Folders, learner: Learner) -> Cut | None:
 def next_epoch(folders: Folders) -> int:
     """One more than at the last start of a trainer of this name, written down before it is returned."""
     file = folders.root / "epoch"
-    folders.root.mkdir(parents=True, exist_ok=True)
     try:
-        epoch = int(file.read_text()) + 1 if file.exists() else 1
+        epoch = int(folders.files.read(file)) + 1
+    except FileNotFoundError:
+        epoch = 1
     except ValueError as error:
         raise SnapshotInvalid(f"{file} holds no number; write the newest epoch of topic `models` into it") from error
-    write_file(file, b"%d" % epoch)
+    folders.files.write(file, b"%d" % epoch)
     return epoch
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(folders: Folders) -> Iterator[None]:
     """Held while a trainer works on its folder. Raises `DriftlineError` if another process holds it."""
-    folders.root.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folders.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(folders.files.lock(folders.root / "lock"))
         except BlockingIOError as error:
             raise DriftlineError(
                 f"another trainer works in {folders.root}; stop it, or set DRIFTLINE_TRAINER_NAME to another name"
             ) from error
         yield
-    finally:
-        os.close(handle)

@@ -20,6 +20,8 @@ from trainer import checkpoint
 from trainer.checkpoint import Cut, Folders, Mode
 from trainer.learner import Learner
 from trainer.versions import Versions, target_version
+from transport.ports.files import Files
+from transport.system.disk import DISK
 from vocab.replica.vocabulary import VocabularyView
 
 _log = logging.getLogger(__name__)
@@ -38,9 +40,9 @@ class Consumed:
 class Trainer:
     """One learner with its place in the log: `observe` until `full`, `learn` until it did, `publish` when `due`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, files: Files = DISK) -> None:
         """Resume from the newest checkpoint, or begin. Raises as `checkpoint.load_newest` does."""
-        self.folders = Folders.of(settings)
+        self.folders = Folders.of(settings, files)
         self.learner = Learner(settings)
         self.epoch = checkpoint.next_epoch(self.folders)
         self._settings = settings
@@ -138,7 +140,7 @@ class Trainer:
             evaluation=evaluation,
         )
         weights, calibrator = learner.weights(), learner.progress.calibrator
-        Snapshot(manifest, weights, learner.vocabulary, learner.bins, calibrator).save(path)
+        Snapshot(manifest, weights, learner.vocabulary, learner.bins, calibrator).save(path, self.folders.files)
         cut = Cut(
             published=published,
             delta_offsets=dict(self.versions.offsets_after(learner.vocabulary.version)),
@@ -148,6 +150,7 @@ class Trainer:
             vocabulary=self._settings.vocab.name,
         )
         checkpoint.save(self.folders, cut, learner)
-        remove_old(self.folders.models, max(KEEP_ANNOUNCED, self._settings.trainer.keep_snapshots))
+        keep = max(KEEP_ANNOUNCED, self._settings.trainer.keep_snapshots)
+        remove_old(self.folders.files, self.folders.models, keep)
         self.announced = published
         return published

@@ -13,6 +13,7 @@ from contracts.errors import SnapshotInvalid
 from model.folder import digest, remove_old, versions_in, write_folder
 from model.snapshot import FORMAT, Snapshot, read_manifest
 from tests.support.trainer_world import World, small_settings, snapshot_of, trained
+from transport.system.disk import DISK
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_a_missing_or_cut_file_is_found(saved: Path, name: str) -> None:
 
 
 def test_an_unknown_format_is_refused_by_name(saved: Path, tmp_path: Path) -> None:
-    write_folder(tmp_path / "9", "driftline.snapshot.99", msgspec.defstruct("Nothing", [])(), {})
+    write_folder(DISK, tmp_path / "9", "driftline.snapshot.99", msgspec.defstruct("Nothing", [])(), {})
     with pytest.raises(SnapshotInvalid, match=r"snapshot\.99.*snapshot\.1"):
         Snapshot.load(tmp_path / "9")
 
@@ -98,7 +99,7 @@ def test_a_snapshot_of_a_former_release_is_refused_by_its_feature_set(snapshot: 
         "bins": snapshot.bins.to_arrays(),
         "calibrator": snapshot.calibrator.to_arrays(),
     }
-    write_folder(tmp_path / "1", FORMAT, manifest, files)
+    write_folder(DISK, tmp_path / "1", FORMAT, manifest, files)
     with pytest.raises(SnapshotInvalid, match=r"feature set 4cc45fb252611e21.*run the release that made it"):
         Snapshot.load(tmp_path / "1")
 
@@ -110,7 +111,7 @@ def test_weights_that_do_not_fit_the_manifest_are_refused(snapshot: Snapshot, tm
             tmp_path / "1"
         )
     files = {"weights": weights, "vocabulary": {}, "bins": {}, "calibrator": {}}
-    write_folder(tmp_path / "2", FORMAT, snapshot.manifest, files)
+    write_folder(DISK, tmp_path / "2", FORMAT, snapshot.manifest, files)
     with pytest.raises(SnapshotInvalid, match="linear"):
         Snapshot.load(tmp_path / "2")
 
@@ -120,7 +121,7 @@ def test_a_model_of_other_vectors_is_refused(snapshot: Snapshot, tmp_path: Path)
     config = msgspec.structs.replace(snapshot.manifest.config, candidate_vector_width=3)
     layer = np.zeros((config.hidden[0], config.glue_width), np.float32)
     files = {"weights": {**snapshot.weights, "hidden1_weight": layer}, "vocabulary": {}, "bins": {}, "calibrator": {}}
-    write_folder(tmp_path / "1", FORMAT, msgspec.structs.replace(snapshot.manifest, config=config), files)
+    write_folder(DISK, tmp_path / "1", FORMAT, msgspec.structs.replace(snapshot.manifest, config=config), files)
     with pytest.raises(SnapshotInvalid, match="laid out for vectors of widths"):
         Snapshot.load(tmp_path / "1")
 
@@ -146,6 +147,6 @@ def test_what_an_interrupted_write_left_is_replaced(snapshot: Snapshot, tmp_path
 def test_old_versions_go_and_the_newest_stay(tmp_path: Path) -> None:
     for name in ("1", "2", "10", "9", ".11.partial", "notes"):
         (tmp_path / name).mkdir()
-    remove_old(tmp_path, 2)
-    assert versions_in(tmp_path) == [9, 10]
+    remove_old(DISK, tmp_path, 2)
+    assert versions_in(DISK, tmp_path) == [9, 10]
     assert (tmp_path / "notes").exists()

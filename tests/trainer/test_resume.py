@@ -18,6 +18,7 @@ from trainer import checkpoint
 from trainer.checkpoint import Folders
 from trainer.interleave import Interleave
 from trainer.trainer import Consumed, Trainer
+from transport.system.disk import DISK
 
 PARTITIONS = 3
 SETTINGS = {"batch_size": 64, "publish_every_examples": 200}
@@ -171,8 +172,8 @@ def test_old_snapshots_and_checkpoints_go(tmp_path: Path) -> None:
     trainer, announced = _run(settings)
     newest = announced[-1].version
     assert newest > 6
-    assert versions_in(trainer.folders.models) == list(range(newest - 4, newest + 1))
-    assert versions_in(trainer.folders.checkpoints) == [newest - 1, newest]
+    assert versions_in(DISK, trainer.folders.models) == list(range(newest - 4, newest + 1))
+    assert versions_in(DISK, trainer.folders.checkpoints) == [newest - 1, newest]
 
 
 def test_a_trainer_waits_while_its_version_is_not_there(tmp_path: Path) -> None:
