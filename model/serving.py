@@ -5,6 +5,7 @@ A candidate's score depends on its viewer, itself and the snapshot alone: the sa
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from model.kernels.bags import Bags
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.snapshot import Manifest, Snapshot
 from model.vectors import side_by_side
+from transport.ports.executor import StartThreads
 from transport.ports.files import Files
 from transport.system.disk import DISK
 from vocab.replica.vocabulary import VocabularyView
@@ -32,11 +34,13 @@ class Predictor:
     `threads` > 1 shares out a batch's candidates; it changes how long a batch takes, and no bit of it.
     """
 
-    def __init__(self, snapshot: Snapshot, threads: int = 1) -> None:
+    def __init__(
+        self, snapshot: Snapshot, threads: int = 1, start_threads: StartThreads = ThreadPoolExecutor
+    ) -> None:
         self._snapshot = snapshot
         self._weights = Weights.from_arrays(snapshot.weights, snapshot.manifest.config)
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, "predictor") if threads > 1 else None
+        self._pool = start_threads(threads, "predictor") if threads > 1 else None
 
     @staticmethod
     def load(path: str | Path, threads: int = 1, files: Files = DISK) -> "Predictor":
@@ -102,8 +106,8 @@ class Predictor:
             share(0, n)
         else:
             cuts = [n * i // self._threads for i in range(self._threads + 1)]
-            for _ in self._pool.map(share, cuts[:-1], cuts[1:]):
-                pass
+            for done in [self._pool.submit(share, begin, end) for begin, end in pairwise(cuts)]:
+                done.result()
         return logits, probabilities
 
 

@@ -7,7 +7,6 @@ Dead letters of records after the checkpoint may be written twice.
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -26,6 +25,10 @@ from trainer.trainer import Trainer
 from transport.backoff import pauses
 from transport.hop.hop import Output
 from transport.kafka.clients import producer, translated
+from transport.ports.clock import Clock
+from transport.ports.files import Files
+from transport.system.clock import SYSTEM_CLOCK
+from transport.system.disk import DISK
 
 _log = logging.getLogger(__name__)
 
@@ -38,12 +41,7 @@ THREADS = 1  # of torch: the bits of the weights depend on it
 ResultT = TypeVar("ResultT")
 
 
-def wall_clock_ms() -> int:
-    """Milliseconds since 1970 by this machine's clock."""
-    return time.time_ns() // 1_000_000
-
-
-def run(settings: Settings, stop: threading.Event, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+def run(settings: Settings, stop: threading.Event, clock: Clock = SYSTEM_CLOCK, files: Files = DISK) -> None:
     """Train until `stop` is set; then publish what was learned since the last time, and return.
 
     Waits for a broker that does not answer, saying so. Raises `SettingsError` and `SnapshotInvalid` (the checkpoint),
@@ -51,18 +49,18 @@ def run(settings: Settings, stop: threading.Event, now_ms: Callable[[], int] = w
     `ServerUnavailable` if there is no broker to announce to when it is told to stop.
     """
     torch.set_num_threads(THREADS)
-    with checkpoint.locked(Folders.of(settings)):
-        _Service(settings, stop, now_ms).run()
+    with checkpoint.locked(Folders.of(settings, files)):
+        _Service(settings, stop, clock, files).run()
 
 
 class _Service:
-    def __init__(self, settings: Settings, stop: threading.Event, now_ms: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event, clock: Clock, files: Files) -> None:
         self._settings = settings
         self._stop = stop
-        self._now_ms = now_ms
-        self._trainer = Trainer(settings)
+        self._clock = clock
+        self._trainer = Trainer(settings, files)
         self._undelivered: list[Output] = []
-        self._last_said = float("-inf")
+        self._said_at_us: int | None = None
 
     def run(self) -> None:
         trainer, settings = self._trainer, self._settings
@@ -106,7 +104,7 @@ class _Service:
 
     def _publish(self) -> None:
         self._deliver()
-        self._announce(self._trainer.publish(self._now_ms()))
+        self._announce(self._trainer.publish(self._clock.now_ms()))
 
     def _announce(self, published: ModelPublished) -> None:
         self._undelivered.append(Output(MODELS.name, serialize(published), published.name.encode()))
@@ -147,9 +145,9 @@ class _Service:
         raise AssertionError("pauses() never ends")
 
     def _say_waiting(self) -> None:
-        now = time.monotonic()
-        if now - self._last_said >= SAY_EVERY_S:
-            self._last_said = now
+        now = self._clock.monotonic_us()
+        if self._said_at_us is None or now - self._said_at_us >= SAY_EVERY_S * 1_000_000:
+            self._said_at_us = now
             vocabulary, bins = self._trainer.versions.complete_through
             _log.info(
                 "waiting for version %d: vocabulary has reached %d, bins %d", self._trainer.target, vocabulary, bins

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import pytest
@@ -26,6 +28,24 @@ from tests.support.trainer_world import PLACES, World, small_settings, snapshot_
 from trainer.learner import Learner
 
 REQUESTS = 12
+
+P = ParamSpec("P")
+ResultT = TypeVar("ResultT")
+
+
+class Inline:
+    """No threads: the work is done where it is asked for."""
+
+    def __init__(self) -> None:
+        self.submitted = 0
+
+    def submit(self, work: Callable[P, ResultT], /, *args: P.args, **kwargs: P.kwargs) -> Future[ResultT]:
+        self.submitted += 1
+        done: Future[ResultT] = Future()
+        done.set_result(work(*args, **kwargs))
+        return done
+
+    def shutdown(self) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +114,16 @@ def test_a_score_has_the_same_bits_in_any_batch(
     whole = Predictor(snapshot).score(features)
     chosen = np.array(rows, np.int64)
     assert predictor.score(features.take(chosen)).tobytes() == whole[chosen].tobytes()
+
+
+def test_a_score_has_the_same_bits_where_its_shares_are_done_without_threads(
+    snapshot: Snapshot, features: FeatureColumns
+) -> None:
+    executor = Inline()
+    predictor = Predictor(snapshot, 3, lambda threads, name: executor)
+    assert predictor.score(features).tobytes() == Predictor(snapshot).score(features).tobytes()
+    predictor.close()
+    assert executor.submitted == 3
 
 
 def test_a_score_has_the_same_bits_alone_and_among_others(
