@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
+from transport.ports.redis import ListedValues
 from transport.redis import connection as redis_connection
 from transport.redis.client import RedisClient
 
@@ -95,6 +96,30 @@ async def test_a_value_without_a_version_is_refused(redis: RedisClient) -> None:
         await redis.set_if_newer([b"key"], [value_of(1)] * 2, 60, None)
 
 
+@pytest.mark.services
+async def test_any_order_of_calls_ends_in_the_same_list_of_the_newest(redis: RedisClient, settings: Settings) -> None:
+    lists = [f"{settings.prefix}{{{number}}}".encode() for number in range(3)]
+    entries = [(score, b"%d" % member) for score, member in ((5, 1), (9, 2), (7, 3), (7, 4), (1, 5))]
+    for key, order in zip(lists, (entries, entries[::-1]), strict=False):
+        for score, member in order:
+            await redis.put_listed([ListedValues(key, [(score, member)], [key + member], [b"of " + member])], 100, 3)
+    expected = [(b"2", 9.0), (b"4", 7.0), (b"3", 7.0)]
+    assert await redis.newest([lists[1], lists[2], lists[0]], 3) == expected * 2
+    assert await redis.newest(lists[:1], 2) == expected[:2]
+    assert await redis.mget([lists[0] + b"5", lists[0] + b"6"]) == [b"of 5", None]
+    assert {0 < await redis.client.ttl(key) <= 100 for key in (lists[0], lists[0] + b"5")} == {True}
+
+
+@pytest.mark.services
+async def test_a_key_takes_the_place_of_another(redis: RedisClient, settings: Settings) -> None:
+    old, new = (f"{settings.prefix}{{0}}{name}".encode() for name in ("old", "new"))
+    await redis.set_if_newer([old], [value_of(1)], 60, None)
+    for _ in range(2):
+        await redis.replace(old, new, b"there")
+        assert await redis.mget([old, new]) == [None, b"there"]
+    assert await redis.client.ttl(new) == -1
+
+
 async def test_a_redis_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_connection, "RETRIES", 1)
     settings = Settings(redis="redis://user:secret@127.0.0.1:1/0")
@@ -102,5 +127,6 @@ async def test_a_redis_that_is_not_there_is_named_without_its_password(monkeypat
     async with contextlib.aclosing(redis_connection.connect(settings)) as client:
         with pytest.raises(ServerUnavailable, match=expected):
             await client.mget([b"key"])
+        assert await client.mget([]) == []
     with pytest.raises(ServerUnavailable, match=expected):
         redis_connection.check_reachable(settings)
