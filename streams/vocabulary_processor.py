@@ -19,6 +19,7 @@ from transport.kafka.state_log import read_partition
 from transport.ports.redis import Redis
 from transport.processor import Output
 from vocab.owner.owner import VocabularyOwner
+from vocab.owner.state import OwnerState
 from vocab.rules import differences
 from vocab.view.store import write_view
 from vocab.view.updates import view_updates
@@ -38,7 +39,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         super().__init__(
             settings,
             partition,
-            VocabularyOwner(settings.vocab, shards, SOURCES, settings.time.window_ms),
+            VocabularyOwner.begin(settings.vocab, shards, SOURCES, settings.time.window_ms),
             lambda packed: VocabularyOwner.from_bytes(settings.vocab, packed, settings.time.window_ms),
         )
         self._redis = redis
@@ -49,13 +50,13 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         await self._show()
         return again
 
-    async def catch_up(self) -> VocabularyOwner:
-        """The owner as a successor would take it up, with all counts in the log decided on. Writes nothing."""
+    async def catch_up(self) -> OwnerState:
+        """The state that a successor would take up, with all counts in the log decided on. Writes nothing."""
         again = await super().resume({VOCAB_COUNTS.name: (0, "")})
         async for records in read_partition(self.settings, VOCAB_COUNTS, self.partition, again[VOCAB_COUNTS.name]):
             self._observe(records)
         self.owner.close_windows()
-        return self.owner
+        return self.owner.state
 
     def take(self, record: ConsumerRecord) -> None:
         """Counts, or settings that hold from a window on."""
@@ -68,8 +69,8 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         """Deltas; the queryable view follows in absolute values, so a batch that is repeated changes nothing."""
         deltas = self.owner.close_windows()
         if deltas:
-            if self.owner.settings != self.settings.vocab:
-                _say_once(self.owner.settings, self.settings.vocab)
+            if self.owner.state.settings != self.settings.vocab:
+                _say_once(self.owner.state.settings, self.settings.vocab)
             self._measure()
             await self._show()
         return [
@@ -79,8 +80,9 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
 
     def _measure(self) -> None:
         """How the newest window left the vocabulary; what does not exist yet is not shown."""
-        partition, measures = str(self.partition), self.owner.drift.measures(self.owner.age)
-        metrics.VOCAB_VERSION.labels(partition).set(self.owner.version)
+        partition, state = str(self.partition), self.owner.state
+        measures = state.drift.measures(state.age)
+        metrics.VOCAB_VERSION.labels(partition).set(state.version)
         metrics.VOCAB_ADMITTED.labels(partition).set(measures.admitted)
         if measures.turnover is not None:
             metrics.VOCAB_TURNOVER.labels(partition).set(measures.turnover)
@@ -91,7 +93,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
                 metrics.VOCAB_DISTANCE.labels(partition, between).set(distance)
 
     async def _show(self) -> None:
-        await write_view(self._redis, self.settings, view_updates(self.owner))
+        await write_view(self._redis, self.settings, view_updates(self.owner.state))
 
 
 @cache

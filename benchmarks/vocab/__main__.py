@@ -91,17 +91,18 @@ def measure(batches: list[list[Tweet]]) -> list[ViewUpdates]:
     """Every stage on these batches. What there was to show after each close."""
     keys, frames = tokenize(batches, sum(map(len, batches)))
     owner, deltas, writes = decide(frames, len(keys))
-    vocabulary = Vocabulary(owner.settings)
+    vocabulary = Vocabulary(owner.state.settings)
     with stage("apply", len(deltas), "deltas"):
         for delta in deltas:
             vocabulary.apply(delta)
     view = vocabulary.at(vocabulary.complete_through)
     with stage("look up", len(keys), "keys"):
         view.lookup(keys)
+    tracked, spellings = owner.state.tracked, owner.state.spellings
     print(
-        f"{len(view):,} keys admitted at version {view.version}, {len(owner.tracked):,} counted in "
-        f"{owner.tracked.nbytes / len(owner.tracked):.1f} bytes each, {len(owner.spellings):,} of them spelled in "
-        f"{owner.spellings.nbytes / len(owner.spellings):.1f}; state {len(owner.to_bytes()) / 2**20:.1f} MiB"
+        f"{len(view):,} keys admitted at version {view.version}, {len(tracked):,} counted in "
+        f"{tracked.nbytes / len(tracked):.1f} bytes each, {len(spellings):,} of them spelled in "
+        f"{spellings.nbytes / len(spellings):.1f}; state {len(owner.to_bytes()) / 2**20:.1f} MiB"
     )
     return writes
 
@@ -133,7 +134,7 @@ def count(counter: SourceCounter, tokenizer: Tokenizer, tokens: TokenBatch, i: i
 
 def decide(frames: list[VocabCounts], tokens: int) -> tuple[VocabularyOwner, list[VocabDelta], list[ViewUpdates]]:
     """(the owner after all frames, its deltas, what it had to show after each close)."""
-    owner = VocabularyOwner(VocabSettings(), range(SHARDS), frozenset({("tweets", 0)}))
+    owner = VocabularyOwner.begin(VocabSettings(), range(SHARDS), frozenset({("tweets", 0)}))
     deltas: list[VocabDelta] = []
     writes: list[ViewUpdates] = []
     deciding = viewing = 0.0
@@ -145,7 +146,7 @@ def decide(frames: list[VocabCounts], tokens: int) -> tuple[VocabularyOwner, lis
         deltas += decided
         if decided:
             begin = process_time()
-            writes.append(view_updates(owner))
+            writes.append(view_updates(owner.state))
             viewing += process_time() - begin
     show("decide", tokens, "tokens", deciding)
     show("view", len(writes), "writes", viewing)

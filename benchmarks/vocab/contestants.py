@@ -61,7 +61,7 @@ class Ours:
         self._view.lookup(keys)
 
     def own_bytes(self) -> int | None:
-        return self._owner.tracked.nbytes
+        return self._owner.state.tracked.nbytes
 
 
 class Replica(Ours):

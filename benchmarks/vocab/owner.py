@@ -24,7 +24,7 @@ def filled_owner(live: U64) -> VocabularyOwner:
     settings = VocabSettings.uniform(
         candidates_per_slot=CANDIDATES_PER_SLOT, capacity=SHARDS * per_shard, rare_slots=RARE_SLOTS
     )
-    owner = VocabularyOwner(settings, range(SHARDS), frozenset({SOURCE}))
+    owner = VocabularyOwner.begin(settings, range(SHARDS), frozenset({SOURCE}))
     _decide(owner, np.sort(live), np.full(len(live), round(settings.word.admit_at), np.uint32))
     return owner
 
@@ -36,7 +36,7 @@ def count_window(owner: VocabularyOwner, tokens: U64) -> None:
 
 
 def _decide(owner: VocabularyOwner, keys: U64, counts: NDArray[np.uint32]) -> None:
-    window = owner.version + 1
+    window = owner.state.version + 1
     owner.observe(_frame(window, window - 1, keys, counts))
     owner.observe(_frame(window, window, empty(np.uint64), empty(np.uint32)))
     owner.close_windows()

@@ -31,7 +31,7 @@ class Driftline(Method):
         self.name, self.capacity, self.rows = "Driftline", layout.capacity, layout.num_slots
         self.settings = settings
         self._exact = exact
-        self.owner = VocabularyOwner(settings, range(SHARDS), frozenset({source}))
+        self.owner = VocabularyOwner.begin(settings, range(SHARDS), frozenset({source}))
         self.admissions = Admissions(brief_windows)
         self.most_admitted = 0
         self._rare = VocabularyView.empty(settings)

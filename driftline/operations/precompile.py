@@ -64,7 +64,7 @@ def _decide(settings: Settings) -> tuple[list[VocabDelta], list[BinsVersion], ND
     """What the owners publish of made-up tweets, and the keys of the last of these."""
     tokenizer, words, values = Tokenizer(), SourceCounter(*SOURCE, 1, settings.vocab.shards), BinCounter(*SOURCE)
     shards = range(settings.vocab.shards)
-    vocabulary = VocabularyOwner(settings.vocab, shards, frozenset({SOURCE}), settings.time.window_ms)
+    vocabulary = VocabularyOwner.begin(settings.vocab, shards, frozenset({SOURCE}), settings.time.window_ms)
     edges = BinOwner(settings.bins, {"tweets": frozenset({SOURCE})})
     for number in range(WINDOWS):
         window = FIRST_WINDOW + number

@@ -26,7 +26,8 @@ from transport.kafka import admin as kafka_admin
 from transport.processor import Output
 from transport.redis.connection import connect
 from vocab.owner import reshard as resharding
-from vocab.owner.owner import VocabularyOwner
+from vocab.owner.packed_state import pack
+from vocab.owner.state import OwnerState
 
 SOURCE_HOP, OWNER_HOP = "ingest", "vocabulary"  # of `streams/services.py`
 
@@ -76,13 +77,13 @@ async def _reshard(settings: Settings, name: str, shards: int, write: bool) -> P
     redis = connect(settings)  # a processor wants one; nothing is read from it or written
     try:
         processors = [VocabularyProcessor(settings, number, redis) for number in range(VOCAB_COUNTS.partitions)]
-        owners = [await processor.catch_up() for processor in processors]
+        states = [await processor.catch_up() for processor in processors]
     finally:
         await redis.aclose()
-    made = resharding.reshard(owners, name, shards, VOCAB_COUNTS.partitions)
+    made = resharding.reshard(states, name, shards, VOCAB_COUNTS.partitions)
     if write:
         await _write(settings, made)
-    return _plan(owners, made)
+    return _plan(states, made)
 
 
 async def _write(settings: Settings, made: resharding.Resharded) -> None:
@@ -90,10 +91,8 @@ async def _write(settings: Settings, made: resharding.Resharded) -> None:
     offsets = await asyncio.to_thread(kafka_admin.committed, settings, OWNER_HOP)
     outputs = [
         output
-        for partition, owner in enumerate(made.owners)
-        for output in state_outputs(
-            VOCAB_STATE, partition, offsets[VOCAB_COUNTS.name][partition][0], owner.to_bytes()
-        )
+        for partition, state in enumerate(made.states)
+        for output in state_outputs(VOCAB_STATE, partition, offsets[VOCAB_COUNTS.name][partition][0], pack(state))
     ]
     outputs += [
         Output(
@@ -111,7 +110,7 @@ async def _write(settings: Settings, made: resharding.Resharded) -> None:
             outputs,
             {
                 TopicPartition(settings.prefix + TWEETS.name, partition): OffsetAndMetadata(
-                    offset, _counting_into(metadata, made.owners[0].settings.shards)
+                    offset, _counting_into(metadata, made.states[0].settings.shards)
                 )
                 for partition, (offset, metadata) in sources[TWEETS.name].items()
             },
@@ -147,16 +146,16 @@ def _check_name(settings: Settings, name: str) -> None:
         )
 
 
-def _plan(owners: list[VocabularyOwner], made: resharding.Resharded) -> Plan:
-    former, first = owners[0], made.owners[0]
+def _plan(states: list[OwnerState], made: resharding.Resharded) -> Plan:
+    former, first = states[0], made.states[0]
     return Plan(
         former=former.settings.name,
         name=first.settings.name,
         version=former.version,
         former_shards=former.settings.shards,
         shards=first.settings.shards,
-        counted=sum(len(owner.tracked) for owner in owners),
-        admitted=sum(int((owner.tracked.slots >= 0).sum()) for owner in owners),
+        counted=sum(len(state.tracked) for state in states),
+        admitted=sum(int((state.tracked.slots >= 0).sum()) for state in states),
         former_rows=former.layout.num_slots,
         rows=first.layout.num_slots,
         lost=[

@@ -88,7 +88,7 @@ class Installation:
         self.window = BEGIN_MS // WINDOW_MS
         self._tokenizer = Tokenizer()
         self._counter = SourceCounter(TWEETS.name, 0, 1, SHARDS)
-        self._owner = VocabularyOwner(SETTINGS.vocab, range(SHARDS), frozenset({(TWEETS.name, 0)}), WINDOW_MS)
+        self._owner = VocabularyOwner.begin(SETTINGS.vocab, range(SHARDS), frozenset({(TWEETS.name, 0)}), WINDOW_MS)
         self._versions = Versions(SETTINGS, self.learner.vocabulary, {})
         self._offsets, self._decided = itertools.count(), itertools.count(1)
         self._folder, self._published = folder, itertools.count(1)

@@ -27,7 +27,7 @@ SETTINGS = VocabSettings.uniform(admit_at=5.0, capacity=1 << 15, rare_slots=64, 
 
 def decided(tweets: list[Tweet], first: int, last: int) -> Iterator[tuple[int, VocabularyOwner, list[VocabDelta]]]:
     """(window, owner, what it decided) of each window, as it closes."""
-    owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
+    owner = VocabularyOwner.begin(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
     counter, tokenizer = SourceCounter("tweets", 0, 1, SHARDS), Tokenizer()
     windows = np.array([tweet.created_ms // WINDOW_MS for tweet in tweets], np.int64)
     for window in range(first, last):
@@ -103,7 +103,7 @@ def test_bursts_top_what_rises_while_they_last_and_what_falls_has_none():
     for window, owner, _ in decided(tweets, begin, end):
         if window < begin + 60:
             continue
-        values = [view_updates(owner).values[-1]]
+        values = [view_updates(owner.state).values[-1]]
         rising, falling = (
             [token.token for token in merged(values, kind, Namespace.HASHTAG, "all", "5m", 10)]
             for kind in ("rising", "falling")

@@ -118,7 +118,7 @@ def examples(n: int = 3) -> Examples:
 
 def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
     """An owner of all shards after three windows: #rust rises, in English, #old falls, in German, `go` is a word."""
-    owner = VocabularyOwner(settings.vocab, range(SHARDS), frozenset({SOURCE}))
+    owner = VocabularyOwner.begin(settings.vocab, range(SHARDS), frozenset({SOURCE}))
     for i, counts in enumerate([{"old": 40, "rust": 6}, {"old": 20, "rust": 12}, {"old": 5, "rust": 60}]):
         tokens = [(Namespace.HASHTAG, token, n) for token, n in counts.items()] + [(Namespace.WORD, "go", 9)]
         owner.observe(
@@ -179,7 +179,7 @@ def write_views(settings: Settings, owner: VocabularyOwner) -> None:
     for kind, entity in ((1, author), (2, viewer), (3, pair)):
         values[keys.counters(kind, entity)[0]] = layout.pack_records(counters)[0]
     values[keys.histories(viewer)[0]] = layout.pack_records(history)[0]
-    updates = view_updates(owner)
+    updates = view_updates(owner.state)
     prefix = settings.prefix.encode()
     values |= {prefix + key: value for key, value in zip(updates.keys, updates.values, strict=True)}
     with redis.Redis.from_url(settings.redis) as client:

@@ -34,8 +34,8 @@ class Log:
 
     def __init__(self, made_with: VocabSettings = SETTINGS) -> None:
         shards = made_with.shards
-        self.owner = VocabularyOwner(made_with, range(shards), frozenset({SOURCE}))
-        self.four = [VocabularyOwner(made_with, range(i, shards, 4), frozenset({SOURCE})) for i in range(4)]
+        self.owner = VocabularyOwner.begin(made_with, range(shards), frozenset({SOURCE}))
+        self.four = [VocabularyOwner.begin(made_with, range(i, shards, 4), frozenset({SOURCE})) for i in range(4)]
         self.window = 10
 
     def next(self, occurrences: dict[int, int], gap: int = 1) -> list[VocabDelta]:
@@ -52,7 +52,7 @@ class Log:
 
     def restart(self) -> None:
         """Every owner goes on from its saved state; whatever a worker's own settings are, the state's hold."""
-        others = VocabSettings(shards=self.owner.settings.shards)
+        others = VocabSettings(shards=self.owner.state.settings.shards)
         self.owner = VocabularyOwner.from_bytes(others, self.owner.to_bytes())
         self.four = [VocabularyOwner.from_bytes(others, owner.to_bytes()) for owner in self.four]
 
@@ -61,7 +61,7 @@ class Log:
         found = {}
         for number, owner in enumerate(self.four):
             for key in sorted(occurrences, reverse=True):
-                if shard_of(np.array([key], np.uint64), owner.settings.shards)[0] % 4 == number:
+                if shard_of(np.array([key], np.uint64), owner.state.settings.shards)[0] % 4 == number:
                     owner.observe(counts(self.window, {key: occurrences[key]}, self.window - 1))
             owner.observe(counts(self.window, {}, self.window - 1))  # "this source counted in this window"
             owner.observe(counts(self.window, {}, self.window))

@@ -119,7 +119,7 @@ def _recovered(settings: Settings, partition: int, counts: Iterable[LogRecord]) 
     state = join_state(asyncio.run(read_latest(settings, VOCAB_STATE, partition)))
     if state is None:
         shards = [shard for shard in range(SHARDS) if shard % VOCAB_COUNTS.partitions == partition]
-        offset, owner = 0, VocabularyOwner(settings.vocab, shards, SOURCES, settings.time.window_ms)
+        offset, owner = 0, VocabularyOwner.begin(settings.vocab, shards, SOURCES, settings.time.window_ms)
     else:
         offset, owner = state[0], VocabularyOwner.from_bytes(settings.vocab, state[1], settings.time.window_ms)
     for record in counts:

@@ -157,7 +157,7 @@ def run(
 
 def trend_rows(owner: VocabularyOwner) -> list[tuple[int, int, list[int]]]:
     """(key, language, counts) of an owner's trends."""
-    trends = owner.trends
+    trends = owner.state.trends
     return list(zip(trends.keys.tolist(), trends.languages.tolist(), trends.counts.T.tolist(), strict=True))
 
 

@@ -79,7 +79,7 @@ def replay(
     for number in range(owners):
         queues = [[frame for owner, frame in frames if owner == number] for frames in counted]
         shards = range(number, settings.vocab.shards, owners)
-        owner = VocabularyOwner(settings.vocab, shards, SOURCES, settings.time.window_ms)
+        owner = VocabularyOwner.begin(settings.vocab, shards, SOURCES, settings.time.window_ms)
         for frame in _interleaved(queues, rng):
             owner.observe(frame)
             if rng and rng.random() < CLOSE:

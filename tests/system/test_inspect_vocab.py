@@ -55,7 +55,7 @@ def drifted(settings: Settings) -> tuple[Settings, list[VocabDelta]]:
             capacity=SHARDS, rare_slots=16, admit_at=3.0, evict_below=1.0, half_life_windows=4.0
         ),
     )
-    owner = VocabularyOwner(settings.vocab, range(SHARDS), frozenset({SOURCE}))
+    owner = VocabularyOwner.begin(settings.vocab, range(SHARDS), frozenset({SOURCE}))
     deltas = []
     for window in WINDOWS:
         for frame in counted(window):
@@ -146,7 +146,7 @@ async def test_a_worker_exports_drift_by_partition(settings):
                 )  # fmt: skip
     await processor.process([record_of(VOCAB_COUNTS, i, serialize(frame)) for i, frame in enumerate(records)])
     await redis.aclose()
-    measures = processor.owner.drift.measures(3)
+    measures = processor.owner.state.drift.measures(3)
     assert measures.admitted > 0
 
     def gauge(name: str, **labels: str) -> float | None:

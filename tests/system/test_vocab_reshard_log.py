@@ -27,7 +27,8 @@ from tests.support.vocab_replay import replay
 from tests.support.vocab_runs import write_rows
 from transport.kafka import admin as kafka_admin
 from transport.redis.connection import connect, connect_blocking
-from vocab.owner.owner import VocabularyOwner
+from vocab.owner.packed_state import unpack
+from vocab.owner.state import OwnerState
 from vocab.replica.vocabulary import Vocabulary
 
 TWEETS = 1_000
@@ -57,20 +58,20 @@ vocab_reshard.reshard(load(), "wide", 128, write=True)
 Counted = dict[int, tuple[int, ...]]
 
 
-def counted(owners: Sequence[VocabularyOwner]) -> Counted:
+def counted(states: Sequence[OwnerState]) -> Counted:
     """Key -> namespace, decayed count, first and last seen."""
     columns = ("keys", "namespaces", "counts", "first_seen", "last_seen")
     return {
         row[0]: row[1:]
-        for owner in owners
-        for row in zip(*(owner.tracked.column(name).tolist() for name in columns), strict=True)
+        for state in states
+        for row in zip(*(state.tracked.column(name).tolist() for name in columns), strict=True)
     }
 
 
-def owners_of(settings: Settings) -> list[VocabularyOwner]:
+def states_of(settings: Settings) -> list[OwnerState]:
     """As they would be taken up now."""
 
-    async def caught_up() -> list[VocabularyOwner]:
+    async def caught_up() -> list[OwnerState]:
         redis = connect(settings)
         try:
             numbers = range(VOCAB_COUNTS.partitions)
@@ -108,12 +109,12 @@ def test_counts_go_on_in_another_number_of_shards(settings, tmp_path):
     with pytest.raises(SettingsError, match="there is a vocabulary 'default' already"):
         vocab_reshard.reshard(settings, "default", SHARDS, write=True)
     plan = vocab_reshard.reshard(settings, "wide", SHARDS, write=False)
-    before = owners_of(settings)
+    before = states_of(settings)
     assert (plan.counted, plan.version) == (len(counted(before)), before[0].version)
     for sent in (2, 60):
         died = python(settings, "-c", KILLED, str(sent))
         assert died.returncode == -9, died.stderr
-        assert counted(owners_of(settings)) == counted(before)
+        assert counted(states_of(settings)) == counted(before)
     command = ("-m", "driftline", "vocab", "reshard", "--shards", str(SHARDS), "--name", "wide", "--yes", "--json")
     made = python(settings, *command)
     assert made.returncode == 0, made.stderr
@@ -121,9 +122,9 @@ def test_counts_go_on_in_another_number_of_shards(settings, tmp_path):
     again = python(settings, *command)
     assert again.returncode != 0
     assert "there is a vocabulary 'wide' already" in " ".join(again.stderr.split())
-    assert counted(owners_of(wide)) == counted(before)
+    assert counted(states_of(wide)) == counted(before)
     with pytest.raises(DriftlineError, match=r"of 'wide', of 128 shards.*set vocab.name and vocab.shards to those"):
-        owners_of(settings)
+        states_of(settings)
 
     write_rows(wide, rows[half:])
     with worker(settings, tmp_path / "former.log") as refused:
@@ -131,9 +132,9 @@ def test_counts_go_on_in_another_number_of_shards(settings, tmp_path):
         assert "virtual shards" in refused.said() or "of 'wide'" in refused.said()
     run_worker(wide, tmp_path / "second.log")
 
-    after = owners_of(wide)
+    after = states_of(wide)
     _, states = replay(settings, rows, owners=1)
-    alone = VocabularyOwner.from_bytes(settings.vocab, states[0], settings.time.window_ms)
+    alone = unpack(states[0], settings.vocab, settings.time.window_ms)
     assert counted(after) == counted([alone])
     assert after[0].version == alone.version > plan.version
 
@@ -145,8 +146,8 @@ def test_counts_go_on_in_another_number_of_shards(settings, tmp_path):
     assert view.version == alone.version
     held = {
         key: slot
-        for owner in after
-        for key, slot in zip(owner.tracked.keys.tolist(), owner.tracked.slots.tolist(), strict=True)
+        for state in after
+        for key, slot in zip(state.tracked.keys.tolist(), state.tracked.slots.tolist(), strict=True)
         if slot >= 0
     }
     assert dict(zip(view.keys.tolist(), view.slots.tolist(), strict=True)) == held

@@ -24,7 +24,7 @@ class Exact:
     """Float64 counters of every key of shard 0 (its namespace is its lowest bit), and the stated bound of each."""
 
     def __init__(self, configured: VocabSettings) -> None:
-        self.owner = VocabularyOwner(configured, [0], frozenset({SOURCE}))
+        self.owner = VocabularyOwner.begin(configured, [0], frozenset({SOURCE}))
         self.half_lives = np.array([configured.word.half_life_windows, configured.bigram.half_life_windows])
         self.counts: dict[int, float] = {}
         self.bounds: dict[int, float] = {}
@@ -37,13 +37,13 @@ class Exact:
         self._close(occurrences, [self._counts(occurrences), self._marker()])
 
     def _close(self, occurrences: dict[int, int], frames: list[VocabCounts]) -> None:
-        tracked = self.owner.tracked
+        tracked = self.owner.state.tracked
         before = set(tracked.keys.tolist()) | occurrences.keys()
-        former = self.owner.version
+        former = self.owner.state.version
         for frame in frames:
             self.owner.observe(frame)
         self.owner.close_windows()
-        left = 0.5 ** ((self.owner.version - former) / self.half_lives) if former else np.ones(2)
+        left = 0.5 ** ((self.owner.state.version - former) / self.half_lives) if former else np.ones(2)
         for held in (self.counts, self.bounds):
             for key in held:
                 held[key] *= left[key & 1]
@@ -53,7 +53,7 @@ class Exact:
         waiting = tracked.slots < 0
         for key in before - kept.keys():
             mine = tracked.counts[waiting & (tracked.namespaces == (key & 1))] * 2.0**-32
-            full = len(mine) >= self.owner.rules[key & 1].kept
+            full = len(mine) >= self.owner.state.rules[key & 1].kept
             self.bounds[key] = self.bounds.get(key, 0.0) + (mine.min() if full else 0.0)
         self._compare(kept)
         self.window += 1
@@ -95,6 +95,6 @@ def test_counts_stay_within_the_bound_on_a_zipf_stream_that_is_far_too_long_for_
     for _ in range(60):
         keys, counts = np.unique(rng.zipf(1.2, 3_000) % (1 << 40), return_counts=True)
         exact.close(dict(zip(keys.tolist(), counts.tolist(), strict=True)))
-    assert len(exact.counts) > 20 * len(exact.owner.tracked)
-    never_dropped = set(exact.owner.tracked.keys.tolist()) - exact.bounds.keys()
+    assert len(exact.counts) > 20 * len(exact.owner.state.tracked)
+    never_dropped = set(exact.owner.state.tracked.keys.tolist()) - exact.bounds.keys()
     assert len(never_dropped) > 50  # whose counts, compared above, are exact

@@ -12,7 +12,7 @@ from vocab.owner.owner import VocabularyOwner
 
 
 def test_no_window_closes_before_every_source_has_closed_it():
-    owner = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    owner = VocabularyOwner.begin(SETTINGS, range(SHARDS), SOURCES)
     owner.observe(frame(("tweets", 0), 100, {KEYS[0]: 5}, 99))
     owner.observe(frame(("tweets", 0), 105, {}, 105))
     assert owner.close_windows() == []
@@ -24,14 +24,14 @@ def test_no_window_closes_before_every_source_has_closed_it():
 
 
 def test_empty_windows_get_decisions_ever_more_rarely():
-    owner = VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
+    owner = VocabularyOwner.begin(SETTINGS, range(SHARDS), frozenset({("tweets", 0)}))
     deltas = run(owner, [frame(("tweets", 0), 100, {KEYS[0]: 1}, 99), frame(("tweets", 0), 400, {}, 400)], [])
     assert sorted({delta.version - 100 for delta in deltas}) == [*range(17), 32, 64, 128, 256]
     assert len(deltas) == 21 * SHARDS
 
 
 def test_a_slot_given_again_has_a_higher_generation():
-    owner = VocabularyOwner(SETTINGS, [0], frozenset({("tweets", 0)}))
+    owner = VocabularyOwner.begin(SETTINGS, [0], frozenset({("tweets", 0)}))
     log = [frame(("tweets", 0), 100, {WORDS[0]: 4}, 99), frame(("tweets", 0), 120, {WORDS[1]: 4}, 119)]
     deltas = run(owner, [*log, frame(("tweets", 0), 120, {}, 120)], [])
     given_away = [
@@ -42,7 +42,7 @@ def test_a_slot_given_again_has_a_higher_generation():
 
 def test_a_full_shard_changes_hands_only_past_the_margin():
     steady = msgspec.structs.replace(SETTINGS.word, half_life_windows=1e9)
-    owner = VocabularyOwner(msgspec.structs.replace(SETTINGS, word=steady), [0], frozenset({("tweets", 0)}))
+    owner = VocabularyOwner.begin(msgspec.structs.replace(SETTINGS, word=steady), [0], frozenset({("tweets", 0)}))
     a, b, c = WORDS
     log = [
         frame(("tweets", 0), 100, {a: 8, b: 20, c: 10}, 99),  # b and c take the two slots
@@ -58,7 +58,7 @@ def test_a_full_shard_changes_hands_only_past_the_margin():
 
 def test_an_idle_key_leaves_although_its_count_is_high_and_comes_back_when_it_is_seen():
     steady = msgspec.structs.replace(SETTINGS.word, half_life_windows=1e9, idle_windows=4)
-    owner = VocabularyOwner(msgspec.structs.replace(SETTINGS, word=steady), [0], frozenset({("tweets", 0)}))
+    owner = VocabularyOwner.begin(msgspec.structs.replace(SETTINGS, word=steady), [0], frozenset({("tweets", 0)}))
     a, b = WORDS[:2]
     log = [frame(("tweets", 0), 100, {a: 9, b: 9}, 99), frame(("tweets", 0), 103, {b: 1}, 102)]
     deltas = run(owner, [*log, frame(("tweets", 0), 107, {}, 107)], [])
@@ -71,7 +71,7 @@ def test_an_idle_key_leaves_although_its_count_is_high_and_comes_back_when_it_is
 
 
 def test_what_breaks_a_promise_is_refused_and_leaves_no_trace():
-    owner = VocabularyOwner(SETTINGS, [0, 1], SOURCES)
+    owner = VocabularyOwner.begin(SETTINGS, [0, 1], SOURCES)
     owner.observe(frame(("tweets", 0), 100, {KEYS[0]: 1}, 99))
     before = owner.to_bytes()
     good = frame(("tweets", 0), 100, {KEYS[0]: 1}, 99)

@@ -35,7 +35,7 @@ from vocab.rules import configured, settings_of
 def test_owner_equals_reference_whatever_the_order_and_the_time_of_closing(log, order, close):
     frames = interleaved(log, order)
     reference = run(ReferenceOwner(SETTINGS, range(SHARDS), SOURCES), interleaved(log, []), [])
-    owner = run(VocabularyOwner(SETTINGS, range(SHARDS), SOURCES), frames, close)
+    owner = run(VocabularyOwner.begin(SETTINGS, range(SHARDS), SOURCES), frames, close)
     assert by_shard(owner) == by_shard(reference)
     assert [d.version for d in owner] == sorted(d.version for d in owner)
 
@@ -45,12 +45,12 @@ def test_owner_equals_reference_whatever_the_order_and_the_time_of_closing(log, 
 @settings(max_examples=12, deadline=None)
 def test_four_owners_decide_as_one(log, order, close):
     frames = interleaved(log, order)
-    whole = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    whole = VocabularyOwner.begin(SETTINGS, range(SHARDS), SOURCES)
     one = run(whole, interleaved(log, []), [])
     four, trends = [], []
     for partition in range(4):
         shards = range(partition, SHARDS, 4)
-        owner = VocabularyOwner(SETTINGS, shards, SOURCES)
+        owner = VocabularyOwner.begin(SETTINGS, shards, SOURCES)
         four += run(owner, [only(each, shards) for each in frames], close)
         trends += trend_rows(owner)
     assert by_shard(four) == by_shard(one)
@@ -73,14 +73,14 @@ def test_whatever_the_number_of_shards_four_owners_decide_as_the_reference(shard
     four = []
     for partition in range(4):
         mine = range(partition, shards, 4)
-        owner = VocabularyOwner(made_with, mine, SOURCES)
+        owner = VocabularyOwner.begin(made_with, mine, SOURCES)
         four += run(owner, [only(each, mine, shards) for each in frames], close)
         assert VocabularyOwner.from_bytes(made_with, owner.to_bytes()).to_bytes() == owner.to_bytes()
     assert by_shard(four) == by_shard(reference)
 
 
 def test_decisions_do_not_depend_on_languages_and_rows_without_one_are_undetermined():
-    one, other = (VocabularyOwner(SETTINGS, range(SHARDS), frozenset({("tweets", 0)})) for _ in range(2))
+    one, other = (VocabularyOwner.begin(SETTINGS, range(SHARDS), frozenset({("tweets", 0)})) for _ in range(2))
     known = frame(("tweets", 0), 100, {KEYS[0]: 5}, 99)
     unknown = msgspec.structs.replace(known, v=1, languages=empty(np.uint16))
     parts = [(KEYS[0], "en", 2), (KEYS[0], "und", 1), (KEYS[0], "en", 1), (KEYS[0], "de", 1)]
@@ -94,7 +94,7 @@ def test_decisions_do_not_depend_on_languages_and_rows_without_one_are_undetermi
         )
     )
     other.observe(unknown)
-    rows = [tuple(column.tolist() for column in owner.pending[100].by_language()[1:]) for owner in (one, other)]
+    rows = [tuple(column.tolist() for column in owner.state.pending[100].by_language()[1:]) for owner in (one, other)]
     namespace = KEYS[0] // 8 % 2
     assert rows == [
         ([language_code(tag) for tag in ("de", "en", "und")], [namespace] * 3, [1, 3, 1]),

@@ -14,15 +14,15 @@ from vocab.slot_layout import Layout
 
 
 def test_settings_in_the_log_hold_from_their_window_and_equal_ones_change_nothing():
-    owner = VocabularyOwner(SETTINGS, [0], frozenset({("tweets", 0)}))
+    owner = VocabularyOwner.begin(SETTINGS, [0], frozenset({("tweets", 0)}))
     other = msgspec.structs.replace(PLAIN, candidates_per_slot=1.0)
     owner.configure(configured(other))
     log = [frame(("tweets", 0), 100, {WORDS[0]: 4}, 99), configured(other, 101), frame(("tweets", 0), 102, {}, 102)]
     deltas = run(owner, log, [])
-    assert owner.settings == other
+    assert owner.state.settings == other
     assert [delta.settings for delta in deltas] == [configured(other), None, None]
     restored = VocabularyOwner.from_bytes(SETTINGS, owner.to_bytes())
-    assert restored.settings == other
+    assert restored.state.settings == other
 
 
 def test_a_lower_capacity_evicts_the_weakest_and_a_higher_one_moves_nobody():
@@ -30,7 +30,7 @@ def test_a_lower_capacity_evicts_the_weakest_and_a_higher_one_moves_nobody():
         word = msgspec.structs.replace(SETTINGS.word, capacity=slots * SHARDS, half_life_windows=1e9)
         return msgspec.structs.replace(SETTINGS, word=word, candidates_per_slot=3.0)
 
-    owner = VocabularyOwner(of_words(2), [0], frozenset({("tweets", 0)}))
+    owner = VocabularyOwner.begin(of_words(2), [0], frozenset({("tweets", 0)}))
     a, b, c = WORDS
     log = [
         frame(("tweets", 0), 100, {a: 8, b: 20, c: 7}, 99),
@@ -45,14 +45,14 @@ def test_a_lower_capacity_evicts_the_weakest_and_a_higher_one_moves_nobody():
     assert [delta.admitted_keys.tolist() for delta in deltas] == [[a, b], [], [a, c], [], []]
     assert [delta.settings and delta.settings.from_window for delta in deltas] == [0, 101, 102, None, None]
     layout = Layout.of(of_words(2)).changed(of_words(3))
-    assert owner.layout == layout
-    assert sorted(owner.tracked.slots.tolist()) == layout.slots_of(Namespace.WORD, 0).tolist()
-    (held,) = owner.tracked.slots[owner.tracked.keys == b]
+    assert owner.state.layout == layout
+    assert sorted(owner.state.tracked.slots.tolist()) == layout.slots_of(Namespace.WORD, 0).tolist()
+    (held,) = owner.state.tracked.slots[owner.state.tracked.keys == b]
     assert held == deltas[0].admitted_slots[1]
 
 
 def test_a_vocabulary_keeps_its_number_of_shards():
-    owner = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    owner = VocabularyOwner.begin(SETTINGS, range(SHARDS), SOURCES)
     wider = of_shards(128, SETTINGS)
     refused = "has 64 virtual shards.*vocab.shards is 128.*driftline vocab reshard --shards 128"
     with pytest.raises(SettingsError, match=r"has 128 virtual shards.*vocab.shards is 64"):
@@ -60,7 +60,7 @@ def test_a_vocabulary_keeps_its_number_of_shards():
     with pytest.raises(SettingsError, match=refused):
         VocabularyOwner.from_bytes(wider, owner.to_bytes())
     with pytest.raises(SettingsError, match=refused):
-        owner.layout.changed(wider)
+        owner.state.layout.changed(wider)
     for shards in (0, 2, 65, 512):
         with pytest.raises(SettingsError, match=f"vocab.shards is {shards}: set it to a power of two from 4 to 256"):
             Layout.of(msgspec.structs.replace(SETTINGS, shards=shards))
@@ -75,7 +75,7 @@ def test_a_kind_that_settings_do_not_name_has_no_slots():
 
 
 def test_settings_that_cannot_hold_are_refused_and_leave_no_trace():
-    owner = VocabularyOwner(SETTINGS, [0], SOURCES)
+    owner = VocabularyOwner.begin(SETTINGS, [0], SOURCES)
     good = configured(SETTINGS, 7)
     word = good.kinds["word"]
     bad = {
@@ -108,6 +108,6 @@ def test_settings_that_cannot_hold_are_refused_and_leave_no_trace():
 def test_settings_that_contradict_each_other_are_refused_with_advice(change, advice):
     kind = msgspec.structs.replace(PLAIN.word, **change)
     with pytest.raises(SettingsError, match=advice):
-        VocabularyOwner(msgspec.structs.replace(PLAIN, word=kind), [0], SOURCES)
+        VocabularyOwner.begin(msgspec.structs.replace(PLAIN, word=kind), [0], SOURCES)
     with pytest.raises(SettingsError, match="candidates_per_slot"):
-        VocabularyOwner(msgspec.structs.replace(PLAIN, candidates_per_slot=-1.0), [0], SOURCES)
+        VocabularyOwner.begin(msgspec.structs.replace(PLAIN, candidates_per_slot=-1.0), [0], SOURCES)

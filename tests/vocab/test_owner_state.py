@@ -17,9 +17,9 @@ from vocab.owner.owner import VocabularyOwner
 @settings(max_examples=12, deadline=None)
 def test_saving_and_restoring_at_any_point_changes_nothing(log, order, point):
     frames = interleaved(log, order)
-    plain = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    plain = VocabularyOwner.begin(SETTINGS, range(SHARDS), SOURCES)
     expected = run(plain, frames, [True] * point)
-    owner = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    owner = VocabularyOwner.begin(SETTINGS, range(SHARDS), SOURCES)
     deltas = []
     for i, each in enumerate(frames):
         take(owner, each)
@@ -35,7 +35,7 @@ def test_saving_and_restoring_at_any_point_changes_nothing(log, order, point):
 @given(logs(), ORDER)
 @settings(max_examples=12, deadline=None)
 def test_state_bytes_do_not_tell_the_order(log, order):
-    one, other = (VocabularyOwner(SETTINGS, range(SHARDS), SOURCES) for _ in range(2))
+    one, other = (VocabularyOwner.begin(SETTINGS, range(SHARDS), SOURCES) for _ in range(2))
     for each in interleaved(log, order):
         take(one, each)
     for each in interleaved(log, []):
@@ -50,19 +50,19 @@ def test_state_bytes_do_not_tell_the_order(log, order):
 @given(logs())
 @settings(max_examples=12, deadline=None)
 def test_memory_is_bounded_by_the_settings(log):
-    owner = VocabularyOwner(SETTINGS, range(SHARDS), SOURCES)
+    owner = VocabularyOwner.begin(SETTINGS, range(SHARDS), SOURCES)
     run(owner, interleaved(log, []), [])
     for namespace in (0, 1):
-        keys = owner.tracked.keys[owner.tracked.namespaces == namespace]
+        keys = owner.state.tracked.keys[owner.state.tracked.namespaces == namespace]
         per_shard = np.bincount((keys >> np.uint64(58)).astype(int), minlength=SHARDS)
-        assert per_shard.max() <= owner.rules[namespace].per_shard + owner.rules[namespace].kept
-    assert set(owner.spellings) == set(owner.tracked.keys.tolist())
+        assert per_shard.max() <= owner.state.rules[namespace].per_shard + owner.state.rules[namespace].kept
+    assert set(owner.state.spellings) == set(owner.state.tracked.keys.tolist())
 
 
 def test_state_of_another_vocabulary_is_refused_and_settings_are_those_of_the_state():
-    owner = VocabularyOwner(SETTINGS, [0, 1], SOURCES)
+    owner = VocabularyOwner.begin(SETTINGS, [0, 1], SOURCES)
     with pytest.raises(SnapshotInvalid, match=r"vocab\.name"):
         VocabularyOwner.from_bytes(msgspec.structs.replace(SETTINGS, name="other"), owner.to_bytes())
     with pytest.raises(SnapshotInvalid):
         VocabularyOwner.from_bytes(SETTINGS, b"no state")
-    assert VocabularyOwner.from_bytes(PLAIN, owner.to_bytes()).settings == SETTINGS
+    assert VocabularyOwner.from_bytes(PLAIN, owner.to_bytes()).state.settings == SETTINGS

@@ -124,7 +124,7 @@ class Replicas(RuleBasedStateMachine):
 
     @invariant()
     def it_holds_what_the_owner_holds(self) -> None:
-        tracked = self.log.owner.tracked
+        tracked = self.log.owner.state.tracked
         held = tracked.slots >= 0
         view = self.live.at(self.live.complete_through)
         assert view.keys.tolist() == tracked.keys[held].tolist()

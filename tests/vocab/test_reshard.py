@@ -16,9 +16,12 @@ from tests.support.vocab_owner_logs import SOURCES, by_shard, frame, only, run
 from vocab.decay import ONE
 from vocab.keys import shard_of
 from vocab.namespaces import Namespace
+from vocab.owner.merge import merge
 from vocab.owner.owner import VocabularyOwner
+from vocab.owner.packed_state import pack
 from vocab.owner.reference import ReferenceOwner, _Key, _Window
 from vocab.owner.reshard import CannotReshard, Resharded, reshard
+from vocab.owner.state import OwnerState
 from vocab.replica.vocabulary import Vocabulary, changed_slots
 from vocab.rules import configured
 from vocab.slot_layout import Layout
@@ -57,24 +60,24 @@ def windows(draw: st.DrawFn, first: int, most: int) -> list[VocabCounts]:
     return frames + [frame(source, closed, {}, closed) for source in sorted(SOURCES)]
 
 
-def owners_of(made_with: VocabSettings, frames: Frames) -> list[VocabularyOwner]:
+def states_of(made_with: VocabSettings, frames: Frames) -> list[OwnerState]:
     owners = [
-        VocabularyOwner(made_with, range(partition, made_with.shards, PARTITIONS), SOURCES)
+        VocabularyOwner.begin(made_with, range(partition, made_with.shards, PARTITIONS), SOURCES)
         for partition in range(PARTITIONS)
     ]
     for owner in owners:
-        run(owner, [only(each, owner.shards, made_with.shards) for each in frames], [])
-    return owners
+        run(owner, [only(each, owner.state.shards, made_with.shards) for each in frames], [])
+    return [owner.state for owner in owners]
 
 
-def state_of(owners: Sequence[VocabularyOwner]) -> dict[int, tuple[int, ...]]:
+def counts_of(states: Sequence[OwnerState]) -> dict[int, tuple[int, ...]]:
     """Key -> namespace, count, first and last seen, over all owners: each key once."""
     rows = [
         (key, *rest)
-        for owner in owners
+        for state in states
         for key, *rest in zip(
             *(
-                owner.tracked.column(name).tolist()
+                state.tracked.column(name).tolist()
                 for name in ("keys", "namespaces", "counts", "first_seen", "last_seen")
             ),
             strict=True,
@@ -84,29 +87,29 @@ def state_of(owners: Sequence[VocabularyOwner]) -> dict[int, tuple[int, ...]]:
     return {row[0]: row[1:] for row in rows}
 
 
-def slots_of(owners: Sequence[VocabularyOwner]) -> dict[int, int]:
+def slots_of(states: Sequence[OwnerState]) -> dict[int, int]:
     """Key -> slot, of those that have one."""
     return {
         key: slot
-        for owner in owners
-        for key, slot in zip(owner.tracked.keys.tolist(), owner.tracked.slots.tolist(), strict=True)
+        for state in states
+        for key, slot in zip(state.tracked.keys.tolist(), state.tracked.slots.tolist(), strict=True)
         if slot >= 0
     }
 
 
-def open_windows(owners: Sequence[VocabularyOwner]) -> Iterator[tuple[int, tuple[list[int], ...]]]:
-    for owner in owners:
-        for window, pending in owner.pending.items():
+def open_windows(states: Sequence[OwnerState]) -> Iterator[tuple[int, tuple[list[int], ...]]]:
+    for state in states:
+        for window, pending in state.pending.items():
             yield from ((window, row) for row in zip(*(c.tolist() for c in pending.by_language()), strict=True))
 
 
-def begun_from(made: Resharded, former: Sequence[VocabularyOwner], made_with: VocabSettings) -> ReferenceOwner:
+def begun_from(made: Resharded, former: Sequence[OwnerState], made_with: VocabSettings) -> ReferenceOwner:
     """The plain owner, given the former owners' keys and, by the rule said plainly, new slots."""
     reference = ReferenceOwner(made_with, range(made_with.shards), SOURCES)
     layout = Layout.of(made_with)
-    tokens = {key: owner.spellings.get(key) for owner in former for key in owner.tracked.keys.tolist()}
+    tokens = {key: state.spellings.get(key) for state in former for key in state.tracked.keys.tolist()}
     had = slots_of(former)
-    for key, (namespace, count, _, seen) in state_of(former).items():
+    for key, (namespace, count, _, seen) in counts_of(former).items():
         shard = key * made_with.shards >> 64
         reference.keys[shard][key] = _Key(namespace, count, seen, -1, tokens[key])
     for shard, keys in reference.keys.items():
@@ -121,8 +124,8 @@ def begun_from(made: Resharded, former: Sequence[VocabularyOwner], made_with: Vo
     reference.settings, reference.sequence = made_with, 1
     reference.version, reference.counted = former[0].version, former[0].counted
     reference.closed = dict(former[0].closed)
-    for owner in former:
-        for window, pending in owner.pending.items():
+    for state in former:
+        for window, pending in state.pending.items():
             mine = reference.windows.setdefault(window, _Window())
             for key, _, namespace, count in zip(*(c.tolist() for c in pending.by_language()), strict=True):
                 mine.counts[key] = mine.counts.get(key, 0) + count
@@ -135,32 +138,32 @@ def begun_from(made: Resharded, former: Sequence[VocabularyOwner], made_with: Vo
 @given(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS), windows(100, 4), windows(109, 3))
 @settings(max_examples=20, deadline=None)
 def test_new_owners_hold_the_same_keys_and_decide_as_the_reference_started_from_them(before, after, first, then):
-    former = owners_of(of(before), first)
+    former = states_of(of(before), first)
     if not former[0].version:
         return
-    held, counted, waiting = slots_of(former), state_of(former), sorted(open_windows(former))
+    held, counted, waiting = slots_of(former), counts_of(former), sorted(open_windows(former))
     made = reshard(former, "wider", after, PARTITIONS)
     made_with = msgspec.structs.replace(of(after), name="wider")
 
     assert slots_of(former) == held
-    assert state_of(made.owners) == counted
-    assert sorted(open_windows(made.owners)) == waiting
-    slots = slots_of(made.owners)
+    assert counts_of(made.states) == counted
+    assert sorted(open_windows(made.states)) == waiting
+    slots = slots_of(made.states)
     assert len(set(slots.values())) == len(slots)
     assert set(slots) | {lost.key for lost in made.lost} == set(held)
     assert not set(slots) & {lost.key for lost in made.lost}
-    for owner in made.owners:
-        assert set(shard_of(owner.tracked.keys, after).tolist()) <= set(owner.shards)
-        assert owner.trends.keys[owner.trends.languages == 0].tolist() == sorted(
-            slots.keys() & set(owner.tracked.keys.tolist())
+    for state in made.states:
+        assert set(shard_of(state.tracked.keys, after).tolist()) <= set(state.shards)
+        assert state.trends.keys[state.trends.languages == 0].tolist() == sorted(
+            slots.keys() & set(state.tracked.keys.tolist())
         )
 
     reference = begun_from(made, former, made_with)
     later = []
-    for owner in made.owners:
-        restored = VocabularyOwner.from_bytes(made_with, owner.to_bytes())
-        assert restored.to_bytes() == owner.to_bytes()
-        later += run(restored, [only(each, owner.shards, after) for each in then], [])
+    for state in made.states:
+        restored = VocabularyOwner.from_bytes(made_with, pack(state))
+        assert restored.to_bytes() == pack(state)
+        later += run(restored, [only(each, state.shards, after) for each in then], [])
     assert by_shard(later) == by_shard(run(reference, then, []))
 
     replica = Vocabulary(made_with)
@@ -173,27 +176,27 @@ def test_new_owners_hold_the_same_keys_and_decide_as_the_reference_started_from_
 @given(st.sampled_from(NUMBERS), windows(100, 4))
 @settings(max_examples=20, deadline=None)
 def test_there_and_back_again_every_key_has_its_count(other, first):
-    former = owners_of(of(64), first)
+    former = states_of(of(64), first)
     if not former[0].version:
         return
     there = reshard(former, "there", other, PARTITIONS)
-    back = reshard(there.owners, "back", 64, PARTITIONS)
-    assert state_of(back.owners) == state_of(former)
-    assert set(slots_of(back.owners)) <= set(slots_of(former))
+    back = reshard(there.states, "back", 64, PARTITIONS)
+    assert counts_of(back.states) == counts_of(former)
+    assert set(slots_of(back.states)) <= set(slots_of(former))
     if not there.lost:
-        assert set(slots_of(back.owners)) == set(slots_of(former))
+        assert set(slots_of(back.states)) == set(slots_of(former))
         assert not back.lost
         for name in ("keys", "counts"):  # of trends: rows by owner, as the keys are shared out again as before
-            assert [getattr(owner.trends, name).tolist() for owner in back.owners] == [
-                getattr(owner.trends, name).tolist() for owner in former
+            assert [getattr(state.trends, name).tolist() for state in back.states] == [
+                getattr(state.trends, name).tolist() for state in former
             ]
     for total in ("rest", "counts"):
-        assert sum(getattr(owner.drift, total).sum() for owner in back.owners) <= sum(
-            owner.drift.rest.sum() + owner.drift.counts.sum() for owner in former
+        assert sum(getattr(state.drift, total).sum() for state in back.states) <= sum(
+            state.drift.rest.sum() + state.drift.counts.sum() for state in former
         )
     everything = [
-        sum(int(owner.drift.rest.sum()) + int(owner.drift.counts.sum()) for owner in owners)
-        for owners in (former, there.owners, back.owners)
+        sum(int(state.drift.rest.sum()) + int(state.drift.counts.sum()) for state in states)
+        for states in (former, there.states, back.states)
     ]
     assert len(set(everything)) == 1
 
@@ -201,18 +204,21 @@ def test_there_and_back_again_every_key_has_its_count(other, first):
 @given(windows(100, 4), st.sampled_from(NUMBERS))
 @settings(max_examples=15, deadline=None)
 def test_how_owners_shared_the_keys_changes_nothing(first, after):
-    four = owners_of(of(64), first)
+    four = states_of(of(64), first)
     if not four[0].version:
         return
-    one = VocabularyOwner(of(64), range(64), SOURCES)
+    one = VocabularyOwner.begin(of(64), range(64), SOURCES)
     run(one, first, [])
-    of_four, of_one = (reshard(owners, "wider", after, PARTITIONS) for owners in (four, [one]))
+    of_four, of_one = (reshard(states, "wider", after, PARTITIONS) for states in (four, [one.state]))
     assert by_shard(of_four.deltas) == by_shard(of_one.deltas)
-    for mine, theirs in zip(of_four.owners, of_one.owners, strict=True):
+    merged = merge(four)
+    merged.drift.changes = one.state.drift.changes  # rounded four times, as below
+    assert pack(merged) == pack(one.state)
+    for mine, theirs in zip(of_four.states, of_one.states, strict=True):
         # Each owner rounds what decay leaves of its admissions and evictions, a measure: four round four times.
         assert abs(mine.drift.changes - theirs.drift.changes) <= 4 * PARTITIONS
         mine.drift.changes = theirs.drift.changes
-        assert mine.to_bytes() == theirs.to_bytes()
+        assert pack(mine) == pack(theirs)
 
 
 def test_keys_past_their_new_shards_slots_lose_them_weakest_first_and_are_named():
@@ -223,51 +229,51 @@ def test_keys_past_their_new_shards_slots_lose_them_weakest_first_and_are_named(
     keys = [i * 16 for i in range(4)]  # all words, by `frame`
     counts = frame(("tweets", 0), 100, {key: 5 + i for i, key in enumerate(keys)}, 99)
     frames = [counts, *(frame(source, 100, {}, 100) for source in SOURCES)]
-    former = owners_of(small, frames)
+    former = states_of(small, frames)
     assert set(slots_of(former)) == set(keys)
     made = reshard(former, "wider", 16, PARTITIONS)
     assert [(lost.key, lost.namespace, lost.token, lost.count) for lost in made.lost] == [
         (keys[i], Namespace.WORD, f"t{keys[i]}", 5.0 + i) for i in (2, 1, 0)
     ]
-    assert set(slots_of(made.owners)) == {keys[3]}
+    assert set(slots_of(made.states)) == {keys[3]}
     (delta,) = [delta for delta in made.deltas if len(delta.admitted_keys)]
     assert (delta.base_version, delta.version, delta.sequence) == (0, 100, 1)
-    assert delta.settings == configured(made.owners[0].settings, 100, made_of="default")
-    assert sum(owner.drift.changes for owner in made.owners) == sum(o.drift.changes for o in former) + 3 * ONE
+    assert delta.settings == configured(made.states[0].settings, 100, made_of="default")
+    assert sum(state.drift.changes for state in made.states) == sum(state.drift.changes for state in former) + 3 * ONE
 
 
 def test_what_cannot_be_made_is_refused_with_what_to_do():
     frames = [frame(source, 100, {KEYS[0]: 9}, 100 - 1) for source in sorted(SOURCES)]
     closing = [frame(source, 100, {}, 100) for source in sorted(SOURCES)]
     with pytest.raises(CannotReshard, match="has decided nothing yet"):
-        reshard(owners_of(of(64), frames), "wider", 128, PARTITIONS)
-    owners = owners_of(of(64), frames + closing)
+        reshard(states_of(of(64), frames), "wider", 128, PARTITIONS)
+    states = states_of(of(64), frames + closing)
     with pytest.raises(SettingsError, match=r"vocab.shards is 100"):
-        reshard(owners, "wider", 100, PARTITIONS)
+        reshard(states, "wider", 100, PARTITIONS)
     with pytest.raises(CannotReshard, match="each of the 64 shards once"):
-        reshard(owners[:3], "wider", 128, PARTITIONS)
-    behind = owners_of(of(64), frames)
+        reshard(states[:3], "wider", 128, PARTITIONS)
+    behind = states_of(of(64), frames)
     with pytest.raises(CannotReshard, match="let `driftline worker` finish"):
-        reshard([*owners[:3], behind[3]], "wider", 128, PARTITIONS)
+        reshard([*states[:3], behind[3]], "wider", 128, PARTITIONS)
     few = msgspec.structs.replace(SETTINGS, word=msgspec.structs.replace(SETTINGS.word, capacity=64))
     with pytest.raises(SettingsError, match=r"vocab.word.capacity is 64, but each of 128 virtual shards"):
-        reshard(owners_of(few, frames + closing), "wider", 128, PARTITIONS)
-    for owner in owners:
-        owner.configure(configured(few, 105))
+        reshard(states_of(few, frames + closing), "wider", 128, PARTITIONS)
+    for state in states:
+        VocabularyOwner(state).configure(configured(few, 105))
     with pytest.raises(SettingsError, match=r"to hold from window 105.*vocab.word.capacity"):
-        reshard(owners, "wider", 128, PARTITIONS)
+        reshard(states, "wider", 128, PARTITIONS)
 
 
 def test_no_key_of_the_new_vocabulary_is_taken_for_the_one_that_had_its_slot():
     frames = [frame(source, 100, dict.fromkeys(KEYS[:9], 4), 99) for source in sorted(SOURCES)]
     closing = [frame(source, 100, {}, 100) for source in sorted(SOURCES)]
-    made = reshard(owners_of(of(64), frames + closing), "wider", 128, PARTITIONS)
-    replica = Vocabulary(made.owners[0].settings)
+    made = reshard(states_of(of(64), frames + closing), "wider", 128, PARTITIONS)
+    replica = Vocabulary(made.states[0].settings)
     for delta in made.deltas:
         replica.apply(delta)
     empty, full = replica.at(0), replica.at(100)
     assert len(empty) == 0
     slots, keys, generations = changed_slots(empty, full)
-    assert set(keys.tolist()) == set(slots_of(made.owners))
+    assert set(keys.tolist()) == set(slots_of(made.states))
     assert (np.sort(full.slots) == slots).all()
     assert (generations == 1).all()

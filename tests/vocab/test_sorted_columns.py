@@ -148,6 +148,6 @@ def test_memory_follows_the_keys():
 
 
 def test_a_window_that_fits_no_column_is_refused():
-    owner = VocabularyOwner(VocabSettings(), range(SHARDS), frozenset({("tweets", 0)}))
+    owner = VocabularyOwner.begin(VocabSettings(), range(SHARDS), frozenset({("tweets", 0)}))
     with pytest.raises(BadRecord, match="window"):
         owner.observe(frame(("tweets", 0), MAX_WINDOW + 1, {1: 1}, 0))

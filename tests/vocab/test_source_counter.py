@@ -131,7 +131,7 @@ def decisions(texts: list[str], windows: np.ndarray, sizes: list[int], partition
     """Each shard's deltas, with a window closed when the next begins."""
     made, counter = Tokenizer(), SourceCounter("tweets", 0, partitions, SHARDS)
     sources = frozenset({("tweets", 0)})
-    owners = [VocabularyOwner(SETTINGS, range(p, SHARDS, partitions), sources) for p in range(partitions)]
+    owners = [VocabularyOwner.begin(SETTINGS, range(p, SHARDS, partitions), sources) for p in range(partitions)]
     deltas, begin = [], 0
     for size in [*sizes, len(texts)]:
         here = slice(begin, begin + size)
@@ -151,7 +151,7 @@ def decisions(texts: list[str], windows: np.ndarray, sizes: list[int], partition
 
 def test_admitted_tokens_are_spelled_for_people():
     made, counter = Tokenizer(), SourceCounter("tweets", 0, 1, SHARDS)
-    owner = VocabularyOwner(
+    owner = VocabularyOwner.begin(
         VocabSettings.uniform(capacity=64 * SHARDS, rare_slots=4, admit_at=2.0, half_life_windows=1.0),
         range(SHARDS),
         frozenset({("tweets", 0)}),

@@ -43,7 +43,7 @@ def frame(window: int, tags: dict[str, int], closed: int) -> VocabCounts:
 
 def an_owner(windows: list[dict[str, int]], shards: range = range(SHARDS)) -> VocabularyOwner:
     """Of windows 101, 102, ... with these hashtags, as far as they are of its shards."""
-    owner = VocabularyOwner(SETTINGS, shards, frozenset({SOURCE}))
+    owner = VocabularyOwner.begin(SETTINGS, shards, frozenset({SOURCE}))
     for window, tags in enumerate(windows, 101):
         mine = {tag: count for tag, count in tags.items() if key_of(Namespace.HASHTAG, tag) >> 58 in shards}
         owner.observe(frame(window, mine, window - 1))
@@ -57,27 +57,27 @@ DRIFT = [{"steady": 10, "old": 30}] * 20 + [{"steady": 10, "new": 8}] * 8
 
 def test_every_admitted_key_is_in_its_bucket_and_nothing_else_is():
     owner = an_owner(DRIFT)
-    updates = view_updates(owner)
+    updates = view_updates(owner.state)
     assert len(updates.keys) == BUCKETS + 1
-    assert {value[:VERSION_BYTES] for value in updates.values} == {owner.version.to_bytes(8, "big")}
+    assert {value[:VERSION_BYTES] for value in updates.values} == {owner.state.version.to_bytes(8, "big")}
     shown = {}
     for key, value in zip(updates.keys[:-1], updates.values[:-1], strict=True):
         bucket = bucket_codec.deserialize(value[VERSION_BYTES:])
         assert all(key.endswith(b":%d" % (k >> 54)) for k in bucket.keys.tolist())
         shown.update(zip(bucket.tokens, bucket.slots.tolist(), strict=True))
     assert set(shown) == {"steady", "old", "new"}
-    assert sorted(shown.values()) == sorted(owner.tracked.slots[owner.tracked.slots >= 0].tolist())
-    assert view_updates(VocabularyOwner(SETTINGS, range(SHARDS), frozenset({SOURCE}))).keys == []
+    assert sorted(shown.values()) == sorted(owner.state.tracked.slots[owner.state.tracked.slots >= 0].tolist())
+    assert view_updates(VocabularyOwner.begin(SETTINGS, range(SHARDS), frozenset({SOURCE})).state).keys == []
 
 
 def test_lists_are_bounded():
     tags = {f"tag{i}": 5 + i % 7 for i in range(500)}
     owner = an_owner([tags, tags])
-    lists = lists_codec.deserialize(view_updates(owner).values[-1][VERSION_BYTES:])
+    lists = lists_codec.deserialize(view_updates(owner.state).values[-1][VERSION_BYTES:])
     lengths = {ALL: LIST_LENGTH, UND: LANGUAGE_LIST_LENGTH}
     assert len(lists.list_lengths) == 2 * len(HORIZONS)  # nothing rises or falls yet
     for language, length in zip(lists.list_languages.tolist(), lists.list_lengths.tolist(), strict=True):
-        assert length == min(lengths[language], len(owner.trends.totals()[0]))
+        assert length == min(lengths[language], len(owner.state.trends.totals()[0]))
     assert (len(lists.languages), lists.all_languages) == (1, True)
 
 
@@ -102,7 +102,7 @@ def tag_in(tag: str, shards: Sequence[int]) -> bool:
 
 
 def spoken_owner(shards: Sequence[int]) -> VocabularyOwner:
-    owner = VocabularyOwner(SETTINGS, shards, frozenset({SOURCE}))
+    owner = VocabularyOwner.begin(SETTINGS, shards, frozenset({SOURCE}))
     for window in range(101, 107):
         owner.observe(spoken(window, shards))
     owner.observe(frame(106, {}, 106))
@@ -112,12 +112,12 @@ def spoken_owner(shards: Sequence[int]) -> VocabularyOwner:
 
 def test_lists_of_four_owners_merge_to_those_of_one_and_say_which_languages_they_keep():
     one, owners = spoken_owner(range(SHARDS)), [spoken_owner(range(p, SHARDS, 4)) for p in range(4)]
-    values = [view_updates(owner).values[-1] for owner in owners]
-    keys, languages, counts = one.trends.keys, one.trends.languages, one.trends.counts
+    values = [view_updates(owner.state).values[-1] for owner in owners]
+    keys, languages, counts = one.state.trends.keys, one.state.trends.languages, one.state.trends.counts
     for language, code in [("all", ALL), *((tag, language_code(tag)) for tag in SPOKEN[: LANGUAGES - 1])]:
         for horizon, over in enumerate(HORIZONS):
             here = languages == code
-            figures = movements(counts[:, here], horizon, one.window_ms, one.age)
+            figures = movements(counts[:, here], horizon, one.state.window_ms, one.state.age)
             scores = figures[1].astype(np.float32)
             expected = {
                 "top": (counts[horizon, here] * 2.0**-32).astype(np.float32),
@@ -146,8 +146,8 @@ async def test_tokens_and_lists_are_read_back_from_redis(settings: Settings):
             await read_token(redis, settings, Namespace.HASHTAG, "#New")
         halves = [an_owner(DRIFT, range(32)), an_owner(DRIFT, range(32, 64))]
         for owner in halves:
-            assert await write_view(redis, settings, view_updates(owner), (b"position", 7)) > 0
-            assert await write_view(redis, settings, view_updates(owner)) == 0
+            assert await write_view(redis, settings, view_updates(owner.state), (b"position", 7)) > 0
+            assert await write_view(redis, settings, view_updates(owner.state)) == 0
         assert await redis.client.get(f"{settings.prefix}position") == b"7"
         shown = await read_token(redis, settings, Namespace.HASHTAG, "#New")
         assert shown is not None
@@ -173,7 +173,7 @@ async def test_lists_of_a_former_division_of_the_shards_do_not_count_twice(setti
     redis = connect(settings)
     try:
         for owner in (an_owner(DRIFT, range(32)), an_owner(DRIFT, range(32, 64)), an_owner([*DRIFT, {"new": 50}])):
-            await write_view(redis, settings, view_updates(owner))
+            await write_view(redis, settings, view_updates(owner.state))
         entries = await read_list(redis, settings, "top", Namespace.HASHTAG, 10)
         assert sorted(entry.token for entry in entries) == ["new", "old", "steady"]
         assert {entry.version for entry in entries} == {129}

@@ -4,7 +4,7 @@ The bytes are a function of what was observed and decided, not of its order: col
 rows by window, then key.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +15,17 @@ from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
 from vocab.owner.pending import PendingWindow
+from vocab.owner.spellings import Spellings
+from vocab.owner.state import OwnerState
 from vocab.owner.tracked_keys import TrackedKeys
-from vocab.rules import configured, other_shards, rules_of, settings_of
+from vocab.rules import configured, other_shards, settings_of
 from vocab.slot_layout import Layout
 from vocab.trends import state as trends_state
 from vocab.trends.state import TrendState
 
-if TYPE_CHECKING:
-    from vocab.owner.owner import VocabularyOwner
 
-
-class OwnerState(Frame, frozen=True, kw_only=True):
-    """All of a `VocabularyOwner`.
+class PackedState(Frame, frozen=True, kw_only=True):
+    """An `OwnerState` in columns.
 
     `settings`: those in effect; `changes`: those that are not yet. `extents`, `rare`: of the `Layout`.
     `source_*`: row i is a source and the newest window that it closed. `keys` to `slots`: columns of `TrackedKeys`,
@@ -69,7 +68,7 @@ class OwnerState(Frame, frozen=True, kw_only=True):
     trends: TrendState
 
 
-_CODEC = Codec(OwnerState)
+_CODEC = Codec(PackedState)
 _TRACKED = {
     "keys": np.uint64,
     "namespaces": np.uint8,
@@ -80,98 +79,116 @@ _TRACKED = {
 }
 
 
-def pack(owner: "VocabularyOwner") -> bytes:
-    """The state of an owner."""
-    waiting = sorted(owner.pending)
-    open_columns = [owner.pending[window].by_language() for window in waiting]
-    spellings = [owner.pending[window].spellings for window in waiting]
+def pack(state: OwnerState) -> bytes:
+    """The state in bytes; equal states give equal bytes."""
+    waiting = sorted(state.pending)
+    open_columns = [state.pending[window].by_language() for window in waiting]
+    spellings = [state.pending[window].spellings for window in waiting]
     tracked: dict[str, Any] = {
-        name: owner.tracked.column(name).astype(dtype, copy=False) for name, dtype in _TRACKED.items()
+        name: state.tracked.column(name).astype(dtype, copy=False) for name, dtype in _TRACKED.items()
     }
-    state = OwnerState(
-        vocabulary=owner.settings.name,
-        settings=configured(owner.settings),
-        changes=[owner.changes[window] for window in sorted(owner.changes)],
-        extents=owner.layout.to_rows(),
-        rare=list(owner.layout.rare),
-        shards=owner.shards,
-        source_topics=[topic for topic, _ in owner.closed],
-        source_partitions=[partition for _, partition in owner.closed],
-        source_closed=list(owner.closed.values()),
-        version=owner.version,
-        first_window=owner.first_window,
-        counted=owner.counted,
-        sequence=owner.sequence,
-        **tracked,
-        tokens=owner.spellings.of(tracked["keys"]),
-        generations=owner.generations.reshape(-1),
-        waiting=waiting,
-        open_windows=np.repeat(np.array(waiting, np.int64), [len(columns[0]) for columns in open_columns]),
-        open_keys=_flat([columns[0] for columns in open_columns], np.uint64),
-        open_languages=_flat([columns[1] for columns in open_columns], np.uint16),
-        open_namespaces=_flat([columns[2] for columns in open_columns], np.uint8),
-        open_counts=_flat([columns[3] for columns in open_columns], np.uint64),
-        spelled_windows=np.repeat(np.array(waiting, np.int64), [len(spelled) for spelled in spellings]).tolist(),
-        spelled_keys=[key for spelled in spellings for key in spelled],
-        spelled_tokens=[token for spelled in spellings for token in spelled.of(spelled.keys)],
-        trends=trends_state.pack(owner.trends, owner.drift),
+    return serialize(
+        PackedState(
+            vocabulary=state.settings.name,
+            settings=configured(state.settings),
+            changes=[state.changes[window] for window in sorted(state.changes)],
+            extents=state.layout.to_rows(),
+            rare=list(state.layout.rare),
+            shards=state.shards,
+            source_topics=[topic for topic, _ in state.closed],
+            source_partitions=[partition for _, partition in state.closed],
+            source_closed=list(state.closed.values()),
+            version=state.version,
+            first_window=state.first_window,
+            counted=state.counted,
+            sequence=state.sequence,
+            **tracked,
+            tokens=state.spellings.of(tracked["keys"]),
+            generations=state.generations.reshape(-1),
+            waiting=waiting,
+            open_windows=np.repeat(np.array(waiting, np.int64), [len(columns[0]) for columns in open_columns]),
+            open_keys=_flat([columns[0] for columns in open_columns], np.uint64),
+            open_languages=_flat([columns[1] for columns in open_columns], np.uint16),
+            open_namespaces=_flat([columns[2] for columns in open_columns], np.uint8),
+            open_counts=_flat([columns[3] for columns in open_columns], np.uint64),
+            spelled_windows=np.repeat(np.array(waiting, np.int64), [len(spelled) for spelled in spellings]).tolist(),
+            spelled_keys=[key for spelled in spellings for key in spelled],
+            spelled_tokens=[token for spelled in spellings for token in spelled.of(spelled.keys)],
+            trends=trends_state.pack(state.trends, state.drift),
+        )
     )
-    return serialize(state)
 
 
-def unpack(data: bytes, settings: VocabSettings) -> OwnerState:
-    """The state in `data`. Raises `SnapshotInvalid` for bytes that are none, or of another vocabulary than `settings`
-    name, and `SettingsError` for another number of shards."""
+def unpack(data: bytes, settings: VocabSettings, window_ms: int) -> OwnerState:
+    """The inverse of `pack`. The settings in effect are those in `data`, whatever else `settings` say.
+
+    Raises `SnapshotInvalid` for other bytes and for another vocabulary than `settings` name, and `SettingsError` for
+    another number of shards.
+    """
+    packed = _decode(data, settings)
+    layout = Layout.from_rows(packed.extents, packed.rare, packed.settings.shards)
+    none = TrackedKeys.none()
+    # Decoded columns are read-only: copies, because an owner writes into its own.
+    tracked = TrackedKeys(**{name: getattr(packed, name).astype(none.column(name).dtype) for name in _TRACKED})
+    held = tracked.slots >= 0
+    trends, drift = trends_state.unpack(packed.trends, window_ms, tracked.keys[held], tracked.namespaces[held])
+    sources = zip(packed.source_topics, packed.source_partitions, strict=True)
+    return OwnerState(
+        settings=settings_of(packed.settings),
+        changes={record.from_window: record for record in packed.changes},
+        layout=layout,
+        shards=packed.shards,
+        window_ms=window_ms,
+        closed=dict(zip(sources, packed.source_closed, strict=True)),
+        version=packed.version,
+        first_window=packed.first_window,
+        counted=packed.counted,
+        sequence=packed.sequence,
+        tracked=tracked,
+        spellings=_spellings(packed),
+        generations=packed.generations.reshape(len(packed.shards), layout.places_per_shard).copy(),
+        pending=_pending(packed),
+        trends=trends,
+        drift=drift,
+    )
+
+
+def _decode(data: bytes, settings: VocabSettings) -> PackedState:
     try:
-        state = _CODEC.deserialize(data)
+        packed = _CODEC.deserialize(data)
     except BadRecord as error:
         raise SnapshotInvalid(
             f"vocabulary state: {error}; if a release with one table for all kinds of tokens wrote it, begin a new "
             "installation with a prefix of its own (DRIFTLINE_PREFIX)"
         ) from error
-    if state.vocabulary != settings.name:
+    if packed.vocabulary != settings.name:
         raise SnapshotInvalid(
-            f"vocabulary state is of {state.vocabulary!r}, of {state.settings.shards} shards, the settings name "
+            f"vocabulary state is of {packed.vocabulary!r}, of {packed.settings.shards} shards, the settings name "
             f"{settings.name!r}; set vocab.name and vocab.shards to those, or begin a new installation with a prefix "
             "of its own (DRIFTLINE_PREFIX)"
         )
-    if state.settings.shards != settings.shards:
-        raise other_shards(settings.name, state.settings.shards, settings.shards)
-    return state
+    if packed.settings.shards != settings.shards:
+        raise other_shards(settings.name, packed.settings.shards, settings.shards)
+    return packed
 
 
-def sources_of(state: OwnerState) -> list[tuple[str, int]]:
-    """The sources that a state was made with."""
-    return list(zip(state.source_topics, state.source_partitions, strict=True))
+def _spellings(packed: PackedState) -> Spellings:
+    spellings = Spellings()
+    spelled = np.array([token != "" for token in packed.tokens], bool)
+    spellings.learn(packed.keys[spelled], [token for token in packed.tokens if token])
+    return spellings
 
 
-def restore(owner: "VocabularyOwner", state: OwnerState) -> None:
-    """Fills a new owner of the state's shards and sources."""
-    owner.settings = settings_of(state.settings)
-    owner.rules = rules_of(owner.settings)
-    owner.layout = Layout.from_rows(state.extents, state.rare, state.settings.shards)
-    owner.changes = {record.from_window: record for record in state.changes}
-    owner.version, owner.first_window = state.version, state.first_window
-    owner.counted, owner.sequence = state.counted, state.sequence
-    owner.closed.update(zip(sources_of(state), state.source_closed, strict=True))
-    none = TrackedKeys.none()  # decoded columns are read-only: copies, because an owner writes into its own
-    owner.tracked = TrackedKeys(**{name: getattr(state, name).astype(none.column(name).dtype) for name in _TRACKED})
-    held = owner.tracked.slots >= 0
-    trends_state.restore(
-        owner.trends, owner.drift, state.trends, owner.tracked.keys[held], owner.tracked.namespaces[held]
-    )
-    owner.generations = state.generations.reshape(len(state.shards), owner.layout.places_per_shard).copy()
-    spelled = np.array([token != "" for token in state.tokens], bool)
-    owner.spellings.learn(state.keys[spelled], [token for token in state.tokens if token])
-    owner.pending = {window: PendingWindow() for window in state.waiting}
-    columns = (state.open_keys, state.open_languages, state.open_namespaces, state.open_counts)
-    for window, pending in owner.pending.items():
-        rows = state.open_windows == window
-        pending.add(*(column[rows] for column in columns))
-    spelled_windows, spelled_keys = np.array(state.spelled_windows), np.array(state.spelled_keys, np.uint64)
-    for window, pending in owner.pending.items():
-        rows = np.flatnonzero(spelled_windows == window)
-        pending.spellings.learn(spelled_keys[rows], [state.spelled_tokens[row] for row in rows.tolist()])
+def _pending(packed: PackedState) -> dict[int, PendingWindow]:
+    pending = {window: PendingWindow() for window in packed.waiting}
+    columns = (packed.open_keys, packed.open_languages, packed.open_namespaces, packed.open_counts)
+    spelled_windows, spelled_keys = np.array(packed.spelled_windows), np.array(packed.spelled_keys, np.uint64)
+    for window, counts in pending.items():
+        rows = packed.open_windows == window
+        counts.add(*(column[rows] for column in columns))
+        spelled = np.flatnonzero(spelled_windows == window)
+        counts.spellings.learn(spelled_keys[spelled], [packed.spelled_tokens[row] for row in spelled.tolist()])
+    return pending
 
 
 def _flat(columns: list[NDArray[Any]], dtype: type) -> NDArray[Any]:

@@ -1,4 +1,5 @@
-"""A new vocabulary of another number of shards, out of the owners of the present one: the same keys, other slots.
+"""A new vocabulary of another number of shards, out of the owners' states of the present one: the same keys, other
+slots.
 
 Every counted key is counted on, with its decayed count, when it was seen, its spelling, and its open windows; nothing
 is forgotten here. Of the keys with a slot each new shard keeps, of each namespace, as many as it has slots for: the
@@ -21,26 +22,27 @@ from numpy.typing import NDArray
 
 from contracts.columnar import VocabDelta, empty
 from contracts.errors import BadRecord, DriftlineError, SettingsError
+from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
 from vocab import decay
 from vocab.keys import shard_of
 from vocab.namespaces import Namespace
-from vocab.owner.owner import VocabularyOwner
+from vocab.owner.merge import COLUMNS, merge
 from vocab.owner.pending import PendingWindow
 from vocab.owner.shard import NO_SLOT
 from vocab.owner.spellings import Spellings
+from vocab.owner.state import OwnerState
 from vocab.owner.tracked_keys import TrackedKeys
 from vocab.rules import configured, rules_of, settings_of
 from vocab.slot_layout import Layout
-from vocab.trends.drift import by_namespace
+from vocab.trends.drift import Drift, by_namespace
+from vocab.trends.horizons import Trends
 
 U64 = NDArray[np.uint64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 _Chooser = Callable[[U64], Bools]
-
-_COLUMNS = ("keys", "namespaces", "counts", "first_seen", "last_seen", "slots")
 
 
 class CannotReshard(DriftlineError):
@@ -59,162 +61,131 @@ class LostSlot:
 
 @dataclass(frozen=True, slots=True)
 class Resharded:
-    """owners: of the new vocabulary, by partition. deltas: its first, by shard. lost: highest counts first."""
+    """states: of the new owners, by partition. deltas: the first ones, by shard. lost: highest count first."""
 
-    owners: list[VocabularyOwner]
+    states: list[OwnerState]
     deltas: list[VocabDelta]
     lost: list[LostSlot]
 
 
-def reshard(owners: Sequence[VocabularyOwner], name: str, shards: int, partitions: int) -> Resharded:
-    """owners: of all the shards there are, at one version. partitions: how many share the new shards out.
+def reshard(states: Sequence[OwnerState], name: str, shards: int, partitions: int) -> Resharded:
+    """states: of all owners, at one version. partitions: how many share the new shards out. Changes none of `states`.
 
-    Raises `CannotReshard` for owners that do not fit together or have decided nothing yet, and `SettingsError` for
+    Raises `CannotReshard` for states that do not fit together or have decided nothing yet, and `SettingsError` for
     settings, in effect or on their way, of which the capacities do not divide into so many shards.
     """
-    _check(owners)
-    former = owners[0]
+    _check(states)
+    former = states[0]
     settings = msgspec.structs.replace(former.settings, name=name, shards=shards)
+    changes = _changes(former, settings)
+    whole = merge(states)
+    slots = _new_slots(whole.tracked, settings)
+    lost = (whole.tracked.slots != NO_SLOT) & (slots == NO_SLOT)
+    whole.tracked.slots[:] = slots
+    whole.drift.changes = decay.add_one(whole.drift.changes, int(np.count_nonzero(lost)))
+    new = [_part(whole, settings, changes, partition, partitions) for partition in range(partitions)]
+    record = configured(settings, former.version, made_of=former.settings.name)
+    deltas = [_first_delta(state, shard, record) for state in new for shard in state.shards]
+    return Resharded(new, sorted(deltas, key=lambda delta: delta.shard), _named(whole, np.flatnonzero(lost)))
+
+
+def _changes(former: OwnerState, settings: VocabSettings) -> dict[int, VocabConfigured]:
+    """The settings on their way, for the new vocabulary of `settings`."""
     changes = {}
     for window, record in former.changes.items():
-        changes[window] = msgspec.structs.replace(record, vocabulary=name, shards=shards)
+        changes[window] = msgspec.structs.replace(record, vocabulary=settings.name, shards=settings.shards)
         try:
             Layout.of(settings).changed(settings_of(changes[window]))
         except BadRecord as error:
             raise SettingsError(f"settings that are to hold from window {window}: {error}") from error
-    whole = _Whole.of(owners)
-    slots = _new_slots(whole.tracked, settings)
-    lost = (whole.tracked.slots != NO_SLOT) & (slots == NO_SLOT)
-    whole.tracked.slots[:] = slots
-    whole.drift_changes = decay.add_one(whole.drift_changes, int(np.count_nonzero(lost)))
-    new = [whole.owner(former, settings, partition, partitions) for partition in range(partitions)]
-    for owner in new:
-        owner.changes = dict(changes)
-    record = configured(settings, former.version, made_of=former.settings.name)
-    deltas = [_first_delta(owner, shard) for owner in new for shard in owner.shards]
-    return Resharded(
-        owners=new,
-        deltas=sorted((msgspec.structs.replace(delta, settings=record) for delta in deltas), key=lambda d: d.shard),
-        lost=_named(whole, np.flatnonzero(lost)),
-    )
+    return changes
 
 
-def _check(owners: Sequence[VocabularyOwner]) -> None:
-    first = owners[0]
+def _check(states: Sequence[OwnerState]) -> None:
+    first = states[0]
     if not first.version:
         raise CannotReshard(
             f"vocabulary {first.settings.name!r} has decided nothing yet: set vocab.shards before its first worker "
             "starts, in an installation with a prefix of its own (DRIFTLINE_PREFIX)"
         )
     stands = [
-        (owner.settings, owner.version, owner.counted, owner.closed, sorted(owner.pending), owner.changes)
-        for owner in owners
+        (state.settings, state.version, state.counted, state.closed, sorted(state.pending), state.changes)
+        for state in states
     ]
     if any(each != stands[0] for each in stands):
         raise CannotReshard(
             f"the owners of vocabulary {first.settings.name!r} stand at versions "
-            f"{sorted({owner.version for owner in owners})} of unlike windows: let `driftline worker` finish what is "
+            f"{sorted({state.version for state in states})} of unlike windows: let `driftline worker` finish what is "
             "on vocab-counts"
         )
-    if sorted(shard for owner in owners for shard in owner.shards) != list(range(first.settings.shards)):
+    if sorted(shard for state in states for shard in state.shards) != list(range(first.settings.shards)):
         raise CannotReshard(f"the owners do not have each of the {first.settings.shards} shards once")
 
 
-@dataclass(slots=True)
-class _Whole:
-    """What all owners hold, as if one owner did. trend_*: columns of `Trends`; rest, occurrences, outside: sums."""
+def _part(
+    whole: OwnerState, settings: VocabSettings, changes: dict[int, VocabConfigured], partition: int, partitions: int
+) -> OwnerState:
+    """The state of the owner of a partition's shards. `whole.tracked` has the new slots already."""
 
-    tracked: TrackedKeys
-    spellings: Spellings
-    trend_keys: U64
-    trend_languages: NDArray[np.uint16]
-    trend_counts: U64
-    drift_keys: U64
-    drift_counts: U64
-    drift_rest: U64
-    drift_occurrences: U64
-    drift_outside: U64
-    drift_changes: int
-    pending: dict[int, PendingWindow]
+    def mine(keys: U64) -> Bools:
+        of_partition: Bools = shard_of(keys, settings.shards) % partitions == partition
+        return of_partition
 
-    @staticmethod
-    def of(owners: Sequence[VocabularyOwner]) -> "_Whole":
-        columns = {name: np.concatenate([owner.tracked.column(name) for owner in owners]) for name in _COLUMNS}
-        by_key = np.argsort(columns["keys"])
-        spellings = Spellings()
-        pending: dict[int, PendingWindow] = {}
-        for owner in owners:
-            spellings.merge(owner.spellings)
-            for window, counted in owner.pending.items():
-                pending.setdefault(window, PendingWindow()).add(*counted.by_language())
-                pending[window].spellings.merge(counted.spellings)
-        trend_keys = np.concatenate([owner.trends.keys for owner in owners])
-        of_trends = np.argsort(trend_keys, kind="stable")  # rows of a key stay as they are: all languages first
-        drift_keys = np.concatenate([owner.drift.keys for owner in owners])
-        of_drift = np.argsort(drift_keys)
-        return _Whole(
-            tracked=TrackedKeys(**{name: column[by_key] for name, column in columns.items()}),
-            spellings=spellings,
-            trend_keys=trend_keys[of_trends],
-            trend_languages=np.concatenate([owner.trends.languages for owner in owners])[of_trends],
-            trend_counts=np.concatenate([owner.trends.counts for owner in owners], axis=1)[:, of_trends],
-            drift_keys=drift_keys[of_drift],
-            drift_counts=np.concatenate([owner.drift.counts for owner in owners], axis=1)[:, of_drift],
-            drift_rest=np.sum([owner.drift.rest for owner in owners], axis=0, dtype=np.uint64),
-            drift_occurrences=np.sum([owner.drift.occurrences for owner in owners], axis=0, dtype=np.uint64),
-            drift_outside=np.sum([owner.drift.outside for owner in owners], axis=0, dtype=np.uint64),
-            drift_changes=sum(owner.drift.changes for owner in owners),
-            pending=pending,
-        )
+    rows = mine(whole.tracked.keys)
+    tracked = TrackedKeys(**{name: whole.tracked.column(name)[rows] for name in COLUMNS})
+    layout = Layout.of(settings)
+    shards = list(range(partition, settings.shards, partitions))
+    generations = np.zeros((len(shards), layout.places_per_shard), np.uint32)
+    _, of_shards, places = layout.locate(tracked.slots[tracked.slots != NO_SLOT])
+    generations[np.searchsorted(shards, of_shards), places] = 1
+    return OwnerState(
+        settings=settings,
+        layout=layout,
+        shards=shards,
+        window_ms=whole.window_ms,
+        closed=dict(whole.closed),
+        generations=generations,
+        trends=_trends_of(whole.trends, tracked),
+        drift=_drift_of(whole.drift, tracked, mine(whole.drift.keys), (partition, partitions)),
+        tracked=tracked,
+        spellings=_those(whole.spellings, mine),
+        pending={window: _counted_of(counted, mine) for window, counted in whole.pending.items()},
+        changes=dict(changes),
+        version=whole.version,
+        first_window=whole.first_window,
+        counted=whole.counted,
+        sequence=1,
+    )
 
-    def owner(
-        self, former: VocabularyOwner, settings: VocabSettings, partition: int, partitions: int
-    ) -> VocabularyOwner:
-        """The owner of a partition's shards, but for settings on their way. `tracked` has the new slots already."""
-        owner = VocabularyOwner(
-            settings, range(partition, settings.shards, partitions), frozenset(former.closed), former.window_ms
-        )
 
-        def mine(keys: U64) -> Bools:
-            of_partition: Bools = shard_of(keys, settings.shards) % partitions == partition
-            return of_partition
+def _trends_of(whole: Trends, tracked: TrackedKeys) -> Trends:
+    """Trends of an owner's keys that hold a slot."""
+    rows = np.isin(whole.keys, tracked.keys[tracked.slots != NO_SLOT])
+    return Trends(whole.window_ms, whole.keys[rows], whole.languages[rows], whole.counts[:, rows])
 
-        rows = mine(self.tracked.keys)
-        owner.version, owner.first_window, owner.sequence = former.version, former.first_window, 1
-        owner.counted = former.counted
-        owner.closed = dict(former.closed)
-        owner.tracked = TrackedKeys(**{name: self.tracked.column(name)[rows] for name in _COLUMNS})
-        owner.spellings = _those(self.spellings, mine)
-        _, shards, places = owner.layout.locate(owner.tracked.slots[owner.tracked.slots != NO_SLOT])
-        owner.generations[np.searchsorted(owner.shards, shards), places] = 1
-        for window, counted in self.pending.items():
-            keys, languages, namespaces, counts = counted.by_language()
-            here = mine(keys)
-            open_window = owner.pending[window] = PendingWindow()
-            open_window.add(keys[here], languages[here], namespaces[here], counts[here])
-            open_window.spellings = _those(counted.spellings, mine)
-        owner.drift.hour = former.drift.hour
-        self._follow(owner, mine(self.trend_keys), mine(self.drift_keys), (partition, partitions))
-        return owner
 
-    def _follow(self, owner: VocabularyOwner, of_trends: Bools, of_drift: Bools, share: tuple[int, int]) -> None:
-        """Trends and drift of an owner's keys, those that lost their slot left out as at any decision."""
-        held = owner.tracked.slots != NO_SLOT
-        admitted, namespaces = owner.tracked.keys[held], owner.tracked.namespaces[held]
-        trends, drift = owner.trends, owner.drift
-        kept = of_trends & np.isin(self.trend_keys, admitted)
-        trends.keys, trends.languages = self.trend_keys[kept], self.trend_languages[kept]
-        trends.counts = self.trend_counts[:, kept]
-        kept = of_drift & np.isin(self.drift_keys, admitted)
-        drift.keys, drift.namespaces, drift.counts = admitted, namespaces, self.drift_counts[:, kept]
-        drift.rest = _share(self.drift_rest, share)
-        gone = of_drift & ~kept
-        kinds = owner.tracked.namespaces[owner.tracked.locate(self.drift_keys[gone])[0]]
-        for rest, counts in zip(drift.rest, self.drift_counts[:, gone], strict=True):
-            rest += by_namespace(kinds, counts)
-        drift.occurrences = _share(self.drift_occurrences, share)
-        drift.outside = _share(self.drift_outside, share)
-        drift.changes = int(_share(np.array([self.drift_changes], np.uint64), share)[0])
+def _drift_of(whole: Drift, tracked: TrackedKeys, mine: Bools, share: tuple[int, int]) -> Drift:
+    """Drift of an owner's keys. What those that lost their slot had goes to the rest, as at any decision.
+
+    mine: bool[whole.keys], the owner's. share: the owner's part of the sums, and how many parts there are.
+    """
+    held = tracked.slots != NO_SLOT
+    kept = mine & np.isin(whole.keys, tracked.keys[held])
+    gone = mine & ~kept
+    rest = _share(whole.rest, share)
+    for row, counts in zip(rest, whole.counts[:, gone], strict=True):
+        row += by_namespace(whole.namespaces[gone], counts)
+    return Drift(
+        whole.window_ms,
+        keys=tracked.keys[held],
+        namespaces=tracked.namespaces[held],
+        counts=whole.counts[:, kept],
+        rest=rest,
+        hour=whole.hour,
+        changes=int(_share(np.array([whole.changes], np.uint64), share)[0]),
+        occurrences=_share(whole.occurrences, share),
+        outside=_share(whole.outside, share),
+    )
 
 
 def _share(sums: U64, share: tuple[int, int]) -> U64:
@@ -222,6 +193,16 @@ def _share(sums: U64, share: tuple[int, int]) -> U64:
     part, parts = np.uint64(share[0]), np.uint64(share[1])
     shared: U64 = sums // parts + (part < sums % parts)
     return shared
+
+
+def _counted_of(counted: PendingWindow, mine: _Chooser) -> PendingWindow:
+    """An open window's counts of some keys."""
+    keys, languages, namespaces, counts = counted.by_language()
+    here = mine(keys)
+    part = PendingWindow()
+    part.add(keys[here], languages[here], namespaces[here], counts[here])
+    part.spellings.merge(_those(counted.spellings, mine))
+    return part
 
 
 def _those(spellings: Spellings, mine: _Chooser) -> Spellings:
@@ -258,26 +239,27 @@ def _places(order: I64, group: I64) -> I64:
     return places
 
 
-def _first_delta(owner: VocabularyOwner, shard: int) -> VocabDelta:
-    tracked, shards = owner.tracked, owner.settings.shards
+def _first_delta(state: OwnerState, shard: int, settings: VocabConfigured) -> VocabDelta:
+    tracked, shards = state.tracked, state.settings.shards
     rows = np.flatnonzero((tracked.slots != NO_SLOT) & (shard_of(tracked.keys, shards) == shard))
     return VocabDelta(
-        vocabulary=owner.settings.name,
+        vocabulary=state.settings.name,
         shard=shard,
         base_version=0,
-        version=owner.version,
-        sequence=owner.sequence,
+        version=state.version,
+        sequence=state.sequence,
         admitted_keys=tracked.keys[rows],
         admitted_slots=tracked.slots[rows],
         admitted_generations=np.ones(len(rows), np.uint32),
         admitted_namespaces=tracked.namespaces[rows],
-        admitted_tokens=owner.spellings.of(tracked.keys[rows]),
+        admitted_tokens=state.spellings.of(tracked.keys[rows]),
         evicted_keys=empty(np.uint64),
         evicted_slots=empty(np.int32),
+        settings=settings,
     )
 
 
-def _named(whole: _Whole, rows: I64) -> list[LostSlot]:
+def _named(whole: OwnerState, rows: I64) -> list[LostSlot]:
     tracked = whole.tracked
     rows = rows[np.lexsort((tracked.keys[rows], ~tracked.counts[rows]))]
     columns = (

@@ -14,12 +14,10 @@ All of it on columns sorted by key, with counts already decayed and added to. In
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columnar import empty
 from vocab.decay import decay
 from vocab.owner.selection import kth_smallest
 from vocab.rules import Rules
@@ -31,15 +29,6 @@ Bools = NDArray[np.bool_]
 
 NO_SLOT = -1
 _MAX = np.uint64((1 << 64) - 1)
-UNCHANGED: dict[str, Any] = {  # the columns of a `VocabDelta` where no key comes or goes: of most
-    "admitted_keys": empty(np.uint64),
-    "admitted_slots": empty(np.int32),
-    "admitted_generations": empty(np.uint32),
-    "admitted_namespaces": empty(np.uint8),
-    "admitted_tokens": [],
-    "evicted_keys": empty(np.uint64),
-    "evicted_slots": empty(np.int32),
-}
 
 
 @dataclass(frozen=True, slots=True)

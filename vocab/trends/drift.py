@@ -16,7 +16,7 @@ distributions.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,10 @@ U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]
 
 NAMESPACES = 256  # as many as the wire has room for
-THIS, LAST, HOUR, FORMER_HOUR, HOUR_BEFORE = range(5)  # rows of counts; HOUR is being counted, the others are over
+TABLES = 5  # rows of counts: HOUR is being counted, the others are over
+THIS, LAST, HOUR, FORMER_HOUR, HOUR_BEFORE = range(
+    TABLES
+)  # rows of counts; HOUR is being counted, the others are over
 _HOUR_MS = HORIZONS["1h"]
 
 
@@ -62,24 +65,28 @@ class Measures:
         }
 
 
+@dataclass(slots=True, eq=False)
 class Drift:
-    """Counts of n admitted keys, uint64[5, n], and of the rest of each namespace, uint64[5, 256]."""
+    """Counts of n admitted keys, and of the rest of each namespace.
 
-    def __init__(self, window_ms: int) -> None:
-        self._window_ms = window_ms
-        self._half_life = half_life(_HOUR_MS, window_ms)
-        self.keys: U64 = np.empty(0, np.uint64)
-        self.namespaces: U8 = np.empty(0, np.uint8)
-        self.counts: U64 = np.zeros((5, 0), np.uint64)
-        self.rest: U64 = np.zeros((5, NAMESPACES), np.uint64)
-        self.hour = 0  # event time in hours
-        self.changes = 0  # decayed, in units of 2^-32
-        self.occurrences: U64 = np.zeros(NAMESPACES, np.uint64)
-        self.outside: U64 = np.zeros(NAMESPACES, np.uint64)
+    keys: uint64[n], ascending. namespaces: uint8[n]. counts: uint64[5, n]. rest: uint64[5, 256]. hour: the one being
+    counted, event time in hours. changes: admissions and evictions, decayed, in units of 2^-32. occurrences, outside:
+    uint64[256], of the newest window.
+    """
+
+    window_ms: int
+    keys: U64 = field(default_factory=lambda: np.empty(0, np.uint64))
+    namespaces: U8 = field(default_factory=lambda: np.empty(0, np.uint8))
+    counts: U64 = field(default_factory=lambda: np.zeros((TABLES, 0), np.uint64))
+    rest: U64 = field(default_factory=lambda: np.zeros((TABLES, NAMESPACES), np.uint64))
+    hour: int = 0
+    changes: int = 0
+    occurrences: U64 = field(default_factory=lambda: np.zeros(NAMESPACES, np.uint64))
+    outside: U64 = field(default_factory=lambda: np.zeros(NAMESPACES, np.uint64))
 
     def pass_time(self, windows: int) -> None:
         """Applies so many windows of decay."""
-        self.changes = decay.decay_one(self.changes, decay.factor(self._half_life, windows))
+        self.changes = decay.decay_one(self.changes, decay.factor(half_life(_HOUR_MS, self.window_ms), windows))
 
     def measure_outside(self, keys: U64, namespaces: U8, occurrences: U64) -> None:
         """A window's counts, each key once, ascending, against the keys that held a slot before its decision."""
@@ -97,13 +104,13 @@ class Drift:
         self.changes = decay.add_one(self.changes, came_or_went)
         for rest, counts in zip(self.rest, self.counts, strict=True):
             rest += by_namespace(self.namespaces[~stays], counts[~stays])
-        former, self.counts = self.counts, np.zeros((5, len(admitted)), np.uint64)
+        former, self.counts = self.counts, np.zeros((TABLES, len(admitted)), np.uint64)
         self.counts[:, known] = former[:, stays]
         self.keys, self.namespaces = admitted, namespaces
 
     def count(self, window: int, keys: U64, namespaces: U8, occurrences: U64) -> None:
         """A window's counts, each key once, ascending, after its decision."""
-        hour = window * self._window_ms // _HOUR_MS
+        hour = window * self.window_ms // _HOUR_MS
         for table in (self.counts, self.rest):
             if hour != self.hour:
                 table[HOUR_BEFORE], table[FORMER_HOUR], table[HOUR] = table[FORMER_HOUR], table[HOUR], 0
@@ -118,7 +125,7 @@ class Drift:
 
     def measures(self, windows: int) -> Measures:
         """What there is to say, in a vocabulary that began `windows` ago, the present one included."""
-        hours = reach(_HOUR_MS, self._window_ms, windows) * self._window_ms / _HOUR_MS
+        hours = reach(_HOUR_MS, self.window_ms, windows) * self.window_ms / _HOUR_MS
         return Measures(
             admitted=len(self.keys),
             changes_an_hour=self.changes / decay.ONE / hours,

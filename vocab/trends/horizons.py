@@ -13,6 +13,7 @@ decision. `reference.py` is the same in plain dictionaries.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,14 +35,14 @@ _LONGEST = len(HORIZONS) - 1
 _SPELLED = np.isin(np.arange(256), SPELLED)
 
 
+@dataclass(slots=True, eq=False)
 class Trends:
     """Columns of n rows: keys uint64, languages uint16, counts uint64[5, n] in units of 2^-32 occurrences."""
 
-    def __init__(self, window_ms: int) -> None:
-        self._half_lives = [half_life(span_ms, window_ms) for span_ms in SPANS_MS]
-        self.keys: U64 = np.empty(0, np.uint64)
-        self.languages: U16 = np.empty(0, np.uint16)
-        self.counts: U64 = np.empty((len(SPANS_MS), 0), np.uint64)
+    window_ms: int
+    keys: U64 = field(default_factory=lambda: np.empty(0, np.uint64))
+    languages: U16 = field(default_factory=lambda: np.empty(0, np.uint16))
+    counts: U64 = field(default_factory=lambda: np.empty((len(SPANS_MS), 0), np.uint64))
 
     def totals(self) -> U64:
         """Counts in all languages together, uint64[5, admitted keys], keys ascending."""
@@ -49,7 +50,7 @@ class Trends:
 
     def fade(self, windows: int) -> None:
         """Applies so many windows of decay."""
-        left = [decay.factor(half, windows) for half in self._half_lives]
+        left = [decay.factor(half_life(span_ms, self.window_ms), windows) for span_ms in SPANS_MS]
         self.counts = np.ascontiguousarray(self.counts)  # one layout: the kernel is compiled for it
         decay.decay_rows(self.counts, np.array(left, np.uint64))
 

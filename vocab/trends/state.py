@@ -5,8 +5,9 @@ import numpy as np
 from contracts.codec import Frame
 from contracts.columnar import U8, U16, U64
 from vocab.languages import ALL
-from vocab.trends.drift import Drift
+from vocab.trends.drift import NAMESPACES, TABLES, Drift
 from vocab.trends.horizons import Trends
+from vocab.trends.velocity import SPANS_MS
 
 
 class TrendState(Frame, frozen=True, kw_only=True):
@@ -39,13 +40,24 @@ def pack(trends: Trends, drift: Drift) -> TrendState:
     )
 
 
-def restore(trends: Trends, drift: Drift, state: TrendState, admitted: U64, namespaces: U8) -> None:
-    """Fills new ones of an owner whose `admitted` keys ascend."""
-    drift.keys, drift.namespaces = admitted, namespaces
-    trends.languages = state.languages
-    trends.keys = admitted[np.cumsum(state.languages == ALL) - 1]
-    trends.counts = state.counts.reshape(len(trends.counts), -1).copy()  # decoded columns are read-only
-    drift.counts = state.drift_counts.reshape(len(drift.rest), len(admitted)).copy()
-    drift.rest = state.drift_rest.reshape(drift.rest.shape).copy()
-    drift.hour, drift.changes = state.drift_hour, state.drift_changes
-    drift.occurrences, drift.outside = state.drift_occurrences, state.drift_outside
+def unpack(state: TrendState, window_ms: int, admitted: U64, namespaces: U8) -> tuple[Trends, Drift]:
+    """Both, of an owner whose `admitted` keys ascend. admitted: uint64[n], namespaces: uint8[n]."""
+    # Decoded columns are read-only; what is written into is copied.
+    trends = Trends(
+        window_ms,
+        keys=admitted[np.cumsum(state.languages == ALL) - 1],
+        languages=state.languages,
+        counts=state.counts.reshape(len(SPANS_MS), -1).copy(),
+    )
+    drift = Drift(
+        window_ms,
+        keys=admitted,
+        namespaces=namespaces,
+        counts=state.drift_counts.reshape(TABLES, len(admitted)).copy(),
+        rest=state.drift_rest.reshape(TABLES, NAMESPACES).copy(),
+        hour=state.drift_hour,
+        changes=state.drift_changes,
+        occurrences=state.drift_occurrences,
+        outside=state.drift_outside,
+    )
+    return trends, drift

@@ -11,7 +11,7 @@ Bounded memory: a place on a list takes 14 bytes, and each key on any list 8 and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,10 @@ from contracts.errors import DriftlineError
 from vocab.keys import shard_of
 from vocab.languages import ALL, language_code, language_tag
 from vocab.namespaces import SPELLED, Namespace
+from vocab.owner.state import OwnerState
 from vocab.trends.drift import Measures, together
 from vocab.trends.horizons import commonest_languages
 from vocab.trends.velocity import HORIZONS, LEAST_SCORE, movements
-
-if TYPE_CHECKING:
-    from vocab.owner.owner import VocabularyOwner
 
 Kind = Literal["top", "rising", "falling"]
 KINDS = get_args(Kind)  # by number
@@ -107,16 +105,16 @@ def lists_key(vocabulary: str, owner: int) -> bytes:
     return f"vocab:{vocabulary}:list:{owner}".encode()
 
 
-def lists_of(owner: "VocabularyOwner") -> Lists:
+def lists_of(state: OwnerState) -> Lists:
     """All lists of an owner that has decided a window, and its drift."""
-    languages, all_languages = commonest_languages(owner.trends, LANGUAGES)
-    made = [each for language in (ALL, *languages) for each in _of_language(owner, language)]
+    languages, all_languages = commonest_languages(state.trends, LANGUAGES)
+    made = [each for language in (ALL, *languages) for each in _of_language(state, language)]
     keys, rows = np.unique(np.concatenate([_NO_KEYS, *(each.keys for each in made)]), return_inverse=True)
     figures = np.concatenate([np.empty((3, 0), np.float32), *(each.figures for each in made)], axis=1)
-    measures = owner.drift.measures(owner.age)
+    measures = state.drift.measures(state.age)
     return Lists(
-        shards=np.array(owner.shards, np.uint8),
-        of_shards=owner.settings.shards,
+        shards=np.array(state.shards, np.uint8),
+        of_shards=state.settings.shards,
         languages=np.array(languages, np.uint16),
         all_languages=all_languages,
         list_kinds=np.array([each.kind for each in made], np.uint8),
@@ -129,7 +127,7 @@ def lists_of(owner: "VocabularyOwner") -> Lists:
         velocities=figures[1],
         scores=figures[2],
         keys=keys,
-        tokens=owner.spellings.of(keys),
+        tokens=state.spellings.of(keys),
         drift_admitted=measures.admitted,
         drift_changes_an_hour=measures.changes_an_hour,
         drift_occurrences=measures.occurrences,
@@ -197,15 +195,15 @@ def best(scores: NDArray[np.floating], keys: U64, n: int) -> NDArray[np.int64]:
     return places[order][:n]
 
 
-def _of_language(owner: "VocabularyOwner", language: int) -> Iterator[_List]:
+def _of_language(state: OwnerState, language: int) -> Iterator[_List]:
     """All lists of one language that have a place, by horizon, namespace and kind."""
-    of_language = owner.trends.languages == language
-    keys, counts = owner.trends.keys[of_language], owner.trends.counts[:, of_language]
-    namespaces = owner.drift.namespaces[np.searchsorted(owner.drift.keys, keys)]
+    of_language = state.trends.languages == language
+    keys, counts = state.trends.keys[of_language], state.trends.counts[:, of_language]
+    namespaces = state.drift.namespaces[np.searchsorted(state.drift.keys, keys)]
     members = {namespace: np.flatnonzero(namespaces == namespace) for namespace in SPELLED}
     length = LIST_LENGTH if language == ALL else LANGUAGE_LIST_LENGTH
     for horizon in range(len(HORIZONS)):
-        velocities, scores = movements(counts, horizon, owner.window_ms, owner.age)
+        velocities, scores = movements(counts, horizon, state.window_ms, state.age)
         figures = np.stack([counts[horizon] * 2.0**-32, velocities, scores]).astype(np.float32)
         for namespace, rows in members.items():
             here, here_keys = figures[:, rows], keys[rows]

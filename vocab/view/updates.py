@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from contracts.codec import Codec, Frame, serialize
 from contracts.columnar import F32, I32, I64, U8, U32, U64
-from vocab.owner.owner import VocabularyOwner
+from vocab.owner.state import OwnerState
 from vocab.trends.velocity import HORIZONS, movements
 from vocab.view.lists import VERSION_BYTES, lists_key, lists_of
 
@@ -62,45 +62,45 @@ def bucket_key(vocabulary: str, bucket: int) -> bytes:
     return f"vocab:{vocabulary}:bucket:{bucket}".encode()
 
 
-def view_updates(owner: VocabularyOwner) -> ViewUpdates:
+def view_updates(state: OwnerState) -> ViewUpdates:
     """All that an owner has to show of its newest version; nothing before it has decided one."""
-    if not owner.version:
+    if not state.version:
         return ViewUpdates([], [])
-    admitted = _admitted(owner)
-    version = owner.version.to_bytes(VERSION_BYTES, "big")
-    of_shard = BUCKETS // owner.settings.shards
-    buckets = [shard * of_shard + i for shard in owner.shards for i in range(of_shard)]
+    admitted = _admitted(state)
+    version = state.version.to_bytes(VERSION_BYTES, "big")
+    of_shard = BUCKETS // state.settings.shards
+    buckets = [shard * of_shard + i for shard in state.shards for i in range(of_shard)]
     bucket_of = admitted.keys >> np.uint64(BUCKET_SHIFT)
     begins = np.searchsorted(bucket_of, np.array(buckets, np.uint64)).tolist()
     ends = np.searchsorted(bucket_of, np.array(buckets, np.uint64), side="right").tolist()
-    name = owner.settings.name
+    name = state.settings.name
     return ViewUpdates(
-        keys=[*(bucket_key(name, bucket) for bucket in buckets), lists_key(name, owner.shards[0])],
+        keys=[*(bucket_key(name, bucket) for bucket in buckets), lists_key(name, state.shards[0])],
         values=[
             *(version + serialize(_slice(admitted, begin, end)) for begin, end in zip(begins, ends, strict=True)),
-            version + serialize(lists_of(owner)),
+            version + serialize(lists_of(state)),
         ],
     )
 
 
-def _admitted(owner: VocabularyOwner) -> Bucket:
+def _admitted(state: OwnerState) -> Bucket:
     """All of an owner's admitted keys, as if of one bucket."""
-    tracked = owner.tracked
+    tracked = state.tracked
     rows = np.flatnonzero(tracked.slots >= 0)
     keys = tracked.keys[rows]
-    totals = owner.trends.totals()
-    velocities = [movements(totals, i, owner.window_ms, owner.age)[0] for i in range(len(HORIZONS))]
+    totals = state.trends.totals()
+    velocities = [movements(totals, i, state.window_ms, state.age)[0] for i in range(len(HORIZONS))]
     return Bucket(
         keys=keys,
         namespaces=tracked.namespaces[rows],
         slots=tracked.slots[rows],
-        generations=owner.generations_of(tracked.slots[rows]),
+        generations=state.generations_of(tracked.slots[rows]),
         counts=_occurrences(tracked.counts[rows]),
         horizon_counts=_occurrences(totals[: len(HORIZONS)].T.reshape(-1)),
         velocities=np.stack(velocities, axis=1, dtype=np.float32, casting="same_kind").reshape(-1),
         first_seen=tracked.first_seen[rows].astype(np.int64),
         last_seen=tracked.last_seen[rows].astype(np.int64),
-        tokens=owner.spellings.of(keys),
+        tokens=state.spellings.of(keys),
     )
 
 
