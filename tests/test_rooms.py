@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,19 @@ BESIDES = {"tests", "benchmarks", "scripts"}
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, top-level package) of every import statement of a file, those inside functions too."""
+    """(line, dotted name) of all that a file imports, inside functions and under TYPE_CHECKING too.
+
+    `from a import b` is a.b, which may be a module or a name in one.
+    """
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield node.lineno, alias.name.partition(".")[0]
+                yield node.lineno, alias.name
         elif isinstance(node, ast.ImportFrom):
-            package = path.relative_to(ROOT).parts[0] if node.level else (node.module or "")
-            yield node.lineno, package.partition(".")[0]
+            package = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            module = ".".join([*package, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield node.lineno, f"{module}.{alias.name}"
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -51,7 +57,7 @@ def test_room_imports_only_what_it_may(room: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {package}"
         for path in sorted((ROOT / room).rglob("*.py"))
-        for line, package in imports(path)
+        for line, package in sorted({(line, name.partition(".")[0]) for line, name in imports(path)})
         if package in others
     ]
     assert not wrong
@@ -67,6 +73,31 @@ def test_a_library_behind_a_port_is_imported_by_its_adapter_alone(library: str) 
         if package == library
     }
     assert found == ADAPTERS[library]
+
+
+def test_no_modules_of_the_rooms_import_each_other_in_a_circle() -> None:
+    modules = {module_of(path): path for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    arrows = {
+        module: {
+            imported
+            for _, name in imports(path)
+            for imported in [name if name in modules else name.rpartition(".")[0]]
+            if imported in modules and imported != module
+        }
+        for module, path in modules.items()
+    }
+    circle: list[str] = []
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        circle = error.args[1][::-1]
+    assert not circle, " imports ".join(circle)
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a file; of a package's `__init__.py`, the package's."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def test_no_two_packages_of_the_command_line_import_each_other() -> None:
