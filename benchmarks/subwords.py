@@ -35,11 +35,11 @@ def main() -> None:
     random = np.random.default_rng(0)
     words = ["".join(random.choice(LETTERS, random.integers(2, 10))) for _ in range(WORDS)]
     tweets = [tweet(i, " ".join(words[j] for j in drawn)) for i, drawn in enumerate(draw(random).tolist(), 1)]
-    tokenizer = Tokenizer()
-    records = tweet_records(tweets, tokenizer.tokenize(tweets))
-    values = tweet_values(records, tweets, subwords_of(records, tokenizer))
+    batch = Tokenizer().tokenize(tweets)
+    records = tweet_records(tweets, batch)
+    values = tweet_values(records, tweets, subwords_of(records, batch))
     tail = records["words"].mean() * 4 * layout.WORD_SUBWORDS
-    print(f"written: {microseconds(lambda: subwords_of(records, tokenizer)):.2f} us a tweet for its n-grams,")
+    print(f"written: {microseconds(lambda: subwords_of(records, batch)):.2f} us a tweet for its n-grams,")
     print(f"  {tail:.0f} of the {np.mean([len(value) for value in values]):.0f} bytes of its value")
 
     snapshot = make_snapshot(Settings(), 1)

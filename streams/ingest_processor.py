@@ -111,9 +111,9 @@ class IngestProcessor:
         closed = self._source.clock.closed_through
         outputs = [
             Output(VOCAB_COUNTS.name, serialize(frame), partition=owner)
-            for owner, frame in self._vocab_counter.count(tokens, windows, self._tokenizer, closed)
+            for owner, frame in self._vocab_counter.count(tokens, windows, closed)
         ]
-        records = await write_tweets(self._redis, self._settings, tweets, tokens, self._tokenizer)
+        records = await write_tweets(self._redis, self._settings, tweets, tokens)
         outputs += [
             Output(BIN_COUNTS.name, serialize(frame), partition=0)
             for frame in self._bin_counter.count_tweets(tweet_dense(records), windows, closed_before)

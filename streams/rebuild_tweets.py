@@ -19,6 +19,6 @@ async def rewrite_tweets(settings: Settings, partition: int, redis: Redis) -> No
     written = 0
     async for records in read_partition(settings, TWEETS, partition):
         tweets = decode_batch(TWEETS, records, decode_tweet).events
-        await write_tweets(redis, settings, tweets, tokenizer.tokenize(tweets), tokenizer)
+        await write_tweets(redis, settings, tweets, tokenizer.tokenize(tweets))
         written += len(tweets)
     log.info("rewrote %d tweets of partition %d to Redis", written, partition)

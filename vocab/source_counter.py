@@ -15,7 +15,7 @@ from contracts.columnar import U8, U16, U32, U64, VocabCounts, empty
 from vocab.keys import shard_shift
 from vocab.languages import language_code
 from vocab.namespaces import SPELLED, Namespace
-from vocab.tokens.tokenizer import TokenBatch, Tokenizer
+from vocab.tokens.tokenizer import TokenBatch
 
 Columns = tuple[U64, U8, U16, U32]  # keys, namespaces, languages, counts
 
@@ -36,13 +36,13 @@ class SourceCounter:
         self._spelled: dict[int, set[int]] = {}  # of each open window, the keys spelled in it so far
 
     def count(
-        self, batch: TokenBatch, windows: NDArray[np.int64], tokenizer: Tokenizer, closed_through: int
+        self, batch: TokenBatch, windows: NDArray[np.int64], closed_through: int
     ) -> list[tuple[int, VocabCounts]]:
         """(owner partition, frame) of every window of the batch, ascending.
 
-        windows: int64[n], one a tweet. `tokenizer` is the one that made the batch, and has made none since.
-        `closed_through`: the newest window that the source has closed after this batch; send `markers` for it, after
-        these frames. Raises `ValueError` for a tweet in a window that an earlier call has closed.
+        windows: int64[n], one a tweet. closed_through: the newest window that the source has closed after this
+        batch; send `markers` for it, after these frames. Raises `ValueError` for a tweet in a window that an earlier
+        call has closed.
         """
         if len(windows) and windows.min() <= self._closed_through:
             raise ValueError(
@@ -51,12 +51,12 @@ class SourceCounter:
             )
         tokens_of_tweet = np.diff(batch.offsets)
         window_of_token = np.repeat(windows, tokens_of_tweet)
-        language_of_token = np.repeat(_languages(batch, tokenizer), tokens_of_tweet)
+        language_of_token = np.repeat(_languages(batch), tokens_of_tweet)
         frames = []
         for window in np.unique(windows).tolist():
             here = window_of_token == window
             columns = _sum_rows(batch.keys[here], batch.namespaces[here], language_of_token[here])
-            frames += self._frames(window, min(closed_through, window - 1), columns, tokenizer)
+            frames += self._frames(window, min(closed_through, window - 1), columns, batch)
         self._close(closed_through)
         return frames
 
@@ -72,24 +72,24 @@ class SourceCounter:
             del self._spelled[window]
 
     def _frames(
-        self, window: int, closed_through: int, columns: Columns, tokenizer: Tokenizer
+        self, window: int, closed_through: int, columns: Columns, batch: TokenBatch
     ) -> list[tuple[int, VocabCounts]]:
         owners = (columns[0] >> self._shard_shift) % np.uint64(self._partitions)
         frames = []
         for partition in range(self._partitions):
             here = owners == partition
             keys, namespaces, languages, counts = (column[here] for column in columns)
-            token_keys, tokens = self._spell(window, keys[_SPELLED[namespaces]], tokenizer)
+            token_keys, tokens = self._spell(window, keys[_SPELLED[namespaces]], batch)
             rows = (keys, namespaces, languages, counts)
             frames.append((partition, self._frame(window, closed_through, rows, token_keys, tokens)))
         return frames
 
-    def _spell(self, window: int, keys: U64, tokenizer: Tokenizer) -> tuple[U64, list[str]]:
+    def _spell(self, window: int, keys: U64, batch: TokenBatch) -> tuple[U64, list[str]]:
         """Those of `keys` that this window has not spelled yet, and their tokens."""
         spelled = self._spelled.setdefault(window, set())
         distinct = dict.fromkeys(keys.tolist())  # a key has a row for each of its languages
         fresh = np.array([key for key in distinct if key not in spelled], np.uint64)
-        tokens = tokenizer.spell(fresh)
+        tokens = batch.spell(fresh)
         known = np.array([token != "" for token in tokens], bool)
         spelled.update(fresh[known].tolist())
         return fresh[known], [token for token in tokens if token]
@@ -112,10 +112,10 @@ class SourceCounter:
         )
 
 
-def _languages(batch: TokenBatch, tokenizer: Tokenizer) -> U16:
+def _languages(batch: TokenBatch) -> U16:
     """The language of every tweet, by the one LANG token that each has."""
     keys, tweets = np.unique(batch.keys[batch.namespaces == Namespace.LANG], return_inverse=True)
-    codes = np.array([language_code(tag) for tag in tokenizer.spell(keys)], np.uint16)
+    codes = np.array([language_code(tag) for tag in batch.spell(keys)], np.uint16)
     return codes[tweets]
 
 

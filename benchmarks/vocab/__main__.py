@@ -112,22 +112,21 @@ def tokenize(batches: list[list[Tweet]], tweets: int) -> tuple[np.ndarray, list[
     tokenizer, counter = Tokenizer(), SourceCounter("tweets", 0, PARTITIONS, SHARDS)
     frames: list[VocabCounts] = []
     with stage("tokenize, cold", tweets, "tweets"):
-        tokens = [tokenizer.tokenize(batch) for batch in batches]
+        keys = np.concatenate([tokenizer.tokenize(batch).keys for batch in batches])
     with stage("tokenize, warm", tweets, "tweets"):
         for batch in batches:
             tokenizer.tokenize(batch)
     with stage("and count", tweets, "tweets"):
         for i, batch in enumerate(batches):
-            frames += count(counter, tokenizer, tokenizer.tokenize(batch), i)
-    keys = np.concatenate([batch.keys for batch in tokens])
+            frames += count(counter, tokenizer.tokenize(batch), i)
     print(f"{len(keys) / tweets:.1f} keys a tweet, {len(np.unique(keys)):,} distinct")
     return keys, frames
 
 
-def count(counter: SourceCounter, tokenizer: Tokenizer, tokens: TokenBatch, i: int) -> list[VocabCounts]:
+def count(counter: SourceCounter, tokens: TokenBatch, i: int) -> list[VocabCounts]:
     """The frames of batch i, and the markers after it."""
     window = 1 + i // WINDOW
-    frames = counter.count(tokens, np.full(len(tokens), window), tokenizer, window - 1)
+    frames = counter.count(tokens, np.full(len(tokens), window), window - 1)
     frames += counter.markers(window if (i + 1) % WINDOW == 0 else window - 1)
     return [frame for _, frame in frames]
 

@@ -106,7 +106,7 @@ class Study:
         times = np.array([tweet.created_ms for tweet in tweets], np.int64)
         windows = times // self.window_ms
         tokens = self._tokenizer.tokenize(tweets)
-        frames = self._counter.count(tokens, windows, self._tokenizer, int(windows[-1]))
+        frames = self._counter.count(tokens, windows, int(windows[-1]))
         begins = np.flatnonzero(np.diff(windows, prepend=-1))
         for (_, frame), begin, end in zip(frames, begins, [*begins[1:], len(tweets)], strict=True):
             self._observe(frame, tokens, times[begin:end], int(begin))

@@ -72,7 +72,7 @@ def _decide(settings: Settings) -> tuple[list[VocabDelta], list[BinsVersion], ND
         tweets = _tweets(number, TWEETS if number == WINDOWS - 1 else 2, window * settings.time.window_ms)
         windows = np.full(len(tweets), window, np.int64)
         tokens = tokenizer.tokenize(tweets)
-        counted = [frame for _, frame in words.count(tokens, windows, tokenizer, window)]
+        counted = [frame for _, frame in words.count(tokens, windows, window)]
         for frame in [*counted, *(marker for _, marker in words.markers(window))]:
             vocabulary.observe(Codec(VocabCounts).deserialize(serialize(frame)))
         dense = tweet_dense(tweet_records(tweets, tokens))

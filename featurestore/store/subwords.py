@@ -20,7 +20,7 @@ from vocab.tokens.subwords import subwords
 
 if TYPE_CHECKING:
     from vocab.replica.vocabulary import VocabularyView
-    from vocab.tokens.tokenizer import Tokenizer
+    from vocab.tokens.tokenizer import TokenBatch
 
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
@@ -79,14 +79,14 @@ class TweetWords:
         return bags.take(self.row)
 
 
-def subwords_of(tweets: Records, tokenizer: "Tokenizer") -> U32:
+def subwords_of(tweets: Records, batch: "TokenBatch") -> U32:
     """uint32[w, WORD_SUBWORDS], as a TWEET value keeps them, of the words of all `tweets`, TWEET records [n].
 
-    tokenizer: the one whose last batch these tweets were, and which so knows how their words are spelled.
+    batch: their tokens.
     """
     has_word = np.arange(WORDS_WITH_SUBWORDS) < tweets["words"][:, None]
     keys, which = np.unique(_word_keys(tweets)[has_word], return_inverse=True)
-    bags = subwords(tokenizer.spell(keys))
+    bags = subwords(batch.spell(keys))
     found = np.zeros((len(keys), WORD_SUBWORDS), np.uint32)
     column = np.arange(WORD_SUBWORDS)
     kept = column < bags.lengths[:, None]

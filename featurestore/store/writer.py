@@ -33,7 +33,7 @@ from featurestore.store.tweet_records import tweet_records, tweet_values
 from transport.ports.redis import ListedValues, Redis
 
 if TYPE_CHECKING:
-    from vocab.tokens.tokenizer import TokenBatch, Tokenizer
+    from vocab.tokens.tokenizer import TokenBatch
 
 U64 = NDArray[np.uint64]
 
@@ -134,17 +134,16 @@ class FeatureOwner:
 
 
 async def write_tweets(
-    redis: Redis, settings: Settings, tweets: Sequence[Tweet], batch: "TokenBatch", tokenizer: "Tokenizer"
+    redis: Redis, settings: Settings, tweets: Sequence[Tweet], batch: "TokenBatch"
 ) -> NDArray[np.void]:
     """Writes the records of tweets and of the newest among them, in two round trips; returns TWEET records [n].
 
-    batch: their tokens, the last that `tokenizer` made. Idempotent, and the same for any order and batching. Raises
-    `ServerUnavailable`.
+    batch: their tokens. Idempotent, and the same for any order and batching. Raises `ServerUnavailable`.
     """
     records = tweet_records(tweets, batch)
     if len(records) == 0:
         return records
-    values = tweet_values(records, tweets, subwords_of(records, tokenizer))
+    values = tweet_values(records, tweets, subwords_of(records, batch))
     keys, owners = Keys(settings.prefix), owner_of(records["id"])
     named = keys.tweets(records["id"])
     writes = []

@@ -31,9 +31,10 @@ def tweet(i: int, text: str) -> Tweet:
 
 def written(texts):
     """(records, values) of tweets, as the writer of the store makes them."""
-    tweets, tokenizer = [tweet(i, text) for i, text in enumerate(texts, 1)], Tokenizer()
-    records = tweet_records(tweets, tokenizer.tokenize(tweets))
-    return records, tweet_values(records, tweets, subwords_of(records, tokenizer))
+    tweets = [tweet(i, text) for i, text in enumerate(texts, 1)]
+    batch = Tokenizer().tokenize(tweets)
+    records = tweet_records(tweets, batch)
+    return records, tweet_values(records, tweets, subwords_of(records, batch))
 
 
 def read(texts, row=None):
@@ -64,7 +65,7 @@ def test_what_is_served_is_what_the_reference_says(texts, admitted, data):
     assert len(bags) == len(everything) == len(row)
     for place, i in enumerate(row):
         batch = tokenizer.tokenize([tweet(i, texts[i])])
-        words = tokenizer.spell(batch.keys[batch.namespaces == Namespace.WORD])
+        words = batch.spell(batch.keys[batch.namespaces == Namespace.WORD])
         own = int(records["lengths"][i].sum())
         assert bags[place].tolist() == served_subwords(words, own, admitted.__contains__)
         assert everything[place].tolist() == served_subwords(words, own, lambda word: False)

@@ -62,9 +62,10 @@ def tweets_of(texts: dict[int, str]) -> list[Tweet]:
 
 def read() -> FeaturesRead:
     """What the store knows of one viewer and the tweets of `TWEETED`, of which nothing was counted yet."""
-    tweets, tokenizer = tweets_of(TWEETED), Tokenizer()
-    records = tweet_records(tweets, tokenizer.tokenize(tweets))
-    values = tweet_values(records, tweets, subwords_of(records, tokenizer))
+    tweets = tweets_of(TWEETED)
+    batch = Tokenizer().tokenize(tweets)
+    records = tweet_records(tweets, batch)
+    values = tweet_values(records, tweets, subwords_of(records, batch))
     records, rows = unpack_tweets(values), np.arange(len(tweets))
     nothing = np.zeros(len(tweets), COUNTERS_RECORD)
     found = Found(
@@ -98,7 +99,7 @@ class Installation:
         base, self.window = self.window, self.window + 1
         batch = self._tokenizer.tokenize(tweets_of(dict(enumerate(texts, 1))))
         windows = np.full(len(texts), self.window)
-        frames = self._counter.count(batch, windows, self._tokenizer, self.window)
+        frames = self._counter.count(batch, windows, self.window)
         for _, frame in frames + self._counter.markers(self.window):
             self._owner.observe(Codec(VocabCounts).deserialize(serialize(frame)))
         for delta in self._owner.close_windows():

@@ -33,7 +33,7 @@ def decided(tweets: list[Tweet], first: int, last: int) -> Iterator[tuple[int, V
     for window in range(first, last):
         here = np.flatnonzero(windows == window)
         batch = tokenizer.tokenize([tweets[i] for i in here.tolist()])
-        for _, frame in counter.count(batch, windows[here], tokenizer, window) + counter.markers(window):
+        for _, frame in counter.count(batch, windows[here], window) + counter.markers(window):
             owner.observe(frame)
         yield window, owner, owner.close_windows()
 

@@ -173,9 +173,9 @@ def write_views(settings: Settings, owner: VocabularyOwner) -> None:
     history["at_ms"][0, 0], history["tweets"][0, 0] = AT_MS, 71
     viewer, author, ids = (np.array([n], np.uint64) for n in (42, 5, 71))
     pair = layout.pair_of(viewer, author)
-    tokenizer = Tokenizer()
-    records = tweet_records([TWEET], tokenizer.tokenize([TWEET]))
-    values = dict(zip(keys.tweets(ids), tweet_values(records, [TWEET], subwords_of(records, tokenizer)), strict=True))
+    batch = Tokenizer().tokenize([TWEET])
+    records = tweet_records([TWEET], batch)
+    values = dict(zip(keys.tweets(ids), tweet_values(records, [TWEET], subwords_of(records, batch)), strict=True))
     for kind, entity in ((1, author), (2, viewer), (3, pair)):
         values[keys.counters(kind, entity)[0]] = layout.pack_records(counters)[0]
     values[keys.histories(viewer)[0]] = layout.pack_records(history)[0]

@@ -53,7 +53,7 @@ class _Source:
         frames = []
         if batch.events:
             tokens = self._tokenizer.tokenize(batch.events)
-            frames += self._counter.count(tokens, windows, self._tokenizer, closed)
+            frames += self._counter.count(tokens, windows, closed)
         return frames + (self._counter.markers(closed) if closed != closed_before else [])
 
     def successor(self, log: Sequence[ConsumerRecord], offset: int) -> "_Source":

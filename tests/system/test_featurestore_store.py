@@ -62,8 +62,7 @@ def tweets(n: int) -> list[Tweet]:
 
 
 async def write(redis, store, items):
-    tokenizer = Tokenizer()
-    return await write_tweets(redis, store, items, tokenizer.tokenize(items), tokenizer)
+    return await write_tweets(redis, store, items, Tokenizer().tokenize(items))
 
 
 def engaged(*rows):

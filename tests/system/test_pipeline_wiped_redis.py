@@ -103,12 +103,11 @@ def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
 async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypatch):
     """Its state may stand right behind the last window that closed: no record then makes it write the view."""
     tweets = make_tweets(500, random.Random(1))
-    tokenizer = Tokenizer()
-    batch = tokenizer.tokenize(tweets)
+    batch = Tokenizer().tokenize(tweets)
     frames = []
     for source in range(TWEETS.partitions):
         counter = SourceCounter(TWEETS.name, source, VOCAB_COUNTS.partitions, settings.vocab.shards)
-        counts = counter.count(batch, np.full(len(tweets), 1, np.int64), tokenizer, 1)
+        counts = counter.count(batch, np.full(len(tweets), 1, np.int64), 1)
         frames += [frame for owner, frame in [*counts, *counter.markers(1)] if owner == 0]
     redis = connect(settings)
     former = VocabularyProcessor(settings, 0, redis)

@@ -74,8 +74,8 @@ def of(outputs, topic):
 @pytest.fixture
 async def redis(redis_url, settings):
     """A connection, with tweets in the store."""
-    client, tokenizer = connect(settings), Tokenizer()
-    await write_tweets(client, settings, TWEETS, tokenizer.tokenize(TWEETS), tokenizer)
+    client = connect(settings)
+    await write_tweets(client, settings, TWEETS, Tokenizer().tokenize(TWEETS))
     yield client
     await client.aclose()
 
@@ -189,8 +189,8 @@ async def test_requests_wait_for_a_redis_that_is_away_and_are_then_answered(sett
     assert await asyncio.to_thread(unanswered, settings) == 1
     with running(start_redis(tmp_path, print, bound=True, install=False, preferred_port=port)) as server:
         assert server.address == settings.redis
-        client, tokenizer = connect(settings), Tokenizer()
-        await write_tweets(client, settings, TWEETS, tokenizer.tokenize(TWEETS), tokenizer)
+        client = connect(settings)
+        await write_tweets(client, settings, TWEETS, Tokenizer().tokenize(TWEETS))
         await client.aclose()
         await until(lambda: hop_records() > before, service)
         stop.set()

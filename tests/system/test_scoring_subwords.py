@@ -41,12 +41,12 @@ SMALL = VocabSettings.uniform(capacity=128, rare_slots=4_096)
 
 @pytest.fixture
 async def redis(redis_url, settings):
-    client, tokenizer = connect(settings), Tokenizer()
+    client = connect(settings)
     tweets = [
         Tweet(id=i, created_ms=BEGIN_MS, author_id=1, author="ann", text=text, provenance=Provenance.SIMULATED_WORLD)
         for i, text in TEXTS.items()
     ]
-    await write_tweets(client, settings, tweets, tokenizer.tokenize(tweets), tokenizer)
+    await write_tweets(client, settings, tweets, Tokenizer().tokenize(tweets))
     yield client
     await client.aclose()
 

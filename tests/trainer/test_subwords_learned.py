@@ -43,9 +43,9 @@ def made_up(seed: int) -> tuple[Examples, np.ndarray]:
         Tweet(id=i + 1, created_ms=1_700_000_000_000, author_id=1, author="a", text=stems[stem[i]] + endings[i])
         for i in range(TWEETS)
     ]
-    tokenizer = Tokenizer()
-    records = tweet_records(tweets, tokenizer.tokenize(tweets))
-    words = TweetWords.of(records, tweet_values(records, tweets, subwords_of(records, tokenizer)), np.arange(TWEETS))
+    batch = Tokenizer().tokenize(tweets)
+    records = tweet_records(tweets, batch)
+    words = TweetWords.of(records, tweet_values(records, tweets, subwords_of(records, batch)), np.arange(TWEETS))
     text = Ragged.from_lengths(np.full(TWEETS, 2), np.ascontiguousarray(records["keys"][:, :2]).reshape(-1))
     engaged = random.random(TWEETS) < truth[stem]
     liked, seen = (np.uint16(1 << ACTIONS.index(action)) for action in (Action.LIKE, Action.SEEN))

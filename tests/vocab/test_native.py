@@ -143,7 +143,7 @@ def assert_same(made: Tokenizer, tweets: list[Tweet]) -> None:
         assert batch.keys[here].tolist() == keys, tweet
         assert batch.namespaces[here].tolist() == [int(namespace) for namespace, _ in tokens], tweet
         spelled = ["" if namespace is Namespace.BIGRAM else token for namespace, token in tokens]
-        assert made.spell(batch.keys[here]) == spelled, tweet
+        assert batch.spell(batch.keys[here]) == spelled, tweet
 
 
 @settings(max_examples=300, deadline=None)

@@ -27,7 +27,7 @@ def tweet(text: str, author_id: int = 7, lang: str = "en") -> Tweet:
 
 def count(counter: SourceCounter, made: Tokenizer, texts: list[str], windows: list[int], closed: int):
     batch = made.tokenize([tweet(text) for text in texts])
-    return counter.count(batch, np.array(windows, np.int64), made, closed)
+    return counter.count(batch, np.array(windows, np.int64), closed)
 
 
 def test_every_owner_partition_hears_of_every_window_with_its_own_keys():
@@ -75,7 +75,7 @@ def test_a_row_counts_one_key_in_one_language(tweets):
         primary = each.lang.lower().split("-")[0]
         expected.update((key, primary if len(primary) > 1 else "und") for key in keys)
     batch = made.tokenize(spoken)
-    frames = SourceCounter("tweets", 0, 2, SHARDS).count(batch, np.full(len(spoken), 5), made, 4)
+    frames = SourceCounter("tweets", 0, 2, SHARDS).count(batch, np.full(len(spoken), 5), 4)
     rows = [
         ((key, language_tag(language)), count)
         for _, frame in frames

@@ -134,11 +134,13 @@ def test_a_tweets_tokens_do_not_depend_on_its_batch(texts, cut):
     assert all(len(set(found)) == len(found) <= MAX_KEYS for found in alone)
 
 
-def test_keys_of_the_last_batch_can_be_spelled():
+def test_a_batch_spells_its_keys_whatever_its_tokenizer_has_made_since():
     made = Tokenizer()
     batch = made.tokenize([tweet("Hello #Tag http://a.com")])
-    assert made.spell(batch.keys) == ["7", "en", "hello", "tag", "a.com"]
-    assert made.spell(np.array([1, key_of(B, "a b")], np.uint64)) == ["", ""]
+    later = made.tokenize([tweet("Other", lang="fr")])
+    assert batch.spell(batch.keys) == ["7", "en", "hello", "tag", "a.com"]
+    assert later.spell(later.keys) == ["7", "fr", "other"]
+    assert batch.spell(np.array([1, key_of(B, "a b"), key_of(W, "other")], np.uint64)) == ["", "", ""]
 
 
 def test_the_version_guards_what_tokenize_returns():

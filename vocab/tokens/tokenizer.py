@@ -12,7 +12,7 @@ domains, emoji), then words, then bigrams, each kind by first occurrence; what i
 points, `MAX_CHUNK_CHARS` at a time, which bounds the memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,55 +40,58 @@ _NO_TOKENS = np.zeros(1, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.uint8
 
 
 @dataclass(frozen=True, slots=True)
-class TokenBatch:
-    """Keys of n tweets. Tweet i has `keys[offsets[i]:offsets[i+1]]`, each once.
+class SpelledChunk:
+    """The tokens of a run of tweets as they were hashed: token i is `text[spans[i, 0]:spans[i, 1]]`, in UTF-8.
 
-    offsets: int64[n+1]. keys: uint64[t]. namespaces: uint8[t].
+    keys: uint64[t], not all of them in the batch. spans: int64[t, 2]. text: uint8.
+    """
+
+    keys: NDArray[np.uint64]
+    spans: NDArray[np.int64]
+    text: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """Keys of n tweets, and how they are spelled. Tweet i has `keys[offsets[i]:offsets[i+1]]`, each once.
+
+    offsets: int64[n+1]. keys: uint64[t]. namespaces: uint8[t]. chunks: the tokens of compiled code. made: those that
+    Python made, by key.
     """
 
     offsets: NDArray[np.int64]
     keys: NDArray[np.uint64]
     namespaces: NDArray[np.uint8]
+    chunks: tuple[SpelledChunk, ...]
+    made: Mapping[int, str]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-
-@dataclass(frozen=True, slots=True)
-class _Spelled:
-    """What a chunk's tokens were hashed from: token i is `spelled[spans[i, 0]:spans[i, 1]]`, in UTF-8."""
-
-    keys: NDArray[np.uint64]
-    spans: NDArray[np.int64]
-    spelled: NDArray[np.uint8]
+    def spell(self, keys: NDArray[np.uint64]) -> list[str]:
+        """The tokens of keys of this batch, "" for other keys and for bigrams. keys: uint64[m], in any order."""
+        tokens = [self.made.get(key, "") for key in keys.tolist()]
+        for chunk in self.chunks:
+            places = places_of(chunk.keys, keys)
+            here = np.flatnonzero(places >= 0)
+            text = chunk.text.tobytes()  # bytes are cut and decoded several times faster than arrays
+            for i, (begin, end) in zip(here.tolist(), chunk.spans[places[here]].tolist(), strict=True):
+                tokens[i] = tokens[i] or text[begin:end].decode()
+        return tokens
 
 
 class Tokenizer:
-    """Remembers how the last batch's tokens are spelled; one a thread. Two tokenizers give the same batch."""
+    """Makes batches, and keeps only caches: one a thread. Two tokenizers give the same batch."""
 
     def __init__(self) -> None:
-        self._chunks: list[_Spelled] = []
-        self._others: dict[int, str] = {}  # tokens of the last batch that Python made
         self._languages: dict[str, tuple[int, str]] = {}
         self._folded: dict[tuple[int, str], tuple[int, str]] = {}
 
     def tokenize(self, tweets: Sequence[Tweet]) -> TokenBatch:
         """The keys of every tweet."""
-        self._chunks, self._others = [], {}
-        surfaces = Surfaces(tweets)
-        parts = [self._chunk(tweets[run], *surfaces.of(run)) for run in surfaces.chunks(MAX_CHUNK_CHARS)]
+        surfaces, made = Surfaces(tweets), dict[int, str]()
+        parts = [self._chunk(tweets[run], *surfaces.of(run), made) for run in surfaces.chunks(MAX_CHUNK_CHARS)]
         return parts[0] if len(parts) == 1 else _concatenate(parts)
-
-    def spell(self, keys: NDArray[np.uint64]) -> list[str]:
-        """The tokens of keys of the last batch, "" for others and for bigrams."""
-        tokens = [self._others.get(key, "") for key in keys.tolist()]
-        for chunk in self._chunks:
-            places = places_of(chunk.keys, keys)
-            here = np.flatnonzero(places >= 0)
-            spelled = chunk.spelled.tobytes()  # bytes are cut and decoded several times faster than arrays
-            for i, (begin, end) in zip(here.tolist(), chunk.spans[places[here]].tolist(), strict=True):
-                tokens[i] = tokens[i] or spelled[begin:end].decode()
-        return tokens
 
     def _chunk(
         self,
@@ -96,8 +99,9 @@ class Tokenizer:
         points: NDArray[np.uint32],
         begins: NDArray[np.int64],
         claims: NDArray[np.int64],
+        made: dict[int, str],
     ) -> TokenBatch:
-        """The keys of some tweets, whose surfaces are as `Surfaces.of` gives them."""
+        """The keys of some tweets, whose surfaces are as `Surfaces.of` gives them. Adds tokens to `made`."""
         n, most = len(tweets), len(points) + 2 * len(tweets)
         found = Tokens(
             keys=np.empty(most, np.uint64),
@@ -108,25 +112,25 @@ class Tokenizer:
         )
         offsets, puzzling = np.empty(n + 1, np.int64), np.empty(n, bool)
         authors = np.array([tweet.author_id for tweet in tweets], np.int64)
-        languages = self._languages_of(tweets)
+        languages = self._languages_of(tweets, made)
         waiting = scan(TABLES, points, begins, claims, authors, languages, offsets, found, puzzling)
         for token, namespace, begin, end in found.pending[:waiting].tolist():
             key, spelling = self._fold(namespace, points[begin:end].tobytes().decode("utf-32-le"))
             if spelling:
                 found.keys[token], found.namespaces[token] = key, namespace
-                self._others[key] = spelling
+                made[key] = spelling
         spans = found.spans[: offsets[n]].copy()
         spelled = found.spelled[: spans.max(initial=0)].copy()
-        self._chunks.append(_Spelled(found.keys[: offsets[n]].copy(), spans, spelled))
-        solved, solutions = self._solve(tweets, puzzling)
+        chunk = SpelledChunk(found.keys[: offsets[n]].copy(), spans, spelled)
+        solved, solutions = _solve(tweets, puzzling, made)
         out_offsets = np.empty(n + 1, np.int64)
         out_keys, out_namespaces = np.empty(MAX_KEYS * n, np.uint64), np.empty(MAX_KEYS * n, np.uint8)
         count = finish(
             offsets, found.keys, found.namespaces, solved, *solutions, out_offsets, out_keys, out_namespaces
         )
-        return TokenBatch(out_offsets, out_keys[:count].copy(), out_namespaces[:count].copy())
+        return TokenBatch(out_offsets, out_keys[:count].copy(), out_namespaces[:count].copy(), (chunk,), made)
 
-    def _languages_of(self, tweets: Sequence[Tweet]) -> NDArray[np.uint64]:
+    def _languages_of(self, tweets: Sequence[Tweet], made: dict[int, str]) -> NDArray[np.uint64]:
         known = self._languages
         if len(known) > MAX_REMEMBERED:
             known.clear()
@@ -134,7 +138,7 @@ class Tokenizer:
             if lang not in known:
                 token = canonical_language(lang)
                 known[lang] = key_of(Namespace.LANG, token), token
-            self._others.update([known[lang]])
+            made.update([known[lang]])
         return np.array([known[tweet.lang][0] for tweet in tweets], np.uint64)
 
     def _fold(self, namespace: int, surface: str) -> tuple[int, str]:
@@ -147,29 +151,36 @@ class Tokenizer:
             found = self._folded[namespace, surface] = (key_of(Namespace(namespace), token), token)
         return found
 
-    def _solve(
-        self, tweets: Sequence[Tweet], puzzling: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]]]:
-        """(place of each tweet among those solved by the reference or -1, (offsets, keys, namespaces) of those)."""
-        solved = np.full(len(tweets), -1, np.int32)
-        places = np.flatnonzero(puzzling)
-        if not len(places):
-            return solved, _NO_TOKENS
-        solved[places] = np.arange(len(places))
-        found = [reference.tokens(tweets[place]) for place in places.tolist()]
-        whole = [token for tokens in found for token in tokens]
-        keys = np.array([key_of(*token) for token in whole], np.uint64)
-        spelled = zip(keys.tolist(), whole, strict=True)
-        self._others.update((key, token[1]) for key, token in spelled if token[0] != Namespace.BIGRAM)
-        offsets = np.cumsum([0] + [len(tokens) for tokens in found], dtype=np.int64)
-        return solved, (offsets, keys, np.array([token[0] for token in whole], np.uint8))
+
+def _solve(
+    tweets: Sequence[Tweet], puzzling: NDArray[np.bool_], made: dict[int, str]
+) -> tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]]]:
+    """(place of each tweet among those solved by the reference or -1, (offsets, keys, namespaces) of those).
+
+    Adds their tokens to `made`.
+    """
+    solved = np.full(len(tweets), -1, np.int32)
+    places = np.flatnonzero(puzzling)
+    if not len(places):
+        return solved, _NO_TOKENS
+    solved[places] = np.arange(len(places))
+    found = [reference.tokens(tweets[place]) for place in places.tolist()]
+    whole = [token for tokens in found for token in tokens]
+    keys = np.array([key_of(*token) for token in whole], np.uint64)
+    spelled = zip(keys.tolist(), whole, strict=True)
+    made.update((key, token[1]) for key, token in spelled if token[0] != Namespace.BIGRAM)
+    offsets = np.cumsum([0] + [len(tokens) for tokens in found], dtype=np.int64)
+    return solved, (offsets, keys, np.array([token[0] for token in whole], np.uint8))
 
 
 def _concatenate(parts: list[TokenBatch]) -> TokenBatch:
+    """One batch of the parts of a call, which share what Python made."""
     shifts = np.cumsum([0] + [len(part.keys) for part in parts])
     offsets = [part.offsets[:-1] + shift for part, shift in zip(parts, shifts[:-1], strict=True)]
     return TokenBatch(
         np.concatenate([*offsets, shifts[-1:]]),
         np.concatenate([part.keys for part in parts]),
         np.concatenate([part.namespaces for part in parts]),
+        tuple(chunk for part in parts for chunk in part.chunks),
+        parts[0].made,
     )
