@@ -12,7 +12,7 @@ from xxhash import xxh3_64_hexdigest
 
 from contracts.columns import Side
 
-REVISION = 4  # 2 said "missing" by any NaN, 3 had no values and no vectors
+REVISION = 4
 
 TWEET_KEYS = 32  # token keys kept of a tweet, over all splits: bounds what a served candidate weighs
 TAG_KEYS = 8  # of these, at most so many in the split `tags`
@@ -86,6 +86,3 @@ FEATURE_SET: str = xxh3_64_hexdigest(
         TWEET_KEYS, TAG_KEYS, HISTORY, HISTORY_FADES_MS, SUBWORDS, SERVED_KEYS,
     )).encode()
 )  # fmt: skip
-
-# Of this release and of former ones with these dense features: their counts, and the edges taken of them, go on.
-COUNTED_ALIKE = frozenset({FEATURE_SET, "4cc45fb252611e21", "d07564e30e16c4a4", "f450f202e822d0aa"})

@@ -35,7 +35,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     bin_dim: int = 8
     hidden: tuple[int, int] = (64, 32)
     places: int = 64  # places of a timeline with a position bias of their own; all below share the last
-    # What all vectors of a side have in the glue. A manifest without them is of a feature set that had no vectors.
+    # What all vectors of a side have in the glue.
     viewer_vector_width: int = VIEWER_SIDE.vector_width
     candidate_vector_width: int = CANDIDATE_SIDE.vector_width
     init_scale: float = 0.1  # fresh embedding rows are uniform in (-init_scale, init_scale)

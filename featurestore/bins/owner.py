@@ -23,7 +23,7 @@ from featurestore.bins.moves import Published, Values, is_due
 from featurestore.bins.settings import check_bin_settings, supervised_numbers
 from featurestore.bins.state import LABELLED, PLAIN, POSITIVE, BinState, Tally, pack, unpack
 from featurestore.bins.tree import tree_edges
-from featurestore.features import CONTINUOUS, COUNTED_ALIKE, FEATURE_SET
+from featurestore.features import CONTINUOUS, FEATURE_SET
 
 PANES = 16  # that the rolling window is cut into, where it has that many windows
 SHOWN = 64  # windows with new edges that the view in Redis goes back
@@ -77,7 +77,7 @@ class BinOwner:
         state.closed[source] = max(state.closed.get(source, 0), counts.closed_through)
 
     def _check(self, counts: BinCounts, source: Source) -> None:
-        if counts.feature_set not in COUNTED_ALIKE:
+        if counts.feature_set != FEATURE_SET:
             raise BadRecord("other_feature_set", f"counts of feature set {counts.feature_set}, here is {FEATURE_SET}")
         allowed = [counted_from for counted_from, sources in self._sources.items() if source in sources]
         if not allowed:

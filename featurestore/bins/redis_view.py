@@ -18,7 +18,7 @@ from contracts.columnar import F32, I32, I64
 from contracts.errors import BadRecord, VersionNotReached, VersionRetired
 from contracts.settings import Settings
 from featurestore.bins.replica import BinsView
-from featurestore.features import CONTINUOUS, COUNTED_ALIKE, FEATURE_SET, NUMBER
+from featurestore.features import CONTINUOUS, FEATURE_SET, NUMBER
 from transport.ports.redis import VERSION_BYTES, Redis
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def read_bins(redis: Redis, settings: Settings, version: int | None = None
     """The edges as of `version`, or of the newest one; the view bears the version asked for, and no sequence.
 
     Raises `VersionNotReached` for one that is not decided yet, or no view at all; `VersionRetired` for one older than
-    the view goes back; `BadRecord` for a view of features that were counted otherwise, or in more bins than there are
+    the view goes back; `BadRecord` for a view of another feature set, or of more bins than there are
     rows for; `ServerUnavailable`.
     """
     (value,) = await redis.mget([_key(settings)])
@@ -82,7 +82,7 @@ async def read_bins(redis: Redis, settings: Settings, version: int | None = None
             " was wiped and the owner of the bins does not run"
         )
     newest, frame = int.from_bytes(value[:VERSION_BYTES], "big"), _codec.deserialize(value[VERSION_BYTES:])
-    if frame.feature_set not in COUNTED_ALIKE:
+    if frame.feature_set != FEATURE_SET:
         raise BadRecord(
             "other_feature_set", f"the view of the bins is of feature set {frame.feature_set}, here is {FEATURE_SET}"
         )

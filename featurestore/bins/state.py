@@ -13,10 +13,9 @@ from contracts.errors import BadRecord
 from featurestore.bins.edges import Sketch
 from featurestore.bins.moves import Published, Values
 from featurestore.bins.sketch import BUCKET_BITS
-from featurestore.features import COUNTED_ALIKE, FEATURE_SET
+from featurestore.features import FEATURE_SET
 
 _BUCKETS = (1 << BUCKET_BITS) - 1
-_NONE = np.empty(0, np.int64)
 PLAIN, LABELLED, POSITIVE = range(3)  # what is counted: values as they come, those of examples, those of engaged ones
 _KIND_SHIFT = 16  # above a feature's number
 
@@ -93,7 +92,7 @@ class BinState:
 
 
 class _Packed(Frame, frozen=True, kw_only=True):
-    """Version 1 held less of what was published: it is taken as new, so edges that differ are published once more."""
+    """`BinState` in columns. Row i of `positives` and of `rules` belongs to row i of `published`."""
 
     v: int = 2
     feature_set: str
@@ -104,9 +103,9 @@ class _Packed(Frame, frozen=True, kw_only=True):
     pending: list[tuple[int, I64, I64]]
     panes: list[tuple[int, I64, I64]]
     published: list[tuple[int, I64, I64, F32]]
-    positives: list[tuple[I64, I64]] = []
-    rules: list[tuple[int, str]] = []
-    rolls: list[tuple[int, int, F32]] = []
+    positives: list[tuple[I64, I64]]
+    rules: list[tuple[int, str]]
+    rolls: list[tuple[int, int, F32]]
 
 
 _codec = Codec(_Packed)
@@ -132,13 +131,13 @@ def pack(state: BinState) -> bytes:
 
 
 def unpack(data: bytes) -> BinState:
-    """The inverse of `pack`. Raises `BadRecord` for other bytes, or features that were counted otherwise."""
+    """The inverse of `pack`. Raises `BadRecord` for other bytes, another version, or another feature set."""
     try:
         raw = zlib.decompress(data)
     except zlib.error as error:
         raise BadRecord("malformed", f"state of the bins: {error}") from error
     packed = _codec.deserialize(raw)
-    if packed.feature_set not in COUNTED_ALIKE:
+    if packed.feature_set != FEATURE_SET:
         raise BadRecord(
             "other_feature_set",
             f"bins of feature set {packed.feature_set}, here is {FEATURE_SET}; run the release that wrote them, or"
@@ -149,7 +148,7 @@ def unpack(data: bytes) -> BinState:
         pending={key: Tally(codes, counts) for key, codes, counts in packed.pending},
         panes={key: Tally(codes, counts) for key, codes, counts in packed.panes},
         published=_published(packed),
-        rolls=packed.rolls if packed.v > 1 else [(packed.decided, row[0], row[3]) for row in packed.published],
+        rolls=packed.rolls,
         decided=packed.decided,
         counted=packed.counted,
         sequence=packed.sequence,
@@ -157,10 +156,7 @@ def unpack(data: bytes) -> BinState:
 
 
 def _published(packed: _Packed) -> dict[int, Published]:
-    former = packed.v == 1
-    positives = [(_NONE, _NONE)] * len(packed.published) if former else packed.positives
-    rules = [(packed.decided, "")] * len(packed.published) if former else packed.rules
-    rows = zip(packed.published, positives, rules, strict=True)
+    rows = zip(packed.published, packed.positives, packed.rules, strict=True)
     return {
         number: Published(edges, Values(Sketch(buckets, counts), Sketch(*positive)), *rule)
         for (number, buckets, counts, edges), positive, rule in rows

@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.columnar import COUNTERS, ENTITY_KINDS
-from contracts.columns import MISSING
 from contracts.errors import BadRecord
 from contracts.topics import PARTITIONS
 from featurestore.features import HISTORY, TWEET_KEYS
@@ -33,8 +32,6 @@ U64 = NDArray[np.uint64]
 REPLY, QUOTE, RETWEET = 1, 2, 4  # bits of `flags`
 
 TWEET_FORMAT = 3
-TWEET_FORMATS = (1, 2, 3)  # those that are read: format 1 had `text_bytes` in 32 bits, and so has no words
-_MARKED = 3  # the first format in which MISSING alone says "unknown"; before, any NaN did
 WORD_SUBWORDS = 4  # n-grams kept of a word
 WORDS_WITH_SUBWORDS = 16  # words of a tweet that keep n-grams: at most 256 bytes
 TWEET = np.dtype(
@@ -147,18 +144,14 @@ def unpack_records(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> 
 
 
 def unpack_tweets(values: Sequence[bytes]) -> NDArray[np.void]:
-    """The fixed parts of TWEET records, with today's way to say "unknown".
+    """The fixed parts of TWEET records, read-only.
 
-    Raises `BadRecord` for an unknown format or a short value.
+    Raises `BadRecord` for another format or a short value.
     """
     width = TWEET.itemsize
     records = unpack_records(TWEET, [value[:width] for value in values])
-    if len(records) and not np.isin(records["format"], TWEET_FORMATS).all():
-        raise BadRecord("store_layout", f"a tweet in Redis is of none of the formats {TWEET_FORMATS} of this code")
-    unknown = (records["format"] < _MARKED) & np.isnan(records["author_followers"])
-    if unknown.any():
-        records = records.copy()
-        records["author_followers"][unknown] = MISSING
+    if (records["format"] != TWEET_FORMAT).any():
+        raise BadRecord("store_layout", f"a tweet in Redis is not of format {TWEET_FORMAT}, which this code reads")
     return records
 
 

@@ -1,22 +1,18 @@
 """The owner of the bins: the same records at the same windows, however its input was batched or interrupted."""
 
-import zlib
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from contracts.codec import Codec, Frame, serialize
+from contracts.codec import Codec, serialize
 from contracts.columnar import BinCounts
 from contracts.errors import BadRecord
 from contracts.settings import BinSettings
 from featurestore.bins import state as bin_state
 from featurestore.bins.owner import BinOwner
 from featurestore.bins.replica import Bins
-from featurestore.bins.state import unpack
-from featurestore.features import COUNTED_ALIKE, FEATURE_SET, NUMBER
+from featurestore.features import FEATURE_SET, NUMBER
 from tests.support.bin_samples import COUNTERS, SOURCES, counted, frames_of
 
 SETTINGS = BinSettings(bins=4, rolling_windows=8, minimum_values=10, moved=0.2)
@@ -128,54 +124,10 @@ def test_bytes_that_are_no_state_are_refused():
         BinOwner.from_bytes(SETTINGS, SOURCES, b"nonsense")
 
 
-def test_bins_go_on_across_feature_sets_that_count_alike_and_no_others(monkeypatch):
-    log = {1: list(range(1, 9)) * 4}
-    owner, _ = counted(SETTINGS, log)
-    for former in COUNTED_ALIKE:
-        monkeypatch.setattr(bin_state, "FEATURE_SET", former)
-        resumed = BinOwner.from_bytes(SETTINGS, SOURCES, owner.to_bytes())
-        assert resumed.edges() == owner.edges() != {}
-        for frame in frames_of(("tweets", 0), [(2, [500] * 90)], 2):
-            resumed.observe(replace(frame, feature_set=former))
-        for source in (("tweets", 1), ("candidates-served", 0)):
-            resumed.observe(COUNTERS[source].marker(2))
-        assert [record.version for record in resumed.close_windows()] == [2]
-        assert unpack(resumed.to_bytes()).counted == 2
+def test_state_of_another_feature_set_is_refused(monkeypatch):
+    owner, _ = counted(SETTINGS, {1: list(range(1, 9)) * 4})
     monkeypatch.setattr(bin_state, "FEATURE_SET", "other")
     other = owner.to_bytes()
     monkeypatch.undo()
     with pytest.raises(BadRecord, match=f"feature set other, here is {FEATURE_SET}; run the release"):
         BinOwner.from_bytes(SETTINGS, SOURCES, other)
-
-
-class FormerState(Frame, frozen=True, kw_only=True):
-    """Version 1 of an owner's state, as it was written."""
-
-    v: int = 1
-    feature_set: str
-    closed: list[tuple[str, int, int]]
-    decided: int
-    counted: int
-    sequence: int
-    pending: list[tuple[int, np.ndarray, np.ndarray]]
-    panes: list[tuple[int, np.ndarray, np.ndarray]]
-    published: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]
-
-
-def test_state_of_the_former_version_goes_on_without_a_roll_that_changes_nothing():
-    owner, records = counted(SETTINGS, {1: list(range(1, 9)) * 4})
-    state = unpack(owner.to_bytes())
-    former = FormerState(
-        feature_set=FEATURE_SET, closed=[(*source, window) for source, window in sorted(state.closed.items())],
-        decided=1, counted=1, sequence=1, pending=[],
-        panes=[(pane, tally.codes, tally.counts) for pane, tally in state.panes.items()],
-        published=[(n, p.values.every.buckets, p.values.every.counts, p.edges) for n, p in state.published.items()],
-    )  # fmt: skip
-    resumed = BinOwner.from_bytes(SETTINGS, SOURCES, zlib.compress(serialize(former)))
-    assert resumed.edges() == owner.edges()
-    for frame in frames_of(("tweets", 0), [(2, list(range(1, 9)))], 2):
-        resumed.observe(frame)
-    for source in (("tweets", 1), ("candidates-served", 0)):
-        resumed.observe(COUNTERS[source].marker(2))
-    (record,) = resumed.close_windows()
-    assert (record.version, record.sequence, record.edges) == (2, records[-1].sequence + 1, {})

@@ -112,22 +112,6 @@ def test_the_tail_is_shown_as_it_was_written():
     ]
 
 
-def test_tweets_of_the_former_format_are_read_and_have_no_subwords():
-    """Format 1 had 32 bits for `text_bytes`, where there are now 16, `words` and a spare byte."""
-    text = "blorptastic " * 60
-    records, values = written([text])
-    former = bytearray(values[0][: TWEET.itemsize])
-    former[0] = 1
-    former[44:48] = int(records["text_bytes"][0]).to_bytes(4, "little")
-    value = bytes(former) + values[0][TWEET.itemsize + 4 * WORD_SUBWORDS * int(records["words"][0]) :]
-    tweets = layout.unpack_tweets([value, values[0]])
-    assert tweets["words"].tolist() == [0, 1]
-    assert layout.tweet_tail(tweets[0], value) == layout.tweet_tail(records[0], values[0])
-    bags = TweetWords.of(tweets, [value, values[0]], np.array([1, 0])).unadmitted(None)
-    assert bags.lengths.tolist() == [WORD_SUBWORDS, 0]
-    assert tweets["keys"][0].tolist() == tweets["keys"][1].tolist()
-
-
 def test_a_value_that_ends_too_early_is_refused():
     records, values = written(["blorptastic"])
     with pytest.raises(BadRecord, match="ends before"):
