@@ -1,10 +1,16 @@
 """Bytes to typed records and back: JSON for what people read, MessagePack with array columns for what machines do.
 
-Every record has a version field `v`. Today's code reads every former version and refuses a newer one.
+Every record has a field `v`, the version of its layout. A `Codec` reads the version that the record type declares. It
+refuses every other one with `UnknownVersion`: a newer one because the reader must be upgraded before the writer, an
+older one unless whoever makes the codec says how to read it (`older`). So a new version comes with a decision about
+what stands on the topics already. A new field that may be absent needs no new version: readers pass over fields that
+they do not know.
+
 An array column travels as a MessagePack extension whose code is its dtype. It decodes read-only and aligned
 (without a copy where the message happens to align it), and only as the dtype that its field declares.
 """
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -86,12 +92,15 @@ def serialize(record: Record) -> bytes:
 class Codec(Generic[RecordT]):
     """Decodes one type of record; made once, called for every message.
 
-    Raises `UnknownVersion` for a newer record and `BadRecord` (reason `malformed`, with the path of the
-    fault) for bytes that are no such record.
+    older: version -> what makes today's record of a value in that older layout. Such a function decodes the value
+    with the older record type, which has a codec of its own, and fills in what that layout did not say.
     """
 
-    def __init__(self, record_type: type[RecordT]) -> None:
+    def __init__(
+        self, record_type: type[RecordT], older: Mapping[int, Callable[[bytes], RecordT]] | None = None
+    ) -> None:
         self.record_type = record_type
+        self._older = older or {}
         self._newest = record_type.__struct_defaults__[record_type.__struct_fields__.index("v")]
         self._decoder: msgspec.msgpack.Decoder[RecordT] | msgspec.json.Decoder[RecordT]
         self._peek: msgspec.msgpack.Decoder[_Version] | msgspec.json.Decoder[_Version]
@@ -103,32 +112,39 @@ class Codec(Generic[RecordT]):
             self._peek = msgspec.json.Decoder(_Version)
 
     def deserialize(self, value: bytes) -> RecordT:
-        """One record out of one message's value."""
+        """The record in one message's value.
+
+        Raises `UnknownVersion` for a version that this codec does not read, and `BadRecord` (reason `malformed`, with
+        the path of the fault) for bytes that hold no such record.
+        """
         try:
             record = self._decoder.decode(value)
             if isinstance(record, Frame):
                 _check_columns(record)
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError) as error:
-            self._refuse_newer(value)
-            raise BadRecord("malformed", f"{self.record_type.__name__}: {error}") from error
+            # Another version's layout may fail to parse as today's: then the version says more than the odd field.
+            version = self._version_of(value)
+            if version in (None, self._newest):
+                raise BadRecord("malformed", f"{self.record_type.__name__}: {error}") from error
+            return self._of_version(version, value)
         if record.v != self._newest:
-            self._check_version(record.v)
+            return self._of_version(record.v, value)
         return record
 
-    def _refuse_newer(self, value: bytes) -> None:
-        """A newer layout may fail to parse as today's: say that, rather than which field was odd."""
+    def _version_of(self, value: bytes) -> int | None:
+        """What the value says of its version; None if it says nothing, or nothing that can be read."""
         try:
-            version = self._peek.decode(value).v
+            return self._peek.decode(value).v
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError):
-            return
-        self._check_version(version)
+            return None
 
-    def _check_version(self, version: int) -> None:
-        if version > self._newest:
-            raise UnknownVersion(self.record_type.__name__, version, self._newest)
+    def _of_version(self, version: int, value: bytes) -> RecordT:
+        if version in self._older:
+            return self._older[version](value)
         if version < 1:
             raise BadRecord("malformed", f"{self.record_type.__name__}: version {version} never existed")
+        raise UnknownVersion(self.record_type.__name__, version, self._newest)
 
 
 class _Version(msgspec.Struct):
-    v: int = 1
+    v: int | None = None

@@ -10,7 +10,6 @@ A *window* is `event time // window_ms`, an absolute number; it is also the vers
 
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +36,7 @@ class VocabCounts(Frame, frozen=True, kw_only=True):
     """How often each key occurred in one window, as one source read it. Topic `vocab-counts`.
 
     Row i: `counts[i]` times `keys[i]` in tweets of language `languages[i]` (`vocab/languages.py`). Rows add up, in
-    one frame and over the frames of a window. Version 1 had no languages: the column is empty, and none is known.
+    one frame and over the frames of a window.
     `token_keys`/`tokens` spell keys of this frame that may be new to the owner; a source spells each key at least
     once a window.
     """
@@ -52,7 +51,7 @@ class VocabCounts(Frame, frozen=True, kw_only=True):
     counts: U32
     token_keys: U64
     tokens: list[str]
-    languages: U16 = msgspec.field(default_factory=lambda: empty(np.uint16))
+    languages: U16
 
 
 class VocabDelta(Frame, frozen=True, kw_only=True):
@@ -61,7 +60,6 @@ class VocabDelta(Frame, frozen=True, kw_only=True):
     `version` is the window; `sequence` counts this shard's deltas from 1; the empty vocabulary is version 0.
     Admitted and evicted are disjoint; eviction comes first, so a slot may be freed and given away in one delta.
     `settings`: those that took effect with this version, alike in all shards; the first delta of a shard has them.
-    Version 1 had none, version 2 those of a vocabulary of 64 shards.
     """
 
     v: int = 3
@@ -85,7 +83,7 @@ class BinCounts(Frame, frozen=True, kw_only=True):
 
     Row i: `counts[i]` values of feature `features[i]` (its index in the feature set) in bucket `buckets[i]`; of
     labelled values, `positives[i]` are of examples that were engaged with. Of values without labels the column is
-    empty, as it is in version 1, which had none.
+    empty.
     """
 
     v: int = 2
@@ -97,7 +95,7 @@ class BinCounts(Frame, frozen=True, kw_only=True):
     features: U16
     buckets: I32
     counts: U32
-    positives: U32 = msgspec.field(default_factory=lambda: empty(np.uint32))
+    positives: U32
 
 
 class FeatureUpdates(Frame, frozen=True, kw_only=True):
@@ -122,7 +120,6 @@ class CandidatesServed(Frame, frozen=True, kw_only=True):
     Row i is place i of the timeline. Dense values are raw, or `columns.MISSING`. Keys of a row stand split after
     split, `*_lengths` (rows x splits) says how many of each; `*_values` belong to the keys of those splits that have
     values, in their order. Vectors of a row stand one after another. `feature_set` names the order of all of it.
-    Version 1 had no values and no vectors.
     """
 
     v: int = 2
@@ -145,10 +142,10 @@ class CandidatesServed(Frame, frozen=True, kw_only=True):
     candidate_dense: F32
     candidate_lengths: U8
     candidate_keys: U64
-    viewer_values: F32 = msgspec.field(default_factory=lambda: empty(np.float32))
-    viewer_vectors: F32 = msgspec.field(default_factory=lambda: empty(np.float32))
-    candidate_values: F32 = msgspec.field(default_factory=lambda: empty(np.float32))
-    candidate_vectors: F32 = msgspec.field(default_factory=lambda: empty(np.float32))
+    viewer_values: F32
+    viewer_vectors: F32
+    candidate_values: F32
+    candidate_vectors: F32
 
 
 def empty(dtype: Any) -> NDArray[Any]:

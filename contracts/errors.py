@@ -15,13 +15,17 @@ class BadRecord(DriftlineError):
 
 
 class UnknownVersion(BadRecord):
-    """A record of a version newer than this code reads. Upgrade the reader before the writer."""
+    """A record of a version that this code does not read: a newer one, or an older one that it has no reader for.
+
+    found: the record's version. newest: the newest one that this code reads, which is the one that it writes.
+    """
 
     def __init__(self, record: str, found: int, newest: int) -> None:
-        super().__init__(
-            "unknown_version",
-            f"{record} version {found} is newer than {newest}, the newest this code reads; upgrade this reader",
-        )
+        if found > newest:
+            detail = f"is newer than {newest}, the newest this code reads; upgrade this reader before the writer"
+        else:
+            detail = f"is older than {newest}, and this code has no reader for it; use the release that wrote it"
+        super().__init__("unknown_version", f"{record} version {found} {detail}")
 
 
 class SettingsError(DriftlineError):

@@ -17,10 +17,9 @@ from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.errors import BadRecord, UnknownVersion
 from contracts.records import ACTIONS, ENGAGED, Provenance
 
-VERSION = 3  # 1 had no provenances, 2 no values and no vectors
+VERSION = 3
 PROVENANCES = tuple(Provenance)
 _ENGAGED_BITS = np.uint16(sum(1 << bit for bit, action in enumerate(ACTIONS) if action in ENGAGED))
-_UNKNOWN = PROVENANCES.index(Provenance.UNKNOWN)
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -98,13 +97,13 @@ def serialize_examples(examples: Examples) -> bytes:
 def deserialize_examples(value: bytes) -> Examples:
     """The inverse of `serialize_examples`, up to viewers of one request being held once.
 
-    Raises `UnknownVersion` for a newer layout and `BadRecord` for bytes that are none.
+    Raises `UnknownVersion` for the layout of another version, and `BadRecord` for bytes that hold no examples.
     """
     try:
         table = pa.ipc.open_stream(value).read_all().combine_chunks()
         metadata = table.schema.metadata or {}
         version = int(metadata[b"driftline.version"])
-        if version > VERSION:
+        if version != VERSION:
             raise UnknownVersion("Examples", version, VERSION)
         _check(table)
         flat = {name: table[name].to_numpy() for name in _FLAT}
@@ -122,7 +121,7 @@ def deserialize_examples(value: bytes) -> Examples:
                 candidate_vectors=_vectors(table, "candidate"),
             ),
             request_ids=request_ids,
-            provenances=_numbered(table) if version > 1 else np.full(len(table), _UNKNOWN, np.uint8),
+            provenances=_numbered(table),
             **flat,
         )
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # a truncated body is an OSError

@@ -34,7 +34,7 @@ class Provenance(StrEnum):
     REAL = "real"
     SIMULATED_VIEWERS = "simulated-viewers"
     SIMULATED_WORLD = "simulated-world"
-    UNKNOWN = "unknown"  # of records of a version that did not carry it yet; appended last: places are stored
+    UNKNOWN = "unknown"  # nothing writes it, but `examples` carry the list of these names: appended last
 
 
 class Action(StrEnum):
@@ -181,7 +181,7 @@ class BinsVersion(Record, frozen=True, kw_only=True):
     `edges[feature]` are ascending float32 values: bin k holds x with edges[k-1] <= x < edges[k].
     `cells[feature]`, where given, says how many values of the window lie in each of the cells that former and new
     edges together cut the line into; whoever keeps something for each bin mixes it by them. Where it is not given,
-    bins keep their rank. Version 1 had none.
+    bins keep their rank.
     """
 
     v: int = 2
@@ -189,13 +189,13 @@ class BinsVersion(Record, frozen=True, kw_only=True):
     version: int
     sequence: int
     edges: dict[str, list[float]]
-    cells: dict[str, list[int]] = {}
+    cells: dict[str, list[int]]
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Progressive (predict, then learn) figures over the examples since the last version.
 
-    `provenance`: how many of the examples were of each; empty in `ModelPublished` version 1.
+    `provenance`: how many of the examples were of each.
     """
 
     examples: int
@@ -204,14 +204,14 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     rce: float
     pr_auc: float
     calibration_error: float
-    provenance: dict[Provenance, int] = {}
+    provenance: dict[Provenance, int]
 
 
 class ModelPublished(Record, frozen=True, kw_only=True):
     """A snapshot that scorers may swap in. Topic `models`, keyed by `name`.
 
     `offsets[p]` is the first offset of `examples` partition p that the snapshot has *not* learned from.
-    `published_ms` is wall clock. Version 2 says of what provenance the evaluated examples were.
+    `published_ms` is wall clock.
     """
 
     v: int = 2
@@ -244,8 +244,8 @@ class VocabConfigured(Record, frozen=True, kw_only=True):
 
     On `tweets`, partition 0, as an operator asked for it; on `vocab-counts`, to every owner, with the window that the
     source gave it; in the deltas of the version in which it took effect. `kinds`: by lower-case name of namespace; a
-    kind that is not named has no slots. `shards`: virtual shards, fixed when the vocabulary begins; 64 in version 1,
-    which did not say. `made_of`: in the first deltas of a vocabulary, the one whose keys it began with.
+    kind that is not named has no slots. `shards`: virtual shards, fixed when the vocabulary begins. `made_of`: in the
+    first deltas of a vocabulary, the one whose keys it began with.
     """
 
     v: int = 2
@@ -253,7 +253,7 @@ class VocabConfigured(Record, frozen=True, kw_only=True):
     from_window: Count
     candidates_per_slot: float
     kinds: dict[Name, KindConfigured]
-    shards: Count = 64
+    shards: Count
     made_of: Name | None = None
 
 

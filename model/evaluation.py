@@ -68,7 +68,10 @@ def calibration_error(probabilities: Values, labels: NDArray[Any], weights: Valu
 
 
 def evaluate(probabilities: Values, labels: NDArray[Any], weights: Values) -> Evaluation | None:
-    """All figures of one stretch of examples; None where they are not defined (only one kind of label)."""
+    """All figures of one stretch of examples; None where they are not defined (only one kind of label).
+
+    How many examples were of each provenance is for the caller to fill in.
+    """
     if not len(labels) or not 0 < base_rate(labels, weights) < 1:
         return None
     return Evaluation(
@@ -78,4 +81,5 @@ def evaluate(probabilities: Values, labels: NDArray[Any], weights: Values) -> Ev
         rce=rce(probabilities, labels, weights),
         pr_auc=pr_auc(probabilities, labels, weights),
         calibration_error=calibration_error(probabilities, labels, weights),
+        provenance={},
     )

@@ -36,9 +36,9 @@ from vocab.tokens.tokenizer import Tokenizer
 
 
 class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):
-    """What is committed: of the source, and the number of the vocabulary's shards, which former releases left out."""
+    """What is committed: of the source, and the number of virtual shards that keys are counted into."""
 
-    shards: int = 64
+    shards: int
 
 
 class IngestProcessor:

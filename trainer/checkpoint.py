@@ -64,7 +64,7 @@ class Mode(msgspec.Struct, frozen=True, kw_only=True):
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
     """The scalars of a checkpoint. `published`, with the offsets of `examples`, is what was announced, or is to be;
     `delta_offsets[p]`: first offset of `vocab-deltas` partition p that the vocabulary at this cut has not taken in.
-    `vocabulary`: the name of that; None where a former release left it out.
+    `vocabulary`: the name of that.
     """
 
     published: ModelPublished
@@ -72,7 +72,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     feature_set: str
     config: ModelConfig
     mode: Mode
-    vocabulary: str | None = None
+    vocabulary: str
 
 
 @dataclass(frozen=True, slots=True)

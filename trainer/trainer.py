@@ -50,7 +50,7 @@ class Trainer:
         self._group: list[Examples] = []
         cut = checkpoint.load_newest(self.folders, self.learner)
         self.announced = cut.published if cut else None
-        self._changes_vocabulary = bool(cut and cut.vocabulary and cut.vocabulary != settings.vocab.name)
+        self._changes_vocabulary = cut is not None and cut.vocabulary != settings.vocab.name
         if cut and self._changes_vocabulary:
             _log.info(
                 "vocabulary %s takes the place of %s: what was learned of a key goes to its new row",

@@ -7,6 +7,7 @@ from benchmarks.vocab.draws import U64
 from contracts.columnar import VocabCounts, empty
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
+from vocab.languages import UND
 from vocab.namespaces import Namespace
 from vocab.owner.owner import VocabularyOwner
 from vocab.replica.vocabulary_view import VocabularyView
@@ -68,4 +69,5 @@ def _frame(window: int, closed_through: int, keys: U64, counts: np.ndarray) -> V
         counts=counts,
         token_keys=empty(np.uint64),
         tokens=[],
+        languages=np.full(len(keys), UND, np.uint16),
     )

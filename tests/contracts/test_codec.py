@@ -67,7 +67,7 @@ def test_records_round_trip(record):
 @unhurried
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=20))
 def test_bin_edges_keep_every_bit_of_a_float32_in_json(edges):
-    record = BinsVersion(base_version=0, version=1, sequence=1, edges={"f": edges})
+    record = BinsVersion(base_version=0, version=1, sequence=1, edges={"f": edges}, cells={})
     back = np.array(Codec(BinsVersion).deserialize(serialize(record)).edges["f"], np.float32)
     assert back.tobytes() == np.array(edges, np.float32).tobytes()
 
@@ -93,6 +93,7 @@ def frames(draw):
         closed_through=draw(st.integers(0, 2**40)), window=draw(st.integers(0, 2**40)),
         keys=draw(arrays(np.uint64, n)), namespaces=draw(arrays(np.uint8, n)),
         counts=draw(arrays(np.uint32, n)), token_keys=draw(arrays(np.uint64, len(tokens))), tokens=tokens,
+        languages=draw(arrays(np.uint16, n)),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What was on the wire once is read for ever, and what is written today is what was promised, byte for byte."""
+"""What is written is what was promised, byte for byte, and is read back; other versions are refused by name."""
 
 import msgspec
 import numpy as np
@@ -11,8 +11,10 @@ from contracts.codec import Codec, Frame, Record, serialize
 from contracts.errors import UnknownVersion
 from contracts.examples import VERSION, deserialize_examples, serialize_examples
 from tests.golden.compare import assert_same_bits, assert_same_features, assert_same_record
-from tests.golden.samples import EXAMPLES, FORMER, FORMER_EXAMPLES, RECORDS
+from tests.golden.samples import EXAMPLES, RECORDS
 from tests.support.paths import GOLDEN
+
+EXAMPLES_FILE = f"Examples.v{VERSION}.arrow.hex"
 
 
 def golden(name: str) -> bytes:
@@ -36,10 +38,7 @@ def test_there_is_a_sample_and_a_golden_file_of_every_record():
     }
     assert set(RECORDS) == declared
     files = {path.name for path in GOLDEN.iterdir() if path.suffix in (".hex", ".json")}
-    examples = {f"Examples.v{version}.arrow.hex" for version in range(1, VERSION + 1)}
-    assert files == {file_of(record) for record in RECORDS.values()} | set(FORMER) | examples
-    for record in RECORDS.values():
-        assert {file_of(msgspec.structs.replace(record, v=v)) for v in range(1, record.v)} <= set(FORMER)
+    assert files == {file_of(record) for record in RECORDS.values()} | {EXAMPLES_FILE}
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -51,11 +50,6 @@ def test_every_record_is_written_as_its_golden_bytes(name):
 def test_every_golden_file_is_read_as_its_record(name):
     sample = RECORDS[name]
     assert_same_record(Codec(type(sample)).deserialize(golden(file_of(sample))), sample)
-
-
-@pytest.mark.parametrize("file", FORMER)
-def test_every_former_version_is_still_read(file):
-    assert_same_record(Codec(type(FORMER[file])).deserialize(golden(file)), FORMER[file])
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -70,18 +64,27 @@ def test_a_newer_version_of_any_record_is_refused_by_name(name):
     assert caught.value.reason == "unknown_version"
 
 
-@pytest.mark.parametrize(("version", "written"), [*FORMER_EXAMPLES.items(), (VERSION, EXAMPLES)])
-def test_golden_examples_are_read_as_what_they_were_written_from(version, written):
-    found = deserialize_examples(golden(f"Examples.v{version}.arrow.hex"))
-    assert found.feature_set == written.feature_set
-    assert list(found.request_ids) == list(written.request_ids)
-    assert_same_features(found.features, written.features)
-    for name in written.__dataclass_fields__.keys() - {"feature_set", "features", "request_ids"}:
-        assert_same_bits(getattr(found, name), getattr(written, name))
+@pytest.mark.parametrize("name", [name for name in RECORDS if RECORDS[name].v > 1])
+def test_an_older_version_of_any_record_is_refused_by_name(name):
+    sample = RECORDS[name]
+    older = serialize(msgspec.structs.replace(sample, v=sample.v - 1))
+    with pytest.raises(
+        UnknownVersion, match=f"{name} version {sample.v - 1} is older than {sample.v}.*the release that wrote it"
+    ):
+        Codec(type(sample)).deserialize(older)
+
+
+def test_golden_examples_are_read_as_what_they_were_written_from():
+    found = deserialize_examples(golden(EXAMPLES_FILE))
+    assert found.feature_set == EXAMPLES.feature_set
+    assert list(found.request_ids) == list(EXAMPLES.request_ids)
+    assert_same_features(found.features, EXAMPLES.features)
+    for name in EXAMPLES.__dataclass_fields__.keys() - {"feature_set", "features", "request_ids"}:
+        assert_same_bits(getattr(found, name), getattr(EXAMPLES, name))
 
 
 def test_examples_open_with_plain_arrow_and_name_their_columns():
-    table = pa.ipc.open_stream(golden("Examples.v3.arrow.hex")).read_all()
+    table = pa.ipc.open_stream(golden(EXAMPLES_FILE)).read_all()
     assert table["labels"].to_pylist() == [1, 3, 0]
     assert table["candidate_keys.text"].to_pylist() == [[], [4, 5], [6]]
     assert table["viewer_keys.viewer"].to_pylist() == [[1], [1], [2**64 - 1, 3]]
@@ -91,12 +94,13 @@ def test_examples_open_with_plain_arrow_and_name_their_columns():
     assert table.schema.metadata == {b"driftline.version": b"3", b"driftline.feature_set": b"fs-1"}
 
 
-def test_examples_of_a_newer_version_are_refused_whatever_else_they_hold():
-    table = pa.table({"anything": [1]}).replace_schema_metadata({"driftline.version": "4"})
+@pytest.mark.parametrize(("version", "is_"), [(VERSION + 1, "newer"), (VERSION - 1, "older")])
+def test_examples_of_another_version_are_refused_whatever_else_they_hold(version, is_):
+    table = pa.table({"anything": [1]}).replace_schema_metadata({"driftline.version": str(version)})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    with pytest.raises(UnknownVersion, match="Examples version 4 is newer than 3"):
+    with pytest.raises(UnknownVersion, match=f"Examples version {version} is {is_} than {VERSION}"):
         deserialize_examples(sink.getvalue().to_pybytes())
 
 

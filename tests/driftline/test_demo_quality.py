@@ -12,7 +12,13 @@ AT_MS = 1_700_000_000_000
 
 def evaluation(log_loss: float, examples: int = 100) -> Evaluation:
     return Evaluation(
-        examples=examples, base_rate=0.1, log_loss=log_loss, rce=10 * log_loss, pr_auc=0.3, calibration_error=0.01
+        examples=examples,
+        base_rate=0.1,
+        log_loss=log_loss,
+        rce=10 * log_loss,
+        pr_auc=0.3,
+        calibration_error=0.01,
+        provenance={},
     )
 
 

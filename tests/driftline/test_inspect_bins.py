@@ -62,7 +62,9 @@ def test_no_edges_are_said_in_words() -> None:
 
 def test_the_first_edges_count_from_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
     log = [(1, []), (2, [1.0, 2.0, 3.0]), (3, [1.1, 2.1, 3.1])]
-    records = [(None, BinsVersion(base_version=0, version=v, sequence=v, edges={"a": edges})) for v, edges in log]
+    records = [
+        (None, BinsVersion(base_version=0, version=v, sequence=v, edges={"a": edges}, cells={})) for v, edges in log
+    ]
     monkeypatch.setattr(bins, "read_records", lambda *_: iter(records))
     summary = bins.summarize(Settings())[0]
     assert (summary.first.version, summary.newest.version, summary.versions) == (2, 3, 3)

@@ -43,7 +43,7 @@ def test_a_bucket_is_at_most_a_fifth_of_a_percent_wide():
 
 
 def record(sequence, base, version, **edges):
-    return BinsVersion(base_version=base, version=version, sequence=sequence, edges=edges)
+    return BinsVersion(base_version=base, version=version, sequence=sequence, edges=edges, cells={})
 
 
 def test_a_reader_follows_the_chain_and_answers_old_versions():

@@ -1,5 +1,5 @@
-"""Bytes that were on the wire once, and the records that they are. Today's code must read them for ever.
+"""The bytes of every record, as they are on the wire at the version that this code writes.
 
-`<Record>.v<version>.json` or `.hex` (MessagePack) or `.arrow.hex`. A layout that changes gets a new version and a new
-file beside the old one; a file here is never rewritten.
+`<Record>.v<version>.json` or `.hex` (MessagePack) or `.arrow.hex`. A file is never rewritten: a layout that changes
+gets a new version, and a new file in place of the old one.
 """

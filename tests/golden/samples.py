@@ -1,9 +1,6 @@
 """One record of every kind, each field set to something that can be told apart."""
 
-from dataclasses import replace
-
 import numpy as np
-from msgspec.structs import replace as replaced
 
 from contracts.codec import Record
 from contracts.columnar import BinCounts, CandidatesServed, FeatureUpdates, VocabCounts, VocabDelta
@@ -160,34 +157,3 @@ EXAMPLES = Examples(
     engaged_append_ms=np.array([0, AT_MS + 9, 0]),
     provenances=np.array([0, 0, 2], np.uint8),
 )
-
-# What today's code makes of the records that only former versions wrote: file -> record.
-FORMER: dict[str, Record] = {
-    "BinCounts.v1.hex": replaced(RECORDS["BinCounts"], v=1, positives=np.empty(0, np.uint32)),
-    "BinsVersion.v1.json": replaced(RECORDS["BinsVersion"], v=1, cells={}),
-    "VocabConfigured.v1.json": replaced(RECORDS["VocabConfigured"], v=1, shards=64),
-    "VocabDelta.v1.hex": replaced(RECORDS["VocabDelta"], v=1, settings=None),
-    "VocabDelta.v2.hex": replaced(
-        RECORDS["VocabDelta"], v=2, settings=replaced(RECORDS["VocabDelta"].settings, v=1, shards=64, made_of=None)
-    ),
-    "ModelPublished.v1.json": replaced(
-        RECORDS["ModelPublished"], v=1, evaluation=replaced(RECORDS["ModelPublished"].evaluation, provenance={})
-    ),
-    "CandidatesServed.v1.hex": replaced(
-        RECORDS["CandidatesServed"],
-        v=1,
-        **dict.fromkeys(
-            ("viewer_values", "viewer_vectors", "candidate_values", "candidate_vectors"), np.empty(0, np.float32)
-        ),
-    ),
-    "VocabCounts.v1.hex": replaced(RECORDS["VocabCounts"], v=1, languages=np.empty(0, np.uint16)),
-}
-_PLAIN = {split: Ragged(bags.offsets, bags.keys) for split, bags in EXAMPLES.features.candidate_keys.items()}
-# By version: 2 had no values and no vectors, and 1 did not know the provenances.
-FORMER_EXAMPLES = {
-    2: replace(
-        EXAMPLES,
-        features=replace(EXAMPLES.features, candidate_keys=_PLAIN, viewer_vectors={}, candidate_vectors={}),
-    )
-}
-FORMER_EXAMPLES[1] = replace(FORMER_EXAMPLES[2], provenances=np.full(3, 3, np.uint8))

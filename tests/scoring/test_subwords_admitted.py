@@ -106,7 +106,9 @@ class Installation:
             self._versions.feed_vocabulary(0, next(self._offsets), Codec(VocabDelta).deserialize(serialize(delta)))
         sequence = next(self._decided)
         self._versions.feed_bins(
-            BinsVersion(base_version=base if sequence > 1 else 0, version=self.window, sequence=sequence, edges={})
+            BinsVersion(
+                base_version=base if sequence > 1 else 0, version=self.window, sequence=sequence, edges={}, cells={}
+            )
         )
         assert self._versions.reach(self.window)
         self.learner.move_to(*self._versions.at(self.window))

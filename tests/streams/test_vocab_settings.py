@@ -112,7 +112,6 @@ def test_keys_counted_into_other_shards_are_not_gone_on_from():
 
     former = IngestProcessor(Settings(vocab=BEGINNING), 0, None)
     asyncio.run(resumed(former, former.metadata()))
-    asyncio.run(resumed(former, '{"clock":{},"marks":[]}'))  # of a release that knew of 64 shards only
     wider = Settings(vocab=msgspec.structs.replace(BEGINNING, shards=16))
     with pytest.raises(SettingsError, match=r"into 64 virtual shards.*vocab.shards is 16.*driftline vocab reshard"):
         asyncio.run(resumed(IngestProcessor(wider, 0, None), former.metadata()))

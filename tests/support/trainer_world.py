@@ -154,7 +154,7 @@ class World:
                 shares = np.linspace(0, 1, 5 if number == 0 else 9)[1:-1]
                 edges["author_followers"] = np.quantile(self.followers, shares).astype(np.float32).tolist()
             base = windows[number - 1] if number else 0
-            log.append(BinsVersion(base_version=base, version=window, sequence=number + 1, edges=edges))
+            log.append(BinsVersion(base_version=base, version=window, sequence=number + 1, edges=edges, cells={}))
         return log
 
     def _dense(self, author: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contracts.columnar import VocabCounts
+from vocab.languages import UND
 
 SOURCE = ("tweets", 0)
 
@@ -19,11 +20,11 @@ def counts_frame(
     *,
     source: tuple[str, int] = SOURCE,
     tokens: Sequence[str] = (),
-    languages: ArrayLike = (),
+    languages: ArrayLike = UND,
 ) -> VocabCounts:
     """A source's counts of a window; without keys, of the window that it closes, its marker.
 
-    namespaces: each key's, or that of all. tokens: how the first keys are spelled.
+    namespaces, languages: each key's, or that of all. tokens: how the first keys are spelled.
     """
     column = np.array(keys, np.uint64)
     return VocabCounts(
@@ -36,5 +37,5 @@ def counts_frame(
         counts=np.array(counts, np.uint32),
         token_keys=column[: len(tokens)],
         tokens=list(tokens),
-        languages=np.array(languages, np.uint16),
+        languages=np.broadcast_to(np.array(languages, np.uint16), len(column)),
     )

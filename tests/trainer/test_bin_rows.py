@@ -122,6 +122,7 @@ def test_rows_of_other_features_and_of_odd_values_keep_their_bits() -> None:
         version=version,
         sequence=9,
         edges={CONTINUOUS[number].name: fewer.tolist()},
+        cells={},
     )
     learner.move_to(learner.vocabulary, BinsView(version, {number: fewer}), [roll])
     count = len(edges) + 1

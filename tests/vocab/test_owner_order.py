@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.columnar import VocabCounts, empty
+from contracts.columnar import VocabCounts
 from contracts.records import VocabConfigured
 from tests.support.vocab_owner_logs import (
     KEYS,
@@ -79,10 +79,10 @@ def test_whatever_the_number_of_shards_four_owners_decide_as_the_reference(shard
     assert by_shard(four) == by_shard(reference)
 
 
-def test_decisions_do_not_depend_on_languages_and_rows_without_one_are_undetermined():
+def test_decisions_do_not_depend_on_languages():
     one, other = (VocabularyOwner.begin(SETTINGS, range(SHARDS), frozenset({("tweets", 0)})) for _ in range(2))
     known = frame(("tweets", 0), 100, {KEYS[0]: 5}, 99)
-    unknown = msgspec.structs.replace(known, v=1, languages=empty(np.uint16))
+    undetermined = msgspec.structs.replace(known, languages=np.full(len(known.keys), UND, np.uint16))
     parts = [(KEYS[0], "en", 2), (KEYS[0], "und", 1), (KEYS[0], "en", 1), (KEYS[0], "de", 1)]
     one.observe(
         msgspec.structs.replace(
@@ -93,7 +93,7 @@ def test_decisions_do_not_depend_on_languages_and_rows_without_one_are_undetermi
             counts=np.array([count for _, _, count in parts], np.uint32),
         )
     )
-    other.observe(unknown)
+    other.observe(undetermined)
     rows = [tuple(column.tolist() for column in owner.state.pending[100].by_language()[1:]) for owner in (one, other)]
     namespace = KEYS[0] // 8 % 2
     assert rows == [

@@ -14,7 +14,6 @@ from contracts.records import VocabConfigured
 from contracts.settings import TimeSettings, VocabSettings
 from eventtime.decision_windows import decision_windows
 from eventtime.sources import Source
-from vocab.languages import UND
 from vocab.owner.checks import check_counts, check_settings
 from vocab.owner.deltas import make_deltas
 from vocab.owner.moves import move_keys
@@ -76,8 +75,7 @@ class VocabularyOwner:
         check_counts(state, self._owned, source, frame)
         if len(frame.keys) or frame.window > frame.closed_through:
             window = state.pending.setdefault(frame.window, PendingWindow())
-            languages = frame.languages if len(frame.languages) else np.full(len(frame.keys), UND, np.uint16)
-            window.add(frame.keys, languages, frame.namespaces, frame.counts)
+            window.add(frame.keys, frame.languages, frame.namespaces, frame.counts)
             window.spellings.learn(frame.token_keys, frame.tokens)
         state.closed[source] = max(state.closed[source], frame.closed_through)
 

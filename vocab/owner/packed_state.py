@@ -31,7 +31,6 @@ class PackedState(Frame, frozen=True, kw_only=True):
     `source_*`: row i is a source and the newest window that it closed. `keys` to `slots`: columns of `TrackedKeys`,
     with the `tokens` of the keys ("" = not spelled). `generations`: shards x places of a shard. `waiting`: windows
     counted in and not decided yet; row i of `open_*` is a key's sum in one of them, row j of `spelled_*` a spelling.
-    Versions 1 and 2 had one table for all namespaces; they cannot be gone on from. Version 3 had 64 shards always.
     """
 
     v: int = 4
@@ -158,8 +157,8 @@ def _decode(data: bytes, settings: VocabSettings) -> PackedState:
         packed = _CODEC.deserialize(data)
     except BadRecord as error:
         raise SnapshotInvalid(
-            f"vocabulary state: {error}; if a release with one table for all kinds of tokens wrote it, begin a new "
-            "installation with a prefix of its own (DRIFTLINE_PREFIX)"
+            f"vocabulary state: {error}; run the release that wrote it, or begin a new installation with a prefix of "
+            "its own (DRIFTLINE_PREFIX)"
         ) from error
     if packed.vocabulary != settings.name:
         raise SnapshotInvalid(
