@@ -17,6 +17,7 @@ from contracts.settings import Settings
 from driftline.servers.local import Server, running, start_kafka, start_redis
 from driftline.servers.processes import tail
 
+_HERE = Path(__file__).parent
 _SERVER_FIXTURES = {"kafka", "redis_url"}
 _logs: dict[str, Path] = {}  # fixture -> the log of the server that this run started for it
 _log_starts = pytest.StashKey[dict[str, int]]()  # how long each log was when a test began
@@ -29,13 +30,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        if _SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
-            item.add_marker("services")
+    _refuse_servers_outside_of_system(items)
     if "soak" not in config.option.markexpr:
         long = [item for item in items if item.get_closest_marker("soak")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in set(long)]
+
+
+def _refuse_servers_outside_of_system(items: list[pytest.Item]) -> None:
+    """Fixtures count that a test uses by way of others: `item.fixturenames` holds them too."""
+    astray = [
+        item.nodeid
+        for item in items
+        if _HERE in item.path.parents
+        and _HERE / "system" not in item.path.parents
+        and _SERVER_FIXTURES & set(getattr(item, "fixturenames", ()))
+    ]
+    if astray:
+        raise pytest.UsageError(f"tests that need a server belong in tests/system: {', '.join(astray)}")
 
 
 @pytest.hookimpl(tryfirst=True)

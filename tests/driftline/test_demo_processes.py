@@ -12,6 +12,7 @@ import pytest
 
 from contracts.settings import Settings
 from driftline.demo.processes import Child, ChildFailed, Children, commands
+from tests.support.processes import gone
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
@@ -34,12 +35,6 @@ def check_until_it_raises(children: Children) -> None:
     while time.monotonic() < deadline:
         children.check()
         time.sleep(0.02)
-
-
-def gone(pid: int) -> bool:
-    """Also a process that only waits to be reaped is gone."""
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def test_a_child_that_ends_by_itself_has_failed_even_with_status_0(tmp_path: Path) -> None:

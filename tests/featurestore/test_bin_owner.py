@@ -11,6 +11,7 @@ from contracts.errors import BadRecord
 from contracts.settings import BinSettings
 from featurestore.bins import state as bin_state
 from featurestore.bins.owner import BinOwner
+from featurestore.bins.redis_view import shown
 from featurestore.bins.replica import Bins
 from featurestore.features import FEATURE_SET, NUMBER
 from tests.support.bin_samples import COUNTERS, SOURCES, counted, frames_of
@@ -131,3 +132,7 @@ def test_state_of_another_feature_set_is_refused(monkeypatch):
     monkeypatch.undo()
     with pytest.raises(BadRecord, match=f"feature set other, here is {FEATURE_SET}; run the release"):
         BinOwner.from_bytes(SETTINGS, SOURCES, other)
+
+
+def test_there_is_nothing_to_show_before_the_first_decision():
+    assert shown(BinOwner(SETTINGS, SOURCES)) is None

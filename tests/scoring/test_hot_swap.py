@@ -1,6 +1,5 @@
 """Which model is in use: the newest that loads, whatever was announced in between."""
 
-import asyncio
 from pathlib import Path
 
 import msgspec
@@ -9,11 +8,8 @@ import pytest
 from contracts.codec import serialize
 from contracts.errors import SnapshotInvalid
 from contracts.settings import Settings, VocabSettings
-from contracts.topics import MODELS
 from scoring.hot_swap import ModelFollower, load_warm
 from tests.support.scoring_samples import save_snapshot
-from transport.kafka import admin as kafka_admin
-from transport.kafka.writer import KafkaWriter
 from transport.metrics import MODELS_REFUSED
 
 SMALL = VocabSettings.uniform(capacity=128, rare_slots=64)
@@ -122,46 +118,3 @@ async def test_announcements_of_other_models_and_of_a_newer_layout_are_passed_ov
     assert "ModelPublished version 3 is newer" in caplog.text
     await announce(follower, published)
     assert version_of(follower) == 1
-
-
-async def until(condition, seconds=30):
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-@pytest.mark.services
-async def test_the_topic_is_followed_from_its_beginning_and_on(settings):
-    settings = msgspec.structs.replace(settings, vocab=SMALL)
-    kafka_admin.apply(settings, [MODELS])
-    async with KafkaWriter(settings) as writer:
-
-        async def publish(version):
-            await writer.send(MODELS, b"timeline", serialize(save_snapshot(settings, version)))
-            await writer.flush()
-
-        await publish(1)
-        await publish(2)
-        follower = ModelFollower(settings)
-        task = asyncio.create_task(follower.run())
-        try:
-            await asyncio.wait_for(follower.caught_up(), 30)
-            assert version_of(follower) == 2
-            await publish(3)
-            await until(lambda: version_of(follower) == 3)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-@pytest.mark.services
-async def test_an_empty_topic_is_caught_up_with_at_once(settings):
-    kafka_admin.apply(settings, [MODELS])
-    follower = ModelFollower(settings)
-    task = asyncio.create_task(follower.run())
-    try:
-        await asyncio.wait_for(follower.caught_up(), 30)
-        assert follower.current is None
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from kafka.admin import OffsetSpec
 from contracts.settings import Settings
 from contracts.topics import Topic
 from tests.support.drifting_stream import Row
+from tests.support.paths import ROOT
 from tests.support.pipeline_runs import Child, drained, worker
 from transport.kafka import admin as kafka_admin
 from transport.kafka.clients import admin
@@ -23,6 +25,14 @@ from transport.redis.connection import connect_blocking
 PATIENCE_S = 600  # of a busy machine
 LOOK_S = 0.01  # between two looks at how far a topic has got
 DRAINED_S = 1.0  # between two looks
+YEAR_S = 365 * 86_400
+# The environment of a process that believes itself a year ahead.
+SHIFTED = {
+    "PYTHONPATH": os.pathsep.join(
+        [str(ROOT / "tests" / "support" / "shifted_clock"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    ),
+    "SHIFTED_CLOCK_S": str(YEAR_S),
+}
 OWNERSHIP = re.compile(r"hop ingest: partitions \[(.*?)\]")
 
 

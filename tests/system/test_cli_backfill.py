@@ -29,8 +29,6 @@ from tests.support.trainer_world import PLACES, World, small_settings
 from transport.kafka import admin as kafka_admin
 from transport.kafka.clients import producer
 
-pytestmark = pytest.mark.services
-
 REQUESTS = 6
 ROWS = REQUESTS * PLACES
 VERSION = 4

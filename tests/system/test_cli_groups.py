@@ -18,8 +18,6 @@ from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.replica.vocabulary import VocabularyView
 
-pytestmark = pytest.mark.services
-
 
 class Cli:
     """`driftline ...` with the settings of a test."""

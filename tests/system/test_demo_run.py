@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 SECONDS = "30"  # of feeding; start-up, drain and summary come on top
 
 
@@ -23,7 +21,6 @@ def processes_of(folder: str) -> list[str]:
     return found
 
 
-@pytest.mark.services
 def test_a_short_demo_closes_the_loop_and_leaves_nothing_behind(tmp_path: Path):
     report_path = tmp_path / "report.json"
     command = [sys.executable, "-m", "driftline", "demo", "--seconds", SECONDS, "--json", str(report_path)]

@@ -27,8 +27,6 @@ from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.tokens.tokenizer import Tokenizer
 
-pytestmark = pytest.mark.services
-
 NOW = 1_760_000_000_000
 PANE_MS = 3_600_000
 CANDIDATE = {feature.name: i for i, feature in enumerate(CANDIDATE_DENSE)}

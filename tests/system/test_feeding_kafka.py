@@ -6,7 +6,6 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
 from kafka import TopicPartition
 
 from contracts.codec import Codec, serialize
@@ -71,7 +70,6 @@ async def feed_with_scorer(settings: Settings, feeding: object) -> object:
         await asyncio.gather(scoring, return_exceptions=True)
 
 
-@pytest.mark.services
 async def test_simulated_world_on_kafka_is_answered_and_reacts(settings: Settings) -> None:
     await asyncio.to_thread(kafka_admin.apply, settings)
     world = World(SMALL, seed=1)
@@ -90,7 +88,6 @@ async def test_simulated_world_on_kafka_is_answered_and_reacts(settings: Setting
         assert last == dict.fromkeys(range(topic.partitions), progress.final_ms)
 
 
-@pytest.mark.services
 async def test_replayed_file_goes_out_in_order_and_bad_rows_become_dead_letters(
     settings: Settings, tmp_path: Path
 ) -> None:

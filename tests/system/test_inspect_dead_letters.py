@@ -2,7 +2,6 @@
 
 import contextlib
 
-import pytest
 from kafka import KafkaProducer
 
 from contracts.records import TICK_KEY
@@ -12,8 +11,6 @@ from driftline.inspect import dead_letter_log as dead_letters
 from driftline.inspect.logs import newest_records, read_log
 from tests.support.inspect_samples import LETTERS, write_all
 from transport.kafka import admin as kafka_admin
-
-pytestmark = pytest.mark.services
 
 
 def test_a_replay_is_exact(settings: Settings) -> None:

@@ -75,7 +75,6 @@ def same_view(one: VocabularyView, other: VocabularyView) -> bool:
     return all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
-@pytest.mark.services
 def test_any_logged_version_is_made_again_as_it_was_when_it_was_kept(drifted, monkeypatch, tmp_path):
     settings, deltas = drifted
     vocabulary, kept = Vocabulary(settings.vocab), {}
@@ -98,7 +97,6 @@ def test_any_logged_version_is_made_again_as_it_was_when_it_was_kept(drifted, mo
     assert same_view(VocabularyView.from_arrays(load_file(written)), kept[WINDOWS[3]])
 
 
-@pytest.mark.services
 def test_the_difference_of_two_versions_is_that_of_their_tables(drifted):
     settings, _ = drifted
     tokens = {key: tag for tag, key in KEYS.items()}
@@ -126,7 +124,6 @@ def test_the_difference_of_two_versions_is_that_of_their_tables(drifted):
     assert moved, "a vocabulary in which nothing comes back would prove nothing"
 
 
-@pytest.mark.services
 async def test_a_worker_exports_drift_by_partition(settings):
     """The gauges say what the owner measured."""
     redis = connect(settings)

@@ -67,7 +67,6 @@ def memory_while_draining(settings: Settings, running: Child) -> list[tuple[floa
     return samples
 
 
-@pytest.mark.services
 @pytest.mark.parametrize(
     ("count", "padding", "times_memory"),
     [

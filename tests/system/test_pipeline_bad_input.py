@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-import pytest
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import COUNTERS, VIEWER
@@ -196,7 +195,6 @@ def unpacked(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text)
 
 
-@pytest.mark.services
 def test_good_events_count_once_and_bad_ones_are_set_aside_exactly(settings, tmp_path):
     kafka_admin.apply(settings)
     inputs = {TWEETS: mixed(GOOD_TWEETS, BAD_TWEETS), ENGAGEMENTS: mixed(GOOD_ENGAGEMENTS, BAD_ENGAGEMENTS)}

@@ -47,7 +47,6 @@ def write(settings: Settings) -> None:
     asyncio.run(write_run(settings, tweets, [served(i) for i in range(REQUESTS)]))
 
 
-@pytest.mark.services
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("runs", [1, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)])])
 def test_killed_workers_leave_the_bins_of_a_run_without_kills(settings, tmp_path, runs):

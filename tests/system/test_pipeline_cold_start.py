@@ -3,8 +3,6 @@
 import asyncio
 import random
 
-import pytest
-
 from contracts.codec import Codec, serialize
 from contracts.partitioning import record_key
 from contracts.records import RankedTimeline, TimelineRequest
@@ -38,7 +36,6 @@ def order(answer: RankedTimeline) -> list[int]:
     return [tweet.id for tweet in answer.tweets]
 
 
-@pytest.mark.services
 def test_a_cold_start_answers_by_recency_and_says_so(settings, tmp_path):
     kafka_admin.apply(settings)
     with (

@@ -4,14 +4,11 @@ import asyncio
 import collections
 import random
 
-import pytest
-
 from tests.support.pipeline_runs import child, counted_tokens, make_tweets, write_run
 from transport.kafka import admin as kafka_admin
 from vocab.tokens.tokenizer import Tokenizer
 
 
-@pytest.mark.services
 def test_fausts_own_command_starts_processes_and_drains(settings, tmp_path):
     kafka_admin.apply(settings)
     tweets = make_tweets(500, random.Random(1))

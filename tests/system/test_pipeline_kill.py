@@ -47,7 +47,6 @@ def run_with_kills(settings: Settings, kills: int, rng: random.Random, folder: P
     run_worker(settings, folder / "last.log")
 
 
-@pytest.mark.services
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(1_800)])])
 def test_killed_workers_count_every_tweet_and_impression_once(settings, tmp_path, kills):
     settings = replace(

@@ -96,7 +96,6 @@ def finish(work: Child, settings: Settings, events) -> None:
     assert "Traceback" not in work.said()
 
 
-@pytest.mark.services
 def test_a_redis_that_is_away_for_a_while_loses_nothing(settings, tmp_path, events):
     with running(start_redis(tmp_path, print, bound=True, install=False)) as server:
         settings = msgspec.structs.replace(settings, redis=server.address)
@@ -111,7 +110,6 @@ def test_a_redis_that_is_away_for_a_while_loses_nothing(settings, tmp_path, even
             assert [line for line in setbacks if complaint not in line] == []
 
 
-@pytest.mark.services
 def test_a_broker_that_restarts_loses_nothing(settings, tmp_path, events):
     with running(start_kafka(tmp_path, print, bound=True, install=False)) as server:
         settings = msgspec.structs.replace(settings, kafka=server.address)

@@ -9,7 +9,6 @@ import random
 import re
 
 import msgspec
-import pytest
 
 from contracts.settings import Settings
 from contracts.topics import BINS
@@ -47,7 +46,6 @@ async def write_piece(settings: Settings, piece: int, tweets, requests) -> None:
             await writer.send_tick(INPUTS, END_MS)
 
 
-@pytest.mark.services
 def test_a_worker_joins_and_another_leaves_in_mid_stream(settings, tmp_path):
     alone = msgspec.structs.replace(settings, prefix=settings.prefix + "alone-")
     tweets = make_tweets(TWEETS, random.Random(1))

@@ -69,7 +69,6 @@ async def write_newcomers(settings: Settings) -> None:
         await writer.send_tick(INPUTS, END_MS + 600_000)
 
 
-@pytest.mark.services
 def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
     kafka_admin.apply(alone)
     requests = [make_served(i, REQUESTS) for i in range(REQUESTS)]
@@ -99,7 +98,6 @@ def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
         second.terminate()
 
 
-@pytest.mark.services
 async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypatch):
     """Its state may stand right behind the last window that closed: no record then makes it write the view."""
     tweets = make_tweets(500, random.Random(1))

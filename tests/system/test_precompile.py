@@ -15,7 +15,6 @@ def compiled(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*.nbc")}
 
 
-@pytest.mark.services
 @pytest.mark.soak
 def test_no_process_compiles_anything_after_a_rehearsal(tmp_path: Path):
     kept = tmp_path / "kept"

@@ -38,8 +38,6 @@ from transport.metrics import HOP_RECORDS
 from transport.redis.connection import connect
 from vocab.tokens.tokenizer import Tokenizer
 
-pytestmark = pytest.mark.services
-
 SMALL = VocabSettings.uniform(capacity=128, rare_slots=64)
 DECODE = {
     TIMELINES_RANKED.name: Codec(RankedTimeline).deserialize,

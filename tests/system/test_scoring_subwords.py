@@ -33,8 +33,6 @@ from vocab.replica.vocabulary import VocabularyView
 from vocab.tokens.subwords_reference import subword_keys
 from vocab.tokens.tokenizer import Tokenizer
 
-pytestmark = pytest.mark.services
-
 TEXTS = {1: "blorptastic", 2: "blorptastical", 3: "refrigerator", 4: "so blorptastic"}
 SMALL = VocabSettings.uniform(capacity=128, rare_slots=4_096)
 

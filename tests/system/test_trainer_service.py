@@ -29,7 +29,7 @@ from trainer import service
 from transport.kafka.admin import apply
 from transport.kafka.clients import consumer, producer
 
-pytestmark = [pytest.mark.services, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 DEADLINE_S = 90
 RECORDS = 60  # of 50 examples, three of them malformed
 VERSIONS = 5  # that are published on the way, one every 500 examples

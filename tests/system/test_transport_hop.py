@@ -18,8 +18,6 @@ from transport.hop.hop import ExactlyOnceHop, Output, unprefix
 from transport.kafka import admin as kafka_admin
 from transport.kafka.writer import KafkaWriter
 
-pytestmark = pytest.mark.services
-
 
 async def write(settings: Settings, topic: Topic, count: int) -> None:
     async with KafkaWriter(settings) as writer:

@@ -6,8 +6,6 @@ import signal
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from contracts.partitioning import record_key
 from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS
@@ -24,7 +22,6 @@ from transport.hop.hop import ExactlyOnceHop
 from transport.kafka import admin as kafka_admin
 from transport.kafka.writer import KafkaWriter
 
-pytestmark = pytest.mark.services
 TOPICS = [TWEETS, VOCAB_COUNTS]
 
 

@@ -1,14 +1,11 @@
 """The newest committed state of a partition: deleted keys gone, aborted and unfinished writes never seen."""
 
-import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts.settings import Settings
 from contracts.topics import VOCAB_STATE
 from transport.kafka import admin as kafka_admin
 from transport.kafka.state_log import read_latest
-
-pytestmark = pytest.mark.services
 
 
 async def test_an_empty_partition_has_no_state(settings: Settings) -> None:

@@ -63,7 +63,6 @@ def kill_some(workers: Crew, look: Appended, rng: random.Random, where: str) -> 
     return f"{len(victims)} killed, {where}, {in_flight} offsets in flight"
 
 
-@pytest.mark.services
 @pytest.mark.parametrize(
     "runs",
     [

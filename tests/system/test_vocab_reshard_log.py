@@ -87,7 +87,6 @@ def python(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[
     return subprocess.run([sys.executable, *arguments], env=environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.services
 @pytest.mark.timeout(900)  # some dozen processes one after another
 def test_counts_go_on_in_another_number_of_shards(settings, tmp_path):
     settings = drifting(settings, 5_000)

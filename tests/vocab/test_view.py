@@ -1,4 +1,4 @@
-"""The queryable view: what the owner holds, packed, written once and read back."""
+"""The queryable view: what the owner holds, packed, and lists of several owners merged."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from contracts.columnar import VocabCounts
-from contracts.errors import VersionNotReached
-from contracts.settings import Settings, VocabSettings
+from tests.support.view_samples import DRIFT, SETTINGS, an_owner, frame
 from tests.support.vocab_frames import SOURCE, counts_frame
-from transport.redis.connection import connect
 from vocab.keys import SHARDS, key_of, shard_of
 from vocab.languages import ALL, UND, language_code
 from vocab.namespaces import Namespace
@@ -28,31 +26,7 @@ from vocab.view.lists import (
     lists_codec,
     merged,
 )
-from vocab.view.store import read_list, read_token, write_view
 from vocab.view.updates import BUCKETS, bucket_codec, view_updates
-
-SETTINGS = VocabSettings.uniform(
-    capacity=4 * SHARDS, rare_slots=8, admit_at=2.0, evict_below=0.5, half_life_windows=48.0
-)
-
-
-def frame(window: int, tags: dict[str, int], closed: int) -> VocabCounts:
-    keys = [key_of(Namespace.HASHTAG, tag) for tag in tags]
-    return counts_frame(window, closed, keys, list(tags.values()), Namespace.HASHTAG, tokens=list(tags))
-
-
-def an_owner(windows: list[dict[str, int]], shards: range = range(SHARDS)) -> VocabularyOwner:
-    """Of windows 101, 102, ... with these hashtags, as far as they are of its shards."""
-    owner = VocabularyOwner.begin(SETTINGS, shards, frozenset({SOURCE}))
-    for window, tags in enumerate(windows, 101):
-        mine = {tag: count for tag, count in tags.items() if key_of(Namespace.HASHTAG, tag) >> 58 in shards}
-        owner.observe(frame(window, mine, window - 1))
-        owner.observe(frame(window, {}, window))
-    owner.close_windows()
-    return owner
-
-
-DRIFT = [{"steady": 10, "old": 30}] * 20 + [{"steady": 10, "new": 8}] * 8
 
 
 def test_every_admitted_key_is_in_its_bucket_and_nothing_else_is():
@@ -134,48 +108,3 @@ def test_lists_of_four_owners_merge_to_those_of_one_and_say_which_languages_they
         merged(values, "top", None, SPOKEN[-1], "1h", 10)
     with pytest.raises(NoSuchList, match="no horizon"):
         merged(values, "top", None, "all", "2h", 10)
-
-
-@pytest.mark.services
-async def test_tokens_and_lists_are_read_back_from_redis(settings: Settings):
-    redis = connect(settings)
-    try:
-        with pytest.raises(VersionNotReached, match="no view"):
-            await read_list(redis, settings, "top", Namespace.HASHTAG, 10)
-        with pytest.raises(VersionNotReached, match="no view"):
-            await read_token(redis, settings, Namespace.HASHTAG, "#New")
-        halves = [an_owner(DRIFT, range(32)), an_owner(DRIFT, range(32, 64))]
-        for owner in halves:
-            assert await write_view(redis, settings, view_updates(owner.state), (b"position", 7)) > 0
-            assert await write_view(redis, settings, view_updates(owner.state)) == 0
-        assert await redis.client.get(f"{settings.prefix}position") == b"7"
-        shown = await read_token(redis, settings, Namespace.HASHTAG, "#New")
-        assert shown is not None
-        assert (shown.token, shown.first_seen, shown.last_seen, shown.version) == ("new", 121, 128, 128)
-        assert (shown.generation, list(shown.velocities), shown.velocities["5m"] > 0) == (1, list(HORIZONS), True)
-        assert shown.counts["7d"] == pytest.approx(8 * 8, rel=1e-3)
-        assert await read_token(redis, settings, Namespace.WORD, "new") is None
-        lists = {
-            kind: [entry.token for entry in await read_list(redis, settings, kind, Namespace.HASHTAG, 10)]
-            for kind in get_args(Kind)
-        }
-        assert lists == {"top": ["old", "steady", "new"], "rising": ["new"], "falling": ["old"]}
-        soon = await read_list(redis, settings, "top", None, 10, language="und", over="5m")
-        assert [entry.token for entry in soon] == ["steady", "new", "old"]
-        assert [entry.token for entry in await read_list(redis, settings, "top", Namespace.HASHTAG, 1)] == ["old"]
-        assert await read_list(redis, settings, "top", Namespace.DOMAIN, 10) == []
-    finally:
-        await redis.aclose()
-
-
-@pytest.mark.services
-async def test_lists_of_a_former_division_of_the_shards_do_not_count_twice(settings: Settings):
-    redis = connect(settings)
-    try:
-        for owner in (an_owner(DRIFT, range(32)), an_owner(DRIFT, range(32, 64)), an_owner([*DRIFT, {"new": 50}])):
-            await write_view(redis, settings, view_updates(owner.state))
-        entries = await read_list(redis, settings, "top", Namespace.HASHTAG, 10)
-        assert sorted(entry.token for entry in entries) == ["new", "old", "steady"]
-        assert {entry.version for entry in entries} == {129}
-    finally:
-        await redis.aclose()

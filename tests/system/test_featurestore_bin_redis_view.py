@@ -35,7 +35,6 @@ def same(one, other) -> bool:
     return {n: e.tolist() for n, e in one.edges.items()} == {n: e.tolist() for n, e in other.edges.items()}
 
 
-@pytest.mark.services
 async def test_every_version_is_the_log_s(settings: Settings, log: tuple[BinOwner, Bins]) -> None:
     owner, bins = log
     async with contextlib.aclosing(connect(settings)) as redis:
@@ -52,7 +51,6 @@ async def test_every_version_is_the_log_s(settings: Settings, log: tuple[BinOwne
             await read_bins(redis, settings, owner.version + 1)
 
 
-@pytest.mark.services
 async def test_versions_that_are_no_longer_shown_say_where_they_are(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +70,6 @@ async def test_versions_that_are_no_longer_shown_say_where_they_are(
             await read_bins(redis, settings, owner.oldest_shown - 1)
 
 
-@pytest.mark.services
 async def test_a_late_writer_changes_nothing_and_a_wiped_redis_is_whole_after_one_write(
     settings: Settings, log: tuple[BinOwner, Bins]
 ) -> None:
@@ -89,7 +86,6 @@ async def test_a_late_writer_changes_nothing_and_a_wiped_redis_is_whole_after_on
         assert await redis.client.get(settings.prefix.encode() + bin_store.KEY) == value
 
 
-@pytest.mark.services
 async def test_a_view_of_other_features_is_refused(
     settings: Settings, log: tuple[BinOwner, Bins], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +98,6 @@ async def test_a_view_of_other_features_is_refused(
             await read_bins(redis, settings)
 
 
-@pytest.mark.services
 async def test_a_view_of_more_bins_than_there_are_rows_is_refused(
     settings: Settings, log: tuple[BinOwner, Bins]
 ) -> None:
@@ -112,7 +107,3 @@ async def test_a_view_of_more_bins_than_there_are_rows_is_refused(
         await write_bins(redis, settings, owner)
         with pytest.raises(BadRecord, match="edges of age_s: not at most 58"):
             await read_bins(redis, settings)
-
-
-def test_there_is_nothing_to_show_before_the_first_decision() -> None:
-    assert bin_store.shown(BinOwner(SETTINGS, SOURCES)) is None

@@ -1,0 +1,20 @@
+"""What the doctor says of servers that answer."""
+
+import pytest
+from typer.testing import CliRunner
+
+from contracts.settings import Settings, to_environ
+from driftline.cli.main import app
+from transport.kafka import admin as kafka_admin
+
+
+def test_exit_status_is_0_once_topics_are_applied(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in to_environ(settings).items():
+        monkeypatch.setenv(name, value)
+    before = CliRunner().invoke(app, ["doctor"])
+    assert before.exit_code == 1
+    assert "missing: topics" in before.stdout
+    kafka_admin.apply(settings)
+    after = CliRunner().invoke(app, ["doctor"])
+    assert after.exit_code == 0, after.stdout
+    assert "nothing that is needed is missing" in after.stdout
