@@ -65,11 +65,15 @@ class Source:
     """One file. Iterating it reads it once from the beginning; `counts` has what was met so far.
 
     `counts["tweets"]` were passed on, `counts["duplicate"]` left out (same id as an earlier one), and every other
-    key is a reason of rejection.
+    key is a reason of rejection. `offensive_texts`: whether its texts are known to be often offensive, and so are not
+    to be shown; of an archive, whether those read so far are.
     """
 
-    def __init__(self, name: str, parts: Callable[[], Iterator["_Part"]], not_after_ms: int) -> None:
+    def __init__(
+        self, name: str, parts: Callable[[], Iterator["_Part"]], not_after_ms: int, *, offensive_texts: bool = False
+    ) -> None:
         self.name = name
+        self.offensive_texts = offensive_texts
         self.counts: Counter[str] = Counter()
         self._parts = parts
         self._not_after_ms = not_after_ms
@@ -85,11 +89,12 @@ class Source:
     def _read(self) -> Iterator[Tweet | Rejected]:
         seen = _Seen()
         for part in self._parts():
-            if isinstance(part.read, BadRecord):
-                yield self._rejected(part.read, oversized(part.head), part.origin, 0)
+            if isinstance(part.format, BadRecord):
+                yield self._rejected(part.format, oversized(part.head), part.origin, 0)
                 continue
+            self.offensive_texts |= part.format.offensive_texts
             with part.opener() as stream:
-                for row, found in part.read(stream):
+                for row, found in part.format.read(stream):
                     if isinstance(found, Fault):
                         yield self._rejected(found.error, oversized(found.value), part.origin, row)
                     elif isinstance(found, RowFault):
@@ -109,13 +114,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class _Format:
+    """How a file is read, and whether its texts are known to be offensive."""
+
+    read: Reader
+    offensive_texts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
-    """One file of the source: how it is read, or why it cannot be."""
+    """One file of the source: its format, or why it has none."""
 
     origin: str
     opener: Opener
     head: bytes
-    read: Reader | BadRecord
+    format: _Format | BadRecord
 
 
 def open_source(
@@ -138,32 +151,34 @@ def open_source(
         return Source(path.name, partial(_tar_parts, path.name, opener, recognize), not_after_ms)
     head = read_head(opener, HEAD_BYTES)
     try:
-        read = recognize(opener, head)
+        found = recognize(opener, head)
     except BadSource as error:
         raise BadSource(f"{path}: {error}") from error
-    return Source(path.name, lambda: iter((_Part(path.name, opener, head, read),)), not_after_ms)
+    parts = (_Part(path.name, opener, head, found),)
+    return Source(path.name, lambda: iter(parts), not_after_ms, offensive_texts=found.offensive_texts)
 
 
-def _tar_parts(name: str, opener: Opener, recognize: Callable[[Opener, bytes], Reader]) -> Iterator[_Part]:
+def _tar_parts(name: str, opener: Opener, recognize: Callable[[Opener, bytes], _Format]) -> Iterator[_Part]:
     for member, member_opener in members(opener):
         head = read_head(member_opener, HEAD_BYTES)
         try:
-            read: Reader | BadRecord = recognize(member_opener, head)
+            found: _Format | BadRecord = recognize(member_opener, head)
         except BadSource as error:
-            read = BadRecord("not_a_source", str(error))
-        yield _Part(f"{name}/{member}", member_opener, head[:BEGINNING_BYTES], read)
+            found = BadRecord("not_a_source", str(error))
+        yield _Part(f"{name}/{member}", member_opener, head[:BEGINNING_BYTES], found)
 
 
-def _recognize(opener: Opener, head: bytes, *, columns: Mapping[str, str], time_format: str | None) -> Reader:
+def _recognize(opener: Opener, head: bytes, *, columns: Mapping[str, str], time_format: str | None) -> _Format:
     begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not begin:
         raise BadSource("the file is empty")
     if begin[:1] in b"[{":
-        return _json_lines if _has_json_line(begin) else _json_document
+        return _Format(_json_lines if _has_json_line(begin) else _json_document)
     encoding = "utf-8" if is_utf8(opener) else "latin-1"
     if b"\x00" in head:
         raise BadSource("not text: expected JSON or CSV in UTF-8 (or latin-1), plain, .gz or .zst")
-    return Table(head, encoding, columns=columns, time_format=time_format).tweets
+    table = Table(head, encoding, columns=columns, time_format=time_format)
+    return _Format(table.tweets, table.offensive_texts)
 
 
 def _has_json_line(begin: bytes) -> bool:

@@ -48,6 +48,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _LINKS = ("reply_to", "quote_of", "retweet_of")
 _COUNTS = ("likes", "retweets", "replies", "quotes")
+# The data set of Russian troll accounts says of each account what it passed for, in this column. `Commercial` and
+# `Unknown` stand there too, but may stand in any file.
+_CATEGORY = "account_category"
+_TROLL_CATEGORIES = {"RightTroll", "LeftTroll", "Fearmonger", "HashtagGamer", "NewsFeed", "NonEnglish"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +66,22 @@ class Table:
     """The columns of one CSV file.
 
     `columns` maps fields (the keys of `COLUMNS`) to column names. Raises `BadSource` where no column is found for
-    text, time or author, or where the mapping names what is not there.
+    text, time or author, or where the mapping names what is not there. `offensive_texts`: the head shows rows of the
+    data set of troll accounts, whose texts are often offensive.
     """
 
     def __init__(
         self, head: bytes, encoding: str, *, columns: Mapping[str, str] | None = None, time_format: str | None = None
     ) -> None:
-        first_line = head.decode(encoding, "replace").partition("\n")[0]
+        text = head.decode(encoding, "replace")
+        first_line = text.partition("\n")[0]
         self.encoding = encoding
         self.delimiter = max(",;\t|", key=first_line.count)
         self.time_format = time_format
         header = next(csv.reader([first_line], delimiter=self.delimiter), [])
         self.width = len(header)
         self._places = _find_columns(header, columns or {})
+        self.offensive_texts = _has_troll_accounts(text, header, self.delimiter)
 
     def tweets(self, stream: IO[bytes]) -> Iterator[tuple[int, Tweet | RowFault]]:
         """(row number from 1, tweet or fault) for every row after the header."""
@@ -161,6 +168,19 @@ def _find_columns(header: list[str], mapping: Mapping[str, str]) -> dict[str, in
             f"Name them, as in --columns {','.join(f'{field}=COLUMN' for field in missing)}"
         )
     return places
+
+
+def _has_troll_accounts(text: str, header: Sequence[str], delimiter: str) -> bool:
+    """Whether a row of the beginning of a file, `text`, is of the data set of troll accounts."""
+    names = [_normal(name) for name in header]
+    if _CATEGORY not in names:
+        return False
+    place = names.index(_CATEGORY)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    while isinstance(cells := _next_row(rows), list):
+        if len(cells) > place and cells[place] in _TROLL_CATEGORIES:
+            return True
+    return False
 
 
 def _normal(name: str) -> str:

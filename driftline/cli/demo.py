@@ -27,7 +27,7 @@ def demo(
     trainer and the scorer; feeds a simulated world, or your file with simulated viewers; drains, stops everything and
     prints a summary. Ctrl-C drains too. Takes under five minutes.
 
-    Texts of a file whose name contains `ira` are never shown.
+    Texts of the data set of troll accounts, whatever its file is called, are never shown.
 
     Example: driftline demo --source tweets.csv.gz --json summary.json
     """

@@ -57,11 +57,6 @@ class Options:
     texts: bool = True
     keep: bool = False
 
-    @property
-    def texts_shown(self) -> bool:
-        """Never those of the file of troll accounts: they are often offensive."""
-        return self.texts and not (self.source is not None and "ira" in self.source.name.lower())
-
 
 class Stages:
     """Wall-clock seconds of each stage, in order."""
@@ -99,6 +94,11 @@ def run(base: Settings, options: Options, console: Console) -> Report:
             shutil.rmtree(folder)
         else:
             console.print(f"logs and data are in {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def texts_shown(options: Options, source: Source | None) -> bool:
+    """Whether texts may be shown. Those of a source that calls them offensive, as far as it was read, never are."""
+    return options.texts and not (source is not None and source.offensive_texts)
 
 
 def _open(path: Path | None) -> Source | None:
@@ -163,7 +163,7 @@ class _Demo:
             lags=lags,
             movers=self._movers,
             best_possible=material.world.best_possible(),
-            texts_shown=self._options.texts_shown,
+            texts_shown=texts_shown(self._options, self._source),
         )
         report = gather(self._settings, run)
         self._stages.end("summary")

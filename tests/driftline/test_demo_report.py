@@ -23,13 +23,14 @@ from driftline.demo.report_data import (
     without_spellings,
     without_texts,
 )
-from driftline.demo.run import Options
+from driftline.demo.run import Options, texts_shown
 from driftline.demo.truth import BestPossible
 from driftline.inspect.backfill_report import Parity
 from driftline.inspect.bins import BinsAt, BinsSummary, distance
 from driftline.inspect.timelines import Place, ShownTimeline
 from driftline.inspect.vocab import Movers, Token
 from driftline.inspect.vocab_log import Growth
+from sources import open_source
 
 AT_MS = 1_767_225_600_000
 
@@ -177,11 +178,30 @@ def test_the_json_is_the_report() -> None:
     assert msgspec.json.decode(msgspec.json.encode(report()), type=Report) == report()
 
 
-def test_texts_of_the_file_of_troll_accounts_are_never_shown() -> None:
-    assert not Options(source=Path("/data/ira_en_public.csv.zst")).texts_shown
-    assert not Options(source=Path("x.csv"), texts=False).texts_shown
-    assert Options(source=Path("/data/ira/x.csv")).texts_shown
-    assert Options().texts_shown
+TROLLS = """publish_date,author,account_category,followers,content
+2016-02-06 20:24:00,someone,Commercial,4,"one, two"
+2016-02-06 20:25:00,someone else,RightTroll,4,three
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "shown"),
+    [
+        ("ira_en_public.csv", TROLLS, False),
+        ("renamed.csv", TROLLS, False),
+        ("miracle.csv", TROLLS.replace("RightTroll", "Unknown"), True),
+        ("ira_en_public.csv", "date,author,text\n2016-02-06,someone,RightTroll\n", True),
+    ],
+)
+def test_texts_of_troll_accounts_are_never_shown_whatever_their_file_is_called(
+    tmp_path: Path, name: str, rows: str, shown: bool
+) -> None:
+    path = tmp_path / name
+    path.write_text(rows)
+    source = open_source(path)
+    assert texts_shown(Options(source=path), source) is shown
+    assert not texts_shown(Options(source=path, texts=False), source)
+    assert texts_shown(Options(), None)
 
 
 def test_late_explained_timelines_are_shown_and_all_are_counted() -> None:

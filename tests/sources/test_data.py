@@ -39,6 +39,7 @@ def test_file_of_tweets_is_read_whole(
 ) -> None:
     source, found, reasons = read(name)
     assert not reasons
+    assert not source.offensive_texts
     assert (len(found), source.counts["duplicate"]) == (tweets, duplicates)
     assert len({tweet.author_id for tweet in found}) == authors
     assert sum(tweet.public_counts is not None for tweet in found) == with_counts
@@ -48,6 +49,7 @@ def test_file_of_tweets_is_read_whole(
 @pytest.mark.slow
 def test_large_file_of_minute_stamps_is_read_in_its_order() -> None:
     source = open_source(data_file("ira_en_public.csv.zst"))
+    assert source.offensive_texts
     last, authors = 0, set()
     for found in source:
         assert isinstance(found, Tweet), "a row was rejected"

@@ -205,3 +205,15 @@ def test_compressed_file_that_is_cut_short_says_so(tmp_path: Path, compress: Cal
 )
 def test_times_are_read_as_documented(text: str, ms: int) -> None:
     assert parse_time(text) == ms
+
+
+def test_an_archive_has_offensive_texts_once_a_file_of_troll_accounts_was_reached(tmp_path: Path) -> None:
+    path = tmp_path / "two.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, category in (("first.csv", "Commercial"), ("second.csv", "LeftTroll")):
+            content = f"publish_date,author,account_category,content\n2016-02-06,{name},{category},x\n".encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    source = open_source(path)
+    assert [source.offensive_texts for _ in source] == [False, True]
