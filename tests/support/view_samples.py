@@ -20,7 +20,7 @@ def frame(window: int, tags: dict[str, int], closed: int) -> VocabCounts:
 
 def an_owner(windows: list[dict[str, int]], shards: range = range(SHARDS)) -> VocabularyOwner:
     """Of windows 101, 102, ... with these hashtags, as far as they are of its shards."""
-    owner = VocabularyOwner(SETTINGS, shards, frozenset({SOURCE}))
+    owner = VocabularyOwner.begin(SETTINGS, shards, frozenset({SOURCE}))
     for window, tags in enumerate(windows, 101):
         mine = {tag: count for tag, count in tags.items() if key_of(Namespace.HASHTAG, tag) >> 58 in shards}
         owner.observe(frame(window, mine, window - 1))

@@ -142,7 +142,7 @@ class Vocabulary:
         layout = self._shard_layout[delta.shard]
         if delta.settings is None:
             if layout is None:
-                raise ChainBroken(f"{where}: the shard's first delta has no settings")
+                raise ChainBroken(f"{where}: the log begins without settings")
             return layout
         try:
             settings = settings_of(delta.settings)
