@@ -21,12 +21,11 @@ from ddsketch import DDSketch
 from numba import njit
 from numpy.typing import NDArray
 
+from contracts.arrays import F32
 from featurestore.bins.edges import Sketch, equal_mass_edges, ks_distance
 from featurestore.bins.histogram import Histogram
 from featurestore.bins.sketch import BUCKET_BITS
 from featurestore.bins.tree import tree_edges
-
-F32 = NDArray[np.float32]
 
 BINS = 16
 RANKS = np.arange(1, BINS) / BINS

@@ -15,10 +15,10 @@ from statistics import median
 from time import process_time
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.preprocessing import KBinsDiscretizer
 
+from contracts.arrays import F32, U64
 from contracts.columns import FeatureColumns, Ragged
 from contracts.settings import VocabSettings
 from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY, EdgeTable
@@ -77,9 +77,7 @@ def main() -> None:
     declared(random, vocabulary, keys, rounds)
 
 
-def wide(
-    random: np.random.Generator, vocabulary: VocabularyView, keys: NDArray[np.uint64], bandwidth: float, rounds: int
-) -> None:
+def wide(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, bandwidth: float, rounds: int) -> None:
     """The 500 features, beside scikit-learn."""
     values = random.lognormal(0, 2, (EXAMPLES, CONTINUOUS_FEATURES)).astype(np.float32)
     kbins = KBinsDiscretizer(BINS, encode="ordinal", strategy="quantile", quantile_method="linear", subsample=None)
@@ -121,7 +119,7 @@ def wide(
     )
 
 
-def wide_features(values: NDArray[np.float32], bags: Mapping[str, NDArray[np.uint64]]) -> FeatureColumns:
+def wide_features(values: F32, bags: Mapping[str, U64]) -> FeatureColumns:
     """Of n candidates, values float32[n, d] and per split uint64[n, k]: all dense features are the candidate's."""
     return FeatureColumns(
         viewer_row=np.arange(len(values), dtype=np.int32),
@@ -134,7 +132,7 @@ def wide_features(values: NDArray[np.float32], bags: Mapping[str, NDArray[np.uin
     )
 
 
-def declared(random: np.random.Generator, vocabulary: VocabularyView, keys: NDArray[np.uint64], rounds: int) -> None:
+def declared(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, rounds: int) -> None:
     """The feature set as it is, with the default number of bins."""
     edges = {
         number: np.sort(random.lognormal(0, 2, BINS - 1)).astype(np.float32) for number in range(len(CONTINUOUS))
@@ -148,15 +146,13 @@ def declared(random: np.random.Generator, vocabulary: VocabularyView, keys: NDAr
         print(f"{size:6,}{size / seconds:14,.0f}{seconds / size * 1e6:10.2f} |{seconds * 1e6:11.1f} us a call")
 
 
-def declared_features(
-    random: np.random.Generator, keys: NDArray[np.uint64], viewers: int, candidates: int
-) -> FeatureColumns:
+def declared_features(random: np.random.Generator, keys: U64, viewers: int, candidates: int) -> FeatureColumns:
     """Random ones of some candidates, at most `CANDIDATES_PER_VIEWER` a viewer."""
 
     def bags(splits: Sequence[str], count: int) -> dict[str, Ragged]:
         return {split: bag(split, random.choice(keys, (count, DECLARED_KEYS[split]))) for split in splits}
 
-    def bag(split: str, of: NDArray[np.uint64]) -> Ragged:
+    def bag(split: str, of: U64) -> Ragged:
         plain = ragged(of)
         return replace(plain, values=random.random(of.size, np.float32)) if split in VIEWER_SIDE.valued else plain
 
@@ -170,12 +166,12 @@ def declared_features(
     )
 
 
-def ragged(keys: NDArray[np.uint64]) -> Ragged:
+def ragged(keys: U64) -> Ragged:
     """uint64[n, k] as n bags of k keys, in memory of their own."""
     return Ragged.from_lengths(np.full(len(keys), keys.shape[1]), keys.reshape(-1).copy())
 
 
-def vocabulary_of(keys: NDArray[np.uint64]) -> VocabularyView:
+def vocabulary_of(keys: U64) -> VocabularyView:
     """The default sizes, with these ascending keys admitted."""
     layout = Layout.of(VocabSettings())
     slots = np.concatenate([layout.slots_of(kind, shard) for kind in Namespace for shard in range(layout.shards)])

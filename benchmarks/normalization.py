@@ -5,9 +5,8 @@ values (NaN) are not observed and become 0.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
+from contracts.arrays import F64
 
 
 class MeanVariance:

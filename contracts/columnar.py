@@ -13,16 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32, I64, U8, U16, U32, U64
 from contracts.codec import Frame
 from contracts.records import Provenance, VocabConfigured
-
-U8 = NDArray[np.uint8]
-U16 = NDArray[np.uint16]
-U32 = NDArray[np.uint32]
-U64 = NDArray[np.uint64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
-F32 = NDArray[np.float32]
 
 # What an entity's counters count, in the order of their columns: append, never reorder.
 COUNTERS = ("seen", "like", "retweet", "reply", "quote", "click", "negative", "posted")

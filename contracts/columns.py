@@ -14,21 +14,23 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32, I64, U32, U64, Bools
+
 MISSING_BITS = np.uint32(0x7FC00000 | 1954)  # quiet, so that no conversion changes it
 MISSING: np.float32 = MISSING_BITS.view(np.float32)
 
 
-def is_missing(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+def is_missing(values: F32) -> Bools:
     """bool[...]: which values are `MISSING`. Raises `ValueError` for another dtype than float32."""
     return np.asarray(_bits(values) == MISSING_BITS)
 
 
-def is_nan(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+def is_nan(values: F32) -> Bools:
     """bool[...]: which values are NaN and not `MISSING`. Raises `ValueError` for another dtype than float32."""
     return np.asarray(np.isnan(values) & (_bits(values) != MISSING_BITS))
 
 
-def _bits(values: NDArray[np.float32]) -> NDArray[np.uint32]:
+def _bits(values: F32) -> U32:
     if values.dtype != np.float32:
         raise ValueError(f"whether a value is missing is said by the bits of a float32, not of {values.dtype}")
     return values.view(np.uint32)
@@ -42,20 +44,18 @@ class Ragged:
     counts for; None where every key counts 1.
     """
 
-    offsets: NDArray[np.int64]
-    keys: NDArray[np.uint64]
-    values: NDArray[np.float32] | None = None
+    offsets: I64
+    keys: U64
+    values: F32 | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, i: int) -> NDArray[np.uint64]:
+    def __getitem__(self, i: int) -> U64:
         return self.keys[self.offsets[i] : self.offsets[i + 1]]
 
     @staticmethod
-    def from_lengths(
-        lengths: NDArray[np.integer], keys: NDArray[np.uint64], values: NDArray[np.float32] | None = None
-    ) -> "Ragged":
+    def from_lengths(lengths: NDArray[np.integer], keys: U64, values: F32 | None = None) -> "Ragged":
         """Bags out of their lengths (any integer dtype, [n])."""
         offsets = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
@@ -71,11 +71,11 @@ class Ragged:
         return Ragged(np.zeros(n + 1, np.int64), np.empty(0, np.uint64))
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> I64:
         """int64[n]."""
         return np.diff(self.offsets)
 
-    def values_or_ones(self) -> NDArray[np.float32]:
+    def values_or_ones(self) -> F32:
         """float32[offsets[-1]]: what each key counts for, written out."""
         return np.ones(len(self.keys), np.float32) if self.values is None else self.values
 
@@ -117,7 +117,7 @@ class Side:
         """Elements of all vectors of a row."""
         return sum(width for _, width in self.vectors)
 
-    def zero_vectors(self, rows: int) -> dict[str, NDArray[np.float32]]:
+    def zero_vectors(self, rows: int) -> dict[str, F32]:
         """Every vector of so many rows, not known: zero."""
         return {name: np.zeros((rows, width), np.float32) for name, width in self.vectors}
 
@@ -134,13 +134,13 @@ class FeatureColumns:
     known.
     """
 
-    viewer_row: NDArray[np.int32]
-    viewer_dense: NDArray[np.float32]
+    viewer_row: I32
+    viewer_dense: F32
     viewer_keys: Mapping[str, Ragged]
-    candidate_dense: NDArray[np.float32]
+    candidate_dense: F32
     candidate_keys: Mapping[str, Ragged]
-    viewer_vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-    candidate_vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    viewer_vectors: Mapping[str, F32] = field(default_factory=dict)
+    candidate_vectors: Mapping[str, F32] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.viewer_row)
@@ -155,7 +155,7 @@ class FeatureColumns:
             candidate_vectors={name: vectors[rows] for name, vectors in self.candidate_vectors.items()},
         )
 
-    def take_viewers(self, viewers: NDArray[np.integer], viewer_row: NDArray[np.int32]) -> "FeatureColumns":
+    def take_viewers(self, viewers: NDArray[np.integer], viewer_row: I32) -> "FeatureColumns":
         """All candidates, over the viewers `viewers` in that order; `viewer_row` says anew which is whose."""
         return replace(
             self,

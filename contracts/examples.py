@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32, I64, U8, U16, U64, Bools
 from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.errors import BadRecord, UnknownVersion
 from contracts.records import ACTIONS, ENGAGED, Provenance
@@ -37,18 +38,18 @@ class Examples:
     feature_set: str
     features: FeatureColumns
     request_ids: Sequence[str]
-    viewer_ids: NDArray[np.uint64]
-    tweet_ids: NDArray[np.uint64]
-    at_ms: NDArray[np.int64]
-    positions: NDArray[np.uint16]
-    labels: NDArray[np.uint16]
-    weights: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
-    model_versions: NDArray[np.int64]
-    vocab_versions: NDArray[np.int64]
-    bins_versions: NDArray[np.int64]
-    engaged_append_ms: NDArray[np.int64]
-    provenances: NDArray[np.uint8]
+    viewer_ids: U64
+    tweet_ids: U64
+    at_ms: I64
+    positions: U16
+    labels: U16
+    weights: F32
+    probabilities: F32
+    model_versions: I64
+    vocab_versions: I64
+    bins_versions: I64
+    engaged_append_ms: I64
+    provenances: U8
 
     def __len__(self) -> int:
         return len(self.tweet_ids)
@@ -61,7 +62,7 @@ _FLAT = {
 }  # fmt: skip
 
 
-def engaged(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
+def engaged(labels: U16) -> Bools:
     """bool[n]: whether one of `ENGAGED` is among the actions of each example, labels as in `Examples`."""
     return np.asarray(labels & _ENGAGED_BITS != 0)
 
@@ -128,20 +129,20 @@ def deserialize_examples(value: bytes) -> Examples:
         raise BadRecord("malformed", f"Examples: {error}") from error
 
 
-def _runs(request_ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _runs(request_ids: Sequence[str]) -> tuple[I64, I32]:
     """(first row of each run of one request, run number of each row)."""
     begins = [i == 0 or request_ids[i] != request_ids[i - 1] for i in range(len(request_ids))]
     starts = np.array(begins, bool)
     return np.flatnonzero(starts), (np.cumsum(starts) - 1).astype(np.int32)
 
 
-def _named(provenances: NDArray[np.uint8]) -> pa.Array:
+def _named(provenances: U8) -> pa.Array:
     if provenances.dtype != np.uint8:
         raise ValueError(f"column provenances is of {provenances.dtype}, expected uint8")
     return pa.DictionaryArray.from_arrays(pa.array(provenances), pa.array(PROVENANCES, pa.string()))
 
 
-def _numbered(table: pa.Table) -> NDArray[np.uint8]:
+def _numbered(table: pa.Table) -> U8:
     """Raises `ValueError` for a provenance that is none of ours."""
     array = _one_chunk(table["provenances"])
     number = np.array([PROVENANCES.index(Provenance(name)) for name in array.dictionary.to_pylist()], np.uint8)
@@ -180,14 +181,14 @@ def _fits(name: str, found: pa.DataType) -> bool:
     return True
 
 
-def _dense_array(values: NDArray[np.float32]) -> pa.Array:
+def _dense_array(values: F32) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
 
-def _dense(array: pa.Array) -> NDArray[np.float32]:
+def _dense(array: pa.Array) -> F32:
     """A null among the values, which Driftline writes none of, is missing."""
     flat = array.flatten()
-    values: NDArray[np.float32] = flat.to_numpy(zero_copy_only=False)
+    values: F32 = flat.to_numpy(zero_copy_only=False)
     if flat.null_count:
         values[flat.is_null().to_numpy(zero_copy_only=False)] = MISSING
     return values.reshape(len(array), array.type.list_size)
@@ -218,7 +219,7 @@ def _bags(table: pa.Table, side: str) -> dict[str, Ragged]:
     return found
 
 
-def _vectors(table: pa.Table, side: str) -> dict[str, NDArray[np.float32]]:
+def _vectors(table: pa.Table, side: str) -> dict[str, F32]:
     return {name: _dense(array) for name, array in _columns(table, f"{side}_vectors.").items()}
 
 

@@ -7,19 +7,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, U8, U64, Bools
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, Ragged, Side
 from contracts.errors import BadRecord
-
-F32 = NDArray[np.float32]
 
 
 class PackedBags(NamedTuple):
     """Bags as they travel, row after row. lengths: uint8[rows * splits]. keys: uint64[...], of a row split after
     split. values: float32[...], of those of the keys whose split has values."""
 
-    lengths: NDArray[np.uint8]
-    keys: NDArray[np.uint64]
+    lengths: U8
+    keys: U64
     values: F32
 
 
@@ -62,13 +61,13 @@ def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Ragged]:
     }
 
 
-def have_values(lengths: NDArray[np.uint8], side: Side) -> NDArray[np.bool_]:
+def have_values(lengths: U8, side: Side) -> Bools:
     """bool[number of keys]: which of the keys of packed bags, lengths [rows * splits], are of a split with values."""
     of_split = np.array([split in side.valued for split in side.splits])
     return np.repeat(np.resize(of_split, len(lengths)), lengths)
 
 
-def count_values(lengths: NDArray[np.uint8], side: Side) -> int:
+def count_values(lengths: U8, side: Side) -> int:
     """How many values go with packed bags of these lengths."""
     places = [place for place, split in enumerate(side.splits) if split in side.valued]
     return sum(int(lengths[place :: len(side.splits)].sum(dtype=np.int64)) for place in places)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64
 from contracts.errors import SnapshotInvalid
 
 _LEAST_SHARE = 1 / 200  # of the weight of all examples that a knot stands for
@@ -25,15 +26,15 @@ _LEAST_SHARE = 1 / 200  # of the weight of all examples that a knot stands for
 class Calibrator:
     """Knots: x float64[k] logits and y float64[k] rates, both strictly rising; none means plain sigmoid."""
 
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
+    x: F64
+    y: F64
 
     @staticmethod
     def identity() -> "Calibrator":
         """The calibrator of a model that has not been observed yet."""
         return Calibrator(np.empty(0), np.empty(0))
 
-    def apply(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def apply(self, logits: NDArray[np.floating[Any]]) -> F64:
         """Calibrated probabilities float64[n]; the definition that the serving kernel is held to."""
         logits = logits.astype(np.float64)
         if not len(self.x):
@@ -57,7 +58,7 @@ class Calibrator:
         return Calibrator(x, y)
 
 
-def sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def sigmoid(logits: NDArray[np.floating[Any]]) -> F64:
     """1 / (1 + exp(-x)), without overflow."""
     small = np.exp(-np.abs(logits.astype(np.float64)))
     return np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
@@ -93,9 +94,9 @@ def fit(
 
 
 def _wide_enough(
-    number: NDArray[np.int64],  # [n], rising: which stair an example stands on
-    weights: NDArray[np.float64],  # [n]
-) -> NDArray[np.int64]:
+    number: I64,  # [n], rising: which stair an example stands on
+    weights: F64,  # [n]
+) -> I64:
     """Stairs joined with their neighbours, from the left, until each has `_LEAST_SHARE` of the weight."""
     mass = np.bincount(number, weights)
     least = _LEAST_SHARE * mass.sum()

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32
 from contracts.columns import MISSING, FeatureColumns, Ragged
 from contracts.records import Reason
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
@@ -28,7 +29,7 @@ _NAMES = (
 def explanations(
     features: FeatureColumns,
     rows: NDArray[np.integer],  # [k], the candidates to explain
-    score: Callable[[FeatureColumns], NDArray[np.float32]],  # logits
+    score: Callable[[FeatureColumns], F32],  # logits
     top: int,
 ) -> list[list[Reason]]:
     """Per row, the `top` reasons with the largest change, largest first; what changes nothing is left out."""
@@ -67,7 +68,7 @@ def _without_each(features: FeatureColumns) -> Iterator[FeatureColumns]:
         yield replace(features, candidate_vectors=_zeroed(features.candidate_vectors, name))
 
 
-def _missing(dense: NDArray[np.float32], column: int) -> NDArray[np.float32]:
+def _missing(dense: F32, column: int) -> F32:
     changed = dense.copy()
     changed[:, column] = MISSING
     return changed
@@ -77,5 +78,5 @@ def _emptied(bags: Mapping[str, Ragged], split: str) -> dict[str, Ragged]:
     return {**bags, split: Ragged.empty(len(bags[split]))}
 
 
-def _zeroed(vectors: Mapping[str, NDArray[np.float32]], name: str) -> dict[str, NDArray[np.float32]]:
+def _zeroed(vectors: Mapping[str, F32], name: str) -> dict[str, F32]:
     return {**vectors, name: np.zeros_like(vectors[name])}

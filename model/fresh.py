@@ -9,6 +9,8 @@ on purpose. Golden-tested: a trainer of another version must draw the same rows.
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, U64
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -18,18 +20,18 @@ RARE_DOMAIN = 1 << 32
 BIN_DOMAIN = 2 << 32
 
 
-def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _mix(x: U64) -> U64:
     x = (x ^ (x >> np.uint64(30))) * _MIX_1
     x = (x ^ (x >> np.uint64(27))) * _MIX_2
     return x ^ (x >> np.uint64(31))
 
 
 def fresh_rows(
-    keys: NDArray[np.uint64],  # [n]
+    keys: U64,  # [n]
     generations: NDArray[np.integer],  # [n], or a domain above 32 bits
     dim: int,
     scale: float,
-) -> NDArray[np.float32]:
+) -> F32:
     """float32[n, dim], uniform in [-scale, scale)."""
     seeds = _mix(keys.astype(np.uint64) + _GOLDEN)
     seeds = _mix(seeds ^ (generations.astype(np.uint64) * _GOLDEN))
@@ -39,7 +41,7 @@ def fresh_rows(
     return unit * np.float32(scale)
 
 
-def fresh_region(count: int, domain: int, dim: int, scale: float) -> NDArray[np.float32]:
+def fresh_region(count: int, domain: int, dim: int, scale: float) -> F32:
     """float32[count, dim]: the rows of a region whose rows are known by their index."""
     indices = np.arange(count, dtype=np.uint64)
     return fresh_rows(indices, np.full(count, domain, np.uint64), dim, scale)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from contracts.arrays import F32
 from model.config import CROSSES, ModelConfig
 
 
@@ -88,7 +89,7 @@ class RankingModel(nn.Module):
         places = torch.from_numpy(np.minimum(positions.astype(np.int64), self.config.places - 1))
         return self.place_bias.index_select(0, places) - self.place_bias[0]
 
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
+    def arrays(self) -> dict[str, F32]:
         """Views of all parameters as numpy arrays, by name."""
         return {name: parameter.detach().numpy() for name, parameter in self.named_parameters()}
 

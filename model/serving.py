@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32
 from contracts.columns import FeatureColumns
 from contracts.records import Reason
 from featurestore.encoding.encode import Slots, encode
@@ -24,8 +25,6 @@ from transport.ports.executor import StartThreads
 from transport.ports.files import Files
 from transport.system.disk import DISK
 from vocab.replica.vocabulary import VocabularyView
-
-F32 = NDArray[np.float32]
 
 
 class Predictor:

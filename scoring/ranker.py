@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32, I64, U64
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns
 from contracts.records import RankedTimeline, RankedTweet, Reason, TimelineRequest, Timings
@@ -40,7 +41,7 @@ class Model(Protocol):
         """Which words have a slot of their own: those that do not are served by their n-grams."""
         ...
 
-    def score(self, features: FeatureColumns) -> NDArray[np.float32]:
+    def score(self, features: FeatureColumns) -> F32:
         """float32[n]: the calibrated probability of each candidate."""
         ...
 
@@ -56,7 +57,7 @@ class _Places:
     rows: int64[s], the batch's row at each place. starts: m+1 numbers, where each request's places begin.
     """
 
-    rows: NDArray[np.int64]
+    rows: I64
     starts: list[int]
 
     def of(self, request: int) -> slice:
@@ -113,7 +114,7 @@ def _versions(model: Model | None) -> tuple[int, int, int]:
     return manifest.version, manifest.vocab_version, manifest.bins_version
 
 
-def _within_limits(order: NDArray[np.int64], rows: NDArray[np.int32], requests: Sequence[TimelineRequest]) -> _Places:
+def _within_limits(order: I64, rows: I32, requests: Sequence[TimelineRequest]) -> _Places:
     """The first `limit` places of each request. order: int64[n], best first within a request, requests ascending."""
     counts = np.bincount(rows, minlength=len(requests))
     limits = np.array([request.limit for request in requests], np.int64)
@@ -144,7 +145,7 @@ def _timeline(
     request: TimelineRequest,
     served: CandidatesServed,
     model: Model | None,
-    missing: NDArray[np.uint64],
+    missing: U64,
     reasons: Sequence[list[Reason]],
     timings: Timings,
 ) -> RankedTimeline:

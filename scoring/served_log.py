@@ -1,8 +1,8 @@
 """What was served, as records: one packing of bags and vectors for a whole batch, then slices of it per request."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, U64
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, Side
 from contracts.records import TimelineRequest
@@ -21,9 +21,9 @@ class ServedLog:
     def __init__(
         self,
         features: FeatureColumns,
-        tweet_ids: NDArray[np.uint64],
-        author_ids: NDArray[np.uint64],
-        probabilities: NDArray[np.float32],
+        tweet_ids: U64,
+        author_ids: U64,
+        probabilities: F32,
         ranker: str,
         versions: tuple[int, int, int],
     ) -> None:
@@ -89,5 +89,5 @@ class _PackedRows:
         )
 
 
-def _rows_of(packed: NDArray[np.float32], rows: slice, width: int) -> NDArray[np.float32]:
+def _rows_of(packed: F32, rows: slice, width: int) -> F32:
     return packed[rows.start * width : rows.stop * width]

@@ -21,18 +21,15 @@ Rolls are applied one by one, in order: a mixture is between two neighbouring ve
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, F64, I64
 from contracts.errors import ChainBroken
 from contracts.records import BinsVersion
 from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY
 from featurestore.features import NUMBER
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
-
-def row_mixtures(edges: Mapping[int, F32], roll: BinsVersion) -> Iterator[tuple[NDArray[np.int64], F64]]:
+def row_mixtures(edges: Mapping[int, F32], roll: BinsVersion) -> Iterator[tuple[I64, F64]]:
     """Per feature whose rows change: (rows int64[r] of the bin table, shares float64[r, r]).
 
     edges: feature number -> its edges before the roll. Raises `ChainBroken` where the roll's cells do not fit them.
@@ -66,7 +63,7 @@ def rank_overlaps(before: int, after: int) -> F64:
     return np.eye(before) if before == after else np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
-def mass_overlaps(before: F32, after: F32, cells: NDArray[np.int64]) -> F64:
+def mass_overlaps(before: F32, after: F32, cells: I64) -> F64:
     """float64[new bins, old bins]: the share of each new bin's values that each old bin held; rows sum to 1.
 
     cells: values in each of the intervals into which the different edges of both cut the line. A new bin without

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32
 from contracts.columns import Ragged, Side
 from contracts.errors import BadRecord
 from contracts.examples import Examples, deserialize_examples
@@ -36,7 +36,7 @@ def _check(examples: Examples) -> None:
         raise BadRecord("malformed", "Examples: an event time before 1970")
 
 
-def _check_side(bags: Mapping[str, Ragged], vectors: Mapping[str, NDArray[np.float32]], side: Side) -> None:
+def _check_side(bags: Mapping[str, Ragged], vectors: Mapping[str, F32], side: Side) -> None:
     if set(bags) != set(side.splits):
         raise BadRecord("malformed", "Examples: the splits are not those of the feature set")
     valued = {split: bag.values for split, bag in bags.items() if bag.values is not None}

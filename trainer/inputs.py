@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32
 from featurestore.encoding.encode import ModelInputs
 from model.kernels.bags import Bags
 from model.vectors import side_by_side
@@ -15,11 +15,11 @@ from model.vectors import side_by_side
 class Slice:
     """Some candidates and the viewers they need. `bags` by split; `bin_bags`: "viewer_bins" and "candidate_bins"."""
 
-    viewer_row: NDArray[np.int32]  # [candidates], among the viewers of the slice
+    viewer_row: I32  # [candidates], among the viewers of the slice
     bags: dict[str, Bags]
     bin_bags: dict[str, Bags]
-    viewer_vectors: NDArray[np.float32]  # [viewers, width of all]
-    candidate_vectors: NDArray[np.float32]  # [candidates, width of all]
+    viewer_vectors: F32  # [viewers, width of all]
+    candidate_vectors: F32  # [candidates, width of all]
 
 
 def slices(inputs: ModelInputs, most: int) -> Iterator[tuple[Slice, int, int]]:
@@ -48,5 +48,5 @@ def _cut(inputs: ModelInputs, begin: int, end: int) -> Slice:
     )
 
 
-def _cut_vectors(vectors: Mapping[str, NDArray[np.float32]], begin: int, end: int) -> NDArray[np.float32]:
+def _cut_vectors(vectors: Mapping[str, F32], begin: int, end: int) -> F32:
     return side_by_side({name: of[begin:end] for name, of in vectors.items()}, end - begin)

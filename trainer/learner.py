@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from contracts.arrays import F32, I64, U8, U16
 from contracts.columns import FeatureColumns
 from contracts.errors import ChainBroken
 from contracts.examples import Examples, engaged
@@ -47,10 +48,10 @@ class Targets:
     """What n candidates are learned towards: labels float32[n] in {0, 1}, weights float32[n], positions uint16[n],
     provenances uint8[n] (index of `PROVENANCES`)."""
 
-    labels: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    positions: NDArray[np.uint16]
-    provenances: NDArray[np.uint8]
+    labels: F32
+    weights: F32
+    positions: U16
+    provenances: U8
 
     @staticmethod
     def of(parts: Sequence[Examples]) -> "Targets":
@@ -137,11 +138,11 @@ class Learner:
         for part, begin, end in slices(inputs, self._batch_size):
             self._step(part, targets.cut(begin, end))
 
-    def predict(self, inputs: ModelInputs) -> NDArray[np.float32]:
+    def predict(self, inputs: ModelInputs) -> F32:
         """float32[n]: the logits that a scorer with these weights would have."""
         (part, _, _) = next(iter(slices(inputs, len(inputs.viewer_row))))
         with torch.no_grad():
-            logits: NDArray[np.float32] = self._network(self._pool(part)[0], _tensor(part.viewer_row)).numpy()
+            logits: F32 = self._network(self._pool(part)[0], _tensor(part.viewer_row)).numpy()
         return logits
 
     def weights(self) -> Arrays:
@@ -188,7 +189,7 @@ class Learner:
         self._table.reset(new_rare, self._fresh_rare(new_rare))
         self.config = msgspec.structs.replace(self.config, num_slots=layout.num_slots)
 
-    def _fresh_rare(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _fresh_rare(self, rows: I64) -> F32:
         domain = np.full(len(rows), RARE_DOMAIN, np.uint64)
         return fresh_rows(rows.astype(np.uint64), domain, self.config.dim, self.config.init_scale)
 

@@ -6,12 +6,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, F64, U8
 from contracts.examples import PROVENANCES
 from contracts.records import Evaluation, Provenance
 from model.calibration import Calibrator, fit
 from model.evaluation import evaluate
 
-F32 = NDArray[np.float32]
 RECENT_EXAMPLES = 50_000  # the calibrator is fitted on the newest so many predictions
 
 
@@ -27,9 +27,9 @@ class Progress:
         self._recent: list[tuple[F32, F32, F32]] = []  # (logits, labels, weights) a batch
         self._recent_size = 0
         self._provenances = np.zeros(len(PROVENANCES), np.int64)  # examples of the stretch, by provenance
-        self._stretch: list[tuple[NDArray[np.float64], F32, F32]] = []  # (probabilities, labels, weights) a batch
+        self._stretch: list[tuple[F64, F32, F32]] = []  # (probabilities, labels, weights) a batch
 
-    def observe(self, logits: F32, labels: F32, weights: F32, provenances: NDArray[np.uint8]) -> None:
+    def observe(self, logits: F32, labels: F32, weights: F32, provenances: U8) -> None:
         """One batch's served logits [n], as they were before the batch was learned, and what happened.
 
         provenances: uint8[n], index of `PROVENANCES`.

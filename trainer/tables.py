@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, F64, I32
 from model.kernels import adagrad, bags
 from model.kernels.bags import Bags
-
-F32 = NDArray[np.float32]
 
 # What the second moments start from: how much evidence a row's first step needs to be a full one. Gradients are sums
 # over the batch. First-order weights see |p - y| itself, so one odd example must not move them by a whole step;
@@ -36,7 +35,7 @@ class Table:
     linear: F32
     embedding_moment: F32
     linear_moment: F32
-    _place: NDArray[np.int32] = field(init=False)
+    _place: I32 = field(init=False)
 
     def __post_init__(self) -> None:
         self._place = np.full(len(self.linear), -1, np.int32)
@@ -95,7 +94,7 @@ class Table:
         self.linear_moment = np.concatenate([self.linear_moment, np.full(more, LINEAR_MOMENT, np.float32)])
         self._place = np.full(rows, -1, np.int32)
 
-    def mix(self, rows: NDArray[np.integer], shares: NDArray[np.float64]) -> None:
+    def mix(self, rows: NDArray[np.integer], shares: F64) -> None:
         """Rows become mixtures of themselves: new row i = sum over j of shares[i, j] * old row j, moments too."""
         for array in self._learned():
             array[rows] = (shares @ array[rows].astype(np.float64)).astype(np.float32)

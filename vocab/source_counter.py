@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.columnar import U8, U16, U32, U64, VocabCounts, empty
+from contracts.arrays import U8, U16, U32, U64
+from contracts.columnar import VocabCounts, empty
 from vocab.keys import shard_shift
 from vocab.languages import language_code
 from vocab.namespaces import SPELLED, Namespace

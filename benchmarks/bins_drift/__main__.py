@@ -22,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from benchmarks.bins_drift.plot import plot
 from benchmarks.bins_drift.tasks import DAY_MS, Task, simulated_world, tweet_tasks, world
 from benchmarks.normalization import Maximum, MeanVariance
+from contracts.arrays import F64, I64
 from contracts.columns import MISSING
 from contracts.records import BinsVersion, Tweet
 from contracts.settings import BinSettings
@@ -36,8 +36,6 @@ from featurestore.bins.replica import BIN_ROWS, Bins, BinsView
 from featurestore.features import CANDIDATE_DENSE, NUMBER, TWEET_COUNTED, VIEWER_DENSE
 from sources import open_source
 from trainer.bin_rows import row_mixtures
-
-F64 = NDArray[np.float64]
 
 FIRST_DAYS = 30
 SETTINGS = BinSettings(bins=16, rolling_windows=30, minimum_values=150)
@@ -62,7 +60,7 @@ class BinnedFeatures:
         """The edges as they are."""
         return self._bins.at(self._bins.complete_through)
 
-    def rows(self, values: F64) -> NDArray[np.int64]:
+    def rows(self, values: F64) -> I64:
         """int64[n, d]."""
         block = np.full((len(values), len(CANDIDATE_DENSE)), MISSING)
         columns = [NUMBER[name] - len(VIEWER_DENSE) for name in CARRIERS[: values.shape[1]]]

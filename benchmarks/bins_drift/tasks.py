@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64
 from contracts.records import ENGAGED, Action, RankedTimeline, RankedTweet, Tweet
 from simulation.config import HOUR_MS, WorldConfig
 from simulation.world import World
-
-F64 = NDArray[np.float64]
 
 DAY_MS = 86_400_000
 BEFORE = 500
@@ -25,7 +23,7 @@ class Task:
     name: str
     values: F64
     labels: F64
-    days: NDArray[np.int64]
+    days: I64
 
 
 def tweet_tasks(tweets: Sequence[Tweet]) -> list[Task]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.bins_study.stream import F32, MONTH
+from benchmarks.bins_study.stream import MONTH
+from contracts.arrays import F32, F64, I64
 from contracts.columns import FeatureColumns
 from contracts.records import BinsVersion
 from contracts.settings import BinSettings
@@ -24,7 +24,7 @@ FEWEST_VALUES = 100  # before a feature gets edges
 _TWEET_COLUMNS = [NUMBER[name] for name in TWEET_COUNTED]
 _TWEETS, _SERVED = ("tweets", 0), ("candidates-served", 0)
 
-Mixture = tuple[NDArray[np.int64], NDArray[np.float64]]  # rows of the bin table, and how they become others
+Mixture = tuple[I64, F64]  # rows of the bin table, and how they become others
 
 
 class RollingEdges:
@@ -90,7 +90,7 @@ def columns_of(dense: F32) -> FeatureColumns:
     )
 
 
-def rows_of(view: BinsView, dense: F32) -> NDArray[np.int64]:
+def rows_of(view: BinsView, dense: F32) -> I64:
     """int64[n, len(CONTINUOUS)]: the row of the bin table of every value of float32[n, len(CONTINUOUS)]."""
     split = len(VIEWER_DENSE)
     parts = view.viewer.discretize(dense[:, :split]), view.candidate.discretize(dense[:, split:])

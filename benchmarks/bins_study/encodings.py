@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.bins_study.edges import BINS, Mixture, RollingEdges, month_edges, rows_of
-from benchmarks.bins_study.stream import F32, F64, I64, MONTH
+from benchmarks.bins_study.stream import MONTH
 from benchmarks.normalization import Maximum
+from contracts.arrays import F32, F64, I64
 from contracts.columns import MISSING
 from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY
 from featurestore.bins.replica import BinsView

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from benchmarks.bins_study.edges import Mixture
-from benchmarks.bins_study.stream import F64, I64
+from contracts.arrays import F64, I64
 from featurestore.bins.replica import BIN_ROWS
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

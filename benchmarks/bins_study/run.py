@@ -14,7 +14,8 @@ import numpy as np
 from benchmarks.bins_study.edges import BINS
 from benchmarks.bins_study.encodings import Encoded, Encoding, FrozenBins, RollingBins, all_encodings
 from benchmarks.bins_study.learner import RATES, Learner, log_losses
-from benchmarks.bins_study.stream import DAY_MS, F32, F64, I64, MONTH, Stream, slices
+from benchmarks.bins_study.stream import DAY_MS, MONTH, Stream, slices
+from contracts.arrays import F32, F64, I64
 from featurestore.features import CONTINUOUS
 
 LEAST = 100  # examples of the first month

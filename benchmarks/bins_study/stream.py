@@ -5,12 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, F64, I64
 from contracts.columns import MISSING
 from featurestore.features import CONTINUOUS, NUMBER
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 DAY_MS = 86_400_000  # a window of the study
 MONTH = 30  # windows: of the rolling window, of what is frozen, and of a label's past

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.bins_study.stream import DAY_MS, F64, Stream, stream_of
+from benchmarks.bins_study.stream import DAY_MS, Stream, stream_of
+from contracts.arrays import F64
 from contracts.records import ENGAGED, Action, RankedTimeline, RankedTweet, TimelineRequest, Tweet
 from simulation.config import Appetite, WorldConfig
 from simulation.world import World

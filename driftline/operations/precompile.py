@@ -10,8 +10,8 @@ import tempfile
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import U64
 from contracts.codec import Codec, serialize
 from contracts.columnar import BinCounts, VocabCounts, VocabDelta
 from contracts.columns import FeatureColumns, Ragged
@@ -60,7 +60,7 @@ def rehearse(settings: Settings) -> None:
     load_warm(trainer.publish(at_ms)).close()
 
 
-def _decide(settings: Settings) -> tuple[list[VocabDelta], list[BinsVersion], NDArray[np.uint64]]:
+def _decide(settings: Settings) -> tuple[list[VocabDelta], list[BinsVersion], U64]:
     """What the owners publish of made-up tweets, and the keys of the last of these."""
     tokenizer, words, values = Tokenizer(), SourceCounter(*SOURCE, 1, settings.vocab.shards), BinCounter(*SOURCE)
     shards = range(settings.vocab.shards)
@@ -99,7 +99,7 @@ def _tweets(window: int, alike: int, at_ms: int) -> list[Tweet]:
     ]
 
 
-def _examples(keys: NDArray[np.uint64], at_ms: int) -> Examples:
+def _examples(keys: U64, at_ms: int) -> Examples:
     """One candidate a request, each with one of `keys` in every split; every other one was liked."""
     labels = [1 << ACTIONS.index(Action.SEEN), 1 << ACTIONS.index(Action.SEEN) | 1 << ACTIONS.index(Action.LIKE)]
     places = np.arange(EXAMPLES)
@@ -130,7 +130,7 @@ def _examples(keys: NDArray[np.uint64], at_ms: int) -> Examples:
     )
 
 
-def _bags(keys: NDArray[np.uint64], valued: bool) -> Ragged:
+def _bags(keys: U64, valued: bool) -> Ragged:
     ones = np.ones(EXAMPLES, np.int64)
     return Ragged.from_lengths(ones, keys[:EXAMPLES], ones.astype(np.float32) if valued else None)
 

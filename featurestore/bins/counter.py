@@ -7,16 +7,13 @@ Sources are the partitions of `tweets` and of `candidates-served`, and, where ed
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, I64, Bools
 from contracts.columnar import BinCounts
 from contracts.columns import FeatureColumns
 from featurestore.bins.histogram import Histogram
 from featurestore.bins.sketch import BUCKET_BITS
 from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, NUMBER, TWEET_COUNTED, VIEWER_DENSE
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 _VIEWER_NUMBERS = np.arange(len(VIEWER_DENSE))
 _CANDIDATE_NUMBERS = np.array([NUMBER[f.name] for f in CANDIDATE_DENSE if f.counted_from == "served"])
@@ -55,7 +52,7 @@ class BinCounter:
     def count_labelled(
         self,
         features: FeatureColumns,
-        positive: NDArray[np.bool_],
+        positive: Bools,
         windows: I64,
         numbers: I64,
         closed_through: int,

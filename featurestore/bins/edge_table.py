@@ -20,13 +20,10 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32
 from contracts.columns import MISSING_BITS
 from vocab.sorted_keys import read_only
-
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
 
 MISSING_BIN, NAN_BIN, MINUS_INFINITY_BIN, ZERO_BIN, INFINITY_BIN, ORDINARY = range(6)
 BIN_STRIDE = 64  # rows of the bin table that each feature owns

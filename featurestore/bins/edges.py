@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, I64
 from featurestore.bins.sketch import INFINITY, MINUS_INFINITY, ZERO, bucket_of, smallest_in
-
-I64 = NDArray[np.int64]
-F32 = NDArray[np.float32]
 
 NO_EDGES = np.empty(0, np.float32)
 

@@ -10,11 +10,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, I64
 from featurestore.bins.sketch import BUCKET_BITS
 from vocab.sorted_keys import read_only
-
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 _WORD = 64  # buckets marked in one word
 

@@ -23,8 +23,9 @@ New edges that are equal to the old ones are no roll: nothing is published.
 from dataclasses import dataclass
 from math import sqrt
 
+from contracts.arrays import F32
 from contracts.settings import BinSettings
-from featurestore.bins.edges import F32, Sketch, ks_distance
+from featurestore.bins.edges import Sketch, ks_distance
 
 CHANCE = 1.95  # of Kolmogorov-Smirnov's statistic at one in a thousand
 

@@ -12,13 +12,14 @@ from itertools import chain
 
 import numpy as np
 
+from contracts.arrays import F32
 from contracts.columnar import BinCounts
 from contracts.errors import BadRecord
 from contracts.records import BinsVersion
 from contracts.settings import BinSettings
 from eventtime.decision_windows import decision_windows
 from eventtime.sources import Source
-from featurestore.bins.edges import F32, NO_EDGES, cells, equal_mass_edges, holds_ranks
+from featurestore.bins.edges import NO_EDGES, cells, equal_mass_edges, holds_ranks
 from featurestore.bins.moves import Published, Values, is_due
 from featurestore.bins.settings import check_bin_settings, supervised_numbers
 from featurestore.bins.state import LABELLED, PLAIN, POSITIVE, BinState, Tally, pack, unpack

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from contracts.arrays import F32, I32, I64
 from contracts.codec import Codec, Frame, serialize
-from contracts.columnar import F32, I32, I64
 from contracts.errors import BadRecord, VersionNotReached, VersionRetired
 from contracts.settings import Settings
 from featurestore.bins.replica import BinsView

@@ -8,13 +8,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32
 from featurestore.bins.edges import Sketch
 from featurestore.bins.sketch import BUCKET_BITS, bucket_of, smallest_in
 from featurestore.bins.tree import information, price
-
-F32 = NDArray[np.float32]
 
 
 def tally(dense: F32, rows: Iterable[int], numbers: Iterable[int]) -> list[tuple[int, int]]:

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32
 from contracts.errors import ChainBroken, SettingsError, SnapshotInvalid, VersionNotReached, VersionRetired
 from contracts.records import BinsVersion
 from featurestore.bins.edge_table import BIN_STRIDE, MAX_BINS, EdgeTable
 from featurestore.features import CONTINUOUS, NUMBER, VIEWER_DENSE
-
-F32 = NDArray[np.float32]
 
 BIN_ROWS = BIN_STRIDE * len(CONTINUOUS)
 RETAINED = 1_000  # records whose versions can be asked for; those without a change share their tables

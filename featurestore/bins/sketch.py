@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
-U32 = NDArray[np.uint32]
+from contracts.arrays import F32, I32, U32
 
 BUCKET_BITS = 18
 _DROPPED_BITS = np.uint32(32 - BUCKET_BITS)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, I64
 from contracts.codec import Codec, Frame, serialize
-from contracts.columnar import F32, I64
 from contracts.errors import BadRecord
 from featurestore.bins.edges import Sketch
 from featurestore.bins.moves import Published, Values

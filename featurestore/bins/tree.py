@@ -17,13 +17,10 @@ counts alone.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from featurestore.bins.edges import F32, NO_EDGES, Sketch
+from contracts.arrays import F32, F64, I64
+from featurestore.bins.edges import NO_EDGES, Sketch
 from featurestore.bins.sketch import smallest_in
-
-I64 = NDArray[np.int64]
-F64 = NDArray[np.float64]
 
 _LOG_BITS = 30  # fraction bits of a logarithm; it is off by less than 2^-24
 

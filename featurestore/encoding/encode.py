@@ -7,8 +7,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32, I64
 from contracts.columns import FeatureColumns, Side
 from featurestore.bins.replica import BIN_ROWS, BinsView
 from featurestore.features import CANDIDATE_SIDE, CANDIDATE_SPLITS, VIEWER_SIDE, VIEWER_SPLITS
@@ -18,9 +18,6 @@ from vocab.sorted_keys import read_only
 if TYPE_CHECKING:
     from vocab.replica.vocabulary import VocabularyView
 
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
-F32 = NDArray[np.float32]
 
 __all__ = ["BIN_ROWS", "REGIONS", "ModelInputs", "Slots", "encode"]
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32
 from contracts.columns import MISSING, FeatureColumns, Ragged
 from featurestore.bins.edge_table import (
     BIN_STRIDE,
@@ -52,7 +52,7 @@ def bin_of(value: np.float32, edges: list[float]) -> int:
     return ORDINARY + sum(edge <= float(value) for edge in edges)
 
 
-def _rows(values: NDArray[np.float32], features: tuple[Continuous, ...], bins: BinsView) -> NDArray[np.int32]:
+def _rows(values: F32, features: tuple[Continuous, ...], bins: BinsView) -> I32:
     rows = np.zeros((len(values), len(features)), np.int32)
     for i in range(len(values)):
         for j, feature in enumerate(features):

@@ -9,20 +9,14 @@ newest tweets by (time, id), each tweet once, at its newest time. Sums stop at 2
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64, U8, U32, U64, Records
 from contracts.columnar import AUTHOR, COUNTERS, PAIR, TWEET, VIEWER, FeatureUpdates
 from contracts.records import ACTIONS, ENGAGED, Action
 from contracts.topics import PARTITIONS
 from featurestore.features import HISTORY
 from featurestore.store.grouping import group, place_in_group, sum_rows
 from featurestore.store.redis_layout import HISTORY_RECORD, owner_of, pair_of
-
-U8 = NDArray[np.uint8]
-U32 = NDArray[np.uint32]
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
-F64 = NDArray[np.float64]
 
 NEGATIVE = (Action.HIDE, Action.MUTE, Action.BLOCK, Action.REPORT)
 _NAME_OF_ACTION = {**{action: action.value for action in ACTIONS}, **dict.fromkeys(NEGATIVE, "negative")}
@@ -102,9 +96,7 @@ def route(updates: FeatureUpdates) -> list[tuple[int, FeatureUpdates]]:
     return routed
 
 
-def fold_counters(
-    states: NDArray[np.void], index: I64, panes: U32, counts: NDArray[np.uint32], versions: U64
-) -> NDArray[np.void]:
+def fold_counters(states: Records, index: I64, panes: U32, counts: U32, versions: U64) -> Records:
     """New COUNTERS_RECORDs with r update rows folded in.
 
     states: [n]. index: [r], the state of each row. counts: uint32[r, len(COUNTERS)]. versions: [r], offset + 1 of the
@@ -127,7 +119,7 @@ def fold_counters(
     return result
 
 
-def fold_history(states: NDArray[np.void], index: I64, at_ms: I64, tweets: U64, versions: U64) -> NDArray[np.void]:
+def fold_history(states: Records, index: I64, at_ms: I64, tweets: U64, versions: U64) -> Records:
     """New HISTORY_RECORDs with r engagements folded in; arguments as of `fold_counters`."""
     news = versions > states["version"][index]
     index, at_ms, tweets, versions = index[news], at_ms[news], tweets[news], versions[news]
@@ -152,13 +144,13 @@ def fold_history(states: NDArray[np.void], index: I64, at_ms: I64, tweets: U64, 
     return result
 
 
-def _newest_versions(states: NDArray[np.void], index: I64, versions: U64) -> U64:
+def _newest_versions(states: Records, index: I64, versions: U64) -> U64:
     newest = states["version"].astype(np.uint64)
     np.maximum.at(newest, index, versions)
     return newest
 
 
-def recent(states: NDArray[np.void], at_ms: I64, pane_ms: int) -> F64:
+def recent(states: Records, at_ms: I64, pane_ms: int) -> F64:
     """float64[n, len(COUNTERS)]: counts over the pane_ms before `at_ms` (int64[n]), as far as panes tell.
 
     The count of the present pane, and of the one before it as large a share as has not yet slid out. A state ahead of

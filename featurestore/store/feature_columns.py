@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, F64, I64, U64, Bools, Records
 from contracts.columns import MISSING, FeatureColumns, Ragged
 from featurestore.features import (
     CANDIDATE_DENSE,
@@ -22,12 +23,6 @@ from featurestore.store.counters import ENGAGED_COLUMNS, LIKE, POSTED, QUOTE, RE
 from featurestore.store.tweet_records import tweet_dense
 from vocab.keys import keys_of_ids
 from vocab.namespaces import Namespace
-
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-Records = NDArray[np.void]
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -72,7 +67,7 @@ def columns_of(found: Found, pane_ms: int) -> FeatureColumns:
     )
 
 
-def _history_rows(found: Found) -> tuple[I64, NDArray[np.bool_]]:
+def _history_rows(found: Found) -> tuple[I64, Bools]:
     """(row in past_tweets, whether there is one), [m, HISTORY] each, newest first."""
     ids = found.past_tweets["id"]
     if len(ids) == 0:
@@ -82,7 +77,7 @@ def _history_rows(found: Found) -> tuple[I64, NDArray[np.bool_]]:
     return row, (ids[row] == found.histories["tweets"]) & (found.histories["at_ms"] > 0)
 
 
-def _history_keys(found: Found, past: I64, known: NDArray[np.bool_]) -> Ragged:
+def _history_keys(found: Found, past: I64, known: Bools) -> Ragged:
     """Authors and hashtags of the engaged tweets: tweet after tweet, newest first, the author before its tags."""
     tweets = found.past_tweets
     if not len(tweets):
@@ -115,7 +110,7 @@ def _author_keys(tweets: Records) -> U64:
     return np.asarray(tweets["keys"][np.arange(len(tweets)), last], np.uint64)
 
 
-def _hashtags(tweets: Records) -> tuple[U64, NDArray[np.bool_]]:
+def _hashtags(tweets: Records) -> tuple[U64, Bools]:
     """(keys uint64[n, TAG_KEYS], which of them are hashtags)."""
     place = np.arange(TAG_KEYS)
     begin = tweets["lengths"][:, :_TAGS].sum(axis=1, dtype=np.int64)
@@ -149,7 +144,7 @@ def _viewer_dense(found: Found) -> F32:
     )
 
 
-def _candidate_dense(found: Found, past: I64, past_known: NDArray[np.bool_], pane_ms: int) -> F32:
+def _candidate_dense(found: Found, past: I64, past_known: Bools, pane_ms: int) -> F32:
     at_ms = found.at_ms[found.viewer_row]
     totals = found.tweet_counts["totals"].astype(np.float64)
     lately = recent(found.tweet_counts, at_ms, pane_ms)
@@ -179,7 +174,7 @@ def _candidate_dense(found: Found, past: I64, past_known: NDArray[np.bool_], pan
     return _stack(CANDIDATE_DENSE, values)
 
 
-def _author_matches(found: Found, past: I64, known: NDArray[np.bool_]) -> F64:
+def _author_matches(found: Found, past: I64, known: Bools) -> F64:
     if not known.any():
         return np.zeros(len(found.tweets))
     authors = found.past_tweets["author_id"][past]
@@ -187,7 +182,7 @@ def _author_matches(found: Found, past: I64, known: NDArray[np.bool_]) -> F64:
     return np.asarray(same.sum(axis=1), np.float64)
 
 
-def _tag_matches(found: Found, past: I64, known: NDArray[np.bool_]) -> F64:
+def _tag_matches(found: Found, past: I64, known: Bools) -> F64:
     if not known.any():
         return np.zeros(len(found.tweets))
     tags, is_tag = _hashtags(found.past_tweets)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-I64 = NDArray[np.int64]
+from contracts.arrays import I64, U64
 
 
 def group(*columns: NDArray[Any]) -> tuple[I64, I64]:
@@ -37,7 +37,7 @@ def place_in_group(index: I64) -> I64:
     return rows - starts
 
 
-def sum_rows(index: I64, groups: int, rows: NDArray[Any]) -> NDArray[np.uint64]:
+def sum_rows(index: I64, groups: int, rows: NDArray[Any]) -> U64:
     """uint64[groups, width]: the sums of `rows` (n x width, non-negative) by group."""
     total = np.zeros((groups, rows.shape[1]), np.uint64)
     if len(rows):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U64
 from contracts.columnar import AUTHOR, PAIR, VIEWER
 from contracts.columnar import TWEET as TWEET_KIND
 from contracts.columns import FeatureColumns
@@ -33,9 +33,6 @@ from transport.ports.redis import Redis
 
 if TYPE_CHECKING:
     from vocab.replica.vocabulary import VocabularyView
-
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,12 @@ set-if-newer script compares them as text. A batch of values decodes by one `np.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U32, U64, Records
 from contracts.columnar import COUNTERS, ENTITY_KINDS
 from contracts.errors import BadRecord
 from contracts.topics import PARTITIONS
 from featurestore.features import HISTORY, TWEET_KEYS
-
-U64 = NDArray[np.uint64]
 
 REPLY, QUOTE, RETWEET = 1, 2, 4  # bits of `flags`
 
@@ -91,7 +89,7 @@ def pair_of(viewers: U64, authors: U64) -> U64:
     return mix64(mix64(viewers + np.uint64(0x9E3779B97F4A7C15)) ^ authors)
 
 
-def owner_of(entities: U64) -> NDArray[np.int64]:
+def owner_of(entities: U64) -> I64:
     """The `feature-updates` partition of each entity, whatever its kind. uint64[n] -> int64[n]."""
     return (mix64(entities) % np.uint64(PARTITIONS)).astype(np.int64)
 
@@ -131,7 +129,7 @@ class Keys:
         return [heads[owner] + b"%d" % i for owner, i in zip(owner_of(ids).tolist(), ids.tolist(), strict=True)]
 
 
-def unpack_records(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> NDArray[np.void]:
+def unpack_records(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> Records:
     """Records of fixed width, one of zeros for a value that is absent; read-only.
 
     Raises `BadRecord` for a value of another width.
@@ -143,7 +141,7 @@ def unpack_records(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> 
     return np.frombuffer(b"".join(joined), dtype)
 
 
-def unpack_tweets(values: Sequence[bytes]) -> NDArray[np.void]:
+def unpack_tweets(values: Sequence[bytes]) -> Records:
     """The fixed parts of TWEET records, read-only.
 
     Raises `BadRecord` for another format or a short value.
@@ -155,7 +153,7 @@ def unpack_tweets(values: Sequence[bytes]) -> NDArray[np.void]:
     return records
 
 
-def tweet_subwords(tweets: NDArray[np.void], values: Sequence[bytes]) -> NDArray[np.uint32]:
+def tweet_subwords(tweets: Records, values: Sequence[bytes]) -> U32:
     """uint32[words of all, WORD_SUBWORDS]: the n-grams in the tails of values; tweets: their TWEET records [n].
 
     Raises `BadRecord` for a value that ends before them.
@@ -175,7 +173,7 @@ def tweet_tail(tweet: np.void, value: bytes) -> tuple[str, str]:
     return value[handle_at:text_at].decode(), value[text_at : text_at + int(tweet["text_bytes"])].decode()
 
 
-def pack_records(records: NDArray[np.void]) -> list[bytes]:
+def pack_records(records: Records) -> list[bytes]:
     """Each record's bytes."""
     data, width = records.tobytes(), records.dtype.itemsize
     return [data[begin : begin + width] for begin in range(0, len(data), width)]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U32, U64, Records
 from contracts.columns import Ragged
 from featurestore.features import SERVED_KEYS, SUBWORDS
 from featurestore.store.grouping import place_in_group
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from vocab.replica.vocabulary import VocabularyView
     from vocab.tokens.tokenizer import TokenBatch
 
-U32 = NDArray[np.uint32]
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
-Records = NDArray[np.void]
 
 _UPPER = np.uint64(32)  # a key is 32 bits that say something, then 32 of 0
 

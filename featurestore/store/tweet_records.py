@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, U32, Records
 from contracts.columns import MISSING
 from contracts.records import Provenance, Tweet
 from featurestore.features import TAG_KEYS, TWEET_COUNTED, TWEET_KEYS, TWEET_SPLITS
@@ -45,7 +45,7 @@ for _split, _namespaces in _ORDER.items():
 _PROVENANCE = {provenance: number for number, provenance in enumerate(Provenance)}
 
 
-def tweet_records(tweets: Sequence[Tweet], batch: "TokenBatch") -> NDArray[np.void]:
+def tweet_records(tweets: Sequence[Tweet], batch: "TokenBatch") -> Records:
     """TWEET records [n] of n tweets; `batch` holds their tokens. The tail's lengths are left 0."""
     records = np.zeros(len(tweets), TWEET)
     records["format"] = TWEET_FORMAT
@@ -68,7 +68,7 @@ def tweet_records(tweets: Sequence[Tweet], batch: "TokenBatch") -> NDArray[np.vo
     return records
 
 
-def _keep_keys(records: NDArray[np.void], batch: "TokenBatch") -> None:
+def _keep_keys(records: Records, batch: "TokenBatch") -> None:
     """Fills `keys`, `lengths`, `hashtags`, `words` and `tag_count`."""
     n, splits = len(records), len(TWEET_SPLITS)
     rows = np.repeat(np.arange(n, dtype=np.int64), np.diff(batch.offsets))
@@ -95,7 +95,7 @@ def _keep_keys(records: NDArray[np.void], batch: "TokenBatch") -> None:
     records["tag_count"] = np.minimum(found[:, _TAGS], 2**16 - 1)
 
 
-def tweet_values(records: NDArray[np.void], tweets: Sequence[Tweet], subwords: NDArray[np.uint32]) -> list[bytes]:
+def tweet_values(records: Records, tweets: Sequence[Tweet], subwords: U32) -> list[bytes]:
     """The values that Redis keeps: each record, completed by its tail's lengths, and the tail.
 
     subwords: uint32[words of all, WORD_SUBWORDS], `subwords.subwords_of` the records.
@@ -114,7 +114,7 @@ def tweet_values(records: NDArray[np.void], tweets: Sequence[Tweet], subwords: N
     ]
 
 
-def tweet_dense(records: NDArray[np.void]) -> NDArray[np.float32]:
+def tweet_dense(records: Records) -> F32:
     """float32[n, len(TWEET_COUNTED)]: the dense features that a tweet has from the beginning; of TWEET records."""
     flags = records["flags"]
     values = {

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U8, U64, Records
 from contracts.columnar import COUNTERS, FeatureUpdates
 from contracts.columnar import TWEET as TWEET_KIND
 from contracts.records import Tweet
@@ -35,7 +35,6 @@ from transport.ports.redis import ListedValues, Redis
 if TYPE_CHECKING:
     from vocab.tokens.tokenizer import TokenBatch
 
-U64 = NDArray[np.uint64]
 
 CACHED_ENTITIES = 100_000  # values an owner remembers, some 300 bytes each
 
@@ -89,7 +88,7 @@ class FeatureOwner:
         others = counter_keys[tweets:] + history_keys, new[tweets:] + pack_records(histories)
         await self._write((counter_keys[:tweets], new[:tweets]), others, frames[-1][0] + 1)
 
-    def _counter_keys(self, kinds: NDArray[np.uint8], entities: U64) -> list[bytes]:
+    def _counter_keys(self, kinds: U8, entities: U64) -> list[bytes]:
         """Keys of groups, whose kinds ascend."""
         return [
             key
@@ -133,9 +132,7 @@ class FeatureOwner:
             del self._values[key]
 
 
-async def write_tweets(
-    redis: Redis, settings: Settings, tweets: Sequence[Tweet], batch: "TokenBatch"
-) -> NDArray[np.void]:
+async def write_tweets(redis: Redis, settings: Settings, tweets: Sequence[Tweet], batch: "TokenBatch") -> Records:
     """Writes the records of tweets and of the newest among them, in two round trips; returns TWEET records [n].
 
     batch: their tokens. Idempotent, and the same for any order and batching. Raises `ServerUnavailable`.
@@ -163,7 +160,7 @@ async def write_tweets(
     return records
 
 
-def _newest(records: NDArray[np.void], rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def _newest(records: Records, rows: I64, most: int) -> I64:
     """The `most` newest of `rows` by (time, id)."""
     order = np.lexsort((records["id"][rows], records["created_ms"][rows]))
     return rows[order[::-1][:most]]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import I32, I64, U8, U16, U32, U64
 from contracts.codec import Codec, Frame, serialize
-from contracts.columnar import I32, I64, U8, U16, U32, U64
 from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from contracts.arrays import U8, U16, U64
 from contracts.codec import Frame
-from contracts.columnar import U8, U16, U64
 from vocab.languages import ALL
 from vocab.trends.drift import NAMESPACES, TABLES, Drift
 from vocab.trends.horizons import Trends

@@ -16,8 +16,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, U8, U16, U64
 from contracts.codec import Codec, Frame
-from contracts.columnar import F32, U8, U16, U64
 from contracts.errors import DriftlineError
 from vocab.keys import shard_of
 from vocab.languages import ALL, language_code, language_tag

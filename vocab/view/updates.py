@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32, I64, U8, U32, U64
 from contracts.codec import Codec, Frame, serialize
-from contracts.columnar import F32, I32, I64, U8, U32, U64
 from vocab.owner.state import OwnerState
 from vocab.trends.velocity import HORIZONS, movements
 from vocab.view.lists import VERSION_BYTES, lists_key, lists_of

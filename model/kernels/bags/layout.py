@@ -3,17 +3,17 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, I32, I64
 from featurestore.encoding.encode import Slots
 
 
 class Bags(NamedTuple):
     """Bag i is `rows[offsets[i]:offsets[i + 1]]`. Empty `values`: every row counts 1, and nobody writes out ones."""
 
-    offsets: NDArray[np.int64]  # [n + 1], from 0
-    rows: NDArray[np.int32]  # [offsets[n]]
-    values: NDArray[np.float32]  # [offsets[n]], what each row counts for; or [0]
+    offsets: I64  # [n + 1], from 0
+    rows: I32  # [offsets[n]]
+    values: F32  # [offsets[n]], what each row counts for; or [0]
 
     @staticmethod
     def of(slots: Slots) -> "Bags":
@@ -22,7 +22,7 @@ class Bags(NamedTuple):
         return Bags(slots.offsets, slots.slots, values)
 
     @staticmethod
-    def of_matrix(rows: NDArray[np.int32]) -> "Bags":
+    def of_matrix(rows: I32) -> "Bags":
         """A matrix of rows [n, k] as n bags of k."""
         offsets = np.arange(len(rows) + 1, dtype=np.int64) * rows.shape[1]
         return Bags(offsets, np.ascontiguousarray(rows).reshape(-1), np.empty(0, np.float32))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F64, I32
 from model.kernels.bags.layout import Bags
 
 Floats = NDArray[np.floating[Any]]
@@ -15,7 +16,7 @@ def pool(
     bags: Bags,
     embedding: Floats,  # [rows, dim]
     linear: Floats,  # [rows]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[F64, F64]:
     """(pooled float64[n, dim], first_order float64[n])."""
     n = len(bags.offsets) - 1
     pooled, first_order = np.zeros((n, embedding.shape[1])), np.zeros(n)
@@ -30,7 +31,7 @@ def scatter(
     pooled_gradient: Floats,  # [n, dim]
     first_order_gradient: Floats,  # [n]
     rows: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[F64, F64]:
     """(gradient of the table float64[rows, dim], of the first-order weights float64[rows])."""
     table = np.zeros((rows, pooled_gradient.shape[1]))
     linear = np.zeros(rows)
@@ -41,7 +42,7 @@ def scatter(
     return table, linear
 
 
-def _shares(bags: Bags) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+def _shares(bags: Bags) -> Iterator[tuple[I32, F64]]:
     """Per bag its rows [k] and what each has of the pooled sum, float64[k]."""
     values = bags.values if len(bags.values) else np.ones(len(bags.rows))
     for begin, end in zip(bags.offsets[:-1], bags.offsets[1:], strict=True):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32, F64, I32
 from model.config import CROSSES
 from model.kernels.bags import Bags
 from model.kernels.bags.reference import pool
@@ -14,16 +15,16 @@ from model.kernels.ranking.weights import Weights
 
 def logits(
     viewer_row: NDArray[np.integer],  # [n]
-    viewer_bins: NDArray[np.int32],  # [m, viewer features]
-    candidate_bins: NDArray[np.int32],  # [n, candidate features]
-    viewer_vectors: NDArray[np.float32],  # [m, width of all]
-    candidate_vectors: NDArray[np.float32],  # [n, width of all]
+    viewer_bins: I32,  # [m, viewer features]
+    candidate_bins: I32,  # [n, candidate features]
+    viewer_vectors: F32,  # [m, width of all]
+    candidate_vectors: F32,  # [n, width of all]
     bags: Mapping[str, Bags],  # per split
     weights: Weights,
-) -> NDArray[np.float64]:
+) -> F64:
     """float64[n]."""
-    pooled: dict[str, NDArray[np.float64]] = {}
-    first_order: dict[str, NDArray[np.float64]] = {}
+    pooled: dict[str, F64] = {}
+    first_order: dict[str, F64] = {}
     for split, of_split in bags.items():
         pooled[split], first_order[split] = pool(of_split, weights.embedding, weights.linear)
     for name, rows in (("viewer_bins", viewer_bins), ("candidate_bins", candidate_bins)):
@@ -42,5 +43,5 @@ def logits(
     return np.asarray(direct + _times(hidden, weights.output), np.float64)
 
 
-def _times(left: NDArray[np.float64], right: NDArray[Any]) -> NDArray[np.float64]:
+def _times(left: F64, right: NDArray[Any]) -> F64:
     return np.asarray(left @ right.astype(np.float64))

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F32
 from model.config import ModelConfig
-
-F32 = NDArray[np.float32]
 
 
 class Weights(NamedTuple):
