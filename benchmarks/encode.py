@@ -19,7 +19,8 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.preprocessing import KBinsDiscretizer
 
 from contracts.arrays import F32, U64
-from contracts.columns import FeatureColumns, Ragged
+from contracts.bags import Bags, Keys
+from contracts.columns import FeatureColumns
 from contracts.settings import VocabSettings
 from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY, EdgeTable
 from featurestore.bins.replica import BinsView
@@ -124,10 +125,10 @@ def wide_features(values: F32, bags: Mapping[str, U64]) -> FeatureColumns:
     return FeatureColumns(
         viewer_row=np.arange(len(values), dtype=np.int32),
         viewer_dense=np.empty((len(values), 0), np.float32),
-        viewer_keys={split: ragged(bags[split]) for split in VIEWER_SPLITS},
+        viewer_keys={split: bags_of(bags[split]) for split in VIEWER_SPLITS},
         candidate_dense=values.copy(),
-        candidate_keys={split: ragged(bags[split]) for split in TWEET_SPLITS}
-        | {"subwords": ragged(np.empty((len(values), 0), np.uint64))},
+        candidate_keys={split: bags_of(bags[split]) for split in TWEET_SPLITS}
+        | {"subwords": bags_of(np.empty((len(values), 0), np.uint64))},
         viewer_vectors=VIEWER_SIDE.zero_vectors(len(values)),
     )
 
@@ -149,12 +150,12 @@ def declared(random: np.random.Generator, vocabulary: VocabularyView, keys: U64,
 def declared_features(random: np.random.Generator, keys: U64, viewers: int, candidates: int) -> FeatureColumns:
     """Random ones of some candidates, at most `CANDIDATES_PER_VIEWER` a viewer."""
 
-    def bags(splits: Sequence[str], count: int) -> dict[str, Ragged]:
+    def bags(splits: Sequence[str], count: int) -> dict[str, Keys]:
         return {split: bag(split, random.choice(keys, (count, DECLARED_KEYS[split]))) for split in splits}
 
-    def bag(split: str, of: U64) -> Ragged:
-        plain = ragged(of)
-        return replace(plain, values=random.random(of.size, np.float32)) if split in VIEWER_SIDE.valued else plain
+    def bag(split: str, of: U64) -> Keys:
+        plain = bags_of(of)
+        return replace(plain, weights=random.random(of.size, np.float32)) if split in VIEWER_SIDE.weighted else plain
 
     return FeatureColumns(
         viewer_row=np.arange(candidates, dtype=np.int32) // np.int32(CANDIDATES_PER_VIEWER),
@@ -166,9 +167,9 @@ def declared_features(random: np.random.Generator, keys: U64, viewers: int, cand
     )
 
 
-def ragged(keys: U64) -> Ragged:
+def bags_of(keys: U64) -> Keys:
     """uint64[n, k] as n bags of k keys, in memory of their own."""
-    return Ragged.from_lengths(np.full(len(keys), keys.shape[1]), keys.reshape(-1).copy())
+    return Bags.of_matrix(keys.copy())
 
 
 def vocabulary_of(keys: U64) -> VocabularyView:

@@ -11,7 +11,8 @@ from time import process_time
 
 import numpy as np
 
-from contracts.columns import FeatureColumns, Ragged
+from contracts.bags import Bags, Keys
+from contracts.columns import FeatureColumns
 from contracts.records import Tweet
 from contracts.settings import Settings
 from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE, VIEWER_SIDE
@@ -47,7 +48,7 @@ def main() -> None:
     predictor = Predictor(replace(snapshot, vocabulary=vocabulary))
     kept = TweetWords.of(layout.unpack_tweets(values), values, np.arange(TWEETS))
     chosen = kept.unadmitted(vocabulary)
-    none = Ragged.from_lengths(np.zeros(TWEETS, np.int64), np.empty(0, np.uint64))
+    none = Bags.empty(TWEETS, np.uint64)
     with_none, with_them = (features(random, records["keys"][:, :24], bags) for bags in (none, chosen))
     print(f"ranked: {microseconds(lambda: kept.unadmitted(vocabulary)):.2f} us a candidate to choose,")
     print(f"  {microseconds(lambda: predictor.score(with_none)):.2f} us to score with none,")
@@ -75,21 +76,18 @@ def admitting(view: VocabularyView, words: list[str]) -> VocabularyView:
     )  # fmt: skip
 
 
-def features(random: np.random.Generator, text: np.ndarray, subwords: Ragged) -> FeatureColumns:
+def features(random: np.random.Generator, text: np.ndarray, subwords: Keys) -> FeatureColumns:
     """Candidates with such text, uint64[TWEETS, k], and n-grams, of a few viewers."""
     viewers, authors = (random.integers(1, 1 << 63, (rows, 1), np.uint64) for rows in (VIEWERS, TWEETS))
+    author, history = Bags.of_matrix(authors), Bags.of_matrix(authors[: VIEWERS * 24].reshape(VIEWERS, 24))
     return FeatureColumns(
         viewer_row=np.arange(TWEETS, dtype=np.int32) % np.int32(VIEWERS),
         viewer_dense=random.lognormal(2, 2, (VIEWERS, len(VIEWER_DENSE))).astype(np.float32),
-        viewer_keys={"viewer": bags(viewers), "history": bags(authors[: VIEWERS * 24].reshape(VIEWERS, 24))},
+        viewer_keys={"viewer": Bags.of_matrix(viewers), "history": history},
         candidate_dense=random.lognormal(2, 2, (TWEETS, len(CANDIDATE_DENSE))).astype(np.float32),
-        candidate_keys={"text": bags(text), "tags": bags(authors), "author": bags(authors), "subwords": subwords},
+        candidate_keys={"text": Bags.of_matrix(text), "tags": author, "author": author, "subwords": subwords},
         viewer_vectors=VIEWER_SIDE.zero_vectors(VIEWERS),
     )
-
-
-def bags(keys: np.ndarray) -> Ragged:
-    return Ragged.from_lengths(np.full(len(keys), keys.shape[1]), np.ascontiguousarray(keys).reshape(-1))
 
 
 def microseconds(work: Callable[[], object]) -> float:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.arrays import F32, I32, I64, U32, U64, Bools
+from contracts.arrays import F32, I32, U32, Bools
+from contracts.bags import Bags, Keys
 
 MISSING_BITS = np.uint32(0x7FC00000 | 1954)  # quiet, so that no conversion changes it
 MISSING: np.float32 = MISSING_BITS.view(np.float32)
@@ -37,79 +38,15 @@ def _bits(values: F32) -> U32:
 
 
 @dataclass(frozen=True, slots=True)
-class Ragged:
-    """n bags of 64-bit keys, end to end. Bag i is `keys[offsets[i]:offsets[i+1]]`.
-
-    offsets: int64[n+1], rising from 0. keys: uint64[offsets[-1]]. values: float32[offsets[-1]], finite, what each key
-    counts for; None where every key counts 1.
-    """
-
-    offsets: I64
-    keys: U64
-    values: F32 | None = None
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, i: int) -> U64:
-        return self.keys[self.offsets[i] : self.offsets[i + 1]]
-
-    @staticmethod
-    def from_lengths(lengths: NDArray[np.integer], keys: U64, values: F32 | None = None) -> "Ragged":
-        """Bags out of their lengths (any integer dtype, [n])."""
-        offsets = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        if offsets[-1] != len(keys):
-            raise ValueError(f"lengths add up to {offsets[-1]}, but there are {len(keys)} keys")
-        if values is not None and len(values) != len(keys):
-            raise ValueError(f"there are {len(keys)} keys, but {len(values)} values")
-        return Ragged(offsets, keys, values)
-
-    @staticmethod
-    def empty(n: int) -> "Ragged":
-        """n bags without a key."""
-        return Ragged(np.zeros(n + 1, np.int64), np.empty(0, np.uint64))
-
-    @property
-    def lengths(self) -> I64:
-        """int64[n]."""
-        return np.diff(self.offsets)
-
-    def values_or_ones(self) -> F32:
-        """float32[offsets[-1]]: what each key counts for, written out."""
-        return np.ones(len(self.keys), np.float32) if self.values is None else self.values
-
-    def take(self, rows: NDArray[np.integer]) -> "Ragged":
-        """The bags of `rows`, in that order."""
-        lengths = self.lengths[rows]
-        ends = np.cumsum(lengths)
-        flat = np.arange(ends[-1] if len(ends) else 0, dtype=np.int64)
-        flat += np.repeat(self.offsets[:-1][rows] - (ends - lengths), lengths)
-        return Ragged.from_lengths(lengths, self.keys[flat], None if self.values is None else self.values[flat])
-
-    @staticmethod
-    def concatenate(parts: Sequence["Ragged"]) -> "Ragged":
-        """Bags of all parts, in order; they have values if those of one part have."""
-        if not parts:
-            return Ragged.empty(0)
-        valued = any(part.values is not None for part in parts)
-        return Ragged.from_lengths(
-            np.concatenate([part.lengths for part in parts]),
-            np.concatenate([part.keys for part in parts]),
-            np.concatenate([part.values_or_ones() for part in parts]) if valued else None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Side:
     """What one side of a request, the viewer's or the candidates', carries beside dense values: names, in the order
     that they have on the wire.
 
-    splits: bags of keys. valued: those of them whose keys have values. vectors: (name, width) of each.
+    splits: bags of keys. weighted: those of them whose keys have weights. vectors: (name, width) of each.
     """
 
     splits: tuple[str, ...]
-    valued: tuple[str, ...] = ()
+    weighted: tuple[str, ...] = ()
     vectors: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -136,9 +73,9 @@ class FeatureColumns:
 
     viewer_row: I32
     viewer_dense: F32
-    viewer_keys: Mapping[str, Ragged]
+    viewer_keys: Mapping[str, Keys]
     candidate_dense: F32
-    candidate_keys: Mapping[str, Ragged]
+    candidate_keys: Mapping[str, Keys]
     viewer_vectors: Mapping[str, F32] = field(default_factory=dict)
     candidate_vectors: Mapping[str, F32] = field(default_factory=dict)
 
@@ -176,13 +113,13 @@ class FeatureColumns:
             ),
             viewer_dense=np.concatenate([part.viewer_dense for part in parts]),
             viewer_keys={
-                split: Ragged.concatenate([part.viewer_keys[split] for part in parts]) for split in first.viewer_keys
+                split: Bags.concatenate([part.viewer_keys[split] for part in parts]) for split in first.viewer_keys
             },
             candidate_dense=np.concatenate(
                 [part.candidate_dense for part in parts if len(part)] or [first.candidate_dense]
             ),
             candidate_keys={
-                split: Ragged.concatenate([part.candidate_keys[split] for part in parts])
+                split: Bags.concatenate([part.candidate_keys[split] for part in parts])
                 for split in first.candidate_keys
             },
             viewer_vectors={

@@ -14,7 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from contracts.arrays import F32, I32, I64, U8, U16, U64, Bools
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags, Keys
+from contracts.columns import MISSING, FeatureColumns
 from contracts.errors import BadRecord, UnknownVersion
 from contracts.records import ACTIONS, ENGAGED, Provenance
 
@@ -194,22 +195,22 @@ def _dense(array: pa.Array) -> F32:
     return values.reshape(len(array), array.type.list_size)
 
 
-def _bag_arrays(side: str, split: str, bags: Ragged) -> dict[str, pa.Array]:
+def _bag_arrays(side: str, split: str, bags: Keys) -> dict[str, pa.Array]:
     offsets = pa.array(bags.offsets.astype(np.int32))
-    arrays = {f"{side}_keys.{split}": pa.ListArray.from_arrays(offsets, pa.array(bags.keys))}
-    if bags.values is not None:
-        arrays[f"{side}_values.{split}"] = pa.ListArray.from_arrays(offsets, pa.array(bags.values))
+    arrays = {f"{side}_keys.{split}": pa.ListArray.from_arrays(offsets, pa.array(bags.ids))}
+    if bags.weights is not None:
+        arrays[f"{side}_values.{split}"] = pa.ListArray.from_arrays(offsets, pa.array(bags.weights))
     return arrays
 
 
-def _bags(table: pa.Table, side: str) -> dict[str, Ragged]:
+def _bags(table: pa.Table, side: str) -> dict[str, Keys]:
     """Raises `ValueError` for values that are not one for each key."""
     found, values = {}, _columns(table, f"{side}_values.")
     for split, keys in _columns(table, f"{side}_keys.").items():
         of_keys = values.pop(split, None)
         if of_keys is not None and of_keys.offsets != keys.offsets:
             raise ValueError(f"the values of {split} are not one for each key")
-        found[split] = Ragged(
+        found[split] = Bags(
             keys.offsets.to_numpy().astype(np.int64),
             keys.values.to_numpy(),
             None if of_keys is None else of_keys.values.to_numpy(),

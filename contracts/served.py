@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F32, U8, U64, Bools
+from contracts.bags import Bags, Keys
 from contracts.columnar import CandidatesServed
-from contracts.columns import FeatureColumns, Ragged, Side
+from contracts.columns import FeatureColumns, Side
 from contracts.errors import BadRecord
 
 
@@ -22,7 +23,7 @@ class PackedBags(NamedTuple):
     values: F32
 
 
-def pack_bags(bags: Mapping[str, Ragged], side: Side) -> PackedBags:
+def pack_bags(bags: Mapping[str, Keys], side: Side) -> PackedBags:
     """Raises `ValueError` for a bag of more than 255 keys."""
     lengths = np.stack([bags[split].lengths for split in side.splits], axis=1)
     if lengths.size and lengths.max() > 255:
@@ -33,28 +34,28 @@ def pack_bags(bags: Mapping[str, Ragged], side: Side) -> PackedBags:
     for column, split in enumerate(side.splits):
         bag = bags[split]
         begin = starts[:-1].reshape(lengths.shape)[:, column]
-        at = np.arange(len(bag.keys)) + np.repeat(begin - bag.offsets[:-1], bag.lengths)
-        keys[at] = bag.keys
-        if split in side.valued:
-            values[at] = bag.values_or_ones()
+        at = np.arange(len(bag.ids)) + np.repeat(begin - bag.offsets[:-1], bag.lengths)
+        keys[at] = bag.ids
+        if split in side.weighted:
+            values[at] = bag.weights_or_ones()
     packed = lengths.astype(np.uint8).reshape(-1)
     return PackedBags(packed, keys, values[have_values(packed, side)])
 
 
-def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Ragged]:
+def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Keys]:
     """The inverse of `pack_bags`. Raises `ValueError` for lengths that do not fit the others."""
     rows, odd = divmod(len(packed.lengths), len(side.splits))
     if odd:
         raise ValueError(f"{len(packed.lengths)} bags are not rows of {len(side.splits)} splits")
-    valued = have_values(packed.lengths, side)
-    if np.count_nonzero(valued) != len(packed.values):
-        raise ValueError(f"{np.count_nonzero(valued)} keys have values, but there are {len(packed.values)} values")
-    plain = Ragged.from_lengths(packed.lengths, packed.keys)
+    weighted = have_values(packed.lengths, side)
+    if np.count_nonzero(weighted) != len(packed.values):
+        raise ValueError(f"{np.count_nonzero(weighted)} keys have values, but there are {len(packed.values)} values")
+    plain = Bags.from_lengths(packed.lengths, packed.keys)
     values = np.ones(len(packed.keys), np.float32)
-    values[valued] = packed.values
-    with_values = Ragged(plain.offsets, plain.keys, values)
+    values[weighted] = packed.values
+    with_weights = Bags(plain.offsets, plain.ids, values)
     return {
-        split: (with_values if split in side.valued else plain).take(
+        split: (with_weights if split in side.weighted else plain).take(
             np.arange(rows, dtype=np.int64) * len(side.splits) + column
         )
         for column, split in enumerate(side.splits)
@@ -63,13 +64,13 @@ def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Ragged]:
 
 def have_values(lengths: U8, side: Side) -> Bools:
     """bool[number of keys]: which of the keys of packed bags, lengths [rows * splits], are of a split with values."""
-    of_split = np.array([split in side.valued for split in side.splits])
+    of_split = np.array([split in side.weighted for split in side.splits])
     return np.repeat(np.resize(of_split, len(lengths)), lengths)
 
 
 def count_values(lengths: U8, side: Side) -> int:
     """How many values go with packed bags of these lengths."""
-    places = [place for place, split in enumerate(side.splits) if split in side.valued]
+    places = [place for place, split in enumerate(side.splits) if split in side.weighted]
     return sum(int(lengths[place :: len(side.splits)].sum(dtype=np.int64)) for place in places)
 
 

@@ -70,7 +70,7 @@ TWEET_SPLITS = ("text", "tags", "author")  # a tweet's own, whatever vocabulary 
 
 VIEWER_SIDE = Side(
     splits=("viewer", "history"),
-    valued=("history",),  # what an engagement still counts for: 1 / (1 + its age / HISTORY_FADES_MS)
+    weighted=("history",),  # what an engagement still counts for: 1 / (1 + its age / HISTORY_FADES_MS)
     vectors=(("clock", 4),),  # sine and cosine of the UTC time of day of the request, and of its time of week
 )
 CANDIDATE_SIDE = Side(splits=(*TWEET_SPLITS, "subwords"))

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F32
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags, Keys
+from contracts.columns import MISSING, FeatureColumns
 from contracts.records import Reason
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
 
@@ -74,8 +75,8 @@ def _missing(dense: F32, column: int) -> F32:
     return changed
 
 
-def _emptied(bags: Mapping[str, Ragged], split: str) -> dict[str, Ragged]:
-    return {**bags, split: Ragged.empty(len(bags[split]))}
+def _emptied(bags: Mapping[str, Keys], split: str) -> dict[str, Keys]:
+    return {**bags, split: Bags.empty(len(bags[split]), np.uint64)}
 
 
 def _zeroed(vectors: Mapping[str, F32], name: str) -> dict[str, F32]:

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F32
+from contracts.bags import Rows
 from contracts.columns import FeatureColumns
 from contracts.records import Reason
-from featurestore.encoding.encode import Slots, encode
+from featurestore.encoding.encode import encode
 from model.explain import explanations
-from model.kernels.bags import Bags
+from model.kernels.bags import as_arrays
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.snapshot import Manifest, Snapshot
 from model.vectors import side_by_side
@@ -110,10 +111,9 @@ class Predictor:
         return logits, probabilities
 
 
-def _bags(slots: Slots) -> tuple[NDArray[Any], ...]:
-    """`Bags` as a plain tuple: numba takes some microseconds to see what a named one is."""
-    offsets, rows, values = Bags.of(slots)
-    return _own(offsets), _own(rows), _own(values)
+def _bags(slots: Rows) -> tuple[NDArray[Any], ...]:
+    offsets, rows, weights = as_arrays(slots)
+    return _own(offsets), _own(rows), _own(weights)
 
 
 def _own(array: NDArray[Any]) -> NDArray[Any]:

@@ -16,8 +16,9 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
+from contracts.bags import Bags, Keys
 from contracts.codec import Codec
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import FeatureColumns
 from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.records import ModelPublished
 from contracts.settings import Settings
@@ -158,5 +159,5 @@ def _one_candidate() -> FeatureColumns:
     )
 
 
-def _one_key() -> Ragged:
-    return Ragged.from_lengths(np.ones(1, np.int64), np.zeros(1, np.uint64))
+def _one_key() -> Keys:
+    return Bags.of_matrix(np.zeros((1, 1), np.uint64))

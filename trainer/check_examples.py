@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from contracts.arrays import F32
-from contracts.columns import Ragged, Side
+from contracts.bags import Keys
+from contracts.columns import Side
 from contracts.errors import BadRecord
 from contracts.examples import Examples, deserialize_examples
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
@@ -36,13 +37,13 @@ def _check(examples: Examples) -> None:
         raise BadRecord("malformed", "Examples: an event time before 1970")
 
 
-def _check_side(bags: Mapping[str, Ragged], vectors: Mapping[str, F32], side: Side) -> None:
+def _check_side(bags: Mapping[str, Keys], vectors: Mapping[str, F32], side: Side) -> None:
     if set(bags) != set(side.splits):
         raise BadRecord("malformed", "Examples: the splits are not those of the feature set")
-    valued = {split: bag.values for split, bag in bags.items() if bag.values is not None}
-    if set(valued) != set(side.valued):
+    weighted = {split: bag.weights for split, bag in bags.items() if bag.weights is not None}
+    if set(weighted) != set(side.weighted):
         raise BadRecord("malformed", "Examples: the splits with values are not those of the feature set")
     if {name: of.shape[1] for name, of in vectors.items()} != dict(side.vectors):
         raise BadRecord("malformed", "Examples: the vectors are not those of the feature set")
-    if not all(np.isfinite(array).all() for array in (*valued.values(), *vectors.values())):
+    if not all(np.isfinite(array).all() for array in (*weighted.values(), *vectors.values())):
         raise BadRecord("malformed", "Examples: values and vectors must be finite")

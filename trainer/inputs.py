@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from contracts.arrays import F32, I32
+from contracts.bags import Bags, Rows
 from featurestore.encoding.encode import ModelInputs
-from model.kernels.bags import Bags
 from model.vectors import side_by_side
 
 
@@ -16,8 +16,8 @@ class Slice:
     """Some candidates and the viewers they need. `bags` by split; `bin_bags`: "viewer_bins" and "candidate_bins"."""
 
     viewer_row: I32  # [candidates], among the viewers of the slice
-    bags: dict[str, Bags]
-    bin_bags: dict[str, Bags]
+    bags: dict[str, Rows]
+    bin_bags: dict[str, Rows]
     viewer_vectors: F32  # [viewers, width of all]
     candidate_vectors: F32  # [candidates, width of all]
 
@@ -34,8 +34,8 @@ def slices(inputs: ModelInputs, most: int) -> Iterator[tuple[Slice, int, int]]:
 def _cut(inputs: ModelInputs, begin: int, end: int) -> Slice:
     viewers = inputs.viewer_row[begin:end]
     first, last = int(viewers.min()), int(viewers.max()) + 1
-    bags = {split: Bags.of(slots).cut(first, last) for split, slots in inputs.viewer_slots.items()}
-    bags |= {split: Bags.of(slots).cut(begin, end) for split, slots in inputs.candidate_slots.items()}
+    bags = {split: slots.slice(first, last) for split, slots in inputs.viewer_slots.items()}
+    bags |= {split: slots.slice(begin, end) for split, slots in inputs.candidate_slots.items()}
     return Slice(
         viewer_row=viewers - np.int32(first),
         bags=bags,

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from contracts.arrays import F32, I64, U8, U16
+from contracts.bags import Rows
 from contracts.columns import FeatureColumns
 from contracts.errors import ChainBroken
 from contracts.examples import Examples, engaged
@@ -27,7 +28,6 @@ from featurestore.encoding.encode import BIN_ROWS, ModelInputs, encode
 from featurestore.features import CANDIDATE_SPLITS, NUMBER
 from model.config import ModelConfig
 from model.fresh import BIN_DOMAIN, RARE_DOMAIN, fresh_region, fresh_rows
-from model.kernels.bags import Bags
 from model.network import Pooled, RankingModel
 from trainer.adam import Adam
 from trainer.bin_rows import row_mixtures, same_edges
@@ -233,12 +233,12 @@ class _Leaf:
     """One split's pooled bags, where autograd ends and the tables' own update begins."""
 
     table: Table
-    bags: Bags
+    bags: Rows
     pooled: Tensor
     first_order: Tensor
 
     @staticmethod
-    def pool(table: Table, bags: Bags) -> "_Leaf":
+    def pool(table: Table, bags: Rows) -> "_Leaf":
         pooled, first_order = table.pool(bags)
         return _Leaf(table, bags, _tensor(pooled).requires_grad_(), _tensor(first_order).requires_grad_())
 

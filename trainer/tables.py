@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F32, F64, I32
+from contracts.bags import Rows
 from model.kernels import adagrad, bags
-from model.kernels.bags import Bags
 
 # What the second moments start from: how much evidence a row's first step needs to be a full one. Gradients are sums
 # over the batch. First-order weights see |p - y| itself, so one odd example must not move them by a whole step;
@@ -22,7 +22,7 @@ EMBEDDING_MOMENT = 1e-3
 class BagGradient:
     """The gradient at one split's pooled bags: pooled float32[n, dim], first_order float32[n]."""
 
-    bags: Bags
+    bags: Rows
     pooled: F32
     first_order: F32
 
@@ -51,21 +51,20 @@ class Table:
             linear_moment=np.full(rows, LINEAR_MOMENT, np.float32),
         )
 
-    def pool(self, bag: Bags) -> tuple[F32, F32]:
+    def pool(self, bag: Rows) -> tuple[F32, F32]:
         """(pooled float32[n, dim], first_order float32[n])."""
-        pooled, first_order = bags.pool(bag, self.embedding, self.linear)
-        return pooled, first_order
+        return bags.pool(bag, self.embedding, self.linear)
 
     def learn(self, gradients: Sequence[BagGradient], rate: float) -> None:
         """One Adagrad step of the rows in these bags; all other rows keep their bits."""
-        capacity = min(sum(len(gradient.bags.rows) for gradient in gradients), len(self.linear))
+        capacity = min(sum(len(gradient.bags.ids) for gradient in gradients), len(self.linear))
         touched = np.empty(capacity, np.int32)
         buffer = np.empty((capacity, self.embedding.shape[1]), np.float32)
         buffer_linear = np.empty(capacity, np.float32)
         count = 0
         for gradient in gradients:
             count = bags.scatter(
-                *gradient.bags, gradient.pooled, gradient.first_order,
+                gradient.bags, gradient.pooled, gradient.first_order,
                 self._place, touched, count, buffer, buffer_linear,
             )  # fmt: skip
         adagrad.update(

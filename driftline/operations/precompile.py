@@ -12,9 +12,10 @@ from time import perf_counter
 import numpy as np
 
 from contracts.arrays import U64
+from contracts.bags import Bags, Keys
 from contracts.codec import Codec, serialize
 from contracts.columnar import BinCounts, VocabCounts, VocabDelta
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import FeatureColumns
 from contracts.examples import PROVENANCES, Examples, deserialize_examples, serialize_examples
 from contracts.records import ACTIONS, Action, BinsVersion, Provenance, Tweet
 from contracts.settings import BinSettings, Settings, TrainerSettings, VocabSettings
@@ -108,9 +109,9 @@ def _examples(keys: U64, at_ms: int) -> Examples:
         features=FeatureColumns(
             viewer_row=places.astype(np.int32),
             viewer_dense=np.ones((EXAMPLES, len(VIEWER_DENSE)), np.float32),
-            viewer_keys={split: _bags(keys, split in VIEWER_SIDE.valued) for split in VIEWER_SIDE.splits},
+            viewer_keys={split: _bags(keys, split in VIEWER_SIDE.weighted) for split in VIEWER_SIDE.splits},
             candidate_dense=np.ones((EXAMPLES, len(CANDIDATE_DENSE)), np.float32),
-            candidate_keys={split: _bags(keys, split in CANDIDATE_SIDE.valued) for split in CANDIDATE_SIDE.splits},
+            candidate_keys={split: _bags(keys, split in CANDIDATE_SIDE.weighted) for split in CANDIDATE_SIDE.splits},
             viewer_vectors=VIEWER_SIDE.zero_vectors(EXAMPLES),
             candidate_vectors=CANDIDATE_SIDE.zero_vectors(EXAMPLES),
         ),
@@ -130,9 +131,8 @@ def _examples(keys: U64, at_ms: int) -> Examples:
     )
 
 
-def _bags(keys: U64, valued: bool) -> Ragged:
-    ones = np.ones(EXAMPLES, np.int64)
-    return Ragged.from_lengths(ones, keys[:EXAMPLES], ones.astype(np.float32) if valued else None)
+def _bags(keys: U64, weighted: bool) -> Keys:
+    return Bags(np.arange(EXAMPLES + 1), keys[:EXAMPLES], np.ones(EXAMPLES, np.float32) if weighted else None)
 
 
 def _small_settings(folder: str) -> Settings:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from contracts.arrays import F32, I32, I64
+from contracts.arrays import F32, I32
+from contracts.bags import Bags, Rows
 from contracts.columns import FeatureColumns, Side
 from featurestore.bins.replica import BIN_ROWS, BinsView
 from featurestore.features import CANDIDATE_SIDE, CANDIDATE_SPLITS, VIEWER_SIDE, VIEWER_SPLITS
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from vocab.replica.vocabulary import VocabularyView
 
 
-__all__ = ["BIN_ROWS", "REGIONS", "ModelInputs", "Slots", "encode"]
+__all__ = ["BIN_ROWS", "REGIONS", "ModelInputs", "encode"]
 
 
 # Where the rare keys of a split share rows: `layout.REGION_OF` the namespaces that it may hold.
@@ -36,17 +37,7 @@ REGIONS = {
 _REGIONS = read_only(np.array([REGIONS[split] for split in (*VIEWER_SPLITS, *CANDIDATE_SPLITS)], np.uint8))
 
 
-# What `encode` returns is not frozen, as it might be: an example would take a microsecond longer, of some 17.
-@dataclass(slots=True)
-class Slots:
-    """n bags of slots: bag i is `slots[offsets[i]:offsets[i+1]]`. offsets: int64[n+1]. slots: int32[offsets[-1]].
-    values: float32[offsets[-1]], what each counts for; None where every slot counts 1."""
-
-    offsets: I64
-    slots: I32
-    values: F32 | None = None
-
-
+# Not frozen, nor are its bags: an example would take a microsecond longer, of some 17.
 @dataclass(slots=True)
 class ModelInputs:
     """What the model takes of n candidates of m viewers.
@@ -59,8 +50,8 @@ class ModelInputs:
     viewer_row: I32
     viewer_bins: I32
     candidate_bins: I32
-    viewer_slots: Mapping[str, Slots]
-    candidate_slots: Mapping[str, Slots]
+    viewer_slots: Mapping[str, Rows]
+    candidate_slots: Mapping[str, Rows]
     viewer_vectors: Mapping[str, F32]
     candidate_vectors: Mapping[str, F32]
 
@@ -75,12 +66,12 @@ def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsVie
     """
     bags = [features.viewer_keys[split] for split in VIEWER_SPLITS]
     bags += [features.candidate_keys[split] for split in CANDIDATE_SPLITS]
-    keys = [bag.keys for bag in bags]
+    keys = [bag.ids for bag in bags]
     ends = list(accumulate(map(len, keys)))
     slots = vocabulary.lookup(np.concatenate(keys), _REGIONS, np.array(ends))
     found, begin = [], 0
     for bag, end in zip(bags, ends, strict=True):
-        found.append(Slots(bag.offsets, slots[begin:end], bag.values))
+        found.append(Bags(bag.offsets, slots[begin:end], bag.weights))
         begin = end
     return ModelInputs(
         viewer_row=features.viewer_row,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from contracts.arrays import F32, I32
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags, Keys, Rows
+from contracts.columns import MISSING, FeatureColumns
 from featurestore.bins.edge_table import (
     BIN_STRIDE,
     INFINITY_BIN,
@@ -18,7 +19,7 @@ from featurestore.bins.edge_table import (
     ZERO_BIN,
 )
 from featurestore.bins.replica import BinsView
-from featurestore.encoding.encode import REGIONS, ModelInputs, Slots
+from featurestore.encoding.encode import REGIONS, ModelInputs
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, NUMBER, VIEWER_DENSE, VIEWER_SIDE, Continuous
 from vocab.slot_layout import Region
 
@@ -62,12 +63,12 @@ def _rows(values: F32, features: tuple[Continuous, ...], bins: BinsView) -> I32:
     return rows
 
 
-def _slots(keys: Mapping[str, Ragged], vocabulary: "VocabularyView") -> dict[str, Slots]:
+def _slots(keys: Mapping[str, Keys], vocabulary: "VocabularyView") -> dict[str, Rows]:
     return {
-        split: Slots(
+        split: Bags(
             bags.offsets,
-            np.array([_slot(key, REGIONS[split], vocabulary) for key in bags.keys], np.int32),
-            bags.values,
+            np.array([_slot(key, REGIONS[split], vocabulary) for key in bags.ids], np.int32),
+            bags.weights,
         )
         for split, bags in keys.items()
     }

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F32, F64, I64, U64, Bools, Records
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags, Keys
+from contracts.columns import MISSING, FeatureColumns
 from featurestore.features import (
     CANDIDATE_DENSE,
     HISTORY,
@@ -54,9 +55,7 @@ def columns_of(found: Found, pane_ms: int) -> FeatureColumns:
     """The features of n candidates, exactly as declared in `featurestore/features.py`, but for those that a
     vocabulary decides."""
     past, past_known = _history_rows(found)
-    viewer_keys = Ragged.from_lengths(
-        np.ones(len(found.viewer_ids), np.int64), keys_of_ids(Namespace.VIEWER, found.viewer_ids)
-    )
+    viewer_keys = Bags.of_matrix(keys_of_ids(Namespace.VIEWER, found.viewer_ids)[:, None])
     return FeatureColumns(
         viewer_row=found.viewer_row.astype(np.int32),
         viewer_dense=_viewer_dense(found),
@@ -77,11 +76,11 @@ def _history_rows(found: Found) -> tuple[I64, Bools]:
     return row, (ids[row] == found.histories["tweets"]) & (found.histories["at_ms"] > 0)
 
 
-def _history_keys(found: Found, past: I64, known: Bools) -> Ragged:
+def _history_keys(found: Found, past: I64, known: Bools) -> Keys:
     """Authors and hashtags of the engaged tweets: tweet after tweet, newest first, the author before its tags."""
     tweets = found.past_tweets
     if not len(tweets):
-        return Ragged.from_lengths(
+        return Bags.from_lengths(
             np.zeros(len(found.viewer_ids), np.int64), np.empty(0, np.uint64), np.empty(0, np.float32)
         )
     authors, tags, tag_kept = _author_keys(tweets), *_hashtags(tweets)
@@ -89,7 +88,7 @@ def _history_keys(found: Found, past: I64, known: Bools) -> Ragged:
     has_author = tweets["lengths"][:, _AUTHOR] > 0
     kept = np.concatenate([has_author[:, None], tag_kept], axis=1)[past] & known[:, :, None]
     values = np.broadcast_to(_still_counts(found)[:, :, None], kept.shape)
-    return Ragged.from_lengths(kept.sum(axis=(1, 2)), keys[kept], values[kept])
+    return Bags.from_lengths(kept.sum(axis=(1, 2)), keys[kept], values[kept])
 
 
 def _still_counts(found: Found) -> F32:
@@ -118,7 +117,7 @@ def _hashtags(tweets: Records) -> tuple[U64, Bools]:
     return np.take_along_axis(tweets["keys"], column, axis=1), place < tweets["hashtags"][:, None]
 
 
-def _split_keys(tweets: Records) -> dict[str, Ragged]:
+def _split_keys(tweets: Records) -> dict[str, Keys]:
     lengths = tweets["lengths"].astype(np.int64)
     begins = np.cumsum(lengths, axis=1) - lengths
     place = np.arange(TWEET_KEYS)
@@ -126,7 +125,7 @@ def _split_keys(tweets: Records) -> dict[str, Ragged]:
     for i, split in enumerate(TWEET_SPLITS):
         begin = begins[:, i, None]
         inside = (place >= begin) & (place < begin + lengths[:, i, None])
-        bags[split] = Ragged.from_lengths(lengths[:, i], tweets["keys"][inside].astype(np.uint64))
+        bags[split] = Bags.from_lengths(lengths[:, i], tweets["keys"][inside].astype(np.uint64))
     return bags
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from contracts.arrays import I64, U32, U64, Records
-from contracts.columns import Ragged
+from contracts.bags import Bags, Keys
 from featurestore.features import SERVED_KEYS, SUBWORDS
 from featurestore.store.grouping import place_in_group
 from featurestore.store.redis_layout import WORD_SUBWORDS, WORDS_WITH_SUBWORDS, tweet_subwords
@@ -54,7 +54,7 @@ class TweetWords:
             row=row,
         )
 
-    def unadmitted(self, vocabulary: "VocabularyView | None") -> Ragged:
+    def unadmitted(self, vocabulary: "VocabularyView | None") -> Keys:
         """n bags: the n-grams of the words without a slot in `vocabulary`; of all words where there is none.
 
         First the first n-gram of each such word, in order of words, then the second of each, and so on, while there
@@ -71,7 +71,7 @@ class TweetWords:
         tweet, rank = np.divmod(packed >> 32, WORD_SUBWORDS)
         served = place_in_group(tweet) < self.room[tweet]
         found = self.subwords[words[packed & 0xFFFFFFFF], rank][served]
-        bags = Ragged.from_lengths(np.bincount(tweet[served], minlength=tweets), found.astype(np.uint64) << _UPPER)
+        bags = Bags.from_lengths(np.bincount(tweet[served], minlength=tweets), found.astype(np.uint64) << _UPPER)
         return bags.take(self.row)
 
 
@@ -86,7 +86,7 @@ def subwords_of(tweets: Records, batch: "TokenBatch") -> U32:
     found = np.zeros((len(keys), WORD_SUBWORDS), np.uint32)
     column = np.arange(WORD_SUBWORDS)
     kept = column < bags.lengths[:, None]
-    found[kept] = bags.keys[(bags.offsets[:-1, None] + column)[kept]] >> _UPPER
+    found[kept] = bags.ids[(bags.offsets[:-1, None] + column)[kept]] >> _UPPER
     return found[which]
 
 

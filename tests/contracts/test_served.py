@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.bags import Bags
 from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
-from contracts.columns import FeatureColumns, Ragged, Side
+from contracts.columns import FeatureColumns, Side
 from contracts.errors import BadRecord
 from contracts.records import Provenance
 from contracts.served import (
@@ -46,35 +47,35 @@ def served(features: FeatureColumns) -> CandidatesServed:
     )  # fmt: skip
 
 
-PACKED = Side(splits=("b", "a", "c"), valued=("a", "b"))
+PACKED = Side(splits=("b", "a", "c"), weighted=("a", "b"))
 
 
 @unhurried
 @given(st.integers(0, 4).flatmap(lambda n: st.fixed_dictionaries({
-    "a": bags(n, valued=True), "b": bags(n, valued=True), "c": bags(n, valued=False)
+    "a": bags(n, weighted=True), "b": bags(n, weighted=True), "c": bags(n, weighted=False)
 })))  # fmt: skip
 def test_bags_packed_by_row_unpack_by_split(by_split):
     packed = pack_bags(by_split, PACKED)
     assert len(packed.values) == count_values(packed.lengths, PACKED)
     found = unpack_bags(packed, PACKED)
     assert list(found) == ["b", "a", "c"]
-    for split, ragged in found.items():
-        assert_same_bags(ragged, by_split[split])
+    for split, unpacked in found.items():
+        assert_same_bags(unpacked, by_split[split])
     plain = unpack_bags(pack_bags(by_split, Side(PACKED.splits)), Side(PACKED.splits))
-    assert all(ragged.values is None for ragged in plain.values())
+    assert all(unpacked.weights is None for unpacked in plain.values())
 
 
 def test_a_split_with_values_that_were_not_written_out_comes_back_with_ones():
-    bag = Ragged.from_lengths(np.array([2]), np.arange(2, dtype=np.uint64))
-    side = Side(("a",), valued=("a",))
-    assert unpack_bags(pack_bags({"a": bag}, side), side)["a"].values.tolist() == [1.0, 1.0]
+    bag = Bags.from_lengths(np.array([2]), np.arange(2, dtype=np.uint64))
+    side = Side(("a",), weighted=("a",))
+    assert unpack_bags(pack_bags({"a": bag}, side), side)["a"].weights.tolist() == [1.0, 1.0]
 
 
 def test_the_longest_bag_that_travels_has_255_keys():
-    longest, side = Ragged.from_lengths(np.array([255, 0]), np.arange(255, dtype=np.uint64)), Side(("a",))
+    longest, side = Bags.from_lengths(np.array([255, 0]), np.arange(255, dtype=np.uint64)), Side(("a",))
     assert_same_bags(unpack_bags(pack_bags({"a": longest}, side), side)["a"], longest)
     with pytest.raises(ValueError, match="256 keys is past the 255"):
-        pack_bags({"a": Ragged.from_lengths(np.array([256]), np.arange(256, dtype=np.uint64))}, side)
+        pack_bags({"a": Bags.from_lengths(np.array([256]), np.arange(256, dtype=np.uint64))}, side)
 
 
 def test_bags_that_are_not_whole_rows_or_lack_values_are_refused():

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags
+from contracts.columns import MISSING, FeatureColumns
 from featurestore.bins import reference as bin_reference
 from featurestore.bins.counter import BinCounter
 from featurestore.bins.edges import equal_mass_edges
@@ -69,13 +70,8 @@ def test_any_split_order_and_merge_gives_the_same_counts_and_edges(stream, seed)
 
 
 def _features(random: np.random.Generator, viewers: int, candidates: int) -> FeatureColumns:
-    bags = {
-        split: Ragged.from_lengths(np.zeros(viewers, np.int64), np.empty(0, np.uint64)) for split in VIEWER_SPLITS
-    }
-    of = {
-        split: Ragged.from_lengths(np.zeros(candidates, np.int64), np.empty(0, np.uint64))
-        for split in CANDIDATE_SPLITS
-    }
+    bags = {split: Bags.empty(viewers, np.uint64) for split in VIEWER_SPLITS}
+    of = {split: Bags.empty(candidates, np.uint64) for split in CANDIDATE_SPLITS}
     return FeatureColumns(
         viewer_row=np.sort(random.integers(0, viewers, candidates)).astype(np.int32),
         viewer_dense=random.integers(0, 3, (viewers, len(VIEWER_DENSE))).astype(np.float32),

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import encode as benchmark
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags
+from contracts.columns import MISSING, FeatureColumns
 from contracts.settings import VocabSettings
 from featurestore.bins.edge_table import BIN_STRIDE, MISSING_BIN
 from featurestore.bins.replica import BIN_ROWS, BinsView
@@ -43,13 +44,13 @@ VOCABULARY = VocabularyView(
 
 
 @st.composite
-def bags(draw, rows, valued=False):
+def bags(draw, rows, weighted=False):
     lengths = draw(st.lists(st.integers(0, 4), min_size=rows, max_size=rows))
     keys = st.sampled_from(ADMITTED.tolist()) | st.integers(0, 2**64 - 1)
     drawn = draw(st.lists(keys, min_size=sum(lengths), max_size=sum(lengths)))
     values = draw(st.lists(st.floats(-2, 2, width=32), min_size=sum(lengths), max_size=sum(lengths)))
-    return Ragged.from_lengths(
-        np.array(lengths, np.int64), np.array(drawn, np.uint64), np.array(values, np.float32) if valued else None
+    return Bags.from_lengths(
+        np.array(lengths, np.int64), np.array(drawn, np.uint64), np.array(values, np.float32) if weighted else None
     )
 
 
@@ -71,9 +72,9 @@ def columns(draw):
     return FeatureColumns(
         viewer_row=rng.integers(0, max(m, 1), n).astype(np.int32),
         viewer_dense=dense(m, len(VIEWER_DENSE)),
-        viewer_keys={split: draw(bags(m, split in VIEWER_SIDE.valued)) for split in VIEWER_SPLITS},
+        viewer_keys={split: draw(bags(m, split in VIEWER_SIDE.weighted)) for split in VIEWER_SPLITS},
         candidate_dense=dense(n, len(CANDIDATE_DENSE)),
-        candidate_keys={split: draw(bags(n, split in CANDIDATE_SIDE.valued)) for split in CANDIDATE_SPLITS},
+        candidate_keys={split: draw(bags(n, split in CANDIDATE_SIDE.weighted)) for split in CANDIDATE_SPLITS},
         viewer_vectors={name: dense(m, width) for name, width in VIEWER_SIDE.vectors},
         candidate_vectors={name: dense(n, width) for name, width in CANDIDATE_SIDE.vectors},
     )
@@ -93,10 +94,10 @@ def assert_same(one, other):
     for name in ("viewer_slots", "candidate_slots"):
         assert list(getattr(one, name)) == list(getattr(other, name))
         for split, slots in getattr(one, name).items():
-            assert slots.slots.dtype == np.int32
+            assert slots.ids.dtype == np.int32
             assert slots.offsets.tolist() == getattr(other, name)[split].offsets.tolist()
-            assert slots.slots.tolist() == getattr(other, name)[split].slots.tolist()
-            assert_same_values(slots.values, getattr(other, name)[split].values)
+            assert slots.ids.tolist() == getattr(other, name)[split].ids.tolist()
+            assert_same_values(slots.weights, getattr(other, name)[split].weights)
     for name in ("viewer_vectors", "candidate_vectors"):
         assert list(getattr(one, name)) == list(getattr(other, name))
         for vector, values in getattr(one, name).items():
@@ -120,7 +121,7 @@ def test_the_fast_encoding_agrees_with_the_reference(features, bins):
     for rows in (fast.viewer_bins, fast.candidate_bins):
         assert ((rows >= 0) & (rows < BIN_ROWS)).all()
     for slots in (*fast.viewer_slots.values(), *fast.candidate_slots.values()):
-        assert ((slots.slots >= 0) & (slots.slots < VOCABULARY.num_slots)).all()
+        assert ((slots.ids >= 0) & (slots.ids < VOCABULARY.num_slots)).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -154,9 +155,9 @@ def test_parts_encoded_together_are_the_parts_encoded_alone(parts, bins):
         assert (getattr(whole, name) == np.concatenate([getattr(part, name) for part in alone])).all()
     for name in ("viewer_slots", "candidate_slots"):
         for split, slots in getattr(whole, name).items():
-            assert slots.slots.tolist() == [s for part in alone for s in getattr(part, name)[split].slots.tolist()]
-            parts_of = [getattr(part, name)[split].values for part in alone]
-            assert_same_values(slots.values, None if parts_of[0] is None else np.concatenate(parts_of))
+            assert slots.ids.tolist() == [s for part in alone for s in getattr(part, name)[split].ids.tolist()]
+            parts_of = [getattr(part, name)[split].weights for part in alone]
+            assert_same_values(slots.weights, None if parts_of[0] is None else np.concatenate(parts_of))
     for name in ("viewer_vectors", "candidate_vectors"):
         for vector, values in getattr(whole, name).items():
             assert_same_values(values, np.concatenate([getattr(part, name)[vector] for part in alone]))
@@ -164,7 +165,7 @@ def test_parts_encoded_together_are_the_parts_encoded_alone(parts, bins):
 
 def _columns(**changed):
     """One viewer, two candidates; nothing known but what is `changed`."""
-    empty = Ragged.from_lengths(np.zeros(2, np.int64), np.empty(0, np.uint64))
+    empty = Bags.empty(2, np.uint64)
     given = {
         "viewer_row": np.zeros(2, np.int32),
         "viewer_dense": np.full((1, len(VIEWER_DENSE)), MISSING),
@@ -182,18 +183,18 @@ def test_nothing_known_is_empty_bags_and_the_bin_of_what_is_missing():
     rows = np.concatenate([inputs.viewer_bins[0], inputs.candidate_bins[1]])
     assert rows.tolist() == [number * BIN_STRIDE + MISSING_BIN for number in range(len(CONTINUOUS))]
     for slots in (*inputs.viewer_slots.values(), *inputs.candidate_slots.values()):
-        assert not len(slots.slots)
+        assert not len(slots.ids)
     assert [len(slots.offsets) - 1 for slots in inputs.candidate_slots.values()] == [2] * len(CANDIDATE_SPLITS)
 
 
 def test_a_history_keeps_its_order_and_its_repeats():
     newest_first = np.array([3, 1, 3, 2, 2**64 - 1, 1], np.uint64)
     values = np.array([1, 0.5, 0.5, 0.25, 0.25, 0.125], np.float32)
-    of_viewer = Ragged.from_lengths(np.array([6]), newest_first, values)
+    of_viewer = Bags.from_lengths(np.array([6]), newest_first, values)
     features = _columns(viewer_keys={"viewer": of_viewer.take(np.array([0])), "history": of_viewer})
     history = encode(features, VOCABULARY, BinsView.empty()).viewer_slots["history"]
-    assert history.slots.tolist() == OWN_SLOTS[[3, 1, 3, 2, 6, 1]].tolist()
-    assert history.values.tolist() == values.tolist()
+    assert history.ids.tolist() == OWN_SLOTS[[3, 1, 3, 2, 6, 1]].tolist()
+    assert history.weights.tolist() == values.tolist()
 
 
 def test_vectors_go_on_as_they_are_and_those_that_are_not_declared_do_not():
@@ -223,17 +224,17 @@ def test_long_bags_hold_the_slots_of_their_keys_and_the_shared_rows_of_their_reg
     )  # fmt: skip
     slot_of = dict(zip(keys[admitted].tolist(), slots.tolist(), strict=True))
     held = {split: rng.choice(keys, length) for split, length in (("viewer", 33), ("history", 1_000))}
-    bags = {split: Ragged.from_lengths(np.array([len(keys)]), keys) for split, keys in held.items()}
+    bags = {split: Bags.from_lengths(np.array([len(keys)]), keys) for split, keys in held.items()}
     found = encode(_columns(viewer_keys=bags), vocabulary, BinsView.empty()).viewer_slots
     for split, keys in held.items():
         shared = layout.rare_slots_of(keys, np.full(len(keys), REGIONS[split], np.uint8)).tolist()
-        assert found[split].slots.tolist() == [slot_of.get(k, s) for k, s in zip(keys.tolist(), shared, strict=True)]
+        assert found[split].ids.tolist() == [slot_of.get(k, s) for k, s in zip(keys.tolist(), shared, strict=True)]
 
 
 @settings(max_examples=30, deadline=None)
 @given(columns(), views)
 def test_features_are_neither_changed_nor_need_to_be_writable(features, bins):
-    keys = [bag.keys for bag in (*features.viewer_keys.values(), *features.candidate_keys.values())]
+    keys = [bag.ids for bag in (*features.viewer_keys.values(), *features.candidate_keys.values())]
     vectors = [*features.viewer_vectors.values(), *features.candidate_vectors.values()]
     arrays = [features.viewer_dense, features.candidate_dense, *keys, *vectors]
     before = [array.tobytes() for array in arrays]
@@ -247,8 +248,8 @@ def test_features_are_neither_changed_nor_need_to_be_writable(features, bins):
 def assert_same_bag(alone, whole, row):
     """The one bag of `alone` is bag `row` of `whole`."""
     begin, end = whole.offsets[row], whole.offsets[row + 1]
-    assert alone.slots.tolist() == whole.slots[begin:end].tolist()
-    assert_same_values(alone.values, None if whole.values is None else whole.values[begin:end])
+    assert alone.ids.tolist() == whole.ids[begin:end].tolist()
+    assert_same_values(alone.weights, None if whole.weights is None else whole.weights[begin:end])
 
 
 def test_the_example_of_the_page_prints_what_it_says(capsys):

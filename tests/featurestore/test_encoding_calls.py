@@ -30,7 +30,6 @@ STEPS = {
     "lookup": {ENCODING, REFERENCE},
     "discretize": {ENCODING},
     "ModelInputs": {ENCODING, REFERENCE},
-    "Slots": {ENCODING, REFERENCE},
     "slots_into": {"vocab/replica/vocabulary_view.py"},
     "rows_into": {"featurestore/bins/edge_table.py"},
 }

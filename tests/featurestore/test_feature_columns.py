@@ -43,18 +43,18 @@ def test_an_engagement_fades_with_its_age_for_all_of_its_keys():
     assert history.lengths.tolist() == [0, 3 + 2 + 4]
     expected = [(AUTHOR + 2, 1), (TAG + 20, 1), (TAG + 21, 1), (AUTHOR + 1, 1 / 2), (TAG + 10, 1 / 2),
                 (AUTHOR + 3, 1 / 8), (TAG + 30, 1 / 8), (TAG + 31, 1 / 8), (TAG + 32, 1 / 8)]  # fmt: skip
-    assert list(zip(history.keys.tolist(), history.values.tolist(), strict=True)) == expected
+    assert list(zip(history.ids.tolist(), history.weights.tolist(), strict=True)) == expected
 
 
 def test_an_engagement_ahead_of_the_request_counts_as_one_of_now():
     history = columns_of(found([NOW], [[(0, NOW + DAY_MS), (1, NOW)]]), DAY_MS).viewer_keys["history"]
-    assert history.values.tolist() == [1, 1, 1]
+    assert history.weights.tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("known", [0, 4], ids=["nothing known", "no history"])
 def test_a_history_of_nothing_has_values_all_the_same(known):
     history = columns_of(found([NOW], [[(9, NOW)]], known), DAY_MS).viewer_keys["history"]
-    assert history.values.dtype == np.float32
+    assert history.weights.dtype == np.float32
     assert history.lengths.tolist() == [0]
 
 

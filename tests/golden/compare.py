@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from contracts.bags import Keys
 from contracts.codec import Record
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import FeatureColumns
 
 
 def assert_same_bits(one: np.ndarray, other: np.ndarray) -> None:
@@ -27,12 +28,12 @@ def assert_same_record(one: Record, other: Record) -> None:
             assert mine == theirs, field
 
 
-def assert_same_bags(one: Ragged, other: Ragged) -> None:
+def assert_same_bags(one: Keys, other: Keys) -> None:
     """Two rows of bags are the same."""
     assert_same_bits(one.offsets, other.offsets)
-    assert_same_bits(one.keys, other.keys)
-    assert (one.values is None) == (other.values is None)
-    assert_same_bits(one.values_or_ones(), other.values_or_ones())
+    assert_same_bits(one.ids, other.ids)
+    assert (one.weights is None) == (other.weights is None)
+    assert_same_bits(one.weights_or_ones(), other.weights_or_ones())
 
 
 def assert_same_features(one: FeatureColumns, other: FeatureColumns) -> None:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from contracts.bags import Bags
 from contracts.codec import Record
 from contracts.columnar import BinCounts, CandidatesServed, FeatureUpdates, VocabCounts, VocabDelta
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import FeatureColumns
 from contracts.examples import Examples
 from contracts.records import (
     Action,
@@ -134,11 +135,11 @@ EXAMPLES = Examples(
     features=FeatureColumns(
         viewer_row=np.array([0, 0, 1], np.int32),
         viewer_dense=np.array([[1.5, np.nan], [0, -np.inf]], np.float32),
-        viewer_keys={"viewer": Ragged.from_lengths(np.array([1, 2]), u64(1, 2**64 - 1, 3))},
+        viewer_keys={"viewer": Bags.from_lengths(np.array([1, 2]), u64(1, 2**64 - 1, 3))},
         candidate_dense=np.array([[1], [np.nan], [3]], np.float32),
         candidate_keys={
-            "text": Ragged.from_lengths(np.array([0, 2, 1]), u64(4, 5, 6), np.array([0.5, 1, -2], np.float32)),
-            "tags": Ragged.from_lengths(np.array([0, 0, 0]), u64()),
+            "text": Bags.from_lengths(np.array([0, 2, 1]), u64(4, 5, 6), np.array([0.5, 1, -2], np.float32)),
+            "tags": Bags.from_lengths(np.array([0, 0, 0]), u64()),
         },
         viewer_vectors={"clock": np.array([[0, 1], [1, 0]], np.float32)},
         candidate_vectors={"image": np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], np.float32)},

@@ -1,14 +1,16 @@
 """Every kernel against its reference, on odd shapes; both sides are different code."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.bags import Bags, Rows
 from model.kernels import adagrad, bags
 from model.kernels.adagrad import reference as adagrad_reference
-from model.kernels.bags import Bags
 from model.kernels.bags import reference as bags_reference
 
 ROWS = 50
@@ -18,10 +20,10 @@ def _table(random: np.random.Generator, dim: int) -> tuple[np.ndarray, np.ndarra
     return random.normal(size=(ROWS, dim)).astype(np.float32), random.normal(size=ROWS).astype(np.float32)
 
 
-def _bags(random: np.random.Generator, lengths: list[int], valued: bool) -> Bags:
+def _bags(random: np.random.Generator, lengths: list[int], weighted: bool) -> Rows:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = random.integers(0, ROWS, offsets[-1]).astype(np.int32)
-    return Bags(offsets, rows, random.normal(size=len(rows) if valued else 0).astype(np.float32))
+    return Bags(offsets, rows, random.normal(size=len(rows)).astype(np.float32) if weighted else None)
 
 
 def _gradients(random: np.random.Generator, n: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -36,9 +38,9 @@ class Scattered:
         self.touched, self.count = np.empty(ROWS, np.int32), 0
         self.buffer, self.buffer_linear = np.empty((ROWS, dim), np.float32), np.empty(ROWS, np.float32)
 
-    def add(self, of: Bags, gradient: np.ndarray, first_order: np.ndarray) -> None:
+    def add(self, of: Rows, gradient: np.ndarray, first_order: np.ndarray) -> None:
         self.count = bags.scatter(
-            *of, gradient, first_order, self.place, self.touched, self.count, self.buffer, self.buffer_linear
+            of, gradient, first_order, self.place, self.touched, self.count, self.buffer, self.buffer_linear
         )
 
     def bits(self) -> tuple[bytes, ...]:
@@ -52,9 +54,9 @@ seeds = st.integers(0, 100)
 
 @given(lengths, st.booleans(), dims, seeds)
 @settings(deadline=None)
-def test_pooling_agrees_with_its_reference(lengths: list[int], valued: bool, dim: int, seed: int) -> None:
+def test_pooling_agrees_with_its_reference(lengths: list[int], weighted: bool, dim: int, seed: int) -> None:
     random = np.random.default_rng(seed)
-    some, (table, linear) = _bags(random, lengths, valued), _table(random, dim)
+    some, (table, linear) = _bags(random, lengths, weighted), _table(random, dim)
     pooled, first_order = bags.pool(some, table, linear)
     expected, expected_first_order = bags_reference.pool(some, table, linear)
     np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-5)
@@ -64,12 +66,12 @@ def test_pooling_agrees_with_its_reference(lengths: list[int], valued: bool, dim
 @given(lengths, lengths, st.booleans(), st.booleans(), dims, seeds)
 @settings(deadline=None)
 def test_gradients_of_several_splits_add_up_as_in_the_reference(
-    first: list[int], second: list[int], first_valued: bool, second_valued: bool, dim: int, seed: int
+    first: list[int], second: list[int], first_weighted: bool, second_weighted: bool, dim: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
     found, expected, expected_linear = Scattered(dim), np.zeros((ROWS, dim)), np.zeros(ROWS)
-    for lengths, valued in ((first, first_valued), (second, second_valued)):
-        some, gradients = _bags(random, lengths, valued), _gradients(random, len(lengths), dim)
+    for lengths, weighted in ((first, first_weighted), (second, second_weighted)):
+        some, gradients = _bags(random, lengths, weighted), _gradients(random, len(lengths), dim)
         found.add(some, *gradients)
         table, linear = bags_reference.scatter(some, *gradients, ROWS)
         expected, expected_linear = expected + table, expected_linear + linear
@@ -85,10 +87,10 @@ def test_gradients_of_several_splits_add_up_as_in_the_reference(
 
 @given(lengths, st.booleans(), dims, seeds)
 @settings(deadline=None)
-def test_the_gradient_is_that_of_what_was_pooled(lengths: list[int], valued: bool, dim: int, seed: int) -> None:
+def test_the_gradient_is_that_of_what_was_pooled(lengths: list[int], weighted: bool, dim: int, seed: int) -> None:
     """Pooling is linear in the table, so along any other table its gradient is what that one pools to."""
     random = np.random.default_rng(seed)
-    some, (table, linear) = _bags(random, lengths, valued), _table(random, dim)
+    some, (table, linear) = _bags(random, lengths, weighted), _table(random, dim)
     gradient, first_order = _gradients(random, len(lengths), dim)
     along, along_linear = bags_reference.pool(some, table, linear)
     of_table, of_linear = bags_reference.scatter(some, gradient, first_order, ROWS)
@@ -98,12 +100,12 @@ def test_the_gradient_is_that_of_what_was_pooled(lengths: list[int], valued: boo
 
 def test_the_gradient_is_autograds() -> None:
     random = np.random.default_rng(2)
-    some, dim = _bags(random, [3, 0, 1, 9, 4], valued=True), 7
+    some, dim = _bags(random, [3, 0, 1, 9, 4], weighted=True), 7
     gradient, first_order = _gradients(random, 5, dim)
     table, linear = (torch.from_numpy(array).double().requires_grad_() for array in _table(random, dim))
     bag = torch.from_numpy(np.repeat(np.arange(5), np.diff(some.offsets)))
-    shares = torch.from_numpy(some.values) / torch.bincount(bag, minlength=5).double()[bag].sqrt()
-    rows = torch.from_numpy(some.rows.astype(np.int64))
+    shares = torch.from_numpy(some.weights) / torch.bincount(bag, minlength=5).double()[bag].sqrt()
+    rows = torch.from_numpy(some.ids.astype(np.int64))
     pooled = torch.zeros(5, dim).double().index_add(0, bag, shares[:, None] * table[rows])
     pooled_linear = torch.zeros(5).double().index_add(0, bag, shares * linear[rows])
     torch.autograd.backward([pooled, pooled_linear], [torch.from_numpy(gradient), torch.from_numpy(first_order)])
@@ -114,10 +116,10 @@ def test_the_gradient_is_autograds() -> None:
 
 @given(lengths, dims, seeds)
 @settings(deadline=None)
-def test_values_of_one_give_the_bits_of_no_values(lengths: list[int], dim: int, seed: int) -> None:
+def test_weights_of_one_give_the_bits_of_no_weights(lengths: list[int], dim: int, seed: int) -> None:
     random = np.random.default_rng(seed)
-    plain, (table, linear) = _bags(random, lengths, valued=False), _table(random, dim)
-    ones = plain._replace(values=np.ones(len(plain.rows), np.float32))
+    plain, (table, linear) = _bags(random, lengths, weighted=False), _table(random, dim)
+    ones = replace(plain, weights=plain.weights_or_ones())
     gradients = _gradients(random, len(lengths), dim)
     pooled, scattered = [], []
     for some in (plain, ones):
@@ -131,15 +133,15 @@ def test_values_of_one_give_the_bits_of_no_values(lengths: list[int], dim: int, 
 
 @given(lengths, st.booleans(), st.integers(0, 12), seeds)
 @settings(deadline=None)
-def test_cut_anywhere_bags_give_the_same_bits(lengths: list[int], valued: bool, at: int, seed: int) -> None:
+def test_cut_anywhere_bags_give_the_same_bits(lengths: list[int], weighted: bool, at: int, seed: int) -> None:
     random, dim, n, at = np.random.default_rng(seed), 7, len(lengths), min(at, len(lengths))
-    whole, (table, linear) = _bags(random, lengths, valued), _table(random, dim)
+    whole, (table, linear) = _bags(random, lengths, weighted), _table(random, dim)
     gradient, first_order = _gradients(random, n, dim)
     together, apart = Scattered(dim), Scattered(dim)
     together.add(whole, gradient, first_order)
     pooled = []
     for begin, end in ((0, at), (at, n)):
-        part = whole.cut(begin, end)
+        part = whole.slice(begin, end)
         pooled.append(bags.pool(part, table, linear))
         apart.add(part, gradient[begin:end], first_order[begin:end])
     assert together.bits() == apart.bits()

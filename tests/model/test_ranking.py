@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.bags import Bags, Rows
 from model.config import ModelConfig
-from model.kernels.bags import Bags
+from model.kernels.bags import as_arrays
 from model.kernels.bags import reference as bags_reference
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.kernels.ranking.reference import logits as reference_logits
@@ -18,9 +19,9 @@ OF_VIEWER, OF_CANDIDATE = ("viewer", "history"), ("text", "tags", "author", "sub
 
 
 class Inputs:
-    """Random ones. `valued`: the splits that have values; the others have none."""
+    """Random ones. `weighted`: the splits that have values; the others have none."""
 
-    def __init__(self, config: ModelConfig, valued: set[str], seed: int) -> None:
+    def __init__(self, config: ModelConfig, weighted: set[str], seed: int) -> None:
         random = np.random.default_rng(seed)
         self.viewer_row = random.integers(0, VIEWERS, CANDIDATES).astype(np.int32)
         self.viewer_bins = random.integers(0, BINS, (VIEWERS, 3)).astype(np.int32)
@@ -28,7 +29,7 @@ class Inputs:
         self.viewer_vectors = _normal(random, VIEWERS, config.viewer_vector_width)
         self.candidate_vectors = _normal(random, CANDIDATES, config.candidate_vector_width)
         self.bags = {
-            split: _bags(random, VIEWERS if split in OF_VIEWER else CANDIDATES, split in valued)
+            split: _bags(random, VIEWERS if split in OF_VIEWER else CANDIDATES, split in weighted)
             for split in (*OF_VIEWER, *OF_CANDIDATE)
         }
 
@@ -37,10 +38,10 @@ def _normal(random: np.random.Generator, *shape: int) -> np.ndarray:
     return random.normal(size=shape).astype(np.float32)
 
 
-def _bags(random: np.random.Generator, n: int, valued: bool) -> Bags:
+def _bags(random: np.random.Generator, n: int, weighted: bool) -> Rows:
     lengths = random.integers(0, 6, n)
     rows = random.integers(0, SLOTS, lengths.sum()).astype(np.int32)
-    return Bags(np.concatenate([[0], np.cumsum(lengths)]), rows, _normal(random, len(rows) if valued else 0))
+    return Bags(np.concatenate([[0], np.cumsum(lengths)]), rows, _normal(random, len(rows)) if weighted else None)
 
 
 def _arrays(config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
@@ -61,13 +62,19 @@ def _served(inputs: Inputs, weights: Weights, cut: int) -> np.ndarray:
     glue = np.empty((VIEWERS, len(w.viewer_layer)), np.float32)
     hidden, first_order = np.empty((VIEWERS, w.hidden1_bias.size), np.float32), np.empty(VIEWERS, np.float32)
     score_viewers(
-        inputs.viewer_bins, inputs.viewer_vectors, *(bags[split] for split in OF_VIEWER), w, glue, hidden, first_order
+        inputs.viewer_bins,
+        inputs.viewer_vectors,
+        *(as_arrays(bags[split]) for split in OF_VIEWER),
+        w,
+        glue,
+        hidden,
+        first_order,
     )
     logits, probabilities, no_knots = np.empty(CANDIDATES, np.float32), np.empty(CANDIDATES, np.float32), np.empty(0)
     for begin, end in ((0, cut), (cut, CANDIDATES)):
         score_candidates(
             begin, end, inputs.viewer_row, inputs.candidate_bins, inputs.candidate_vectors,
-            *(bags[split] for split in OF_CANDIDATE),
+            *(as_arrays(bags[split]) for split in OF_CANDIDATE),
             glue, hidden, first_order, w, no_knots, no_knots, logits, probabilities,
         )  # fmt: skip
     return logits
@@ -103,17 +110,19 @@ def _trained(inputs: Inputs, arrays: dict[str, np.ndarray], config: ModelConfig)
 
 @pytest.mark.parametrize("widths", [(0, 0), (4, 0), (0, 3), (5, 1)])
 @given(
-    valued=st.sets(st.sampled_from((*OF_VIEWER, *OF_CANDIDATE))),
+    weighted=st.sets(st.sampled_from((*OF_VIEWER, *OF_CANDIDATE))),
     seed=st.integers(0, 100),
     cut=st.integers(0, CANDIDATES),
 )
 @settings(deadline=None, max_examples=25)
-def test_serving_training_and_reference_agree(widths: tuple[int, int], valued: set[str], seed: int, cut: int) -> None:
+def test_serving_training_and_reference_agree(
+    widths: tuple[int, int], weighted: set[str], seed: int, cut: int
+) -> None:
     config = ModelConfig(
         num_slots=SLOTS, bin_rows=BINS, dim=6, bin_dim=3, hidden=(9, 4),
         viewer_vector_width=widths[0], candidate_vector_width=widths[1],
     )  # fmt: skip
-    inputs, arrays = Inputs(config, valued, seed), _arrays(config, seed)
+    inputs, arrays = Inputs(config, weighted, seed), _arrays(config, seed)
     weights = Weights.from_arrays(arrays, config)
     served = _served(inputs, weights, cut)
     exact = reference_logits(
@@ -123,8 +132,5 @@ def test_serving_training_and_reference_agree(widths: tuple[int, int], valued: s
     np.testing.assert_allclose(served, exact, rtol=2e-5, atol=2e-5)
     np.testing.assert_allclose(_trained(inputs, arrays, config), exact, rtol=2e-5, atol=2e-5)
     assert served.tobytes() == _served(inputs, weights, 0).tobytes()
-    inputs.bags = {
-        split: of if len(of.values) else of._replace(values=np.ones(len(of.rows), np.float32))
-        for split, of in inputs.bags.items()
-    }
+    inputs.bags = {split: Bags(of.offsets, of.ids, of.weights_or_ones()) for split, of in inputs.bags.items()}
     assert served.tobytes() == _served(inputs, weights, 0).tobytes()

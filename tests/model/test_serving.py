@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags
+from contracts.columns import MISSING, FeatureColumns
 from featurestore.encoding.encode import encode
 from featurestore.features import CANDIDATE_SIDE, VIEWER_SIDE
 from model.calibration import Calibrator
-from model.kernels.bags import Bags
 from model.kernels.ranking import Weights
 from model.kernels.ranking.reference import logits as reference_logits
 from model.serving import Predictor
@@ -81,8 +81,8 @@ def test_served_logits_are_what_training_predicts(learner: Learner, snapshot: Sn
     predictor = Predictor(snapshot)
     served = predictor.logits(features)
     np.testing.assert_allclose(served, learner.predict(inputs), rtol=1e-5, atol=1e-5)
-    bags = {name: Bags.of(slots) for name, slots in (inputs.viewer_slots | inputs.candidate_slots).items()}
-    assert len(bags["history"].values) == 50 * 3
+    bags = inputs.viewer_slots | inputs.candidate_slots
+    assert len(bags["history"].weights) == 50 * 3
     exact = reference_logits(
         inputs.viewer_row, inputs.viewer_bins, inputs.candidate_bins,
         side_by_side(inputs.viewer_vectors, 50), side_by_side(inputs.candidate_vectors, len(features)), bags,
@@ -140,9 +140,9 @@ def test_a_score_has_the_same_bits_alone_and_among_others(
 def test_read_only_and_empty_inputs_are_scored(predictor: Predictor, features: FeatureColumns) -> None:
     whole = predictor.score(features)
     for bags in (*features.viewer_keys.values(), *features.candidate_keys.values()):
-        bags.offsets.flags.writeable = bags.keys.flags.writeable = False
-        if bags.values is not None:
-            bags.values.flags.writeable = False
+        bags.offsets.flags.writeable = bags.ids.flags.writeable = False
+        if bags.weights is not None:
+            bags.weights.flags.writeable = False
     for vectors in features.viewer_vectors.values():
         vectors.flags.writeable = False
     assert predictor.score(features).tobytes() == whole.tobytes()
@@ -154,10 +154,10 @@ def test_a_candidate_without_any_key_gets_a_finite_score(predictor: Predictor, f
     bare = replace(
         bare,
         viewer_dense=np.full_like(bare.viewer_dense, MISSING),
-        viewer_keys=dict.fromkeys(bare.viewer_keys, Ragged.empty(1)),
+        viewer_keys=dict.fromkeys(bare.viewer_keys, Bags.empty(1, np.uint64)),
         viewer_vectors=VIEWER_SIDE.zero_vectors(1),
         candidate_dense=np.full_like(bare.candidate_dense, np.inf),
-        candidate_keys=dict.fromkeys(bare.candidate_keys, Ragged.empty(1)),
+        candidate_keys=dict.fromkeys(bare.candidate_keys, Bags.empty(1, np.uint64)),
         candidate_vectors=CANDIDATE_SIDE.zero_vectors(1),
     )
     (probability,) = predictor.score(bare)
@@ -170,9 +170,11 @@ def test_reasons_are_the_changes_of_the_log_odds(predictor: Predictor, features:
     logits = predictor.logits(features).astype(np.float64)
     without = {
         "author": replace(
-            features, candidate_keys={**features.candidate_keys, "author": Ragged.empty(len(features))}
+            features, candidate_keys={**features.candidate_keys, "author": Bags.empty(len(features), np.uint64)}
         ),
-        "history": replace(features, viewer_keys={**features.viewer_keys, "history": Ragged.empty(REQUESTS)}),
+        "history": replace(
+            features, viewer_keys={**features.viewer_keys, "history": Bags.empty(REQUESTS, np.uint64)}
+        ),
         "clock": replace(features, viewer_vectors=VIEWER_SIDE.zero_vectors(REQUESTS)),
     }
     changed = {name: (logits - predictor.logits(of))[rows].tolist() for name, of in without.items()}

@@ -191,7 +191,7 @@ def test_words_that_are_like_it_are_served_by_what_it_taught_its_ngrams(installa
     installation.until_admitted()
     _, features, rows = serve(installation.publish())
     inputs = encode_features(features, learner.vocabulary, learner.bins).candidate_slots["subwords"]
-    bag = inputs.slots[inputs.offsets[rows[2]] : inputs.offsets[rows[2] + 1]]
+    bag = inputs.ids[inputs.offsets[rows[2]] : inputs.offsets[rows[2] + 1]]
     assert len(shared)
     assert np.isin(shared, bag).all()
 

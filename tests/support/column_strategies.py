@@ -4,10 +4,11 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from contracts.columns import MISSING_BITS, FeatureColumns, Ragged, Side
+from contracts.bags import Bags
+from contracts.columns import MISSING_BITS, FeatureColumns, Side
 
-VIEWER = Side(splits=("viewer", "history"), valued=("history",), vectors=(("clock", 2),))
-CANDIDATE = Side(splits=("text", "tags", "author"), valued=("author", "text"), vectors=(("image", 3), ("sound", 1)))
+VIEWER = Side(splits=("viewer", "history"), weighted=("history",), vectors=(("clock", 2),))
+CANDIDATE = Side(splits=("text", "tags", "author"), weighted=("author", "text"), vectors=(("image", 3), ("sound", 1)))
 BITS = st.integers(0, 2**32 - 1) | st.sampled_from([int(MISSING_BITS), 0x7FC00000, 0xFFC00000, 0x7F800001])
 
 
@@ -17,18 +18,18 @@ def floats(shape):
 
 
 @st.composite
-def bags(draw, rows, longest=5, valued=None):
+def bags(draw, rows, longest=5, weighted=None):
     """`rows` bags, many of them empty; with values, without, or as it comes."""
     lengths = draw(arrays(np.int64, rows, elements=st.integers(0, longest)))
     keys = int(lengths.sum())
-    has_values = draw(st.booleans()) if valued is None else valued
-    return Ragged.from_lengths(lengths, draw(arrays(np.uint64, keys)), draw(floats(keys)) if has_values else None)
+    has_weights = draw(st.booleans()) if weighted is None else weighted
+    return Bags.from_lengths(lengths, draw(arrays(np.uint64, keys)), draw(floats(keys)) if has_weights else None)
 
 
 def side_columns(draw, side, rows):
     """(bags by split, vectors by name) of `rows` rows."""
     return (
-        {split: draw(bags(rows, valued=split in side.valued)) for split in side.splits},
+        {split: draw(bags(rows, weighted=split in side.weighted)) for split in side.splits},
         {name: draw(floats((rows, width))) for name, width in side.vectors},
     )
 

@@ -3,9 +3,10 @@
 import numpy as np
 import redis
 
+from contracts.bags import Bags
 from contracts.codec import Record, serialize
 from contracts.columnar import COUNTERS, VocabDelta
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import FeatureColumns
 from contracts.examples import Examples, serialize_examples
 from contracts.records import (
     TICK_KEY,
@@ -93,8 +94,8 @@ def model(version: int) -> ModelPublished:
 
 def examples(n: int = 3) -> Examples:
     ones = np.ones(n, np.int64)
-    bags = Ragged.from_lengths(np.zeros(n, np.int64), np.empty(0, np.uint64))
-    one_bag = Ragged.from_lengths(np.zeros(1, np.int64), np.empty(0, np.uint64))
+    bags = Bags.empty(n, np.uint64)
+    one_bag = Bags.empty(1, np.uint64)
     features = FeatureColumns(
         viewer_row=np.zeros(n, np.int32),
         viewer_dense=np.zeros((1, len(VIEWER_DENSE)), np.float32),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags, Keys
+from contracts.columns import MISSING, FeatureColumns
 from contracts.records import ModelPublished, Provenance, TimelineRequest, Tweet
 from contracts.settings import Settings
 from featurestore.bins.replica import BinsView
@@ -65,10 +66,10 @@ def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
     m, n = len(counts), sum(counts)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
-    def bags(rows: int, valued: bool = False) -> Ragged:
+    def bags(rows: int, weighted: bool = False) -> Keys:
         lengths = rng.integers(0, 6, rows)
         keys = rng.integers(1, 100, lengths.sum()).astype(np.uint64)
-        return Ragged.from_lengths(lengths, keys, rng.random(len(keys), np.float32) if valued else None)
+        return Bags.from_lengths(lengths, keys, rng.random(len(keys), np.float32) if weighted else None)
 
     def dense(rows: int, columns: int) -> np.ndarray:
         values = rng.lognormal(2, 2, (rows, columns)).astype(np.float32)
@@ -78,7 +79,7 @@ def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
     features = FeatureColumns(
         viewer_row=np.repeat(np.arange(m, dtype=np.int32), counts),
         viewer_dense=dense(m, len(VIEWER_DENSE)),
-        viewer_keys={split: bags(m, split in VIEWER_SIDE.valued) for split in VIEWER_SIDE.splits},
+        viewer_keys={split: bags(m, split in VIEWER_SIDE.weighted) for split in VIEWER_SIDE.splits},
         candidate_dense=dense(n, len(CANDIDATE_DENSE)),
         candidate_keys={split: bags(n) for split in TWEET_SPLITS},
         viewer_vectors={name: rng.normal(size=(m, width)).astype(np.float32) for name, width in VIEWER_SIDE.vectors},

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.bags import Bags, Keys
 from contracts.columnar import VocabDelta
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.columns import MISSING, FeatureColumns
 from contracts.examples import Examples
 from contracts.records import ACTIONS, Action, BinsVersion
 from contracts.settings import Settings, TimeSettings, TrainerSettings, VocabSettings
@@ -205,11 +206,11 @@ def entropy(truth: NDArray[np.float64]) -> float:
     return float(-(truth * np.log(truth) + (1 - truth) * np.log1p(-truth)).mean())
 
 
-def _bags(keys: NDArray[np.uint64], values: Sequence[float] | None = None) -> Ragged:
+def _bags(keys: NDArray[np.uint64], values: Sequence[float] | None = None) -> Keys:
     """A bag a row of `keys` [n, k]; values: [k], those of every bag."""
     lengths = np.full(len(keys), keys.shape[1])
     counts = None if values is None else np.tile(np.array(values, np.float32), len(keys))
-    return Ragged.from_lengths(lengths, np.ascontiguousarray(keys).reshape(-1), counts)
+    return Bags.from_lengths(lengths, np.ascontiguousarray(keys).reshape(-1), counts)
 
 
 def _clock(requests: int) -> NDArray[np.float32]:

@@ -153,8 +153,8 @@ async def test_features_of_candidates_are_what_was_written(redis, store):
     assert keys["history"][0].tolist() == [author, tag3, author, tag0]
     assert keys["history"][1].tolist() == []
     value = 1 / (1 + (NOW - recent) / 86_400_000)
-    assert keys["history"].values.tolist() == [pytest.approx(value)] * 4
-    assert read.features.candidate_keys["author"].keys.tolist() == [author, author, key_of(Namespace.AUTHOR, "11")]
+    assert keys["history"].weights.tolist() == [pytest.approx(value)] * 4
+    assert read.features.candidate_keys["author"].ids.tolist() == [author, author, key_of(Namespace.AUTHOR, "11")]
     assert read.features.candidate_keys["tags"][1].tolist() == [tag0]
 
 

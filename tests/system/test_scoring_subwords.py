@@ -6,9 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from contracts.bags import Bags, Keys
 from contracts.codec import Codec
 from contracts.columnar import CandidatesServed
-from contracts.columns import FeatureColumns, Ragged
+from contracts.columns import FeatureColumns
 from contracts.records import ACTIONS, Action, Provenance, Tweet
 from contracts.served import served_features
 from contracts.settings import Settings, VocabSettings
@@ -73,12 +74,12 @@ async def serve(settings, redis, model: Predictor | None) -> tuple[dict[int, int
     return {tweet: row for row, tweet in enumerate(served.tweet_ids.tolist())}, served
 
 
-def subwords_of(served: CandidatesServed) -> Ragged:
+def subwords_of(served: CandidatesServed) -> Keys:
     return served_features(served, VIEWER_SIDE, CANDIDATE_SIDE).candidate_keys["subwords"]
 
 
 def emptied(features: FeatureColumns) -> FeatureColumns:
-    none = {"subwords": Ragged.empty(len(features))}
+    none = {"subwords": Bags.empty(len(features), np.uint64)}
     return dataclasses.replace(features, candidate_keys={**features.candidate_keys, **none})
 
 
@@ -107,7 +108,7 @@ async def test_related_words_share_rows_and_others_none(settings, redis):
         served_features(served, VIEWER_SIDE, CANDIDATE_SIDE), model.vocabulary, BinsView.empty()
     ).candidate_slots["subwords"]
     one, related, other = (
-        set(inputs.slots[inputs.offsets[row[i]] : inputs.offsets[row[i] + 1]].tolist()) for i in (1, 2, 3)
+        set(inputs.ids[inputs.offsets[row[i]] : inputs.offsets[row[i] + 1]].tolist()) for i in (1, 2, 3)
     )
     assert one & related
     assert not one & other
@@ -127,9 +128,9 @@ async def test_the_trainer_learns_exactly_the_rows_of_what_was_served(settings, 
     labels = {place: Labelled(bits=liked) for place in range(len(TEXTS))}
     (closed,) = examples_of([(served, labels, served.at_ms)], 1.0)
     bags = closed.examples.features.candidate_keys["subwords"]
-    assert_same_bits(bags.keys, subwords_of(served).keys)
+    assert_same_bits(bags.ids, subwords_of(served).ids)
     learner = Learner(small(settings))
     before = learner.weights()["linear"].copy()
-    slots = encode(closed.examples.features, learner.vocabulary, learner.bins).candidate_slots["subwords"].slots
+    slots = encode(closed.examples.features, learner.vocabulary, learner.bins).candidate_slots["subwords"].ids
     learner.learn([closed.examples])
     assert (learner.weights()["linear"][slots] != before[slots]).all()

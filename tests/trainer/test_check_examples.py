@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from contracts.columns import Ragged
+from contracts.bags import Keys
 from contracts.errors import BadRecord
 from contracts.examples import Examples, serialize_examples
 from tests.support.trainer_world import World
@@ -73,13 +73,13 @@ def test_values_and_vectors_that_are_not_those_of_the_feature_set_are_malformed(
     features = examples.features
     history = features.viewer_keys["history"]
     clock = features.viewer_vectors["clock"]
-    ones = np.ones(len(history.keys), np.float32)
+    ones = np.ones(len(history.ids), np.float32)
     text = features.candidate_keys["text"]
-    valued = replace(text, values=np.ones(len(text.keys), np.float32))
+    weighted = replace(text, weights=np.ones(len(text.ids), np.float32))
     for changed, complaint in (
-        ({"viewer_keys": features.viewer_keys | {"history": replace(history, values=None)}}, "splits with values"),
-        ({"candidate_keys": features.candidate_keys | {"text": valued}}, "splits with values"),
-        ({"viewer_keys": features.viewer_keys | {"history": replace(history, values=ones * np.inf)}}, "finite"),
+        ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=None)}}, "splits with values"),
+        ({"candidate_keys": features.candidate_keys | {"text": weighted}}, "splits with values"),
+        ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=ones * np.inf)}}, "finite"),
         ({"viewer_vectors": {}}, "vectors are not"),
         ({"viewer_vectors": {"clock": clock[:, :3].copy()}}, "vectors are not"),
         ({"viewer_vectors": {"clock": clock * np.nan}}, "finite"),
@@ -99,7 +99,7 @@ def test_columns_of_another_type_are_malformed(examples: Examples, name: str) ->
 
 
 def test_keys_of_another_width_are_malformed(examples: Examples) -> None:
-    bags: Ragged = examples.features.candidate_keys["text"]
-    column = pa.ListArray.from_arrays(pa.array(bags.offsets.astype(np.int32)), pa.array(bags.keys.astype(np.float64)))
+    bags: Keys = examples.features.candidate_keys["text"]
+    column = pa.ListArray.from_arrays(pa.array(bags.offsets.astype(np.int32)), pa.array(bags.ids.astype(np.float64)))
     with pytest.raises(BadRecord):
         read_examples(_retyped(serialize_examples(examples), "candidate_keys.text", column))

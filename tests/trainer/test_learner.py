@@ -84,7 +84,7 @@ def test_only_touched_rows_change() -> None:
     examples, _ = world.examples(3)
     inputs = encode(examples.features, learner.vocabulary, learner.bins)
     touched = np.unique(
-        np.concatenate([bags.slots for bags in (*inputs.viewer_slots.values(), *inputs.candidate_slots.values())])
+        np.concatenate([bags.ids for bags in (*inputs.viewer_slots.values(), *inputs.candidate_slots.values())])
     )
     learner.learn([examples])
     after = {**learner.weights(), **learner.optimizer()}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags, Keys
+from contracts.columns import MISSING, FeatureColumns
 from contracts.examples import Examples, engaged
 from contracts.records import ACTIONS, Action
 from contracts.settings import Settings, TrainerSettings, VocabSettings
@@ -37,16 +38,16 @@ def _engaged(logit: NDArray[np.float64], random: np.random.Generator, features: 
     return examples_of(features, none, labels, positions=none.astype(np.uint16)), truth
 
 
-def _features(history: Ragged, clock: NDArray[np.float32], author: NDArray[np.integer]) -> FeatureColumns:
+def _features(history: Keys, clock: NDArray[np.float32], author: NDArray[np.integer]) -> FeatureColumns:
     """SHOWN candidates a request, of which nothing but the author is known."""
     n = len(author)
-    by = Ragged.from_lengths(np.ones(n, np.int64), keys_of_ids(Namespace.AUTHOR, author.astype(np.uint64)))
+    by = Bags.from_lengths(np.ones(n, np.int64), keys_of_ids(Namespace.AUTHOR, author.astype(np.uint64)))
     return FeatureColumns(
         viewer_row=np.repeat(np.arange(REQUESTS, dtype=np.int32), SHOWN),
         viewer_dense=np.full((REQUESTS, len(VIEWER_DENSE)), MISSING),
-        viewer_keys={"viewer": Ragged.empty(REQUESTS), "history": history},
+        viewer_keys={"viewer": Bags.empty(REQUESTS, np.uint64), "history": history},
         candidate_dense=np.full((n, len(CANDIDATE_DENSE)), MISSING),
-        candidate_keys={**dict.fromkeys(CANDIDATE_SIDE.splits, Ragged.empty(n)), "author": by},
+        candidate_keys={**dict.fromkeys(CANDIDATE_SIDE.splits, Bags.empty(n, np.uint64)), "author": by},
         viewer_vectors={"clock": clock},
         candidate_vectors=CANDIDATE_SIDE.zero_vectors(n),
     )
@@ -66,7 +67,7 @@ def faded(seed: int) -> Known:
     taste = (values[:, :, None] * topic[past]).sum(axis=1)
     logit = 2 * (np.repeat(taste, SHOWN, axis=0) * topic[author]).sum(axis=1)
     keys = keys_of_ids(Namespace.AUTHOR, past.reshape(-1).astype(np.uint64))
-    history = Ragged.from_lengths(np.full(REQUESTS, PAST), keys, values.reshape(-1).astype(np.float32))
+    history = Bags.from_lengths(np.full(REQUESTS, PAST), keys, values.reshape(-1).astype(np.float32))
     clock = VIEWER_SIDE.zero_vectors(REQUESTS)["clock"]
     return _engaged(logit, random, _features(history, clock, author))
 
@@ -78,7 +79,7 @@ def by_hour(seed: int) -> Known:
     clock = np.stack([np.sin(turns), np.cos(turns)], axis=2).reshape(-1, 4).astype(np.float32)
     logit = np.repeat(-2 * np.cos(turns[:, 0]), SHOWN)
     author = random.integers(0, AUTHORS, REQUESTS * SHOWN)
-    return _engaged(logit, random, _features(Ragged.empty(REQUESTS), clock, author))
+    return _engaged(logit, random, _features(Bags.empty(REQUESTS, np.uint64), clock, author))
 
 
 def losses(examples: Examples, truth: NDArray[np.float64], without: FeatureColumns) -> tuple[float, float, float]:
@@ -101,9 +102,9 @@ def losses(examples: Examples, truth: NDArray[np.float64], without: FeatureColum
 def test_recent_engagements_decide_where_older_ones_have_faded(seed: int) -> None:
     examples, truth = faded(seed)
     keys = examples.features.viewer_keys
-    alike = {**keys, "history": replace(keys["history"], values=None)}
-    valued, plain, best = losses(examples, truth, replace(examples.features, viewer_keys=alike))
-    assert plain - valued > 0.8 * (plain - best)
+    alike = {**keys, "history": replace(keys["history"], weights=None)}
+    weighted, plain, best = losses(examples, truth, replace(examples.features, viewer_keys=alike))
+    assert plain - weighted > 0.8 * (plain - best)
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contracts.columns import MISSING, FeatureColumns, Ragged
+from contracts.bags import Bags
+from contracts.columns import MISSING, FeatureColumns
 from contracts.examples import Examples, engaged
 from contracts.records import ACTIONS, Action, Tweet
 from contracts.settings import Settings, TrainerSettings, VocabSettings
@@ -46,18 +47,18 @@ def made_up(seed: int) -> tuple[Examples, np.ndarray]:
     batch = Tokenizer().tokenize(tweets)
     records = tweet_records(tweets, batch)
     words = TweetWords.of(records, tweet_values(records, tweets, subwords_of(records, batch)), np.arange(TWEETS))
-    text = Ragged.from_lengths(np.full(TWEETS, 2), np.ascontiguousarray(records["keys"][:, :2]).reshape(-1))
+    text = Bags.from_lengths(np.full(TWEETS, 2), np.ascontiguousarray(records["keys"][:, :2]).reshape(-1))
     engaged = random.random(TWEETS) < truth[stem]
     liked, seen = (np.uint16(1 << ACTIONS.index(action)) for action in (Action.LIKE, Action.SEEN))
     features = FeatureColumns(
         viewer_row=np.zeros(TWEETS, np.int32),
         viewer_dense=np.full((1, len(VIEWER_DENSE)), MISSING),
-        viewer_keys=dict.fromkeys(VIEWER_SIDE.splits, Ragged.empty(1)),
+        viewer_keys=dict.fromkeys(VIEWER_SIDE.splits, Bags.empty(1, np.uint64)),
         candidate_dense=np.full((TWEETS, len(CANDIDATE_DENSE)), MISSING),
         viewer_vectors=VIEWER_SIDE.zero_vectors(1),
         candidate_vectors=CANDIDATE_SIDE.zero_vectors(TWEETS),
         candidate_keys={
-            **dict.fromkeys(TWEET_SPLITS, Ragged.empty(TWEETS)),
+            **dict.fromkeys(TWEET_SPLITS, Bags.empty(TWEETS, np.uint64)),
             "text": text,
             "subwords": words.unadmitted(None),
         },
@@ -83,7 +84,7 @@ def labels_of(examples: Examples) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(2))
 def test_new_words_are_predicted_by_their_stem(seed):
     examples, truth = made_up(seed)
-    none = {**examples.features.candidate_keys, "subwords": Ragged.empty(TWEETS)}
+    none = {**examples.features.candidate_keys, "subwords": Bags.empty(TWEETS, np.uint64)}
     features = replace(examples.features, candidate_keys=none)
     with_subwords, without = progressive_loss(examples), progressive_loss(replace(examples, features=features))
     best = log_loss(truth[-LATEST:], labels_of(examples), np.ones(LATEST))

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from contracts.columns import Ragged
+from contracts.bags import Bags, Keys
 from vocab.tokens.native.subwords import find_subwords
 from vocab.tokens.subwords_reference import SUBWORDS_PER_WORD
 
 __all__ = ["SUBWORDS_PER_WORD", "subwords"]
 
 
-def subwords(words: Sequence[str]) -> Ragged:
+def subwords(words: Sequence[str]) -> Keys:
     """The n-gram keys of each canonical word (`patterns.canonical_word`): n bags of uint64.
 
     A bag is a bottom-k sample in its order: its first few keys are the sample of that size.
@@ -29,4 +29,4 @@ def subwords(words: Sequence[str]) -> Ragged:
     keys = np.empty(len(words) * SUBWORDS_PER_WORD, np.uint64)
     spelled = np.frombuffer(b"".join(encoded), np.uint8)
     count = find_subwords(spelled, np.stack([begins, ends], axis=1), offsets, keys)
-    return Ragged(offsets, keys[:count].copy())
+    return Bags(offsets, keys[:count].copy())

@@ -7,18 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F64, I32
-from model.kernels.bags.layout import Bags
+from contracts.bags import Rows
 
 Floats = NDArray[np.floating[Any]]
 
 
 def pool(
-    bags: Bags,
+    bags: Rows,
     embedding: Floats,  # [rows, dim]
     linear: Floats,  # [rows]
 ) -> tuple[F64, F64]:
     """(pooled float64[n, dim], first_order float64[n])."""
-    n = len(bags.offsets) - 1
+    n = len(bags)
     pooled, first_order = np.zeros((n, embedding.shape[1])), np.zeros(n)
     for i, (rows, shares) in enumerate(_shares(bags)):
         pooled[i] = shares @ embedding[rows].astype(np.float64)
@@ -27,7 +27,7 @@ def pool(
 
 
 def scatter(
-    bags: Bags,
+    bags: Rows,
     pooled_gradient: Floats,  # [n, dim]
     first_order_gradient: Floats,  # [n]
     rows: int,
@@ -42,8 +42,8 @@ def scatter(
     return table, linear
 
 
-def _shares(bags: Bags) -> Iterator[tuple[I32, F64]]:
+def _shares(bags: Rows) -> Iterator[tuple[I32, F64]]:
     """Per bag its rows [k] and what each has of the pooled sum, float64[k]."""
-    values = bags.values if len(bags.values) else np.ones(len(bags.rows))
+    weights = bags.weights_or_ones().astype(np.float64)
     for begin, end in zip(bags.offsets[:-1], bags.offsets[1:], strict=True):
-        yield bags.rows[begin:end], values[begin:end] / np.sqrt(np.float64(max(end - begin, 1)))
+        yield bags.ids[begin:end], weights[begin:end] / np.sqrt(np.float64(max(end - begin, 1)))

@@ -10,11 +10,11 @@ import numpy as np
 from numba import njit
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
-_NO_VALUES = np.empty(0, np.float32)  # of bins: each counts 1
+_NO_WEIGHTS = np.empty(0, np.float32)  # of bins: each counts 1
 
 
 @njit(cache=True, nogil=True, inline="always", boundscheck=False)
-def _pool(begin: int, end: int, rows: Any, values: Any, table: Any, linear: Any, out: Any, at: int) -> Any:
+def _pool(begin: int, end: int, rows: Any, weights: Any, table: Any, linear: Any, out: Any, at: int) -> Any:
     """Write the pooled bag `rows[begin:end]` to `out[at:at + dim]`; returns its pooled first-order weight.
 
     Times 1 changes no bit, and here no time either; a second loop, of plain sums, made a candidate 6 % slower.
@@ -23,13 +23,13 @@ def _pool(begin: int, end: int, rows: Any, values: Any, table: Any, linear: Any,
     total = _ZERO
     for k in range(dim):
         out[at + k] = _ZERO
-    valued = values.size > 0
+    weighted = weights.size > 0
     for j in range(begin, end):
         row = rows[j]
-        value = values[j] if valued else _ONE
-        total += value * linear[row]
+        weight = weights[j] if weighted else _ONE
+        total += weight * linear[row]
         for k in range(dim):
-            out[at + k] += value * table[row, k]
+            out[at + k] += weight * table[row, k]
     scale = _ONE / np.sqrt(np.float32(max(end - begin, 1)))
     for k in range(dim):
         out[at + k] *= scale
@@ -55,7 +55,7 @@ def _add_layer(values: Any, layer: Any, out: Any) -> None:
 def score_viewers(
     bins: Any,  # int32[m, features]
     vectors: Any,  # float32[m, width of all]
-    viewer: Any,  # Bags
+    viewer: Any,  # bags, as `as_arrays` of model/kernels/bags gives them
     history: Any,
     weights: Any,  # Weights
     glue: Any,  # float32[m, V], filled
@@ -69,7 +69,7 @@ def score_viewers(
         row = glue[v]
         total = _pool_bag(viewer, v, w.embedding, w.linear, row, 0)
         total += _pool_bag(history, v, w.embedding, w.linear, row, dim)
-        total += _pool(0, bins.shape[1], bins[v], _NO_VALUES, w.bin_embedding, w.bin_linear, row, 2 * dim)
+        total += _pool(0, bins.shape[1], bins[v], _NO_WEIGHTS, w.bin_embedding, w.bin_linear, row, 2 * dim)
         for k in range(vectors.shape[1]):
             row[2 * dim + bin_dim + k] = vectors[v, k]
         first_order[v] = total
@@ -84,7 +84,7 @@ def score_candidates(
     viewer_row: Any,  # int32[n]
     bins: Any,  # int32[n, features]
     vectors: Any,  # float32[n, width of all]
-    text: Any,  # Bags
+    text: Any,  # bags, likewise
     tags: Any,
     author: Any,
     subwords: Any,
@@ -112,7 +112,7 @@ def score_candidates(
         total += _pool_bag(tags, i, w.embedding, w.linear, x, dim)
         total += _pool_bag(author, i, w.embedding, w.linear, x, 2 * dim)
         total += _pool_bag(subwords, i, w.embedding, w.linear, x, 3 * dim)
-        total += _pool(0, bins.shape[1], bins[i], _NO_VALUES, w.bin_embedding, w.bin_linear, x, 4 * dim)
+        total += _pool(0, bins.shape[1], bins[i], _NO_WEIGHTS, w.bin_embedding, w.bin_linear, x, 4 * dim)
         for k in range(vectors.shape[1]):
             x[vectors_at + k] = vectors[i, k]
         taste = _ZERO

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F32, F64, I32
+from contracts.bags import Bags, Rows
 from model.config import CROSSES
-from model.kernels.bags import Bags
 from model.kernels.bags.reference import pool
 from model.kernels.ranking.weights import Weights
 
@@ -19,7 +19,7 @@ def logits(
     candidate_bins: I32,  # [n, candidate features]
     viewer_vectors: F32,  # [m, width of all]
     candidate_vectors: F32,  # [n, width of all]
-    bags: Mapping[str, Bags],  # per split
+    bags: Mapping[str, Rows],  # per split
     weights: Weights,
 ) -> F64:
     """float64[n]."""
