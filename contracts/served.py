@@ -11,7 +11,6 @@ from contracts.arrays import F32, U8, U64, Bools
 from contracts.bags import Bags, Keys
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, Side
-from contracts.errors import BadRecord
 
 
 class PackedBags(NamedTuple):
@@ -86,26 +85,6 @@ def unpack_vectors(packed: F32, rows: int, side: Side) -> dict[str, F32]:
     ends = np.cumsum([0, *(width for _, width in side.vectors)]).tolist()
     whole = packed.reshape(rows, ends[-1])
     return {name: whole[:, begin:end] for (name, _), (begin, end) in zip(side.vectors, pairwise(ends), strict=True)}
-
-
-def served_features(record: CandidatesServed, viewer: Side, candidate: Side) -> FeatureColumns:
-    """The features of one served request, exactly as the scorer saw them.
-
-    Raises `BadRecord` (`malformed`) for columns that do not fit each other.
-    """
-    n = len(record.tweet_ids)
-    try:
-        features = features_of_requests([record], viewer, candidate)
-    except ValueError as error:
-        raise BadRecord("malformed", f"CandidatesServed {record.request_id}: {error}") from error
-    rows = {
-        len(record.author_ids),
-        len(record.probabilities),
-        *(len(bags) for bags in features.candidate_keys.values()),
-    }
-    if rows != {n} or any(len(bags) != 1 for bags in features.viewer_keys.values()):
-        raise BadRecord("malformed", f"CandidatesServed {record.request_id}: columns of unequal length")
-    return features
 
 
 def features_of_requests(records: Sequence[CandidatesServed], viewer: Side, candidate: Side) -> FeatureColumns:

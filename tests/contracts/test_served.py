@@ -12,7 +12,6 @@ from contracts.bags import Bags
 from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, Side
-from contracts.errors import BadRecord
 from contracts.records import Provenance
 from contracts.served import (
     PackedBags,
@@ -20,7 +19,6 @@ from contracts.served import (
     features_of_requests,
     pack_bags,
     pack_vectors,
-    served_features,
     unpack_bags,
     unpack_vectors,
 )
@@ -102,33 +100,33 @@ def test_vectors_packed_by_row_unpack_by_name(vectors):
 @given(st.integers(0, 5).flatmap(lambda n: feature_columns(requests=[n])))
 def test_what_was_served_comes_back_bit_for_bit(features):
     record = Codec(CandidatesServed).deserialize(serialize(served(features)))
-    found = served_features(record, VIEWER, CANDIDATE)
+    found = features_of_requests([record], VIEWER, CANDIDATE)
     if len(features) == 0:  # the record does not say how wide its rows would have been
         features = dataclasses.replace(features, candidate_dense=np.empty((0, 0), np.float32))
     assert_same_features(found, features)
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "complaint"),
     [
-        {"candidate_dense": np.zeros(5, np.float32)},
-        {"author_ids": np.zeros(1, np.uint64)},
-        {"probabilities": np.zeros(3, np.float32)},
-        {"candidate_lengths": np.zeros(6, np.uint8)},
-        {"candidate_lengths": np.zeros(3, np.uint8), "candidate_keys": np.empty(0, np.uint64)},
-        {"viewer_lengths": np.array([1, 0, 0], np.uint8)},
-        {"viewer_lengths": np.array([1, 0, 0, 0], np.uint8)},
-        {"viewer_values": np.zeros(1, np.float32)},
-        {"candidate_values": np.zeros(4, np.float32)},
-        {"viewer_vectors": np.zeros(1, np.float32)},
-        {"candidate_vectors": np.zeros(9, np.float32)},
+        ({"candidate_dense": np.zeros(5, np.float32)}, "cannot reshape"),
+        ({"candidate_lengths": np.zeros(6, np.uint8)}, "0 keys have values, but there are 3"),
+        (
+            {"candidate_lengths": np.zeros(3, np.uint8), "candidate_keys": np.empty(0, np.uint64)},
+            "0 keys have values, but there are 3",
+        ),
+        ({"viewer_lengths": np.array([1, 0, 0], np.uint8)}, "3 bags are not rows of 2"),
+        ({"viewer_values": np.zeros(1, np.float32)}, "0 keys have values, but there are 1"),
+        ({"candidate_values": np.zeros(4, np.float32)}, "3 keys have values, but there are 4"),
+        ({"viewer_vectors": np.zeros(1, np.float32)}, "cannot reshape"),
+        ({"candidate_vectors": np.zeros(9, np.float32)}, "cannot reshape"),
     ],
-    ids=lambda damage: "+".join(damage),
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else "",
 )
-def test_a_served_record_whose_columns_do_not_fit_is_malformed(damage):
+def test_columns_that_do_not_fit_each_other_are_refused(damage, complaint):
     record = msgspec.structs.replace(RECORDS["CandidatesServed"], **damage)
-    with pytest.raises(BadRecord, match="malformed: CandidatesServed r-1: "):
-        served_features(record, VIEWER, CANDIDATE)
+    with pytest.raises(ValueError, match=complaint):
+        features_of_requests([record], VIEWER, CANDIDATE)
 
 
 @unhurried
@@ -137,7 +135,7 @@ def test_a_served_record_whose_columns_do_not_fit_is_malformed(damage):
 ))  # fmt: skip
 def test_requests_served_apart_concatenate_to_one_batch_even_those_of_no_candidates(parts):
     records = [served(part) for part in parts]
-    whole = FeatureColumns.concatenate([served_features(record, VIEWER, CANDIDATE) for record in records])
+    whole = FeatureColumns.concatenate([features_of_requests([record], VIEWER, CANDIDATE) for record in records])
     assert_same_features(features_of_requests(records, VIEWER, CANDIDATE), whole)
     assert len(whole.viewer_dense) == len(parts)
     assert len(whole) == len(whole.candidate_dense) == sum(map(len, parts))

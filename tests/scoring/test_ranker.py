@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.records import Provenance, Reason
-from contracts.served import served_features
+from contracts.served import features_of_requests
 from contracts.settings import Settings, VocabSettings
 from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE
 from model.serving import Predictor
@@ -175,7 +175,7 @@ def test_what_is_logged_is_what_was_scored_and_scores_the_same_bits_again(
         assert len(logged.tweet_ids) == min(limit, counts[i])
         if not counts[i]:
             continue
-        features = served_features(logged, VIEWER_SIDE, CANDIDATE_SIDE)
+        features = features_of_requests([logged], VIEWER_SIDE, CANDIDATE_SIDE)
         again = offline_predictor.score(features)
         assert_same_bits(again, logged.probabilities)
         assert [tweet.probability for tweet in timeline.tweets] == again.tolist()

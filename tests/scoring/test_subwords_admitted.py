@@ -15,7 +15,7 @@ from contracts.columnar import CandidatesServed, VocabCounts, VocabDelta
 from contracts.columns import FeatureColumns
 from contracts.examples import Examples
 from contracts.records import ACTIONS, Action, BinsVersion, Tweet
-from contracts.served import served_features
+from contracts.served import features_of_requests
 from contracts.settings import Settings, TrainerSettings, VocabSettings
 from contracts.topics import TWEETS
 from featurestore.encoding.encode import encode as encode_features
@@ -137,7 +137,7 @@ def serve(model: Predictor) -> tuple[CandidatesServed, FeatureColumns, dict[int,
     ((_, served),) = rank([make_request(1)], read(), model, 0, lambda: 0)
     served = Codec(CandidatesServed).deserialize(serialize(served))
     rows = {tweet: row for row, tweet in enumerate(served.tweet_ids.tolist())}
-    return served, served_features(served, VIEWER_SIDE, CANDIDATE_SIDE), rows
+    return served, features_of_requests([served], VIEWER_SIDE, CANDIDATE_SIDE), rows
 
 
 def liked(served: CandidatesServed, row: int) -> Examples:

@@ -19,7 +19,7 @@ from contracts.columnar import CandidatesServed
 from contracts.errors import ServerUnavailable
 from contracts.partitioning import partition_of, record_key
 from contracts.records import TICK_KEY, DeadLetter, RankedTimeline, Tick
-from contracts.served import served_features
+from contracts.served import features_of_requests
 from contracts.settings import Settings, VocabSettings, to_environ
 from contracts.topics import CANDIDATES_SERVED, MODELS, TIMELINE_REQUESTS, TIMELINES_RANKED, dead_letters
 from driftline.servers.local import running, start_redis
@@ -160,7 +160,7 @@ async def test_a_swap_in_mid_stream_changes_the_versions_but_never_inside_of_an_
         assert (record.model_version, record.vocab_version, record.bins_version) == (
             version, 1_000 + version, 2_000 + version,
         )  # fmt: skip
-        features = served_features(record, VIEWER_SIDE, CANDIDATE_SIDE)
+        features = features_of_requests([record], VIEWER_SIDE, CANDIDATE_SIDE)
         assert_same_bits(models[version - 1].score(features), record.probabilities)
 
 
@@ -286,7 +286,7 @@ async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_pat
     for _, timeline in timelines[::100]:
         record = of_request[timeline.request_id]
         assert [tweet.id for tweet in timeline.tweets] == record.tweet_ids.tolist()
-        features = served_features(record, VIEWER_SIDE, CANDIDATE_SIDE)
+        features = features_of_requests([record], VIEWER_SIDE, CANDIDATE_SIDE)
         assert_same_bits(models[timeline.model_version].score(features), record.probabilities)
         assert (
             np.array([tweet.probability for tweet in timeline.tweets], np.float32).tolist()

@@ -11,7 +11,7 @@ from contracts.codec import Codec
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns
 from contracts.records import ACTIONS, Action, Provenance, Tweet
-from contracts.served import served_features
+from contracts.served import features_of_requests
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import CANDIDATES_SERVED
 from featurestore.bins.replica import BinsView
@@ -75,7 +75,7 @@ async def serve(settings, redis, model: Predictor | None) -> tuple[dict[int, int
 
 
 def subwords_of(served: CandidatesServed) -> Keys:
-    return served_features(served, VIEWER_SIDE, CANDIDATE_SIDE).candidate_keys["subwords"]
+    return features_of_requests([served], VIEWER_SIDE, CANDIDATE_SIDE).candidate_keys["subwords"]
 
 
 def emptied(features: FeatureColumns) -> FeatureColumns:
@@ -87,7 +87,7 @@ async def test_a_made_up_word_moves_the_score_until_it_is_admitted(settings, red
     snapshot = make_snapshot(small(settings), 3)
     unknown, known = admitting(snapshot, "so"), admitting(snapshot, "so", "blorptastic")
     row, served = await serve(settings, redis, unknown)
-    bags, features = subwords_of(served), served_features(served, VIEWER_SIDE, CANDIDATE_SIDE)
+    bags, features = subwords_of(served), features_of_requests([served], VIEWER_SIDE, CANDIDATE_SIDE)
     assert bags[row[1]].tolist() == bags[row[4]].tolist() == subword_keys("blorptastic")[:4]
     assert_same_bits(unknown.score(features), served.probabilities)
     moved = unknown.logits(features) - unknown.logits(emptied(features))
@@ -98,14 +98,14 @@ async def test_a_made_up_word_moves_the_score_until_it_is_admitted(settings, red
     row, served = await serve(settings, redis, known)
     bags = subwords_of(served)
     assert [len(bags[row[tweet]]) for tweet in TEXTS] == [0, 4, 4, 0]
-    assert_same_bits(known.score(served_features(served, VIEWER_SIDE, CANDIDATE_SIDE)), served.probabilities)
+    assert_same_bits(known.score(features_of_requests([served], VIEWER_SIDE, CANDIDATE_SIDE)), served.probabilities)
 
 
 async def test_related_words_share_rows_and_others_none(settings, redis):
     model = admitting(make_snapshot(small(settings), 3), "so")
     row, served = await serve(settings, redis, model)
     inputs = encode(
-        served_features(served, VIEWER_SIDE, CANDIDATE_SIDE), model.vocabulary, BinsView.empty()
+        features_of_requests([served], VIEWER_SIDE, CANDIDATE_SIDE), model.vocabulary, BinsView.empty()
     ).candidate_slots["subwords"]
     one, related, other = (
         set(inputs.ids[inputs.offsets[row[i]] : inputs.offsets[row[i] + 1]].tolist()) for i in (1, 2, 3)
