@@ -23,7 +23,9 @@ CROSSES = (
     ("history", "author"),
     ("history", "tags"),
 )
-_SPLITS = (("viewer", "history"), ("text", "tags", "author", "subwords"))
+# The glue in its order, without the crosses: pooled fields, pooled bins, vectors.
+VIEWER_PARTS = ("viewer", "history", "viewer_bins", "viewer_vectors")
+CANDIDATE_PARTS = ("text", "tags", "author", "subwords", "candidate_bins", "candidate_vectors")
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +43,11 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     init_scale: float = 0.1  # fresh embedding rows are uniform in (-init_scale, init_scale)
 
     def __post_init__(self) -> None:
-        if (VIEWER_SPLITS, CANDIDATE_SPLITS) != _SPLITS:
+        declared, laid_out = (VIEWER_SPLITS, CANDIDATE_SPLITS), (VIEWER_PARTS[:-2], CANDIDATE_PARTS[:-2])
+        if declared != laid_out:
             raise SettingsError(
-                f"the model is laid out for the splits {_SPLITS}, but the feature set declares "
-                f"{(VIEWER_SPLITS, CANDIDATE_SPLITS)}: change model/config.py with it"
+                f"the model is laid out for the splits {laid_out}, but the feature set declares {declared}: "
+                "change model/config.py with it"
             )
         sizes = (self.num_slots, self.bin_rows, self.dim, self.bin_dim, *self.hidden, self.places)
         if min(sizes) < 1:

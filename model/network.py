@@ -10,7 +10,6 @@ layers have found out about them.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,26 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from contracts.arrays import F32
-from model.config import CROSSES, ModelConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Pooled:
-    """The pooled inputs of n candidates of m viewers, all float32.
-
-    viewer: per viewer split [m, dim]; viewer_bins [m, bin_dim]; viewer_vectors [m, viewer_vector_width];
-    candidate: per candidate split [n, dim]; candidate_bins [n, bin_dim]; candidate_vectors
-    [n, candidate_vector_width]; viewer_first_order [m] and candidate_first_order [n]: sums of first-order weights.
-    """
-
-    viewer: Mapping[str, Tensor]
-    viewer_bins: Tensor
-    viewer_vectors: Tensor
-    candidate: Mapping[str, Tensor]
-    candidate_bins: Tensor
-    candidate_vectors: Tensor
-    viewer_first_order: Tensor
-    candidate_first_order: Tensor
+from model.config import CANDIDATE_PARTS, CROSSES, VIEWER_PARTS, ModelConfig
 
 
 class RankingModel(nn.Module):
@@ -59,25 +39,19 @@ class RankingModel(nn.Module):
 
     def forward(
         self,
-        pooled: Pooled,
-        viewer_row: Tensor,  # int64[n]
+        viewer_row: Tensor,  # int64[n], rows of the m viewers
+        inputs: Mapping[str, Tensor],  # the parts of the glue by name, float32[m, width] or float32[n, width]
+        viewer_first_order: Tensor,  # float32[m], sums of first-order weights
+        candidate_first_order: Tensor,  # float32[n]
     ) -> Tensor:  # float32[n]
         """The logit that is served: every candidate as if it were shown in place 0."""
-        viewer = {split: rows.index_select(0, viewer_row) for split, rows in pooled.viewer.items()}
-        candidate = pooled.candidate
-        crosses = torch.cat([viewer[left] * candidate[right] for left, right in CROSSES], dim=1)
-        glue = torch.cat(
-            [
-                viewer["viewer"], viewer["history"], pooled.viewer_bins.index_select(0, viewer_row),
-                pooled.viewer_vectors.index_select(0, viewer_row),
-                candidate["text"], candidate["tags"], candidate["author"], candidate["subwords"],
-                pooled.candidate_bins, pooled.candidate_vectors, crosses,
-            ],
-            dim=1,
-        )  # fmt: skip
+        viewer = {name: inputs[name].index_select(0, viewer_row) for name in VIEWER_PARTS}
+        candidate = [inputs[name] for name in CANDIDATE_PARTS]
+        crosses = torch.cat([viewer[left] * inputs[right] for left, right in CROSSES], dim=1)
+        glue = torch.cat([*viewer.values(), *candidate, crosses], dim=1)
         hidden = torch.relu(torch.addmm(self.hidden1_bias, glue, self.hidden1_weight.t()))
         hidden = torch.relu(torch.addmm(self.hidden2_bias, hidden, self.hidden2_weight.t()))
-        first_order = pooled.viewer_first_order.index_select(0, viewer_row) + pooled.candidate_first_order
+        first_order = viewer_first_order.index_select(0, viewer_row) + candidate_first_order
         direct = first_order + torch.mv(crosses, self.taste) + self.bias + self.place_bias[0]
         return direct + torch.mv(hidden, self.output_weight)
 

@@ -17,11 +17,11 @@ from contracts.bags import Rows
 from contracts.columns import FeatureColumns
 from contracts.records import Reason
 from featurestore.encoding.encode import encode
+from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
 from model.explain import explanations
 from model.kernels.bags import as_arrays
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.snapshot import Manifest, Snapshot
-from model.vectors import side_by_side
 from transport.ports.executor import StartThreads
 from transport.ports.files import Files
 from transport.system.disk import DISK
@@ -82,17 +82,14 @@ class Predictor:
         """(logits float32[n], probabilities float32[n])."""
         inputs = encode(features, self._snapshot.vocabulary, self._snapshot.bins)
         weights, calibrator = self._weights, self._snapshot.calibrator
-        m, n = len(inputs.viewer_bins), len(inputs.viewer_row)
+        m, n = len(inputs.viewer_bins), len(inputs)
         glue = np.empty((m, self.manifest.config.viewer_width), np.float32)
         hidden = np.empty((m, len(weights.hidden1_bias)), np.float32)
         first_order = np.empty(m, np.float32)
-        viewer, history = (_bags(inputs.viewer_slots[split]) for split in ("viewer", "history"))
-        text, tags, author, subwords = (
-            _bags(inputs.candidate_slots[split]) for split in ("text", "tags", "author", "subwords")
-        )
+        viewer, history = (_bags(inputs.viewer_slots[split]) for split in VIEWER_SPLITS)
+        text, tags, author, subwords = (_bags(inputs.candidate_slots[split]) for split in CANDIDATE_SPLITS)
         viewer_row = _own(inputs.viewer_row)
-        viewer_vectors = side_by_side(inputs.viewer_vectors, m)
-        candidate_vectors = side_by_side(inputs.candidate_vectors, n)
+        viewer_vectors, candidate_vectors = inputs.vector_matrices()
         score_viewers(inputs.viewer_bins, viewer_vectors, viewer, history, weights, glue, hidden, first_order)
         logits, probabilities = np.empty(n, np.float32), np.empty(n, np.float32)
 

@@ -5,7 +5,7 @@ torch's autograd to the pooled bags, from there by hand to the touched rows of t
 number of threads, build and instruction set; a checkpoint records those.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from contracts.arrays import F32, I64, U8, U16
-from contracts.bags import Rows
+from contracts.bags import Bags, Rows
 from contracts.columns import FeatureColumns
 from contracts.errors import ChainBroken
 from contracts.examples import Examples, engaged
@@ -25,13 +25,12 @@ from contracts.records import BinsVersion
 from contracts.settings import Settings
 from featurestore.bins.replica import BinsView
 from featurestore.encoding.encode import BIN_ROWS, ModelInputs, encode
-from featurestore.features import CANDIDATE_SPLITS, NUMBER
-from model.config import ModelConfig
+from featurestore.features import NUMBER
+from model.config import CANDIDATE_PARTS, VIEWER_PARTS, ModelConfig
 from model.fresh import BIN_DOMAIN, RARE_DOMAIN, fresh_region, fresh_rows
-from model.network import Pooled, RankingModel
+from model.network import RankingModel
 from trainer.adam import Adam
 from trainer.bin_rows import row_mixtures, same_edges
-from trainer.inputs import Slice, slices
 from trainer.progressive_validation import Progress
 from trainer.tables import BagGradient, Table
 from vocab.replica.vocabulary import VocabularyView, changed_slots
@@ -64,8 +63,8 @@ class Targets:
             provenances=np.concatenate([part.provenances for part in parts]),
         )
 
-    def cut(self, begin: int, end: int) -> "Targets":
-        """The candidates begin..end."""
+    def slice(self, begin: int, end: int) -> "Targets":
+        """The candidates begin to end; views."""
         return Targets(*(getattr(self, field.name)[begin:end] for field in fields(self)))
 
 
@@ -135,14 +134,13 @@ class Learner:
         """Predict and learn these examples, in order, in even batches of at most the batch size."""
         features = FeatureColumns.concatenate([part.features for part in parts])
         inputs, targets = encode(features, self.vocabulary, self.bins), Targets.of(parts)
-        for part, begin, end in slices(inputs, self._batch_size):
-            self._step(part, targets.cut(begin, end))
+        for begin, end in _even_slices(len(inputs), self._batch_size):
+            self._step(inputs.slice(begin, end), targets.slice(begin, end))
 
     def predict(self, inputs: ModelInputs) -> F32:
         """float32[n]: the logits that a scorer with these weights would have."""
-        (part, _, _) = next(iter(slices(inputs, len(inputs.viewer_row))))
         with torch.no_grad():
-            logits: F32 = self._network(self._pool(part)[0], _tensor(part.viewer_row)).numpy()
+            logits: F32 = self._logits(inputs, self._pool(inputs)).numpy()
         return logits
 
     def weights(self) -> Arrays:
@@ -193,9 +191,9 @@ class Learner:
         domain = np.full(len(rows), RARE_DOMAIN, np.uint64)
         return fresh_rows(rows.astype(np.uint64), domain, self.config.dim, self.config.init_scale)
 
-    def _step(self, part: Slice, targets: Targets) -> None:
-        pooled, leaves = self._pool(part)
-        served = self._network(pooled, _tensor(part.viewer_row))
+    def _step(self, inputs: ModelInputs, targets: Targets) -> None:
+        leaves = self._pool(inputs)
+        served = self._logits(inputs, leaves)
         self.progress.observe(served.detach().numpy().copy(), targets.labels, targets.weights, targets.provenances)
         shown = served + self._network.place_offset(targets.positions)
         loss = binary_cross_entropy_with_logits(
@@ -203,29 +201,35 @@ class Learner:
         )
         loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
-        self._table.learn([_gradient(leaf) for leaf in leaves if leaf.table is self._table], self._rate)
-        self._bin_table.learn([_gradient(leaf) for leaf in leaves if leaf.table is self._bin_table], self._rate)
+        for table in (self._table, self._bin_table):
+            table.learn([_gradient(leaf) for leaf in leaves.values() if leaf.table is table], self._rate)
         self.examples_seen += len(targets.labels)
 
-    def _pool(self, part: Slice) -> tuple[Pooled, list["_Leaf"]]:
-        leaves = {split: _Leaf.pool(self._table, bags) for split, bags in part.bags.items()}
-        leaves |= {name: _Leaf.pool(self._bin_table, bags) for name, bags in part.bin_bags.items()}
-        of_viewer = ("viewer", "history", "viewer_bins")
-        return (
-            Pooled(
-                viewer={split: leaves[split].pooled for split in ("viewer", "history")},
-                viewer_bins=leaves["viewer_bins"].pooled,
-                viewer_vectors=_tensor(part.viewer_vectors),
-                candidate={split: leaves[split].pooled for split in CANDIDATE_SPLITS},
-                candidate_bins=leaves["candidate_bins"].pooled,
-                candidate_vectors=_tensor(part.candidate_vectors),
-                viewer_first_order=_sum(leaf.first_order for name, leaf in leaves.items() if name in of_viewer),
-                candidate_first_order=_sum(
-                    leaf.first_order for name, leaf in leaves.items() if name not in of_viewer
-                ),
-            ),
-            list(leaves.values()),
+    def _pool(self, inputs: ModelInputs) -> dict[str, "_Leaf"]:
+        """The pooled splits and bins by name. Their order is the one in which a row's gradients are added up."""
+        slots = {**inputs.viewer_slots, **inputs.candidate_slots}
+        bins = {"viewer_bins": inputs.viewer_bins, "candidate_bins": inputs.candidate_bins}
+        leaves = {split: _Leaf.pool(self._table, bags) for split, bags in slots.items()}
+        return leaves | {name: _Leaf.pool(self._bin_table, Bags.of_matrix(rows)) for name, rows in bins.items()}
+
+    def _logits(self, inputs: ModelInputs, leaves: Mapping[str, "_Leaf"]) -> Tensor:
+        """float32[n]: as `RankingModel.forward` gives them."""
+        viewer_vectors, candidate_vectors = map(_tensor, inputs.vector_matrices())
+        pooled = {name: leaf.pooled for name, leaf in leaves.items()}
+        logits: Tensor = self._network(
+            _tensor(inputs.viewer_row),
+            {**pooled, "viewer_vectors": viewer_vectors, "candidate_vectors": candidate_vectors},
+            viewer_first_order=_sum(leaf.first_order for name, leaf in leaves.items() if name in VIEWER_PARTS),
+            candidate_first_order=_sum(leaf.first_order for name, leaf in leaves.items() if name in CANDIDATE_PARTS),
         )
+        return logits
+
+
+def _even_slices(n: int, most: int) -> Iterator[tuple[int, int]]:
+    """(begin, end) of even slices of n candidates, of at most `most` each."""
+    count = -(-n // most)
+    for i in range(count):
+        yield n * i // count, n * (i + 1) // count
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +253,7 @@ def _gradient(leaf: _Leaf) -> BagGradient:
     return BagGradient(leaf.bags, leaf.pooled.grad.contiguous().numpy(), leaf.first_order.grad.contiguous().numpy())
 
 
-def _sum(tensors: Any) -> Tensor:
+def _sum(tensors: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(tensors)).sum(dim=0)
 
 

@@ -58,6 +58,29 @@ class ModelInputs:
     def __len__(self) -> int:
         return len(self.viewer_row)
 
+    def slice(self, begin: int, end: int) -> "ModelInputs":
+        """The candidates begin to end (at least one) with the viewers that they need; views, but for row numbers."""
+        viewer_row = self.viewer_row[begin:end]
+        first, last = int(viewer_row.min()), int(viewer_row.max()) + 1
+        return ModelInputs(
+            viewer_row=viewer_row - np.int32(first),
+            viewer_bins=self.viewer_bins[first:last],
+            candidate_bins=self.candidate_bins[begin:end],
+            viewer_slots={field: bags.slice(first, last) for field, bags in self.viewer_slots.items()},
+            candidate_slots={field: bags.slice(begin, end) for field, bags in self.candidate_slots.items()},
+            viewer_vectors={name: vectors[first:last] for name, vectors in self.viewer_vectors.items()},
+            candidate_vectors={name: vectors[begin:end] for name, vectors in self.candidate_vectors.items()},
+        )
+
+    def vector_matrices(self) -> tuple[F32, F32]:
+        """(float32[m, width of all], float32[n, width of all]): the vectors of each viewer, and of each candidate, in
+        declared order; new and C-contiguous."""
+        viewer, candidate = np.empty((len(self.viewer_bins), 0), np.float32), np.empty((len(self), 0), np.float32)
+        return (
+            np.concatenate([viewer, *self.viewer_vectors.values()], axis=1),
+            np.concatenate([candidate, *self.candidate_vectors.values()], axis=1),
+        )
+
 
 def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
     """Pure; one look-up for the keys of all splits, one pass over the dense values of each side.

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks import encode as benchmark
@@ -144,6 +144,24 @@ def test_a_candidate_and_a_viewer_are_encoded_alike_in_any_batch(features, bins)
             assert_same_bag(slots, whole.viewer_slots[split], row)
         for name, values in alone.viewer_vectors.items():
             assert_same_values(values[0], whole.viewer_vectors[name][row])
+
+
+@settings(max_examples=60, deadline=None)
+@given(columns(), views, st.data())
+def test_a_slice_is_its_candidates_with_the_viewers_they_need(features, bins, data):
+    assume(len(features))
+    begin = data.draw(st.integers(0, len(features) - 1))
+    end = data.draw(st.integers(begin + 1, len(features)))
+    mine = features.take(np.arange(begin, end))
+    first, last = mine.viewer_row.min(), mine.viewer_row.max() + 1
+    alone = mine.take_viewers(np.arange(first, last), mine.viewer_row - first)
+    inputs = encode(features, VOCABULARY, bins)
+    part = inputs.slice(begin, end)
+    assert_same(part, encode(alone, VOCABULARY, bins))
+    assert np.shares_memory(part.candidate_bins, inputs.candidate_bins)
+    for matrix, rows in zip(part.vector_matrices(), (last - first, end - begin), strict=True):
+        assert matrix.shape[0] == rows
+        assert matrix.flags.carray
 
 
 @settings(max_examples=30, deadline=None)

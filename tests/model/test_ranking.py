@@ -12,7 +12,7 @@ from model.kernels.bags import as_arrays
 from model.kernels.bags import reference as bags_reference
 from model.kernels.ranking import Weights, score_candidates, score_viewers
 from model.kernels.ranking.reference import logits as reference_logits
-from model.network import Pooled, RankingModel
+from model.network import RankingModel
 
 VIEWERS, CANDIDATES, SLOTS, BINS = 5, 23, 60, 40
 OF_VIEWER, OF_CANDIDATE = ("viewer", "history"), ("text", "tags", "author", "subwords")
@@ -94,18 +94,15 @@ def _trained(inputs: Inputs, arrays: dict[str, np.ndarray], config: ModelConfig)
         prefix = "bin_" if name in bins else ""
         both = bags_reference.pool(of, arrays[prefix + "embedding"], arrays[prefix + "linear"])
         pooled[name], first_order[name] = (torch.from_numpy(array).float() for array in both)
-    given = Pooled(
-        viewer={split: pooled[split] for split in OF_VIEWER},
-        viewer_bins=pooled["viewer_bins"],
-        viewer_vectors=torch.from_numpy(inputs.viewer_vectors),
-        candidate={split: pooled[split] for split in OF_CANDIDATE},
-        candidate_bins=pooled["candidate_bins"],
-        candidate_vectors=torch.from_numpy(inputs.candidate_vectors),
-        viewer_first_order=sum(first_order[name] for name in (*OF_VIEWER, "viewer_bins")),
-        candidate_first_order=sum(first_order[name] for name in (*OF_CANDIDATE, "candidate_bins")),
-    )
+    parts = pooled | {
+        "viewer_vectors": torch.from_numpy(inputs.viewer_vectors),
+        "candidate_vectors": torch.from_numpy(inputs.candidate_vectors),
+    }
+    viewer_first_order = sum(first_order[name] for name in (*OF_VIEWER, "viewer_bins"))
+    candidate_first_order = sum(first_order[name] for name in (*OF_CANDIDATE, "candidate_bins"))
+    viewer_row = torch.from_numpy(inputs.viewer_row.astype(np.int64))
     with torch.no_grad():
-        return network(given, torch.from_numpy(inputs.viewer_row.astype(np.int64))).numpy()
+        return network(viewer_row, parts, viewer_first_order, candidate_first_order).numpy()
 
 
 @pytest.mark.parametrize("widths", [(0, 0), (4, 0), (0, 3), (5, 1)])

@@ -23,7 +23,6 @@ from model.kernels.ranking import Weights
 from model.kernels.ranking.reference import logits as reference_logits
 from model.serving import Predictor
 from model.snapshot import Snapshot
-from model.vectors import side_by_side
 from tests.support.trainer_world import PLACES, World, small_settings, snapshot_of, trained
 from trainer.learner import Learner
 
@@ -85,7 +84,7 @@ def test_served_logits_are_what_training_predicts(learner: Learner, snapshot: Sn
     assert len(bags["history"].weights) == 50 * 3
     exact = reference_logits(
         inputs.viewer_row, inputs.viewer_bins, inputs.candidate_bins,
-        side_by_side(inputs.viewer_vectors, 50), side_by_side(inputs.candidate_vectors, len(features)), bags,
+        *inputs.vector_matrices(), bags,
         Weights.from_arrays(snapshot.weights, snapshot.manifest.config),
     )  # fmt: skip
     np.testing.assert_allclose(served, exact, rtol=1e-5, atol=1e-5)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from contracts.arrays import F32, F64, I32
 from contracts.bags import Bags, Rows
-from model.config import CROSSES
+from model.config import CANDIDATE_PARTS, CROSSES, VIEWER_PARTS
 from model.kernels.bags.reference import pool
 from model.kernels.ranking.weights import Weights
 
@@ -23,19 +23,18 @@ def logits(
     weights: Weights,
 ) -> F64:
     """float64[n]."""
-    pooled: dict[str, F64] = {}
+    parts: dict[str, NDArray[Any]] = {"viewer_vectors": viewer_vectors, "candidate_vectors": candidate_vectors}
     first_order: dict[str, F64] = {}
     for split, of_split in bags.items():
-        pooled[split], first_order[split] = pool(of_split, weights.embedding, weights.linear)
+        parts[split], first_order[split] = pool(of_split, weights.embedding, weights.linear)
     for name, rows in (("viewer_bins", viewer_bins), ("candidate_bins", candidate_bins)):
-        pooled[name], first_order[name] = pool(Bags.of_matrix(rows), weights.bin_embedding, weights.bin_linear)
-    for name in ("viewer", "history", "viewer_bins"):
-        pooled[name], first_order[name] = pooled[name][viewer_row], first_order[name][viewer_row]
-    crosses = np.concatenate([pooled[left] * pooled[right] for left, right in CROSSES], axis=1)
-    of_viewer = [*(pooled[name] for name in ("viewer", "history", "viewer_bins")), viewer_vectors[viewer_row]]
-    parts = ("text", "tags", "author", "subwords", "candidate_bins")
-    of_candidate = [*(pooled[name] for name in parts), candidate_vectors]
-    glue = np.concatenate([*of_viewer, *of_candidate, crosses], axis=1)
+        parts[name], first_order[name] = pool(Bags.of_matrix(rows), weights.bin_embedding, weights.bin_linear)
+    for name in VIEWER_PARTS:
+        parts[name] = parts[name][viewer_row]
+    for name in first_order.keys() & set(VIEWER_PARTS):
+        first_order[name] = first_order[name][viewer_row]
+    crosses = np.concatenate([parts[left] * parts[right] for left, right in CROSSES], axis=1)
+    glue = np.concatenate([*(parts[name] for name in (*VIEWER_PARTS, *CANDIDATE_PARTS)), crosses], axis=1)
     layer = np.concatenate([weights.viewer_layer, weights.candidate_layer])
     hidden = np.maximum(_times(glue, layer) + weights.hidden1_bias, 0)
     hidden = np.maximum(_times(hidden, weights.hidden2_layer) + weights.hidden2_bias, 0)
