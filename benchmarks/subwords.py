@@ -71,9 +71,13 @@ def admitting(view: VocabularyView, words: list[str]) -> VocabularyView:
     keys = np.unique(np.array([key_of(Namespace.WORD, word) for word in words], np.uint64))
     slots = np.concatenate([view.layout.slots_of(Namespace.WORD, shard) for shard in range(view.layout.shards)])
     return VocabularyView(
-        version=1, sequence=1, layout=view.layout, keys=keys, slots=slots[: len(keys)],
+        version=1,
+        sequence=1,
+        layout=view.layout,
+        keys=keys,
+        slots=slots[: len(keys)],
         generations=np.ones(len(keys), np.uint32),
-    )  # fmt: skip
+    )
 
 
 def features(random: np.random.Generator, text: np.ndarray, subwords: Keys) -> FeatureColumns:

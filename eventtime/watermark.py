@@ -106,10 +106,8 @@ class Watermark:
     def _confirm(self, author: int, at: int) -> bool:
         """Remember an event that is far ahead; True when it is the one that makes time jump."""
         self._ahead = [
-            (who, when)
-            for who, when in self._ahead
-            if who != author and abs(when - at) <= self._settings.jump_ms
-        ]  # fmt: skip
+            (who, when) for who, when in self._ahead if who != author and abs(when - at) <= self._settings.jump_ms
+        ]
         self._ahead.append((author, at))
         if len(self._ahead) < self._settings.jump_authors:
             return False

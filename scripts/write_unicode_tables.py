@@ -24,10 +24,26 @@ TOKENS = Path(__file__).parents[1] / "vocab" / "tokens"
 CODE_POINTS = 0x110000
 GROUPS = ("other", "letter", "mark", "digit", "dash")  # of general categories
 WORD_BREAK = (
-    "Other", "CR", "LF", "Newline", "Extend", "ZWJ", "Format", "WSegSpace", "Regional_Indicator", "Katakana",
-    "Hebrew_Letter", "ALetter", "Single_Quote", "Double_Quote", "MidNumLet", "MidLetter", "MidNum", "Numeric",
+    "Other",
+    "CR",
+    "LF",
+    "Newline",
+    "Extend",
+    "ZWJ",
+    "Format",
+    "WSegSpace",
+    "Regional_Indicator",
+    "Katakana",
+    "Hebrew_Letter",
+    "ALetter",
+    "Single_Quote",
+    "Double_Quote",
+    "MidNumLet",
+    "MidLetter",
+    "MidNum",
+    "Numeric",
     "ExtendNumLet",
-)  # fmt: skip
+)
 EVERY = [chr(c) for c in range(CODE_POINTS)]
 HANGUL = range(0xAC00, 0xD7A4)  # composed and decomposed by arithmetic, not by a table
 

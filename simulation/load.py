@@ -121,11 +121,14 @@ class Load:
             places = self._rng.choice(len(self._author_of), size=REQUEST_CANDIDATES, replace=False)
             self._open.append(
                 TimelineRequest(
-                    request_id=f"load-{self._seed}-{self._asked}", viewer_id=FIRST_VIEWER + viewer, at_ms=end_ms,
-                    limit=REQUEST_CANDIDATES, candidates=(newest + places).tolist(),
+                    request_id=f"load-{self._seed}-{self._asked}",
+                    viewer_id=FIRST_VIEWER + viewer,
+                    at_ms=end_ms,
+                    limit=REQUEST_CANDIDATES,
+                    candidates=(newest + places).tolist(),
                     provenance=Provenance.SIMULATED_WORLD,
                 )
-            )  # fmt: skip
+            )
             self._asked += 1
         self._authors_then = dict(enumerate(self._author_of.tolist(), start=newest))
         return [record_key(ask.viewer_id) for ask in self._open], [_encoder.encode(ask) for ask in self._open]
@@ -142,13 +145,17 @@ class Load:
                 values.append(
                     _encoder.encode(
                         Engagement(
-                            viewer_id=ask.viewer_id, tweet_id=candidates[place], at_ms=at[i], position=place,
+                            viewer_id=ask.viewer_id,
+                            tweet_id=candidates[place],
+                            at_ms=at[i],
+                            position=place,
                             author_id=int(self._authors.ids[self._authors_then[candidates[place]]]),
-                            action=Action.SEEN if i < _SEEN else Action.LIKE, request_id=ask.request_id,
+                            action=Action.SEEN if i < _SEEN else Action.LIKE,
+                            request_id=ask.request_id,
                             provenance=Provenance.SIMULATED_WORLD,
                         )
                     )
-                )  # fmt: skip
+                )
         return keys, values
 
     def _time(self, number: int) -> int:

@@ -77,11 +77,17 @@ def draw_reactions(shown: Shown, appetite: Appetite, seed: int, provenance: Prov
     ):
         found += [
             Engagement(
-                viewer_id=shown.viewer_id, tweet_id=int(ids[i]), author_id=int(authors[i]), action=actions[i],
-                at_ms=int(at_ms[i]), request_id=shown.request_id, position=i, provenance=provenance,
+                viewer_id=shown.viewer_id,
+                tweet_id=int(ids[i]),
+                author_id=int(authors[i]),
+                action=actions[i],
+                at_ms=int(at_ms[i]),
+                request_id=shown.request_id,
+                position=i,
+                provenance=provenance,
                 dwell_ms=int(delay[i]) if actions[i] is Action.DWELL else None,
             )
             for i in np.flatnonzero(rows).tolist()
-        ]  # fmt: skip
+        ]
     found.sort(key=lambda event: event.at_ms)
     return found

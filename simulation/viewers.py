@@ -174,11 +174,14 @@ class RecordedWorld:
         viewer = FIRST_VIEWER + int(uniforms(self._keys["viewer"], np.array([tweet.id]))[0] ** 2 * config.viewers)
         self._requests.append(
             TimelineRequest(
-                request_id=f"viewers-{self.seed}-{tweet.id}", viewer_id=viewer, at_ms=tweet.created_ms + 1,
-                limit=config.limit, candidates=recent.ids[(number - back) % recent.capacity].tolist(),
+                request_id=f"viewers-{self.seed}-{tweet.id}",
+                viewer_id=viewer,
+                at_ms=tweet.created_ms + 1,
+                limit=config.limit,
+                candidates=recent.ids[(number - back) % recent.capacity].tolist(),
                 provenance=self.provenance,
             )
-        )  # fmt: skip
+        )
 
 
 def _tag_of(tweet: Tweet) -> int:

@@ -151,10 +151,14 @@ class World:
                 continue
             self._requests.append(
                 TimelineRequest(
-                    request_id=f"world-{self.seed}-{self._asked}", viewer_id=FIRST_VIEWER + viewer, at_ms=at_ms,
-                    limit=self.config.limit, candidates=candidates.tolist(), provenance=self.provenance,
+                    request_id=f"world-{self.seed}-{self._asked}",
+                    viewer_id=FIRST_VIEWER + viewer,
+                    at_ms=at_ms,
+                    limit=self.config.limit,
+                    candidates=candidates.tolist(),
+                    provenance=self.provenance,
                 )
-            )  # fmt: skip
+            )
             self._asked += 1
 
     def _candidates(self, viewer: int, at_ms: int, rng: np.random.Generator) -> NDArray[np.int64]:

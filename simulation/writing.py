@@ -57,12 +57,18 @@ class Writer:
         )
         return [
             Tweet(
-                id=tweet_id, created_ms=created, author_id=author_id, author=authors.names[author], text=text,
-                lang="en", author_followers=followers, author_following=following,
+                id=tweet_id,
+                created_ms=created,
+                author_id=author_id,
+                author=authors.names[author],
+                text=text,
+                lang="en",
+                author_followers=followers,
+                author_following=following,
                 provenance=Provenance.SIMULATED_WORLD,
             )
             for tweet_id, created, author, author_id, followers, following, text in rows
-        ]  # fmt: skip
+        ]
 
     def texts(self, topic: NDArray[np.int64], tag: NDArray[np.int64], rng: np.random.Generator) -> list[str]:
         """A text for each row: words, and for some a cited username, a link, the row's hashtag."""

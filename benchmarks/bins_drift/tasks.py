@@ -59,9 +59,7 @@ def simulated_world() -> Task:
 
     Out of the engagements that its author has had so far, which only grow, its own so far, and its age in seconds.
     """
-    config = WorldConfig(
-        authors=300, viewers=60, topics=6, tweets_per_hour=300.0, requests_per_hour=60.0, follows=20
-    )  # fmt: skip
+    config = WorldConfig(authors=300, viewers=60, topics=6, tweets_per_hour=300.0, requests_per_hour=60.0, follows=20)
     world = World(config, seed=1)
     author_of: dict[int, int] = {}
     made: dict[int, int] = {}
@@ -76,10 +74,13 @@ def simulated_world() -> Task:
             shown = (request.candidates or [])[: request.limit]
             events = world.react(
                 RankedTimeline(
-                    request_id=request.request_id, viewer_id=request.viewer_id, at_ms=request.at_ms, ranker="given",
+                    request_id=request.request_id,
+                    viewer_id=request.viewer_id,
+                    at_ms=request.at_ms,
+                    ranker="given",
                     tweets=[RankedTweet(id=tweet_id) for tweet_id in shown],
                 )
-            )  # fmt: skip
+            )
             engaged = {event.tweet_id for event in events if event.action in ENGAGED}
             for event in events:
                 if event.action is Action.SEEN:

@@ -11,9 +11,12 @@ from benchmarks.bins_study.run import StreamFigures
 
 _EDGES = 15  # lines at most, from dark to light
 _COMPARED = {
-    "bins of the first month": "C0", "z-scores of the first month": "C4", "rolling z-scores": "C2",
-    "rolling z-scores of logarithms": "C1", "max normalization": "C3",
-}  # fmt: skip
+    "bins of the first month": "C0",
+    "z-scores of the first month": "C4",
+    "rolling z-scores": "C2",
+    "rolling z-scores of logarithms": "C1",
+    "max normalization": "C3",
+}
 
 
 def plot(streams: list[StreamFigures], features: list[str], file: Path) -> None:

@@ -18,10 +18,20 @@ from simulation.world import World
 
 # Few tweets and requests, so that months pass in minutes; the base rate is raised for as many engagements.
 CONFIG = WorldConfig(
-    authors=300, viewers=60, topics=6, general_words=500, topic_words=100, tweets_per_hour=60.0,
-    requests_per_hour=12.0, follows=20, births_per_hour=0.5, revivals_per_hour=0.2, evergreen_tags=30, limit=20,
+    authors=300,
+    viewers=60,
+    topics=6,
+    general_words=500,
+    topic_words=100,
+    tweets_per_hour=60.0,
+    requests_per_hour=12.0,
+    follows=20,
+    births_per_hour=0.5,
+    revivals_per_hour=0.2,
+    evergreen_tags=30,
+    limit=20,
     appetite=Appetite(base=-3.0),
-)  # fmt: skip
+)
 
 
 class Counts:
@@ -64,9 +74,11 @@ class Counts:
         """A viewer saw a tweet."""
         day = request.at_ms // DAY_MS
         for entity in (
-            ("viewer", request.viewer_id), ("tweet", tweet.id), ("author", tweet.author_id, day),
+            ("viewer", request.viewer_id),
+            ("tweet", tweet.id),
+            ("author", tweet.author_id, day),
             ("pair", request.viewer_id, tweet.author_id),
-        ):  # fmt: skip
+        ):
             self._seen[entity] += 1
             self._engaged[entity] += engaged
 
@@ -110,9 +122,12 @@ def _show(world: World, request: TimelineRequest) -> tuple[list[int], F64, list[
     """(ids of the tweets that were seen, their true probabilities, which of them were engaged with)."""
     candidates = (request.candidates or [])[: request.limit]
     timeline = RankedTimeline(
-        request_id=request.request_id, viewer_id=request.viewer_id, at_ms=request.at_ms, ranker="none",
+        request_id=request.request_id,
+        viewer_id=request.viewer_id,
+        at_ms=request.at_ms,
+        ranker="none",
         tweets=[RankedTweet(id=tweet_id) for tweet_id in candidates],
-    )  # fmt: skip
+    )
     events = world.react(timeline)
     shown = [event.tweet_id for event in events if event.action is Action.SEEN]
     liked = {event.tweet_id for event in events if event.action in ENGAGED}

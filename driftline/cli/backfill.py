@@ -133,9 +133,12 @@ def _figures(found: "Evaluation | None") -> tuple[str, ...]:
     if found is None:
         return ("-",) * 5
     return (
-        number(found.base_rate), number(found.log_loss), number(found.rce, 2), number(found.pr_auc),
+        number(found.base_rate),
+        number(found.log_loss),
+        number(found.rce, 2),
+        number(found.pr_auc),
         number(found.calibration_error),
-    )  # fmt: skip
+    )
 
 
 def _show_parity(parity: "Parity") -> None:

@@ -29,11 +29,19 @@ def tail(count: Count = 20, as_json: AsJson = False) -> None:
         "newest examples",
         ["shown at", "#viewer", "#tweet", "#place", "#probability", "#model", "actions", "provenance"],
         [
-            (when(e.at_ms), e.viewer_id, e.tweet_id, e.position, number(e.probability), e.model_version or "-",
-             ", ".join(e.actions) or "-", e.provenance)
+            (
+                when(e.at_ms),
+                e.viewer_id,
+                e.tweet_id,
+                e.position,
+                number(e.probability),
+                e.model_version or "-",
+                ", ".join(e.actions) or "-",
+                e.provenance,
+            )
             for e in found
         ],
-    )  # fmt: skip
+    )
 
 
 @app.command()

@@ -33,14 +33,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    servers.up, servers.down, servers.doctor, demo.demo, worker.worker, trainer.trainer, scorer.scorer, replay.replay,
+    servers.up,
+    servers.down,
+    servers.doctor,
+    demo.demo,
+    worker.worker,
+    trainer.trainer,
+    scorer.scorer,
+    replay.replay,
     simulate.simulate,
-):  # fmt: skip
+):
     app.command(command.__name__)(command)
 for name, group in {
-    "topics": topics, "vocab": vocab, "bins": bins, "features": features, "examples": examples, "models": models,
-    "timelines": timelines, "dead-letters": dead_letters,
-}.items():  # fmt: skip
+    "topics": topics,
+    "vocab": vocab,
+    "bins": bins,
+    "features": features,
+    "examples": examples,
+    "models": models,
+    "timelines": timelines,
+    "dead-letters": dead_letters,
+}.items():
     app.add_typer(group.app, name=name)
 
 

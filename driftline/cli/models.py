@@ -1,6 +1,6 @@
 """`driftline models`: published models."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +8,9 @@ from driftline.cli.backfill import backfill
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson
 from driftline.tables import number, print_table, when
+
+if TYPE_CHECKING:
+    from contracts.records import ModelPublished
 
 app = typer.Typer(
     name="models",
@@ -30,18 +33,9 @@ def list_models(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    print_table(
-        "published models",
-        ["model", "#version", "published", "#examples", "#vocabulary", "#bins", "#log-loss", "#RCE", "#PR-AUC",
-         "#calibration", "provenance"],
-        [
-            (m.name, m.version, when(m.published_ms), f"{m.examples_seen:,}", m.vocab_version, m.bins_version,
-             *((number(m.evaluation.log_loss), number(m.evaluation.rce, 2), number(m.evaluation.pr_auc),
-                number(m.evaluation.calibration_error), ", ".join(m.evaluation.provenance) or "-")
-               if m.evaluation else ("-",) * 5))
-            for m in found
-        ],
-    )  # fmt: skip
+    columns = ["model", "#version", "published", "#examples", "#vocabulary", "#bins"]
+    columns += ["#log-loss", "#RCE", "#PR-AUC", "#calibration", "provenance"]
+    print_table("published models", columns, [_row(model) for model in found])
 
 
 @app.command()
@@ -77,6 +71,28 @@ def show(
         rows += [(f"evaluation: {figure}", getattr(found.evaluation, figure)) for figure in figures]
         rows += [(f"evaluated on: {name}", f"{count:,}") for name, count in found.evaluation.provenance.items()]
     print_table("model", ["", "value"], rows)
+
+
+def _row(model: "ModelPublished") -> tuple[object, ...]:
+    known = (
+        model.name,
+        model.version,
+        when(model.published_ms),
+        f"{model.examples_seen:,}",
+        model.vocab_version,
+        model.bins_version,
+    )
+    evaluation = model.evaluation
+    if evaluation is None:
+        return (*known, *("-",) * 5)
+    return (
+        *known,
+        number(evaluation.log_loss),
+        number(evaluation.rce, 2),
+        number(evaluation.pr_auc),
+        number(evaluation.calibration_error),
+        ", ".join(evaluation.provenance) or "-",
+    )
 
 
 app.command()(backfill)

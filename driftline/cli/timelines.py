@@ -34,11 +34,19 @@ def tail(count: Count = 10, as_json: AsJson = False) -> None:
         "newest timelines",
         ["request", "asked at", "#viewer", "ranked by", "#tweets", "#missing", "#best", "provenance"],
         [
-            (t.request_id, when(t.at_ms), t.viewer_id, ranked_by(t), len(t.tweets), len(t.missing),
-             number(t.tweets[0].probability if t.tweets else None), t.provenance)
+            (
+                t.request_id,
+                when(t.at_ms),
+                t.viewer_id,
+                ranked_by(t),
+                len(t.tweets),
+                len(t.missing),
+                number(t.tweets[0].probability if t.tweets else None),
+                t.provenance,
+            )
             for t in found
         ],
-    )  # fmt: skip
+    )
 
 
 @app.command()

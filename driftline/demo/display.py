@@ -19,9 +19,13 @@ class Display:
         self._console = console
         self._clock_s = clock_s
         self._bars = Progress(
-            TextColumn("{task.description:<12}"), BarColumn(bar_width=30), MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"), TimeElapsedColumn(), console=console,
-        )  # fmt: skip
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
         self._tasks: dict[str, TaskID] = {}
         self._lags: Mapping[str, int] = {}
         self._span_ms = (0, 1)
@@ -50,8 +54,12 @@ class Display:
         if not self._console.is_terminal:
             return
         totals = {
-            "event time": 100, "tweets": tweets, "timelines": requests, "engagements": None, "lag": None,
-        }  # fmt: skip
+            "event time": 100,
+            "tweets": tweets,
+            "timelines": requests,
+            "engagements": None,
+            "lag": None,
+        }
         self._tasks = {name: self._bars.add_task(name, total=total, state="") for name, total in totals.items()}
         self._bars.start()
 

@@ -176,9 +176,13 @@ class _Demo:
         self._display.say(f"reading {source.name}")
         async with KafkaPublisher(self._settings) as writer:
             reading = await read_into(
-                sorter, source, writer, limit=None, stopping=stopping,
+                sorter,
+                source,
+                writer,
+                limit=None,
+                stopping=stopping,
                 on_reading=lambda reading: self._display.reading(reading.rows),
-            )  # fmt: skip
+            )
         return recorded(source.name, sorter, reading.counts or {}, options.seconds, options.seed)
 
     async def _with_children(self, material: Material, meter: LagMeter, stopping: asyncio.Event) -> dict[str, int]:

@@ -45,9 +45,12 @@ class FeedBar:
     def __init__(self, provenance: Provenance) -> None:
         self._provenance = provenance
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
             console=Console(stderr=True),
-        )  # fmt: skip
+        )
         self._task: TaskID = self._bar.add_task("reading", total=None, state="")
         self._begin_ms = 0
 
@@ -98,9 +101,16 @@ async def run_replay(
                 bar.span(reading.first_ms, reading.last_ms)
 
         reading, fed = await replay(
-            source, settings, config, viewers=viewers, seed=seed, limit=limit,
-            on_reading=on_reading, on_progress=bar.fed, stopping=stopping,
-        )  # fmt: skip
+            source,
+            settings,
+            config,
+            viewers=viewers,
+            seed=seed,
+            limit=limit,
+            on_reading=on_reading,
+            on_progress=bar.fed,
+            stopping=stopping,
+        )
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(reading.counts.items()))
     return f"read {source.name}: {counts}\n{_summary(fed, provenance, interrupted=stopping.is_set())}"
 

@@ -86,11 +86,14 @@ def summarize(settings: Settings) -> list[BinsSummary]:
         versions[change.feature] = versions.get(change.feature, 0) + 1
     return [
         BinsSummary(
-            feature=name, versions=versions[name], first=first[name], newest=newest[name],
+            feature=name,
+            versions=versions[name],
+            first=first[name],
+            newest=newest[name],
             moved=distance(first[name].edges, newest[name].edges),
         )
         for name in sorted(newest)
-    ]  # fmt: skip
+    ]
 
 
 def bins_at(settings: Settings, feature: str, version: int | None = None) -> BinsAt:

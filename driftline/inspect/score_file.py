@@ -33,12 +33,21 @@ class NotWritable(DriftlineError):
 
 SCHEMA = pa.schema(
     {
-        "request_id": pa.string(), "viewer_id": pa.uint64(), "tweet_id": pa.uint64(), "at_ms": pa.int64(),
-        "position": pa.uint16(), "model_version": pa.int64(), "served": pa.float32(), "probability": pa.float32(),
-        "engaged": pa.bool_(), "weight": pa.float32(), "learned_from": pa.bool_(), "partition": pa.int32(),
+        "request_id": pa.string(),
+        "viewer_id": pa.uint64(),
+        "tweet_id": pa.uint64(),
+        "at_ms": pa.int64(),
+        "position": pa.uint16(),
+        "model_version": pa.int64(),
+        "served": pa.float32(),
+        "probability": pa.float32(),
+        "engaged": pa.bool_(),
+        "weight": pa.float32(),
+        "learned_from": pa.bool_(),
+        "partition": pa.int32(),
         "offset": pa.int64(),
     }
-)  # fmt: skip
+)
 
 
 class ScoreFile:

@@ -138,8 +138,10 @@ def _counts(settings: Settings, kind: int, entity: int) -> Counts | None:
 
     return Counts(
         pane_began_ms=int(record["pane"]) * settings.features.pane_ms,
-        ever=named("totals"), recent=named("current"), before=named("previous"),
-    )  # fmt: skip
+        ever=named("totals"),
+        recent=named("current"),
+        before=named("previous"),
+    )
 
 
 def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:

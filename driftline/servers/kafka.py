@@ -30,11 +30,9 @@ def download_libs(maven: Path, say: Callable[[str], None]) -> Path:
     say(f"Kafka {KAFKA_VERSION}: Maven downloads its jars (about {DOWNLOAD_MB} MB) to {libs}")
     libs.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{KAFKA_VERSION}.", dir=libs.parent))
-    command = [
-        str(maven), "-q", "-B", "-f", str(_HERE / "pom.xml"),
-        f"-Dkafka.version={KAFKA_VERSION}", f"-Dlog4j.version={LOG4J_VERSION}",
-        "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}",
-    ]  # fmt: skip
+    versions = [f"-Dkafka.version={KAFKA_VERSION}", f"-Dlog4j.version={LOG4J_VERSION}"]
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
+    command = [str(maven), "-q", "-B", "-f", str(_HERE / "pom.xml"), *versions, *goal]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         shutil.rmtree(partial)
@@ -94,7 +92,9 @@ def _properties(folder: Path, port: int, controller_port: int) -> dict[str, str]
 def _format(storage_tool: list[str], properties: Path) -> None:
     finished = subprocess.run(
         [*storage_tool, "format", "-t", CLUSTER_ID, "-c", str(properties)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if finished.returncode != 0:
         raise ServerUnavailable(f"Kafka's storage could not be formatted:\n{finished.stdout}{finished.stderr}")

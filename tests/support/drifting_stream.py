@@ -38,12 +38,16 @@ def drifting(settings: Settings, batch_records: int) -> Settings:
         time=replace(settings.time, window_ms=WINDOW_MS),
         hop=replace(settings.hop, batch_records=batch_records, session_timeout_ms=6_000),  # the least a broker allows
         vocab=VocabSettings.uniform(
-            capacity=4 * SHARDS, rare_slots=64, admit_at=3.0, evict_below=1.0, half_life_windows=6.0,
+            capacity=4 * SHARDS,
+            rare_slots=64,
+            admit_at=3.0,
+            evict_below=1.0,
+            half_life_windows=6.0,
             candidates_per_slot=2.0,
         ),
         bins=replace(settings.bins, minimum_values=100, rolling_windows=10),
         features=replace(settings.features, duplicate_horizon=100),
-    )  # fmt: skip
+    )
 
 
 def drifting_rows(tweets: int, seed: int) -> list[Row]:

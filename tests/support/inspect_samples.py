@@ -64,32 +64,54 @@ LETTERS = [
     letter("malformed", "file:x.csv", 0, None, b"a,b"),
 ]
 TWEET = Tweet(
-    id=71, created_ms=AT_MS, author_id=5, author="ann", text="Hello \x1b[31m#Rust world", author_followers=10,
+    id=71,
+    created_ms=AT_MS,
+    author_id=5,
+    author="ann",
+    text="Hello \x1b[31m#Rust world",
+    author_followers=10,
     provenance=Provenance.SIMULATED_WORLD,
-)  # fmt: skip
+)
 
 
 def timeline(number: int, version: int | None = 3) -> RankedTimeline:
     return RankedTimeline(
-        request_id=f"r-{number}", viewer_id=42, at_ms=AT_MS + number, ranker="model" if version else "recency",
+        request_id=f"r-{number}",
+        viewer_id=42,
+        at_ms=AT_MS + number,
+        ranker="model" if version else "recency",
         tweets=[
             RankedTweet(id=71, probability=0.25, reasons=[Reason(feature="tags", log_odds=0.5)]),
             RankedTweet(id=99, probability=0.125),
         ],
-        model="timeline" if version else None, model_version=version, provenance=Provenance.SIMULATED_WORLD,
-    )  # fmt: skip
+        model="timeline" if version else None,
+        model_version=version,
+        provenance=Provenance.SIMULATED_WORLD,
+    )
 
 
 def model(version: int) -> ModelPublished:
     figures = Evaluation(
-        examples=100, base_rate=0.1, log_loss=0.5 / version, rce=version, pr_auc=0.3, calibration_error=0.01,
+        examples=100,
+        base_rate=0.1,
+        log_loss=0.5 / version,
+        rce=version,
+        pr_auc=0.3,
+        calibration_error=0.01,
         provenance={Provenance.SIMULATED_WORLD: 100},
-    )  # fmt: skip
+    )
     return ModelPublished(
-        name="timeline", version=version, epoch=1, path=f"/models/{version}", vocab_version=WINDOW,
-        bins_version=WINDOW, examples_seen=100 * version, offsets={0: version}, published_ms=AT_MS,
+        name="timeline",
+        version=version,
+        epoch=1,
+        path=f"/models/{version}",
+        vocab_version=WINDOW,
+        bins_version=WINDOW,
+        examples_seen=100 * version,
+        offsets={0: version},
+        published_ms=AT_MS,
         evaluation=figures,
-    )  # fmt: skip
+    )
 
 
 def examples(n: int = 3) -> Examples:
@@ -124,12 +146,15 @@ def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
         tokens = [(Namespace.HASHTAG, token, n) for token, n in counts.items()] + [(Namespace.WORD, "go", 9)]
         owner.observe(
             counts_frame(
-                WINDOW + i, WINDOW + i - 1, [key_of(namespace, token) for namespace, token, _ in tokens],
-                [n for _, _, n in tokens], [namespace for namespace, _, _ in tokens],
+                WINDOW + i,
+                WINDOW + i - 1,
+                [key_of(namespace, token) for namespace, token, _ in tokens],
+                [n for _, _, n in tokens],
+                [namespace for namespace, _, _ in tokens],
                 tokens=[token for _, token, _ in tokens],
                 languages=[language_code("de" if token == "old" else "en") for _, token, _ in tokens],
             )
-        )  # fmt: skip
+        )
     owner.observe(counts_frame(WINDOW + 2, WINDOW + 2))
     return owner, owner.close_windows()
 

@@ -18,12 +18,22 @@ LATENESS = 3
 def served(request_id, at, tweets, viewer=1) -> CandidatesServed:
     n = len(tweets)
     return CandidatesServed(
-        request_id=request_id, viewer_id=viewer, at_ms=BEGIN + at, ranker="model", model_version=3, vocab_version=2,
-        bins_version=1, tokenizer=1, feature_set=FEATURE_SET, provenance=Provenance.SIMULATED_WORLD,
-        tweet_ids=np.array(tweets, np.uint64), author_ids=np.zeros(n, np.uint64),
+        request_id=request_id,
+        viewer_id=viewer,
+        at_ms=BEGIN + at,
+        ranker="model",
+        model_version=3,
+        vocab_version=2,
+        bins_version=1,
+        tokenizer=1,
+        feature_set=FEATURE_SET,
+        provenance=Provenance.SIMULATED_WORLD,
+        tweet_ids=np.array(tweets, np.uint64),
+        author_ids=np.zeros(n, np.uint64),
         probabilities=np.linspace(0.9, 0.1, n, dtype=np.float32),
         viewer_dense=np.full(len(VIEWER_DENSE), at, np.float32),
-        viewer_lengths=np.array([1, 0], np.uint8), viewer_keys=np.array([viewer], np.uint64),
+        viewer_lengths=np.array([1, 0], np.uint8),
+        viewer_keys=np.array([viewer], np.uint64),
         candidate_dense=np.repeat(np.array(tweets, np.float32), len(CANDIDATE_DENSE)),
         candidate_lengths=np.tile(np.array([1, 0, 1, 0], np.uint8), n),
         candidate_keys=np.repeat(np.array(tweets, np.uint64), 2),
@@ -34,8 +44,13 @@ def served(request_id, at, tweets, viewer=1) -> CandidatesServed:
 
 def engagement(request_id, tweet, action, at, viewer=1) -> Engagement:
     return Engagement(
-        viewer_id=viewer, tweet_id=tweet, author_id=0, action=action, at_ms=BEGIN + at, request_id=request_id,
-    )  # fmt: skip
+        viewer_id=viewer,
+        tweet_id=tweet,
+        author_id=0,
+        action=action,
+        at_ms=BEGIN + at,
+        request_id=request_id,
+    )
 
 
 def with_watermarks(records):
@@ -117,14 +132,19 @@ def rows_of(piece):
     piece = deserialize_examples(serialize_examples(piece))
     return [
         (
-            piece.request_ids[i], int(piece.tweet_ids[i]), int(piece.positions[i]), int(piece.at_ms[i]),
-            int(piece.labels[i]), float(piece.weights[i]), int(piece.engaged_append_ms[i]),
+            piece.request_ids[i],
+            int(piece.tweet_ids[i]),
+            int(piece.positions[i]),
+            int(piece.at_ms[i]),
+            int(piece.labels[i]),
+            float(piece.weights[i]),
+            int(piece.engaged_append_ms[i]),
             piece.features.candidate_dense[i].tolist(),
             piece.features.viewer_dense[piece.features.viewer_row[i]].tolist(),
             [bags[i].tolist() for bags in piece.features.candidate_keys.values()],
         )
         for i in range(len(piece))
-    ]  # fmt: skip
+    ]
 
 
 def plain_join(served_log, engagement_log):

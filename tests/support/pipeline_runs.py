@@ -249,9 +249,18 @@ def read_all(settings: Settings, topic: Topic) -> list[LogRecord]:
 def record_of(topic: Topic, offset: int, value: bytes) -> ConsumerRecord:
     """A record as a processor gets it, without a broker: of partition 0, its key `1`."""
     return ConsumerRecord(
-        topic=topic.name, partition=0, offset=offset, timestamp=END_MS, timestamp_type=0, key=b"1", value=value,
-        checksum=None, serialized_key_size=1, serialized_value_size=len(value), headers=(),
-    )  # fmt: skip
+        topic=topic.name,
+        partition=0,
+        offset=offset,
+        timestamp=END_MS,
+        timestamp_type=0,
+        key=b"1",
+        value=value,
+        checksum=None,
+        serialized_key_size=1,
+        serialized_value_size=len(value),
+        headers=(),
+    )
 
 
 def counted_tokens(settings: Settings) -> collections.Counter[tuple[int, int]]:

@@ -30,20 +30,29 @@ def make_snapshot(settings: Settings, version: int, epoch: int = 1, keys: int = 
     rng = np.random.default_rng(version)
     empty = VocabularyView.empty(settings.vocab)
     vocabulary = VocabularyView(
-        version=1_000 + version, sequence=1, layout=empty.layout,
+        version=1_000 + version,
+        sequence=1,
+        layout=empty.layout,
         keys=np.arange(1, keys + 1, dtype=np.uint64),
         slots=rng.permutation(np.concatenate([empty.layout.slots_of(0, shard) for shard in range(SHARDS)])[:keys]),
         generations=np.ones(keys, np.uint32),
-    )  # fmt: skip
+    )
     bins = BinsView(2_000 + version, {NUMBER["age_s"]: np.array([10, 100, 1_000], np.float32)})
     config = ModelConfig(num_slots=vocabulary.num_slots, bin_rows=BIN_ROWS, dim=settings.trainer.embedding_dim)
     weights = {
         name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in snapshots._shapes(config).items()
     }
     manifest = Manifest(
-        name=settings.scorer.model, version=version, epoch=epoch, feature_set=FEATURE_SET, config=config,
-        vocab_version=vocabulary.version, bins_version=bins.version, examples_seen=version, offsets={},
-    )  # fmt: skip
+        name=settings.scorer.model,
+        version=version,
+        epoch=epoch,
+        feature_set=FEATURE_SET,
+        config=config,
+        vocab_version=vocabulary.version,
+        bins_version=bins.version,
+        examples_seen=version,
+        offsets={},
+    )
     knots = Calibrator(np.array([-1.0, 0.0, 1.0]), np.array([0.1, 0.3, 0.8]))
     return Snapshot(manifest=manifest, weights=weights, vocabulary=vocabulary, bins=bins, calibrator=knots)
 
@@ -54,10 +63,16 @@ def save_snapshot(settings: Settings, version: int, epoch: int = 1) -> ModelPubl
     made = make_snapshot(settings, version, epoch)
     made.save(path)
     return ModelPublished(
-        name=made.manifest.name, version=version, epoch=epoch, path=str(path),
-        vocab_version=made.manifest.vocab_version, bins_version=made.manifest.bins_version, examples_seen=version,
-        offsets={}, published_ms=BEGIN_MS,
-    )  # fmt: skip
+        name=made.manifest.name,
+        version=version,
+        epoch=epoch,
+        path=str(path),
+        vocab_version=made.manifest.vocab_version,
+        bins_version=made.manifest.bins_version,
+        examples_seen=version,
+        offsets={},
+        published_ms=BEGIN_MS,
+    )
 
 
 def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
@@ -85,10 +100,14 @@ def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
         viewer_vectors={name: rng.normal(size=(m, width)).astype(np.float32) for name, width in VIEWER_SIDE.vectors},
     )
     return FeaturesRead(
-        features=features, words=make_words(n, rng), offsets=offsets, tweet_ids=np.arange(1, n + 1, dtype=np.uint64),
-        author_ids=rng.integers(1, 9, n).astype(np.uint64), created_ms=BEGIN_MS + rng.integers(0, 9, n),
+        features=features,
+        words=make_words(n, rng),
+        offsets=offsets,
+        tweet_ids=np.arange(1, n + 1, dtype=np.uint64),
+        author_ids=rng.integers(1, 9, n).astype(np.uint64),
+        created_ms=BEGIN_MS + rng.integers(0, 9, n),
         missing=[np.empty(0, np.uint64)] * m,
-    )  # fmt: skip
+    )
 
 
 def make_words(tweets: int, rng: np.random.Generator) -> TweetWords:
@@ -97,9 +116,12 @@ def make_words(tweets: int, rng: np.random.Generator) -> TweetWords:
     subwords = rng.integers(1, 1 << 32, (bags.sum(), WORD_SUBWORDS)).astype(np.uint32)
     subwords[np.arange(WORD_SUBWORDS) >= rng.integers(0, WORD_SUBWORDS + 1, len(subwords))[:, None]] = 0
     return TweetWords(
-        offsets=np.concatenate([[0], np.cumsum(bags)]), keys=rng.integers(1, 100, len(subwords)).astype(np.uint64),
-        subwords=subwords, room=rng.integers(0, SUBWORDS + 1, tweets), row=rng.integers(0, max(tweets, 1), tweets),
-    )  # fmt: skip
+        offsets=np.concatenate([[0], np.cumsum(bags)]),
+        keys=rng.integers(1, 100, len(subwords)).astype(np.uint64),
+        subwords=subwords,
+        room=rng.integers(0, SUBWORDS + 1, tweets),
+        row=rng.integers(0, max(tweets, 1), tweets),
+    )
 
 
 def make_request(number: int, **fields) -> TimelineRequest:
@@ -110,6 +132,10 @@ def make_request(number: int, **fields) -> TimelineRequest:
 def make_tweet(number: int) -> Tweet:
     """Tweet `number`, a second after the one before."""
     return Tweet(
-        id=number, created_ms=BEGIN_MS + number * 1_000, author_id=number % 7, author=f"author{number % 7}",
-        text=f"word{number % 5} #tag{number % 3}", provenance=Provenance.SIMULATED_WORLD,
-    )  # fmt: skip
+        id=number,
+        created_ms=BEGIN_MS + number * 1_000,
+        author_id=number % 7,
+        author=f"author{number % 7}",
+        text=f"word{number % 5} #tag{number % 3}",
+        provenance=Provenance.SIMULATED_WORLD,
+    )

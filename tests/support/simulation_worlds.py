@@ -10,9 +10,16 @@ from simulation.viewers import RecordedWorld
 from simulation.world import World
 
 SMALL = WorldConfig(
-    authors=300, viewers=60, topics=6, general_words=500, topic_words=100, tweets_per_hour=6_000.0,
-    requests_per_hour=1_200.0, follows=20, remembered_tweets=30_000,
-)  # fmt: skip
+    authors=300,
+    viewers=60,
+    topics=6,
+    general_words=500,
+    topic_words=100,
+    tweets_per_hour=6_000.0,
+    requests_per_hour=1_200.0,
+    follows=20,
+    remembered_tweets=30_000,
+)
 
 
 def run(world: World, hours: float) -> tuple[list[Tweet], list[TimelineRequest]]:
@@ -25,9 +32,12 @@ def answer(request: TimelineRequest, order: Sequence[int] | None = None) -> Rank
     """A timeline of the first `limit` of the candidates, in their order or in the one given."""
     ids = list(order if order is not None else request.candidates or [])[: request.limit]
     return RankedTimeline(
-        request_id=request.request_id, viewer_id=request.viewer_id, at_ms=request.at_ms, ranker="test",
+        request_id=request.request_id,
+        viewer_id=request.viewer_id,
+        at_ms=request.at_ms,
+        ranker="test",
         tweets=[RankedTweet(id=tweet_id) for tweet_id in ids],
-    )  # fmt: skip
+    )
 
 
 def seen_and_engaged(engagements: Sequence[Engagement], actions: Sequence[Action]) -> tuple[set[int], set[int]]:
