@@ -1,1 +1,1 @@
-"""Event time: how far a partition is, which windows are closed, and which of them get a decision."""
+"""Event time: the watermark of a partition, the windows that it closes, and which windows get a decision."""

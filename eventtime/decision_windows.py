@@ -1,7 +1,7 @@
-"""Which windows get a decision: a function of the log alone, whenever and however often an owner looks.
+"""Which windows get a decision. A function of the log alone: it does not depend on when an owner looks.
 
-A window that any source counted in gets one. Of the run of empty windows after it, the 1st to 16th and then each
-power of two (32nd, 64th, ...) do: time goes on where nothing happens, at a cost that does not.
+Every window that a source counted in gets a decision. So do some of the empty windows after it: the 1st to the 16th,
+then the 32nd, the 64th and each further power of two. Time goes on through a silence, at little cost.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,10 +10,10 @@ _EVERY = 16
 
 
 def decision_windows(decided: int, counted: int, waiting: Iterable[int], closed: int) -> Iterator[tuple[int, bool]]:
-    """(window, whether it was counted in), ascending: those due after `decided`, up to `closed`.
+    """(window, whether a source counted in it) of every decision due, ascending, after `decided` and up to `closed`.
 
-    decided: the newest window with a decision. counted: the newest such that was counted in; 0 for none, and
-    empty windows before the first counted one get no decision. waiting: counted windows after `decided`.
+    decided: the newest window with a decision. counted: the newest decided window that a source counted in, 0 for
+    none; empty windows before the first counted one get no decision. waiting: counted windows after `decided`.
     """
     for window in [*sorted(window for window in waiting if window <= closed), None]:
         if counted:
@@ -27,7 +27,7 @@ def decision_windows(decided: int, counted: int, waiting: Iterable[int], closed:
 
 
 def _empty_windows(counted: int, end: int) -> Iterator[int]:
-    """Those of the run counted + 1 .. end - 1 that get a decision."""
+    """The windows of the empty run counted + 1 .. end - 1 that get a decision."""
     yield from range(counted + 1, min(counted + _EVERY, end - 1) + 1)
     after = 2 * _EVERY
     while counted + after < end:

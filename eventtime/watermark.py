@@ -1,14 +1,13 @@
-"""Event time of one input partition: how far it is, which windows are closed, and which clocks to disbelieve.
+"""Event time of one input partition: its watermark, its closed windows, and events whose clock is not believed.
 
 A function of that partition's log alone, so every replay closes the same windows at the same offsets.
 
-* `newest_ms` is the newest believed event time; the watermark is `newest_ms - lateness_ms`.
-* Window w is closed once the watermark passes its end. A late event counts in the oldest window still open.
-* An event further ahead than `jump_ms` is not believed. When `jump_authors` distinct authors stand ahead within
-  `jump_ms` of the newest of them, time has really moved (an outage, a gap in the data), and jumps to that one.
-* The first event of a partition has none to be compared with: it is not believed if it is further ahead than
-  `jump_ms` of the broker's clock when it was appended, which is in the log too.
-* A tick is believed as it stands: it comes from a producer that owns the clock, not from an author.
+* `newest_ms` is the newest believed event time. The watermark is `newest_ms - lateness_ms`.
+* Window w is closed once the watermark passes its end. A late event counts in the oldest window that is still open.
+* An event more than `jump_ms` ahead of `newest_ms` is not believed. Once `jump_authors` distinct authors are ahead,
+  all within `jump_ms` of the latest arrival, time has really moved (an outage, a gap in the data): it jumps there.
+* The first event of a partition is compared with the time at which the broker appended it, which is in the log too.
+* A tick is always believed: it comes from a producer that owns the clock, not from an author.
 """
 
 from collections.abc import Mapping
@@ -25,10 +24,10 @@ NOT_STARTED = -1
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What became of one batch, in its order.
+    """What became of one batch of n events, in its order.
 
-    windows: int64[n], the window that each event counts in. believed: bool[n], False for an event too far ahead.
-    late: bool[n], True where the event's own window was already closed. watermarks: int64[n], as of before each.
+    windows: int64[n], the window that each event counts in. watermarks: int64[n], the watermark before each event.
+    believed: bool[n], False for an event too far ahead. late: bool[n], True if the event's window was closed already.
     """
 
     windows: NDArray[np.int64]
@@ -43,11 +42,12 @@ class Watermark:
     def __init__(self, settings: TimeSettings) -> None:
         self._settings = settings
         self.newest_ms = NOT_STARTED
-        self._ahead: list[tuple[int, int]] = []  # (author, time) of the latest disbelieved events
+        # (author, time) of the latest events that were not believed.
+        self._ahead: list[tuple[int, int]] = []
 
     @property
     def watermark_ms(self) -> int:
-        """No event older than this is in time; `NOT_STARTED` before the first event."""
+        """Newest believed event time minus the lateness; `NOT_STARTED` before the first event."""
         return NOT_STARTED if self.newest_ms < 0 else self.newest_ms - self._settings.lateness_ms
 
     @property
@@ -62,8 +62,11 @@ class Watermark:
         ticks: NDArray[np.bool_],
         append_ms: NDArray[np.int64],
     ) -> Observed:
-        """Take in a batch: times int64[n], authors uint64[n], whether each row is a tick, bool[n], and the records'
-        timestamps int64[n]."""
+        """Observe a batch.
+
+        at_ms: int64[n], event times. authors: uint64[n]. ticks: bool[n], whether each record is a tick.
+        append_ms: int64[n], the records' timestamps.
+        """
         before = self._newest_before_each(at_ms)
         ahead = ~ticks & (at_ms > np.where(before < 0, append_ms, before) + self._settings.jump_ms)
         if ahead.any():
@@ -89,7 +92,7 @@ class Watermark:
         ticks: NDArray[np.bool_],
         append_ms: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The rule itself, an event at a time; only batches with a doubtful clock come here."""
+        """The rule, one event at a time. Only batches with an event that is too far ahead come here."""
         before = np.empty(len(at_ms), np.int64)
         believed = np.ones(len(at_ms), np.bool_)
         rows = zip(at_ms.tolist(), authors.tolist(), ticks.tolist(), append_ms.tolist(), strict=True)
@@ -104,7 +107,7 @@ class Watermark:
         return before, believed
 
     def _confirm(self, author: int, at: int) -> bool:
-        """Remember an event that is far ahead; True when it is the one that makes time jump."""
+        """Remember an event that is too far ahead. True if enough authors now agree, so that time jumps to it."""
         self._ahead = [
             (who, when) for who, when in self._ahead if who != author and abs(when - at) <= self._settings.jump_ms
         ]
@@ -130,6 +133,6 @@ class Watermark:
         return {"newest_ms": self.newest_ms, "ahead": self._ahead}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up the state of `to_dict`."""
+        """Restore the state of `to_dict`."""
         self.newest_ms = int(state["newest_ms"])
         self._ahead = [(int(author), int(at)) for author, at in state["ahead"]]

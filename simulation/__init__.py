@@ -1,5 +1,5 @@
-"""A world with known truth, and simulated viewers for real tweets. Needs `contracts/` and numpy alone.
+"""A simulated world whose true probabilities are known, and simulated viewers for real tweets.
 
-Everything moves in event time and is a function of its seed: the same seed gives the same events, however the calls
-that ask for them are cut.
+Needs only `contracts/` and numpy. Everything runs in event time and is a function of the seed: the same seed gives
+the same events, in however many calls they are asked for.
 """

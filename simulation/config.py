@@ -1,19 +1,24 @@
-"""What a simulated world is like. Every number has its unit; weights are in log-odds of engagement."""
+"""Settings of a simulated world. Weights are in log-odds of engagement."""
 
 from dataclasses import dataclass
 
 HOUR_MS = 3_600_000
-BLOCK_MS = 60_000  # events are drawn a block of event time at a time, each from a generator of its own
+# Events are drawn one block of event time at a time. Each block has its own generator.
+BLOCK_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Appetite:
-    """How a probability comes about, and how a timeline is looked at. Shared by worlds and viewers of real tweets."""
+class Behavior:
+    """How likely viewers are to look at a place and to engage. Shared by simulated worlds and viewers of real tweets.
 
-    base: float = -4.6  # log-odds of engaging with a fresh, ordinary tweet that was seen
-    freshness: float = 1.0  # added at age 0, halving every `fresh_half_ms`
+    base: log-odds of engaging with an average tweet that was seen. freshness: added to them at age 0; it halves every
+    fresh_half_ms. position_exponent: place k (from 0) is looked at with probability (1 + k) ** -exponent.
+    """
+
+    base: float = -4.6
+    freshness: float = 1.0
     fresh_half_ms: int = 2 * HOUR_MS
-    position_exponent: float = 0.4  # place k (from 0) is looked at with probability (1 + k) ** -exponent
+    position_exponent: float = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,27 +30,27 @@ class WorldConfig:
     viewers: int = 400
     topics: int = 12
     general_words: int = 4_000
-    topic_words: int = 1_000  # of each topic
+    topic_words: int = 1_000  # per topic
     tweets_per_hour: float = 36_000.0
     requests_per_hour: float = 720.0
-    candidates: int = 80  # named by a request
-    candidate_ms: int = 6 * HOUR_MS  # how old a candidate may be
+    candidates: int = 80  # per request
+    candidate_ms: int = 6 * HOUR_MS  # oldest candidate
     limit: int = 35  # places of a timeline
     follows: int = 60  # authors that a viewer follows
-    remembered_tweets: int = 200_000  # that can still be candidates and be reacted to
+    remembered_tweets: int = 200_000  # the newest ones: only these can be candidates or be reacted to
 
     evergreen_tags: int = 150
     births_per_hour: float = 20.0  # new hashtags
-    revivals_per_hour: float = 6.0  # bursts of hashtags that had faded
-    burst_share: tuple[float, float] = (0.002, 0.02)  # of all tweets, at the beginning of a burst
-    branching: float = 0.85  # further tweets that a tweet with a hashtag brings about; below 1
-    excitement_ms: int = 10 * BLOCK_MS  # mean delay of those
+    revivals_per_hour: float = 6.0  # new bursts of hashtags that had faded
+    burst_share: tuple[float, float] = (0.002, 0.02)  # share of all tweets at the start of a burst
+    branching: float = 0.85  # mean number of later uses that one use of a hashtag causes; below 1
+    excitement_ms: int = 10 * BLOCK_MS  # mean delay of those uses
 
-    appetite: Appetite = Appetite()
-    taste: float = 1.1  # weight of a viewer's taste for a topic (unit variance)
-    taste_hours: float = 6.0  # in which a taste forgets 1 - 1/e of what it was
+    behavior: Behavior = Behavior()
+    taste: float = 1.1  # weight of the viewer's taste for the topic (unit variance)
+    taste_hours: float = 6.0  # time in which a taste decays to 1/e
     quality: float = 0.6  # weight of the author's quality (unit variance)
     follow: float = 0.7  # added for a followed author
-    heat: float = 0.25  # times log(1 + tweets a minute of the hashtag when it was tweeted)
-    tag_taste: float = 0.4  # weight of a viewer's own liking of a hashtag (unit variance)
+    heat: float = 0.25  # times log(1 + tweets per minute with the hashtag when it was tweeted)
+    tag_taste: float = 0.4  # weight of the viewer's taste for the hashtag (unit variance)
     appeal: float = 0.3  # weight of what no feature shows (unit variance)

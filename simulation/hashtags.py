@@ -1,8 +1,8 @@
-"""Hashtags that are born, burst, fade and come back: a self-exciting (Hawkes) process, a block of time at a time.
+"""Hashtags that appear, burst, fade and come back: a self-exciting (Hawkes) process, one block of time at a time.
 
-In a block with n tweets, hashtag h is used Poisson(base_h * n + excitement_h) times. Each use adds to the excitement
-of the blocks after it, with exponential decay; `branching` is the mean number of uses that one use brings about. A
-birth or a revival is a shock to the excitement. All shocks are recorded: they are the truth about trends.
+In a block with n tweets, hashtag h is used Poisson(base_h * n + excitement_h) times. Each use raises the excitement
+of later blocks, with exponential decay; `branching` is the mean number of uses that one use causes. A new or a
+revived hashtag gets a burst: a sudden rise of its excitement. Bursts are recorded: they are the true trends.
 """
 
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from simulation.words import make_words, zipf_cumulative
 
 _MOST_SHARE = 0.12  # of all tweets, for one hashtag
 _ALL_SHARE = 0.6  # of all tweets, for hashtags together
-_FADED = 0.5  # expected uses a block under which a hashtag may come back
+_FADED = 0.5  # expected uses per block; below it a hashtag may be revived
 
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """A shock: when, and how many tweets a minute it began with."""
+    """A sudden rise: when it began, and with how many tweets per block."""
 
     at_ms: int
     tweets_per_block: float
@@ -28,7 +28,7 @@ class Burst:
 
 @dataclass(slots=True)
 class Trend:
-    """The truth about one hashtag. Evergreen ones have no bursts."""
+    """The true history of one hashtag. Evergreen ones have no bursts."""
 
     tag: str
     topic: int
@@ -37,7 +37,7 @@ class Trend:
 
 
 class Hashtags:
-    """The process. `step` is called once for every block, in order."""
+    """The process. Call `step` once for every block, in order."""
 
     def __init__(self, config: WorldConfig, rng: np.random.Generator) -> None:
         self._config = config
@@ -51,9 +51,9 @@ class Hashtags:
         self.topics: NDArray[np.int64] = np.zeros(0, np.int64)
         shares = np.diff(zipf_cumulative(config.evergreen_tags, 1.0), prepend=0.0) * 0.12
         for share in shares.tolist():
-            self._bear(config.begin_ms, int(rng.integers(config.topics)), share)
+            self._add(config.begin_ms, int(rng.integers(config.topics)), share)
 
-    def _bear(self, at_ms: int, topic: int, base: float) -> int:
+    def _add(self, at_ms: int, topic: int, base: float) -> int:
         name = self._spare[self._born % len(self._spare)]
         generation = self._born // len(self._spare)
         self._born += 1
@@ -66,14 +66,14 @@ class Hashtags:
     def step(
         self, at_ms: int, tweets: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """One block that begins at `at_ms` and has so many tweets.
+        """Draw the hashtags of one block that begins at `at_ms` and has `tweets` tweets.
 
-        Returns the hashtag of each use, int64[u] in random order (u <= tweets), and uses a block now expected of
-        every hashtag, float64[hashtags].
+        Returns (the hashtag of each use, int64[u] in random order, u <= tweets; the expected uses of every hashtag
+        in this block, float64[hashtags]).
         """
         config = self._config
         for _ in range(rng.poisson(config.births_per_hour * BLOCK_MS / HOUR_MS)):
-            self._burst(self._bear(at_ms, int(rng.integers(config.topics)), 0.0), at_ms, tweets, rng)
+            self._burst(self._add(at_ms, int(rng.integers(config.topics)), 0.0), at_ms, tweets, rng)
         for _ in range(rng.poisson(config.revivals_per_hour * BLOCK_MS / HOUR_MS)):
             faded = np.flatnonzero((self._excitement < _FADED) & (self._base == 0.0))
             if len(faded):

@@ -1,9 +1,9 @@
-"""Loads for benchmarks: records as bytes, made fast, with engagements that join with what will be served.
+"""A load generator for benchmarks: encoded records, made fast, with engagements that the join can match.
 
-A load is cut in chunks of 1,000 tweets. Each chunk also has 20 requests of 100 named candidates, and 1,000
-engagements, 50 with each of the *former* chunk's requests, naming it, its viewer and its candidates. Candidates are
-tweets of the chunk, or, where the load was told so, of what was made first and is in the store before the rest comes.
-Texts are drawn once from the simulated world and used again in turn; ids, authors, times and counts are fresh.
+A load comes in chunks of 1,000 tweets. Each chunk also has 20 requests, each with 100 candidates, and 1,000
+engagements: 50 for each request of the *previous* chunk, with its request id, viewer and candidates. Candidates are
+tweets of the same chunk, or, with `named_first`, the first tweets of the load, which the store then has already.
+Texts are drawn from the simulated world once and reused; ids, authors, times and counts are new for every tweet.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ KeyedBytes = tuple[list[bytes], list[bytes]]  # keys and values, of one length
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Records of one stretch of event time, ready to be sent, and the time at which it ends."""
+    """Records of one stretch of event time, ready to send, and the time at which it ends."""
 
     tweets: KeyedBytes
     engagements: KeyedBytes
@@ -43,9 +43,10 @@ class Chunk:
 
 
 class Load:
-    """`chunks(n)`, as often as wanted; time and ids go on. `tweets_per_second` is in event time.
+    """Call `chunks(n)` as often as needed; time and ids continue.
 
-    `named_first`: requests name the first so many tweets; None: those of their own chunk.
+    tweets_per_second: of event time. named_first: candidates come from the load's first `named_first` tweets; None:
+    from the request's own chunk.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Load:
         self._author_of: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def pass_time(self, ms: int) -> None:
-        """Nothing happens for so long; what comes after is that much later, and no longer late after a tick."""
+        """Skip `ms` of event time without events, so that later events are not late after a tick."""
         self._begin_ms += ms
         self._open = []
 
@@ -87,7 +88,7 @@ class Load:
             yield Chunk(tweets, engagements, self._ask(end_ms), end_ms)
 
     def fast_tweets(self, count: int) -> KeyedBytes:
-        """The next `count` tweets as (keys, JSON)."""
+        """The next `count` tweets as (keys, JSON values)."""
         numbers = np.arange(self._made, self._made + count)
         authors = draw(self._rng, self._activity, count)
         self._name(authors)
@@ -106,7 +107,7 @@ class Load:
         return [b"%d" % i for i in ids], values
 
     def _name(self, authors: NDArray[np.int64]) -> None:
-        """Which tweets requests may name from now on, and who wrote them."""
+        """Update the tweets that later requests may name, and their authors."""
         known = np.concatenate([self._author_of, authors])
         if self._named_first is not None:
             self._author_of = known[: self._named_first]
@@ -134,7 +135,7 @@ class Load:
         return [record_key(ask.viewer_id) for ask in self._open], [_encoder.encode(ask) for ask in self._open]
 
     def _engage(self, end_ms: int) -> KeyedBytes:
-        """Reactions to the requests of the chunk before, all before `end_ms`."""
+        """Reactions to the requests of the previous chunk, all before `end_ms`."""
         keys, values = [], []
         for ask in self._open:
             at = np.sort(self._rng.integers(ask.at_ms, end_ms, size=REQUEST_ENGAGEMENTS)).tolist()

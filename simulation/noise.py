@@ -1,7 +1,7 @@
-"""Random numbers by name: a draw is a hash of what it is for, so no order of calls can change it.
+"""Counter-based random numbers: a draw is a hash of (key, id), so the order of calls cannot change it.
 
-uniform = top 53 bits of splitmix64(key + id * odd constant), as in Steele, Lea and Flood (2014). Vectorised; the
-sequence over consecutive ids passes for independent, which is all that a simulation needs.
+uniform = top 53 bits of splitmix64(key + id * odd constant), as in Steele, Lea and Flood (2014), vectorised. Draws of
+consecutive ids look independent, which is all that a simulation needs.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 def draw_key(*parts: object) -> int:
-    """64 bits out of the parts' text: the name of a family of draws."""
+    """A 64-bit key of a family of draws, hashed from the text of the parts."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def uniforms(key: int, ids: NDArray[np.integer]) -> NDArray[np.float64]:
-    """float64[n] in [0, 1): one draw of the family `key` for each id (any integer dtype, [n])."""
+    """float64[n] in [0, 1): one draw of the family `key` for each of `ids` (any integer dtype, [n])."""
     x = ids.astype(np.uint64) * _GOLDEN + np.uint64(key & _MASK)
     for _ in range(2):
         x = (x ^ (x >> np.uint64(30))) * _MIX_1
@@ -32,6 +32,6 @@ def uniforms(key: int, ids: NDArray[np.integer]) -> NDArray[np.float64]:
 
 
 def normals(key: int, ids: NDArray[np.integer]) -> NDArray[np.float64]:
-    """float64[n], standard normal (Box and Muller), one for each id."""
+    """float64[n], standard normal (Box-Muller), one draw for each of `ids`."""
     radius = np.sqrt(-2.0 * np.log1p(-uniforms(key, ids)))
     return radius * np.cos(2.0 * np.pi * uniforms(key ^ 0x5DEECE66D, ids))

@@ -1,4 +1,4 @@
-"""Authors and viewers: who writes about what and how well, who follows whom, and tastes that drift."""
+"""Authors with their topics and quality; viewers with the authors they follow and tastes that drift."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 from simulation.config import HOUR_MS, WorldConfig
 from simulation.words import draw, make_words, zipf_cumulative
 
-TASTE_STEP_MS = 600_000  # tastes move this often
-_REMEMBERED_STEPS = 1_008  # a week of them
+TASTE_STEP_MS = 600_000  # event time between two moves of the tastes
+_REMEMBERED_STEPS = 1_008  # a week
 FIRST_AUTHOR = 1_000_000
 FIRST_VIEWER = 9_000_000
 
 
 class Authors:
-    """`topic`: int64[a], main topic. `quality`: float64[a], unit variance. `followers`: int64[a]. `names`."""
+    """Authors as columns: `names`, `ids`, `topic` (main topic) and `followers` int64[a], `quality` float64[a]."""
 
     def __init__(self, config: WorldConfig, rng: np.random.Generator) -> None:
         count = config.authors
@@ -30,19 +30,19 @@ class Authors:
         self.topic_share = np.cumsum(np.bincount(self.topic, weights=activity, minlength=config.topics))
 
     def write(self, topics: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """int64[n], who writes a tweet about each topic."""
+        """int64[n], the author (index) of a tweet about each topic."""
         return _draw_by_topic(self._by_topic, topics, rng)
 
     def cite(self, topics: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """int64[n], whose username a tweet about each topic cites."""
+        """int64[n], the author (index) whom a tweet about each topic mentions."""
         return _draw_by_topic(self._cited, topics, rng)
 
 
 class Viewers:
-    """`follows`: bool[viewers, authors]. `taste_at(t)`: float64[viewers, topics], unit variance, drifting.
+    """Viewers. `follows`: bool[viewers, authors], whom each one follows.
 
-    A taste is an Ornstein-Uhlenbeck walk: t' = rho t + sqrt(1 - rho^2) z every `TASTE_STEP_MS`, z from a generator
-    of (seed, step).
+    A taste for a topic is an Ornstein-Uhlenbeck process of unit variance: every `TASTE_STEP_MS` it becomes
+    t' = rho t + sqrt(1 - rho^2) z, with z drawn from a generator of (seed, step).
     """
 
     def __init__(self, config: WorldConfig, seed: int, authors: Authors, rng: np.random.Generator) -> None:
@@ -54,12 +54,15 @@ class Viewers:
         self.follows = _follow(config, authors, self._tastes[0], rng)
 
     def rows_of(self, viewer_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """int64[n], the row of each viewer; -1 for one that is not of this world."""
+        """int64[n], the row of each viewer; -1 for an id that is not of this world."""
         rows = viewer_ids - FIRST_VIEWER
         return np.where((rows >= 0) & (rows < self._config.viewers), rows, -1)
 
     def taste_at(self, at_ms: int) -> NDArray[np.float64]:
-        """Raises `ValueError` for a time more than a week before the newest one that was asked for."""
+        """float64[viewers, topics], the tastes at `at_ms`.
+
+        Raises `ValueError` for a time more than a week before the newest one asked for so far.
+        """
         step = max(0, (at_ms - self._config.begin_ms) // TASTE_STEP_MS)
         newest = max(self._tastes)
         for number in range(newest + 1, step + 1):
@@ -67,19 +70,19 @@ class Viewers:
             self._tastes[number] = self._rho * self._tastes[number - 1] + np.sqrt(1 - self._rho**2) * shock
             self._tastes.pop(number - _REMEMBERED_STEPS, None)
         if step not in self._tastes:
-            raise ValueError(f"tastes at {at_ms} are forgotten; a week is kept")
+            raise ValueError(f"tastes at {at_ms} are no longer kept: only those of the last week are")
         return self._tastes[step]
 
 
 def _follow(
     config: WorldConfig, authors: Authors, taste: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Each viewer follows authors of the topics it likes, well-known ones first."""
+    """bool[viewers, authors]: each viewer mostly follows well-known authors of topics that it likes."""
     follows = np.zeros((config.viewers, config.authors), np.bool_)
     known = np.log(authors.followers)
     for viewer in range(config.viewers):
-        lure = taste[viewer][authors.topic] + 0.5 * known + rng.gumbel(size=config.authors)
-        follows[viewer, np.argpartition(-lure, config.follows)[: config.follows]] = True
+        score = taste[viewer][authors.topic] + 0.5 * known + rng.gumbel(size=config.authors)
+        follows[viewer, np.argpartition(-score, config.follows)[: config.follows]] = True
     return follows
 
 

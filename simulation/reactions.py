@@ -1,9 +1,8 @@
 """What a viewer does with a timeline that was shown, drawn from known probabilities.
 
-The viewer looks at the first D places, P(D > k) = (1 + k) ** -position_exponent, and at each of them engages with the
-tweet's own probability. Places beyond D give no event at all: served but unseen is not a negative. Every draw is a
-hash of (seed, request, tweet), so the same tweet on the same request is liked or not wherever it stands, as long as
-it is seen.
+The viewer looks at the first D places, where P(D > k) = (1 + k) ** -position_exponent, and engages with each tweet
+there by its true probability. Places beyond D give no event: served but unseen is not a negative. Every draw is a
+hash of (seed, request, tweet): whether a seen tweet is liked does not depend on its place.
 """
 
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.records import Action, Engagement, Provenance
-from simulation.config import Appetite
+from simulation.config import Behavior
 from simulation.noise import draw_key, uniforms
 
-_FIRST_LOOK_MS, _PLACE_MS = 400, 1_500  # when a place is looked at
+# Place k is looked at 400 + 1,500 k milliseconds after the request.
+_FIRST_LOOK_MS, _PLACE_MS = 400, 1_500
 _KINDS = (Action.LIKE, Action.RETWEET, Action.REPLY, Action.QUOTE)
 _KIND_SHARES = np.cumsum([0.72, 0.16, 0.08, 0.04])
 _MOST_CLICKS, _HIDDEN = 0.5, 0.01
@@ -24,7 +24,7 @@ _DEPTH, _ENGAGE, _KIND, _CLICK, _DWELL, _HIDE, _DELAY = range(7)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One timeline in front of a viewer: n places from the top, with the true probability of each."""
+    """A timeline that was shown: n places from the top, and the true probability of engagement of each."""
 
     request_id: str
     viewer_id: int
@@ -34,14 +34,14 @@ class Shown:
     probability: NDArray[np.float64]
 
 
-def examination(positions: NDArray[np.integer], appetite: Appetite) -> NDArray[np.float64]:
+def examination(positions: NDArray[np.integer], behavior: Behavior) -> NDArray[np.float64]:
     """float64[n], the probability that each place (from 0) is looked at."""
-    return np.asarray((1.0 + positions) ** -appetite.position_exponent, np.float64)
+    return np.asarray((1.0 + positions) ** -behavior.position_exponent, np.float64)
 
 
-def freshness(age_ms: NDArray[np.integer], appetite: Appetite) -> NDArray[np.float64]:
-    """float64[n], log-odds that being new adds."""
-    return np.asarray(appetite.freshness * 0.5 ** (np.maximum(age_ms, 0) / appetite.fresh_half_ms), np.float64)
+def freshness(age_ms: NDArray[np.integer], behavior: Behavior) -> NDArray[np.float64]:
+    """float64[n], the log-odds that a tweet's freshness adds."""
+    return np.asarray(behavior.freshness * 0.5 ** (np.maximum(age_ms, 0) / behavior.fresh_half_ms), np.float64)
 
 
 def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -49,11 +49,11 @@ def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1.0 / (1.0 + np.exp(-log_odds)), np.float64)
 
 
-def draw_reactions(shown: Shown, appetite: Appetite, seed: int, provenance: Provenance) -> list[Engagement]:
+def draw_reactions(shown: Shown, behavior: Behavior, seed: int, provenance: Provenance) -> list[Engagement]:
     """The events of one timeline, in order of time."""
     key = draw_key(seed, shown.request_id)
     places = np.arange(len(shown.tweet_ids))
-    seen = uniforms(key + _DEPTH, np.zeros(1, np.int64))[0] < examination(places, appetite)
+    seen = uniforms(key + _DEPTH, np.zeros(1, np.int64))[0] < examination(places, behavior)
     ids = shown.tweet_ids[seen]
     p = shown.probability[seen]
     draws = [uniforms(key + stream, ids) for stream in range(7)]

@@ -1,4 +1,4 @@
-"""The newest tweets with the hidden columns that their probability is a function of: a ring with a look-up by id."""
+"""The newest tweets in a ring buffer, looked up by id, with the hidden columns that their probability depends on."""
 
 from collections.abc import Mapping
 
@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Recent:
-    """Up to `capacity` tweets in order of time. `columns` names the hidden columns beside `ids` and `created`."""
+class RecentTweets:
+    """Up to `capacity` tweets in order of time. `columns`: names and dtypes of the hidden columns."""
 
     def __init__(self, capacity: int, columns: Mapping[str, type[np.generic]]) -> None:
         self.capacity = capacity
-        self.end = 0  # tweets ever added; tweet number i lies in row i % capacity
+        # Number of tweets ever added. Tweet number i is in row i % capacity.
+        self.end = 0
         self.ids = np.zeros(capacity, np.int64)
         self.created = np.zeros(capacity, np.int64)
         self.columns = {name: np.zeros(capacity, dtype) for name, dtype in columns.items()}
@@ -19,11 +20,11 @@ class Recent:
 
     @property
     def begin(self) -> int:
-        """The number of the oldest tweet that is still held."""
+        """The number of the oldest tweet still held."""
         return max(0, self.end - self.capacity)
 
     def add(self, ids: NDArray[np.int64], created: NDArray[np.int64], **columns: NDArray[np.generic]) -> None:
-        """Append tweets, int64[n] each, times ascending; the oldest ones give way."""
+        """Append n tweets, int64[n] each, in order of time; the oldest ones are overwritten."""
         rows = np.arange(self.end, self.end + len(ids)) % self.capacity
         for old in self.ids[rows[max(0, self.capacity - self.end) :]].tolist():
             self._number.pop(old, None)
@@ -34,12 +35,12 @@ class Recent:
         self.end += len(ids)
 
     def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """int64[n], where each id's columns lie; -1 for one that is not held."""
+        """int64[n], the row of each id; -1 for a tweet that is not held."""
         numbers = np.fromiter((self._number.get(i, -1) for i in ids.tolist()), np.int64, len(ids))
         return np.where(numbers < 0, -1, numbers % self.capacity)
 
     def number_at(self, at_ms: int) -> int:
-        """The number of the first tweet held that is not older than `at_ms`."""
+        """The number of the oldest tweet held that was created at `at_ms` or later."""
         low, high = self.begin, self.end
         while low < high:
             middle = (low + high) // 2

@@ -1,14 +1,14 @@
-"""Simulated viewers for real tweets: who would have asked for timelines, and what they would have done with them.
+"""Simulated viewers for real tweets: they ask for timelines and react to them.
 
-The rate of reactions follows the tweets' own public counts: a tweet that was liked more than its neighbours is liked
-more here. Tweets without counts get a hidden quality, a hash of author and id. What is made here carries the
+How often a tweet is engaged with follows its public counts: a tweet that was liked more than its neighbours is liked
+more here too. Tweets without counts get a hidden quality, a hash of author and id. Requests and reactions carry the
 provenance `simulated-viewers`.
 
     log-odds = base + freshness(age) + popularity * z + author_taste * a + tag_taste * h(t)
 
-z: how far log(1 + likes + 2 retweets + 2 quotes + replies) lies above the running mean, in running standard
-deviations. a: the viewer's liking of the author. h(t): its liking of the first hashtag, drifting with event time.
-The same methods as `simulation.world.World`, so one loop feeds either.
+z: log(1 + likes + 2 retweets + 2 quotes + replies), standardized by its running mean and deviation. a: the viewer's
+taste for the author. h(t): the viewer's taste for the first hashtag, which drifts with event time.
+It has the methods of `simulation.world.World`, so that the same loop feeds either.
 """
 
 import re
@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.records import Engagement, Provenance, RankedTimeline, TimelineRequest, Tweet
-from simulation.config import HOUR_MS, Appetite
+from simulation.config import HOUR_MS, Behavior
 from simulation.noise import draw_key, normals, uniforms
 from simulation.reactions import Shown, draw_reactions, freshness, sigmoid
-from simulation.recent import Recent
+from simulation.recent import RecentTweets
 
 FIRST_VIEWER = 8_000_000
 _HASHTAG = re.compile(r"#(\w+)")
 _BATCH = 256  # tweets taken from the source at a time
 _MOST_Z = 3.0
 _FEWEST_CANDIDATES = 10
-_APPETITE = Appetite(base=-3.6, fresh_half_ms=12 * HOUR_MS)
+_BEHAVIOR = Behavior(base=-3.6, fresh_half_ms=12 * HOUR_MS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +39,21 @@ class ViewersConfig:
     viewers: int = 300
     requests_per_tweet: float = 0.02
     candidates: int = 80
-    pool: int = 2_000  # newest tweets that candidates are drawn from, newer ones likelier
+    pool: int = 2_000  # candidates are drawn from so many newest tweets; newer ones are likelier
     limit: int = 35
-    remembered_tweets: int = 50_000  # that can still be reacted to
-    counts_memory: float = 2_000.0  # tweets over which the running mean of counts forgets
-    appetite: Appetite = _APPETITE
+    remembered_tweets: int = 50_000  # the newest ones: only these can be reacted to
+    counts_memory: float = 2_000.0  # tweets over which the running mean of the counts decays
+    behavior: Behavior = _BEHAVIOR
     popularity: float = 0.9
     author_taste: float = 0.8
     tag_taste: float = 0.8
-    drift_ms: int = 7 * 24 * HOUR_MS  # in which the liking of a hashtag turns into another one
+    drift_ms: int = 7 * 24 * HOUR_MS  # time in which the taste for a hashtag changes into an independent one
 
 
 class RecordedWorld:
-    """Viewers around `tweets`, which come in order of event time and are read as far as is asked for.
+    """Viewers of `tweets`, which are in order of event time and read only as far as needed.
 
-    Without viewers (`viewers=0`) it only hands the tweets on.
+    With `viewers=0` it only passes the tweets on.
     """
 
     provenance = Provenance.SIMULATED_VIEWERS
@@ -62,7 +62,7 @@ class RecordedWorld:
         self.config, self.seed = config, seed
         self._keys = {what: draw_key(seed, what) for what in ("ask", "viewer", "pick", "author", "tag", "hidden")}
         self._source: Iterator[Tweet] = iter(tweets)
-        self._recent = Recent(config.remembered_tweets, {"author": np.int64, "tag": np.int64, "z": np.float64})
+        self._recent = RecentTweets(config.remembered_tweets, {"author": np.int64, "tag": np.int64, "z": np.float64})
         self._mean, self._variance, self._counted = 0.0, 1.0, 0
         self._waiting: list[Tweet] = []
         self._requests: list[TimelineRequest] = []
@@ -70,14 +70,14 @@ class RecordedWorld:
         self.begin_ms = self._waiting[0].created_ms if self._waiting else 0
 
     def next_ms(self) -> int | None:
-        """No event that was not yet given is older; None when there are no more."""
+        """No event still to come is older; None when there are no more."""
         if not self._waiting:
             self._fill()
         heads = [tweet.created_ms for tweet in self._waiting[:1]] + [ask.at_ms for ask in self._requests[:1]]
         return min(heads, default=None)
 
     def tweets(self, until_ms: int) -> list[Tweet]:
-        """Tweets before `until_ms` that were not yet given, in order of time."""
+        """The next tweets, those before `until_ms`, in order of time."""
         given: list[Tweet] = []
         while True:
             if not self._waiting and not self._fill():
@@ -90,41 +90,44 @@ class RecordedWorld:
                 return given
 
     def requests(self, until_ms: int) -> list[TimelineRequest]:
-        """Requests before `until_ms` among the tweets that `tweets` gave, in order of time."""
+        """The next requests, those before `until_ms`, in order of time; call `tweets(until_ms)` first."""
         ready = [ask for ask in self._requests if ask.at_ms < until_ms]
         self._requests = [ask for ask in self._requests if ask.at_ms >= until_ms]
         return ready
 
     def react(self, timeline: RankedTimeline) -> list[Engagement]:
-        """What the viewer does with it; a function of the seed and the timeline. Forgotten tweets get no event."""
+        """The viewer's engagements: a function of the seed and the timeline. Tweets no longer held get none."""
         ids = np.array([place.id for place in timeline.tweets], np.int64)
         ids = ids[self._recent.rows_of(ids) >= 0]
         authors = self._recent.columns["author"][self._recent.rows_of(ids)]
         p = self.true_probability(timeline.viewer_id, ids, timeline.at_ms)
         shown = Shown(timeline.request_id, timeline.viewer_id, timeline.at_ms, ids, authors, p)
-        return draw_reactions(shown, self.config.appetite, self.seed, self.provenance)
+        return draw_reactions(shown, self.config.behavior, self.seed, self.provenance)
 
     def true_probability(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.float64]:
-        """float64[n]: engagement given that it is seen. Raises `ValueError` for a tweet that is not remembered."""
+        """float64[n], the probability of engagement with each tweet, given that it is seen.
+
+        Raises `ValueError` for a tweet that is no longer held.
+        """
         config, recent = self.config, self._recent
         rows = recent.rows_of(tweet_ids)
         if (rows < 0).any():
-            raise ValueError("a tweet is not known to these viewers")
+            raise ValueError("a tweet is unknown, or too old to be held")
         author, tag = recent.columns["author"][rows], recent.columns["tag"][rows]
         epoch, part = divmod(at_ms, config.drift_ms)
         turn = 0.5 * np.pi * part / config.drift_ms
         tag_key = draw_key(self._keys["tag"], viewer_id)
         liking = np.cos(turn) * normals(tag_key + epoch, tag) + np.sin(turn) * normals(tag_key + epoch + 1, tag)
         return sigmoid(
-            config.appetite.base
-            + freshness(at_ms - recent.created[rows], config.appetite)
+            config.behavior.base
+            + freshness(at_ms - recent.created[rows], config.behavior)
             + config.popularity * recent.columns["z"][rows]
             + config.author_taste * normals(draw_key(self._keys["author"], viewer_id), author)
             + config.tag_taste * liking * (tag != 0)
         )
 
     def best_order(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.int64]:
-        """The ids by falling true probability, ties by id."""
+        """The ids by descending true probability, ties by id."""
         return tweet_ids[np.lexsort((tweet_ids, -self.true_probability(viewer_id, tweet_ids, at_ms)))]
 
     def _fill(self) -> bool:
@@ -132,7 +135,7 @@ class RecordedWorld:
         return bool(self._waiting)
 
     def _observe(self, tweets: list[Tweet]) -> None:
-        """Remember tweets that were given, and let viewers ask while they go by."""
+        """Remember these tweets, and draw the requests that viewers make after them."""
         if not tweets or not self.config.viewers:
             return
         ids = np.array([tweet.id for tweet in tweets], np.int64)
@@ -163,7 +166,7 @@ class RecordedWorld:
         return float(np.clip((value - self._mean) / max(self._variance, 0.01) ** 0.5, -_MOST_Z, _MOST_Z))
 
     def _ask(self, tweet: Tweet, number: int) -> None:
-        """A viewer asks just after tweet `number` (counted from the first) went by."""
+        """Add a request just after tweet `number`, counted from the first tweet."""
         config, recent = self.config, self._recent
         pool = min(number + 1, config.pool, recent.capacity)
         if pool < _FEWEST_CANDIDATES:
@@ -185,6 +188,6 @@ class RecordedWorld:
 
 
 def _tag_of(tweet: Tweet) -> int:
-    """A number for the tweet's first hashtag, without case; 0 where it has none."""
+    """A number for the tweet's first hashtag, case folded; 0 if it has none."""
     match = _HASHTAG.search(tweet.text)
     return draw_key(match[1].casefold()) >> 1 if match else 0

@@ -1,4 +1,4 @@
-"""Made-up words, handles and hashtags: pronounceable, distinct, and a function of the generator alone."""
+"""Made-up words, user names and hashtags: pronounceable, distinct, and a function of the generator alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ _CODAS = ("", "", "", "", "", "n", "r", "s", "l", "m", "x")
 
 
 def make_words(rng: np.random.Generator, count: int, syllables: tuple[int, int] = (1, 3)) -> list[str]:
-    """`count` distinct words of so many syllables (least, most)."""
+    """`count` distinct words. `syllables`: (fewest, most) per word."""
     found: dict[str, None] = {}
     while len(found) < count:
         lengths = rng.integers(syllables[0], syllables[1] + 1, size=count)
@@ -46,13 +46,13 @@ def make_words(rng: np.random.Generator, count: int, syllables: tuple[int, int] 
 
 
 def zipf_cumulative(count: int, exponent: float) -> NDArray[np.float64]:
-    """float64[count], cumulative shares of ranks 1..count with weight rank^-exponent; for `searchsorted`."""
+    """float64[count], cumulative shares of ranks 1..count, each of weight rank^-exponent; for `draw`."""
     weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
     cumulative: NDArray[np.float64] = np.cumsum(weights / weights.sum())
     return cumulative
 
 
 def draw(rng: np.random.Generator, cumulative: NDArray[np.float64], size: int) -> NDArray[np.int64]:
-    """int64[size], indices drawn by cumulative shares."""
+    """int64[size], indices drawn by the shares whose cumulative sums are `cumulative`."""
     found = np.searchsorted(cumulative, rng.random(size), side="right")
     return np.minimum(found, len(cumulative) - 1).astype(np.int64)

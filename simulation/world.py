@@ -1,16 +1,16 @@
-"""The simulated world: tweets, timeline requests, reactions to what was shown, and the truth about all of it.
+"""The simulated world: tweets, timeline requests, reactions to timelines, and the true probabilities behind them.
 
     world = World(WorldConfig(), seed=1)
-    world.tweets(until_ms), world.requests(until_ms)     events before `until_ms` that were not yet given
-    world.react(timeline)                                engagements with a timeline that was ranked
+    world.tweets(until_ms), world.requests(until_ms)     the next events, those before `until_ms`
+    world.react(timeline)                                engagements with a ranked timeline
     world.true_probability(...), world.best_order(...), world.trends
 
-Events are drawn a block of event time at a time, each block from a generator of (seed, what, block number), so they
-do not depend on how calls are cut. With taste, quality, follow, heat, tag_taste and appeal the weights of the config:
+Events are drawn one block of event time at a time, from a generator of (seed, kind of event, block number), so they
+do not depend on how many calls ask for them. The weights below (taste, quality, ...) are those of the config:
 
     log-odds = base + freshness(age) + taste * viewer's taste for the topic + quality * author's quality
              + follow * [viewer follows author] + heat * log(1 + hashtag's tweets a minute, when tweeted)
-             + tag_taste * viewer's liking of the hashtag + appeal * the tweet's own
+             + tag_taste * viewer's taste for the hashtag + appeal * the tweet's own appeal
 """
 
 from collections.abc import Sequence
@@ -24,17 +24,19 @@ from simulation.hashtags import Hashtags, Trend
 from simulation.noise import draw_key, normals
 from simulation.people import FIRST_VIEWER, Authors, Viewers
 from simulation.reactions import Shown, draw_reactions, freshness, sigmoid
-from simulation.recent import Recent
+from simulation.recent import RecentTweets
 from simulation.words import draw
 from simulation.writing import NO_TAG, Draft, Writer
 
-_SETUP, _TWEETS, _REQUESTS = 0, 1, 2  # streams of generators; 3 is the tastes'
-_ID_SHIFT = 22  # as in X's ids: milliseconds above, a sequence number below
+# The generators' streams; the viewers' tastes use stream 3.
+_SETUP, _TWEETS, _REQUESTS = 0, 1, 2
+# As in X's ids: milliseconds in the high bits, a sequence number in the low 22.
+_ID_SHIFT = 22
 _FEWEST_CANDIDATES = 10
 
 
 class World:
-    """See the module. `config.begin_ms` is where its event time begins; it never ends."""
+    """See the module. Event time begins at `config.begin_ms` and never ends."""
 
     provenance = Provenance.SIMULATED_WORLD
 
@@ -47,7 +49,7 @@ class World:
         self._viewers = Viewers(config, seed, self.authors, rng)
         self._writer = Writer(config, self.authors, self._hashtags, rng)
         columns = {"author": np.int64, "topic": np.int64, "tag": np.int64, "heat": np.float64, "appeal": np.float64}
-        self._recent = Recent(config.remembered_tweets, columns)
+        self._recent = RecentTweets(config.remembered_tweets, columns)
         self._tag_key = draw_key(seed, "tag taste")
         self._blocks = 0
         self._asked = 0
@@ -56,56 +58,56 @@ class World:
 
     @property
     def trends(self) -> Sequence[Trend]:
-        """The truth about every hashtag so far: when it was born, and each of its bursts."""
+        """The true history of every hashtag so far: when it appeared, and each of its bursts."""
         return self._hashtags.trends
 
     def next_ms(self) -> int | None:
-        """No event that was not yet given is older; None would mean that there are no more."""
+        """No event still to come is older. Never None: a world does not end."""
         heads = [tweet.created_ms for tweet in self._tweets[:1]] + [ask.at_ms for ask in self._requests[:1]]
         return min([self.begin_ms + self._blocks * BLOCK_MS, *heads])
 
     def tweets(self, until_ms: int) -> list[Tweet]:
-        """Tweets before `until_ms` that were not yet given, in order of time."""
+        """The next tweets, those before `until_ms`, in order of time."""
         self._advance(until_ms)
         given = _count_before([tweet.created_ms for tweet in self._tweets], until_ms)
         ready, self._tweets = self._tweets[:given], self._tweets[given:]
         return ready
 
     def requests(self, until_ms: int) -> list[TimelineRequest]:
-        """Requests before `until_ms` that were not yet given, in order of time; candidates are older tweets."""
+        """The next requests, those before `until_ms`, in order of time; their candidates are older tweets."""
         self._advance(until_ms)
         given = _count_before([ask.at_ms for ask in self._requests], until_ms)
         ready, self._requests = self._requests[:given], self._requests[given:]
         return ready
 
     def react(self, timeline: RankedTimeline) -> list[Engagement]:
-        """What the viewer does with it; a function of the seed and the timeline, whatever was asked before.
+        """The viewer's engagements: a function of the seed and the timeline alone.
 
-        Tweets that the world has forgotten or never wrote get no event. Raises `ValueError` for a viewer that is
-        not of this world.
+        Tweets that are unknown or no longer held get none. Raises `ValueError` for a viewer that is not of this
+        world.
         """
         ids = np.array([place.id for place in timeline.tweets], np.int64)
         ids = ids[self._recent.rows_of(ids) >= 0]
         authors = self.authors.ids[self._recent.columns["author"][self._recent.rows_of(ids)]]
         p = self.true_probability(timeline.viewer_id, ids, timeline.at_ms)
         shown = Shown(timeline.request_id, timeline.viewer_id, timeline.at_ms, ids, authors, p)
-        return draw_reactions(shown, self.config.appetite, self.seed, self.provenance)
+        return draw_reactions(shown, self.config.behavior, self.seed, self.provenance)
 
     def true_probability(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.float64]:
-        """float64[n]: engagement (like, retweet, reply or quote) of this viewer at this time, given that it is seen.
+        """float64[n], the probability that the viewer likes, retweets, replies to or quotes each tweet once seen.
 
-        Raises `ValueError` for a viewer or a tweet (int64[n]) that the world does not know or has forgotten.
+        tweet_ids: int64[n]. Raises `ValueError` for a viewer or a tweet that is unknown or no longer held.
         """
         config, recent = self.config, self._recent
         viewer = int(self._viewers.rows_of(np.array([viewer_id], np.int64))[0])
         rows = recent.rows_of(tweet_ids)
         if viewer < 0 or (rows < 0).any():
-            raise ValueError(f"viewer {viewer_id} or one of its tweets is not known to this world")
+            raise ValueError(f"viewer {viewer_id} or one of the tweets is unknown to this world, or no longer held")
         author, topic, tag = (recent.columns[name][rows] for name in ("author", "topic", "tag"))
         liking = normals(self._tag_key + viewer, tag) * (tag != NO_TAG)
         return sigmoid(
-            config.appetite.base
-            + freshness(at_ms - recent.created[rows], config.appetite)
+            config.behavior.base
+            + freshness(at_ms - recent.created[rows], config.behavior)
             + config.taste * self._viewers.taste_at(at_ms)[viewer][topic]
             + config.quality * self.authors.quality[author]
             + config.follow * self._viewers.follows[viewer, author]
@@ -115,7 +117,7 @@ class World:
         )
 
     def best_order(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.int64]:
-        """The ids as the best possible ranker would order them: by falling true probability, ties by id."""
+        """The ids as the best possible ranker orders them: by descending true probability, ties by id."""
         return tweet_ids[np.lexsort((tweet_ids, -self.true_probability(viewer_id, tweet_ids, at_ms)))]
 
     def _advance(self, until_ms: int) -> None:
@@ -162,7 +164,7 @@ class World:
             self._asked += 1
 
     def _candidates(self, viewer: int, at_ms: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Tweets of the last hours, newer ones likelier; up to half of them by followed authors."""
+        """Rows of tweets of the last hours, newer ones likelier; up to half of them by followed authors."""
         recent, wanted = self._recent, self.config.candidates
         low, high = recent.number_at(at_ms - self.config.candidate_ms), recent.number_at(at_ms)
         back = rng.random(wanted * 40) ** 2 * (high - low)

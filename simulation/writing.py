@@ -1,4 +1,4 @@
-"""Tweets of one block: what they are about, who writes them, and their words, drawn as arrays, joined at the end."""
+"""The texts of one block's tweets. Words are drawn as arrays and joined at the end."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,15 @@ from simulation.people import Authors
 from simulation.words import draw, make_words, zipf_cumulative
 
 NO_TAG = -1
-_ABOUT_TOPIC, _CITING, _LINKING = 0.45, 0.22, 0.12  # shares of words, of tweets, of tweets
-_SHORTEST, _LONGEST = 5, 18  # words of a tweet
+_ABOUT_TOPIC = 0.45  # share of the words
+_CITING, _LINKING = 0.22, 0.12  # shares of the tweets
+_SHORTEST, _LONGEST = 5, 18  # words per tweet
 _SITES = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """n tweets without their words. All int64[n] but `heat` and `appeal`, float64[n]; `tag` is -1 for none."""
+    """n tweets before their texts. `heat` and `appeal` are float64[n], the rest int64[n]; `tag` is -1 for none."""
 
     ids: NDArray[np.int64]
     created: NDArray[np.int64]
@@ -31,7 +32,7 @@ class Draft:
 
 
 class Writer:
-    """Puts words to drafts. Words are Zipf: general ones, and those of the tweet's topic."""
+    """Writes the texts of drafts. Word frequencies are Zipf: general words, and words of the tweet's topic."""
 
     def __init__(self, config: WorldConfig, authors: Authors, hashtags: Hashtags, rng: np.random.Generator) -> None:
         self._config, self._authors, self._hashtags = config, authors, hashtags
@@ -71,7 +72,7 @@ class Writer:
         ]
 
     def texts(self, topic: NDArray[np.int64], tag: NDArray[np.int64], rng: np.random.Generator) -> list[str]:
-        """A text for each row: words, and for some a cited username, a link, the row's hashtag."""
+        """A text for each row: words, the row's hashtag, and in some a mention or a link."""
         count = len(topic)
         lengths = rng.integers(_SHORTEST, _LONGEST + 1, size=count)
         ends = np.cumsum(lengths)

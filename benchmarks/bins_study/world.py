@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.bins_study.stream import DAY_MS, Stream, stream_of
 from contracts.arrays import F64
 from contracts.records import ENGAGED, Action, RankedTimeline, RankedTweet, TimelineRequest, Tweet
-from simulation.config import Appetite, WorldConfig
+from simulation.config import Behavior, WorldConfig
 from simulation.world import World
 
 # Few tweets and requests, so that months pass in minutes; the base rate is raised for as many engagements.
@@ -30,7 +30,7 @@ CONFIG = WorldConfig(
     revivals_per_hour=0.2,
     evergreen_tags=30,
     limit=20,
-    appetite=Appetite(base=-3.0),
+    behavior=Behavior(base=-3.0),
 )
 
 

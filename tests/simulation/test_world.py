@@ -101,7 +101,7 @@ def test_places_are_examined_as_often_as_documented_and_only_from_the_top(
         assert places == list(range(len(places)))
         assert {event.position for event in events} <= set(places), "nothing happens to what was not seen"
         counts.update(places)
-    expected = examination(np.arange(SMALL.limit), SMALL.appetite)
+    expected = examination(np.arange(SMALL.limit), SMALL.behavior)
     found = np.array([counts[place] for place in range(SMALL.limit)]) / len(asked)
     assert np.all(np.abs(found - expected) < 4 * np.sqrt(expected * (1 - expected) / len(asked)) + 1e-9)
 
@@ -141,9 +141,9 @@ def test_best_order_is_engaged_with_more(lived: tuple[World, list[Tweet], list[T
 def test_unknown_viewers_and_tweets_are_not_guessed(lived: tuple[World, list[Tweet], list[TimelineRequest]]) -> None:
     world, _, requests = lived
     ask = requests[-1]
-    with pytest.raises(ValueError, match="not known"):
+    with pytest.raises(ValueError, match="unknown"):
         probabilities(world, ask, [123])
-    with pytest.raises(ValueError, match="not known"):
+    with pytest.raises(ValueError, match="unknown"):
         world.true_probability(5, np.array(ask.candidates), ask.at_ms)
     known = (ask.candidates or [])[0]
     assert {event.tweet_id for event in world.react(answer(ask, [123, known]))} == {known}
