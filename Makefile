@@ -1,31 +1,31 @@
-# Everything a developer runs. The first target sets up what is missing; a second run finds the stamps and is instant.
+# The commands of a developer. Targets first set up what is missing; stamp files in .venv make that instant later.
 
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-# Set TORCH=cpu at the first set-up for torch's small build. SOURCE=path runs the demo on tweets of your own.
+# TORCH=cpu at the first set-up takes PyTorch's small build. SOURCE=path runs the demo on your own tweets.
 export PYTHON TORCH
-# What numba compiles, ahead of its first use.
+# The files whose functions numba compiles; `make setup` precompiles them when one changes.
 COMPILED := $(shell grep -rlE '^@(njit|entry_point|compiled)' --include=*.py vocab featurestore model)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast soak lint bench clean
 
-help: ## what there is
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.servers $(VENV)/.compiled ## virtual environment, Kafka jars, Redis; says sizes before it downloads
+setup: $(VENV)/.servers $(VENV)/.compiled ## virtual environment, Kafka's jars, Redis; says sizes before it downloads
 
-demo: setup ## the whole pipeline in under 5 minutes; SOURCE=path for tweets of your own
+demo: setup ## the whole pipeline in under 5 minutes; SOURCE=path for your own tweets
 	$(BIN)/driftline demo $(if $(SOURCE),--source '$(SOURCE)')
 
-test: setup lint ## what CI runs: lint, types, and every test but the long ones, on a real Kafka and Redis
+test: setup lint ## as in CI: lint, types, and all tests except the soak tests, on a real Kafka and Redis
 	REQUIRE_SERVICES=1 $(BIN)/pytest
 
-test-fast: $(VENV)/.python ## the quick tests without servers: between edits
+test-fast: $(VENV)/.python ## quick tests without servers, to run between edits
 	$(BIN)/pytest -q -n 2 -m 'not services and not slow and not soak'
 
-soak: setup ## the long proofs that `make test` runs short
+soak: setup ## soak tests: the long versions of what `make test` runs briefly
 	REQUIRE_SERVICES=1 $(BIN)/pytest -m soak --timeout 3600
 
 lint: $(VENV)/.python ## ruff and the strict type checker
@@ -36,7 +36,7 @@ lint: $(VENV)/.python ## ruff and the strict type checker
 bench: setup ## sustained tweets/s on this machine
 	$(BIN)/python -m benchmarks.pipeline whole
 
-clean: ## remove what set-up, tests and tools made; data in .driftline stays
+clean: ## remove what set-up, tests and tools have made; keep the data in .driftline
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,4 +1,4 @@
-"""`python -m driftline`: the command line without its script on the path."""
+"""`python -m driftline`: the command line, where its script is not on the path."""
 
 from driftline.cli.main import main
 

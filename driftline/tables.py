@@ -1,4 +1,4 @@
-"""How the command groups print for people: tables, times and texts that cannot upset a terminal."""
+"""Tables, times and numbers as the commands print them for people."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH = 120  # of output that goes to a file or a pipe
+_WIDTH = 120  # columns, when the output is a file or a pipe
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
 
@@ -19,12 +19,12 @@ def when(at_ms: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Text from outside on one line, without control characters: a tweet must not move the cursor."""
+    """Untrusted text on one line, without control characters: a tweet must not move the cursor."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Group:
-    """A title over a table; columns whose header begins with `#` stand on the right, for numbers."""
+    """A title over a table. A column whose header begins with `#` is aligned to the right, for numbers."""
     result = Table(header_style="bold", box=None)
     for column in columns:
         result.add_column(
@@ -36,10 +36,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """To standard output."""
+    """Print `table(...)` on standard output."""
     console.print(table(title, columns, rows))
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A figure, or a dash where there is none."""
+    """A number with `digits` decimals, or a dash for None."""
     return "-" if value is None else f"{value:,.{digits}f}"

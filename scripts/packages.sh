@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the packages of a lock file by uv: packages.sh LOCK [uv options]. TORCH=cpu takes PyTorch's small build,
+# Installs the packages of a lock file with uv: packages.sh LOCK [uv options]. TORCH=cpu takes PyTorch's small build,
 # which only PyTorch's own package index has.
 set -euo pipefail
 lock=$1

@@ -1,4 +1,4 @@
-"""The last step of `make setup`: what runs local servers, and a tool that validates compose.yaml."""
+"""A step of `make setup`: provides the programs that run local servers, and the tool that validates compose.yaml."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from driftline.servers.local import configured
 
 
 def main() -> None:
-    """Provide what is missing; what is configured to run elsewhere is not missing."""
+    """Install what is missing. A server whose address is configured needs no program here."""
     settings = load()
     if not configured("redis", settings):
         provide_redis(say, install=True)
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def has_compose() -> bool:
-    """Whether `docker compose` or `docker-compose` is there."""
+    """Whether this machine has `docker compose` or `docker-compose`."""
     if shutil.which("docker-compose"):
         return True
     docker = shutil.which("docker")

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Makes, or brings up to date, the virtual environment at $1 out of the lock file.
+# Creates or updates the virtual environment at $1 from the lock file.
 set -euo pipefail
 venv=$1
 python=${PYTHON:-python3}
-uv_version=0.13.9 # the Dockerfile has the same
+# The same version as in the Dockerfile.
+uv_version=0.13.9
 
 say() { echo "setup: $*"; }
 

@@ -1,6 +1,6 @@
-"""Writes docs/cli.md out of the help of the command line.
+"""Writes docs/cli.md from the help of the command line.
 
-tests/driftline/test_cli_help.py checks that it is current.
+tests/driftline/test_cli_help.py checks that the page is current.
 """
 
 import inspect
@@ -16,22 +16,22 @@ PATH = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """\
 # The command line
 
-`driftline COMMAND --help` says the same: this file is written by `scripts/write_cli_docs.py`, not by hand.
+`scripts/write_cli_docs.py` generates this page from `driftline COMMAND --help`.
 
-Settings come from the environment (`DRIFTLINE_KAFKA`, `DRIFTLINE_REDIS`, ...), then `driftline.toml`, then defaults;
-where no address is set, commands use the servers that `driftline up` left running in this folder.
+Settings come from the environment (`DRIFTLINE_KAFKA`, `DRIFTLINE_REDIS`, ...), then from `driftline.toml`, then from
+defaults. Where no address is set, commands use the servers that `driftline up` left running in this folder.
 """
 
 
 def commands(command: Any, path: str = "driftline") -> Iterator[tuple[str, Any]]:
-    """("driftline topics plan", its command) of every command and group below `command`, in the order of the help."""
+    """("driftline topics plan", its command) for every command and group below `command`, in order of the help."""
     for name, child in getattr(command, "commands", {}).items():
         yield f"{path} {name}", child
         yield from commands(child, f"{path} {name}")
 
 
 def text() -> str:
-    """The whole document."""
+    """The whole page."""
     return HEAD + "".join(_section(path, command) for path, command in commands(get_command(app)))
 
 

@@ -1,11 +1,11 @@
-"""Writes vocab/tokens/unicode_tables.npz and vocab/tokens/tlds.txt, the data that says what a token is.
+"""Writes vocab/tokens/unicode_tables.npz and vocab/tokens/tlds.txt, the data that defines what a token is.
 
     .venv/bin/python scripts/write_unicode_tables.py path/to/twitter-text
 
-The tokenizer reads Unicode from these files alone, so that neither a newer Python nor a newer package changes a
-token. They are made of two packages of requirements-dev.lock, which must speak of one version of Unicode: `regex`
-(properties, full case folding) and `unicodedata2` (categories, combining classes, decompositions). The folder is the
-conformance suite of twitter-text, whose tlds.yml names the top-level domains.
+The tokenizer takes its Unicode data only from these files, so that neither a newer Python nor a newer package changes
+a token. The data comes from two packages of requirements-dev.lock, which must have the same Unicode version: `regex`
+(properties, full case folding) and `unicodedata2` (categories, combining classes, decompositions). The argument is
+the folder of twitter-text's conformance suite, whose tlds.yml lists the top-level domains.
 
 A table is stored as runs: `NAME_starts`, the first code point of each run, and `NAME_values`.
 """
@@ -22,7 +22,7 @@ from regex import _regex, _regex_core
 
 TOKENS = Path(__file__).parents[1] / "vocab" / "tokens"
 CODE_POINTS = 0x110000
-GROUPS = ("other", "letter", "mark", "digit", "dash")  # of general categories
+GROUPS = ("other", "letter", "mark", "digit", "dash")  # groups of general categories
 WORD_BREAK = (
     "Other",
     "CR",
@@ -45,15 +45,15 @@ WORD_BREAK = (
     "ExtendNumLet",
 )
 EVERY = [chr(c) for c in range(CODE_POINTS)]
-HANGUL = range(0xAC00, 0xD7A4)  # composed and decomposed by arithmetic, not by a table
+HANGUL = range(0xAC00, 0xD7A4)  # composed and decomposed by arithmetic, without a table
 
 
 def main() -> None:
-    """Makes both files and says what is in them."""
+    """Write both files, and print what is in them."""
     version = unicodedata2.unidata_version
     unassigned = members("Cn")
     if any((unicodedata2.category(c) == "Cn") != (c in unassigned) for c in EVERY):
-        sys.exit(f"unicodedata2 is of Unicode {version}, regex {regex.__version__} of another version: pin a pair")
+        sys.exit(f"unicodedata2 has Unicode {version}, regex {regex.__version__} another version: pin two that agree")
     tables = runs("group", [GROUPS.index(group_of(c)) for c in EVERY])
     tables |= runs("word_break", word_break())
     tables |= runs("pictographic", flags("Extended_Pictographic"))
@@ -95,7 +95,7 @@ def word_break() -> list[int]:
 
 
 def recomposes(c: str) -> bool:
-    """Whether NFC may change a text because `c` is in it (NFC_Quick_Check is not Yes)."""
+    """Whether NFC may change a text that contains `c` (NFC_Quick_Check is not Yes)."""
     return c in _MAYBE or unicodedata2.normalize("NFC", c) != c
 
 
@@ -105,7 +105,7 @@ def canonical(c: str) -> list[str]:
 
 
 def fold_of(c: str) -> str:
-    """NFKC_Casefold of one character: case folding, NFKC and no default ignorables, until nothing changes."""
+    """NFKC_Casefold of one character: case folding, NFKC, and no default ignorables, until nothing changes."""
     now, former = c, ""
     while now != former:
         former = now
@@ -128,7 +128,10 @@ def runs(name: str, values: list[int] | list[bool]) -> dict[str, np.ndarray]:
 
 
 def mapping(name: str, to: dict[str, str]) -> dict[str, np.ndarray]:
-    """`NAME_from`: code points; `NAME_lengths`: of what each becomes; `NAME_to`: all of that, end to end."""
+    """A mapping as three arrays.
+
+    NAME_from: the code points. NAME_lengths: the length of each replacement. NAME_to: the replacements, concatenated.
+    """
     return {
         f"{name}_from": np.array([ord(c) for c in to], np.uint32),
         f"{name}_lengths": np.array([len(s) for s in to.values()], np.uint8),
@@ -136,7 +139,8 @@ def mapping(name: str, to: dict[str, str]) -> dict[str, np.ndarray]:
     }
 
 
-_DOTTED = {"I": "i", "\u0130": "i\u0307"}  # `regex` leaves these to the reader, who may be Turkish
+# `regex` does not fold these two: Turkish folds them differently.
+_DOTTED = {"I": "i", "\u0130": "i\u0307"}
 _IGNORABLE = members("Default_Ignorable_Code_Point")
 _MAYBE = members("NFC_Quick_Check=Maybe")
 

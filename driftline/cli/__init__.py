@@ -1,1 +1,1 @@
-"""The command line. A module a group of commands; bodies are thin, and import what is heavy themselves."""
+"""The command line: one module per group of commands. Commands are thin and import heavy packages when they run."""

@@ -1,4 +1,4 @@
-"""`driftline models backfill`: what a model would have said, beside what was served."""
+"""`driftline models backfill`: score past examples with one snapshot, and compare with the served scores."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -19,32 +19,32 @@ _INTERRUPTED = 130
 
 
 def backfill(
-    version: Annotated[int | None, typer.Argument(help="A version; the newest if none is named.")] = None,
-    name: Annotated[str | None, typer.Option(help="A model's name; that of the settings if none is given.")] = None,
+    version: Annotated[int | None, typer.Argument(help="The version; default: the newest.")] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name; default: that of the settings.")] = None,
     since: Annotated[str | None, typer.Option(help="Only impressions from this event time on.")] = None,
     until: Annotated[str | None, typer.Option(help="Only impressions before this event time.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Also write the scores there, as Parquet: one row an example.")
+        Path | None, typer.Option(help="Also write the scores to this Parquet file: one row per example.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score the whole log of examples anew with one snapshot, and compare it with what was served.
+    """Score the whole log of examples with one snapshot, and compare with the scores that were served.
 
-    Shows the snapshot's figures on all examples, on those that it has learned from and on those that it has not (only
-    these are a fair test), each beside those of the scores that were served then, over the same examples. RCE is in
+    Shows the snapshot's figures on all examples, on those it has learned from, and on those it has not; only the last
+    is a fair test. Beside each stand the figures of the scores served then, over the same examples. RCE is in
     percent, as in `driftline models list`.
 
-    Then parity: of the examples that this version served, how many scores come out with the same bits. If any does
-    not, the first few are named and the exit status is 1. Examples do not name the model; one is of this version
-    if its versions of model, vocabulary and bins are. Two models that agree in all three cannot be told apart here.
+    Then parity: how many of the scores that this version served come out with the same bits. If any differ, the first
+    few are listed and the exit status is 1. Examples do not name their model: an example belongs to this version if
+    its versions of model, vocabulary and bins match. Two models that agree in all three cannot be distinguished here.
 
-    Times are as 2026-01-31T12:00, in UTC unless they say otherwise, or milliseconds since 1970. Records that cannot
-    be used are counted by reason. Needs the snapshot's folder: run it where the trainer or a scorer runs.
+    A time is written as 2026-01-31T12:00, in UTC unless it has an offset, or as milliseconds since 1970. Unusable
+    records are counted by reason. Run it where the trainer or a scorer runs: it needs the snapshot's folder.
 
     Example: driftline models backfill 12 --since 2026-01-31 --out scores.parquet
     """
     from driftline.inspect import backfill as backfills
-    from driftline.inspect.scored_again import Span
+    from driftline.inspect.rescoring import Span
 
     settings = current_settings()
     span = Span(time_ms("--since", since), time_ms("--until", until))
@@ -67,7 +67,7 @@ def backfill(
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar over offsets on standard error, where that is a terminal."""
+    """A progress bar over offsets, if standard error is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -118,7 +118,7 @@ def _show_figures(report: "Report") -> None:
 
 
 def _rows(title: str, group: "Group") -> Iterator[tuple[str, ...]]:
-    """This snapshot on all of the group, unless a model ranked all of it; then both on what a model ranked."""
+    """This snapshot on the whole group, if a model did not rank all of it. Then both on what a model ranked."""
     ranked = group.ranked_by_a_model
     if group.examples > ranked.examples:
         yield (title, "this snapshot", f"{group.examples:,}", *_figures(group.this_snapshot))

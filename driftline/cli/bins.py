@@ -19,16 +19,17 @@ app = typer.Typer(
 _WIDTH = 60
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
-Version = Annotated[int, typer.Argument(help="A version of the bins: a window's number.")]
-AtVersion = Annotated[int | None, typer.Option("--version", help="As of this version, out of the log.")]
+Version = Annotated[int, typer.Argument(help="A version of the bins: a window number.")]
+AtVersion = Annotated[int | None, typer.Option("--version", help="Show this version; default: the newest.")]
 Feature = Annotated[str, typer.Argument(help="A feature, as `driftline bins list` names it.")]
 
 
 @app.command("list")
 def list_bins(as_json: AsJson = False) -> None:
-    """List the features that have bins, and how far their edges moved since the first version.
+    """List the features that have bins, and how far their edges have moved since the first version.
 
-    `moved` is a Kolmogorov-Smirnov distance: 0.05 says that the share of values below some edge changed by 5 points.
+    `moved` is a Kolmogorov-Smirnov distance: 0.05 means that the share of values below some edge changed by 5
+    percentage points.
 
     Example: driftline bins list
     """
@@ -50,10 +51,10 @@ def list_bins(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(feature: Feature, version: AtVersion = None, as_json: AsJson = False) -> None:
-    """Show a feature's edges as they are now, or were at a version, drawn along a logarithmic line.
+    """Show a feature's edges, now or at a version, drawn along a logarithmic line.
 
-    Every equal-mass bin holds about the same share of the recent values: edges stand close, and blocks high, where
-    values are.
+    Every bin holds about the same share of the recent values. Where values are frequent, edges are close together and
+    blocks are high.
 
     Example: driftline bins show author_followers
     """
@@ -71,7 +72,7 @@ def show(feature: Feature, version: AtVersion = None, as_json: AsJson = False) -
 
 @app.command()
 def history(feature: Feature, as_json: AsJson = False) -> None:
-    """Show every version of a feature's edges, each drawn on the same line, and how far it moved from the last.
+    """Show every version of a feature's edges, all drawn on the same scale, and how far each moved from the last.
 
     Example: driftline bins history age_s
     """
@@ -82,7 +83,7 @@ def history(feature: Feature, as_json: AsJson = False) -> None:
         print_json(found)
         return
     if not found:
-        bins.bins_at(current_settings(), feature)  # raises, naming the features that there are
+        bins.bins_at(current_settings(), feature)  # raises, and names the features that have bins
     ends = _ends([change.edges for change in found])
     print_table(
         f"edges of {feature}",
@@ -93,7 +94,7 @@ def history(feature: Feature, as_json: AsJson = False) -> None:
 
 @app.command()
 def compare(before: Version, after: Version, as_json: AsJson = False) -> None:
-    """Show which features' edges differ between two versions, the furthest first, each pair drawn on the same line.
+    """Show the features whose edges differ between two versions, furthest moved first, both drawn on one scale.
 
     Example: driftline bins compare 28333329 28333569
     """
@@ -116,9 +117,9 @@ def _ends(several: Sequence[Sequence[float]]) -> list[float]:
 
 
 def plot(edges: Sequence[float], along: Sequence[float] | None = None) -> str:
-    """Edges as marks on a line of 60 characters from the least to the greatest of `along` (default: of themselves).
+    """The edges as marks on a line of 60 characters, which spans `along` (default: the edges themselves).
 
-    The scale is linear near zero and logarithmic away from it, so that skewed counts and signed values both show.
+    The scale is linear near zero and logarithmic away from it: skewed counts and signed values are both readable.
     """
     if not edges:
         return "(no edges: one bin)"
@@ -132,7 +133,7 @@ def plot(edges: Sequence[float], along: Sequence[float] | None = None) -> str:
 
 
 def density(edges: Sequence[float]) -> str:
-    """How dense equal-mass bins say that values lie, as blocks over the line that `plot` draws; none for one bin."""
+    """The density of the values, as blocks above the line that `plot` draws; "" for fewer than two edges."""
     scaled = [math.asinh(edge) for edge in edges]
     if len(scaled) < 2:
         return ""

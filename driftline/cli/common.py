@@ -1,4 +1,4 @@
-"""What commands share: the settings of this process, and output for machines."""
+"""What commands share: the settings of this process, JSON output, and the start of a service."""
 
 import gc
 import sys
@@ -9,11 +9,13 @@ import msgspec
 from contracts.settings import Settings, load
 from driftline.servers.background import resolve
 
-COLLECT_AFTER = 50_000  # objects made and not freed; Python's 700 cost a worker and a scorer a fifth of their time
+# Allocations between two garbage collections. With Python's default of 700, a worker and a scorer spend a fifth of
+# their time in the collector.
+COLLECT_AFTER = 50_000
 
 
 def current_settings() -> Settings:
-    """Environment, file and defaults, pointed at what `driftline up` started where no address is configured."""
+    """The settings from environment, file and defaults; where no address is set, the servers of `driftline up`."""
     return resolve(load())
 
 
@@ -23,10 +25,10 @@ def print_json(value: Any) -> None:
 
 
 def begin_service(settings: Settings) -> None:
-    """What a process that runs for months does first.
+    """Prepare this process to run a service.
 
-    Shows its counters at `metrics_port`, if that is set; compose.yaml's health checks ask there. Has Python look for
-    cycles of garbage seldom: a batch makes thousands of records that no cycle holds.
+    Serves its metrics on `metrics_port`, if that is set; the health checks of compose.yaml read them. Makes Python
+    collect garbage cycles less often: a batch makes thousands of records, none of them in a cycle.
     """
     gc.set_threshold(COLLECT_AFTER)
     if settings.metrics_port:

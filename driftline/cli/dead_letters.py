@@ -1,4 +1,4 @@
-"""`driftline dead-letters`: what could not be processed, and another try."""
+"""`driftline dead-letters`: list what could not be processed, and send it again."""
 
 from typing import Annotated
 
@@ -14,8 +14,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Reason = Annotated[str | None, typer.Option(help="Only letters of this reason, such as `malformed`.")]
-SourceTopic = Annotated[str | None, typer.Option(help="Only letters of this source topic, such as `tweets`.")]
+Reason = Annotated[str | None, typer.Option(help="Only dead letters with this reason, such as `malformed`.")]
+SourceTopic = Annotated[str | None, typer.Option(help="Only dead letters of this source topic, such as `tweets`.")]
 
 
 @app.command("list")
@@ -25,7 +25,7 @@ def list_letters(
     count: Annotated[int, typer.Option("--count", "-n", min=0, help="How many of the newest to list.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Count the dead letters by topic and reason, and list the newest.
+    """Count dead letters by topic and reason, and list the newest.
 
     Example: driftline dead-letters list --reason time_ahead
     """
@@ -57,7 +57,7 @@ def show(
     offset: Annotated[int, typer.Argument(min=0, help="Its offset in the dead-letter topic.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter in full: why, where it came from, and its original bytes.
+    """Show one dead letter in full: the reason, where it came from, and its original bytes.
 
     Example: driftline dead-letters show tweets 2 17
     """
@@ -90,10 +90,11 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be sent.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters to their source topic again, with the exact key and value that they came with.
+    """Send dead letters to their source topic again, with their original key and value.
 
-    Do so when the cause is mended: what still cannot be processed comes back as a new letter. Letters stay where they
-    are, so a second replay sends them again. Rows of a file that never became a record cannot be sent, only counted.
+    Fix the cause first: what still cannot be processed becomes a new dead letter. Dead letters stay where they are,
+    so a second replay sends them again. Rows of a file that never became a record cannot be sent; they are only
+    counted.
 
     Example: driftline dead-letters replay --topic tweets --reason unknown_version
     """

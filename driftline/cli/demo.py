@@ -1,4 +1,4 @@
-"""`driftline demo`: all of it, on this machine, in a few minutes."""
+"""`driftline demo`: the whole pipeline on this machine, in a few minutes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,18 +14,18 @@ def demo(
     source: Annotated[
         Path | None, typer.Option(help="A file of tweets to run on (JSON lines, JSON, CSV; .gz, .zst, tar).")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=5, help="How long to feed, in seconds of wall clock.")] = 150,
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulated world, or of the viewers of a file.")] = 1,
+    seconds: Annotated[float, typer.Option(min=5, help="How long to feed events, in seconds of wall clock.")] = 150,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated world, or of a file's viewers.")] = 1,
     workers: Annotated[int, typer.Option(min=1, max=2, help="Stream workers to run.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Also write the summary there, as JSON.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the summary to this file, as JSON.")] = None,
     no_text: Annotated[bool, typer.Option("--no-text", help="Show ids in place of texts, names and tags.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the folder of data and logs.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the folder with data and logs.")] = False,
 ) -> None:
     """Run the whole pipeline on this machine and show what it learned.
 
     Starts a fresh Kafka and Redis (or uses those of DRIFTLINE_KAFKA and DRIFTLINE_REDIS), a stream worker, the
-    trainer and the scorer; feeds a simulated world, or your file with simulated viewers; drains, stops everything and
-    prints a summary. Ctrl-C drains too. Takes under five minutes.
+    trainer and the scorer. Feeds a simulated world, or your file with simulated viewers. Then drains, stops
+    everything and prints a summary. Ctrl-C drains too. Takes under five minutes.
 
     Texts of the data set of troll accounts, whatever its file is called, are never shown.
 

@@ -1,4 +1,4 @@
-"""`driftline examples`: what the trainer learns from."""
+"""`driftline examples`: the labelled examples that the trainer learns from."""
 
 import typer
 
@@ -15,7 +15,7 @@ app = typer.Typer(
 
 @app.command()
 def tail(count: Count = 20, as_json: AsJson = False) -> None:
-    """Show the newest examples: who was shown what, with which probability, and what the viewer did.
+    """Show the newest examples: viewer, tweet, served probability, and what the viewer did.
 
     Example: driftline examples tail -n 5
     """
@@ -46,7 +46,7 @@ def tail(count: Count = 20, as_json: AsJson = False) -> None:
 
 @app.command()
 def stats(as_json: AsJson = False) -> None:
-    """Show figures over the whole log of examples: how many, how often engaged with, by which models served.
+    """Show figures over the whole log of examples: how many, how many with engagement, how many models served them.
 
     Example: driftline examples stats --json
     """

@@ -1,4 +1,4 @@
-"""`driftline features`: what the feature store holds of one entity."""
+"""`driftline features`: what the feature store holds about one entity."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="features",
-    help="Look up a tweet, an author, a viewer or a pair in the feature store.\n\n"
+    help="Look up a tweet, an author, a viewer or a viewer-author pair in the feature store.\n\n"
     "Example: driftline features tweet 1700000000000000000",
     no_args_is_help=True,
 )
@@ -25,7 +25,7 @@ ViewerId = Annotated[int, typer.Argument(help="A viewer's id.", min=0)]
 
 @app.command()
 def tweet(tweet_id: TweetId, as_json: AsJson = False) -> None:
-    """Show a tweet as the store has it: author, text, what is known at tweet time, its tokens' keys, its counters.
+    """Show a stored tweet: author, text, features known at tweet time, the keys of its tokens, and its counters.
 
     Example: driftline features tweet 1700000000000000000
     """
@@ -46,7 +46,7 @@ def tweet(tweet_id: TweetId, as_json: AsJson = False) -> None:
 
 @app.command()
 def author(author_id: AuthorId, as_json: AsJson = False) -> None:
-    """Show an author's counters: tweets posted, seen and engaged with, ever and recently.
+    """Show an author's counters: tweets posted, seen and engaged with, in total and recently.
 
     Example: driftline features author 1001
     """
@@ -57,7 +57,7 @@ def author(author_id: AuthorId, as_json: AsJson = False) -> None:
 
 @app.command()
 def viewer(viewer_id: ViewerId, as_json: AsJson = False) -> None:
-    """Show a viewer's counters and the tweets that the viewer engaged with last, newest first.
+    """Show a viewer's counters and the last tweets that the viewer engaged with, newest first.
 
     Example: driftline features viewer 42
     """

@@ -1,4 +1,4 @@
-"""The `driftline` command: a list of registrations. Modules named here import neither torch nor faust on import."""
+"""The `driftline` command: registers every command. Importing it imports neither torch nor faust."""
 
 import logging
 import sys
@@ -58,11 +58,12 @@ for name, group in {
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one message and status 1, never a stack trace."""
+    """Run the command line. A `DriftlineError` prints one message and exits with status 1, without a stack trace."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(OncePerInterval())
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # kafka-python logs what it raises, once a retry
+    # kafka-python logs at every retry what it raises anyway.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
         app()
     except DriftlineError as error:

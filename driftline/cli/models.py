@@ -21,9 +21,9 @@ app = typer.Typer(
 
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List every published version with its progressive figures (predict first, then learn).
+    """List every published version with its progressive figures: predict first, then learn.
 
-    RCE is the share of the base rate's log-loss that the model takes away, in percent.
+    RCE (relative cross entropy) says how much lower the log-loss is than that of the base rate, in percent.
 
     Example: driftline models list --json
     """
@@ -40,11 +40,11 @@ def list_models(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(
-    version: Annotated[int | None, typer.Argument(help="A version; the newest if none is named.")] = None,
-    name: Annotated[str | None, typer.Option(help="A model's name; that of the settings if none is given.")] = None,
+    version: Annotated[int | None, typer.Argument(help="The version; default: the newest.")] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name; default: that of the settings.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one published model: where its snapshot lies, what it knows, and what it had learned from.
+    """Show one published model: its snapshot, its vocabulary and bins versions, and what it has learned from.
 
     Example: driftline models show 12
     """

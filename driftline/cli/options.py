@@ -1,4 +1,4 @@
-"""Options that the command groups share."""
+"""Options that several commands share."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -7,14 +7,14 @@ import typer
 
 from contracts.errors import SettingsError
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to show.")]
 
 
 def time_ms(option: str, text: str | None) -> int | None:
-    """Milliseconds since 1970 of a time as a person writes it: ISO 8601, UTC unless it says otherwise, or a number.
+    """Milliseconds since 1970, from ISO 8601 (UTC unless it has an offset) or from milliseconds; None for None.
 
-    Raises `SettingsError`, naming the option.
+    Raises `SettingsError`, which names the option.
     """
     if text is None or text.isdecimal():
         return None if text is None else int(text)
@@ -22,6 +22,6 @@ def time_ms(option: str, text: str | None) -> int | None:
         time = datetime.fromisoformat(text)
     except ValueError as error:
         raise SettingsError(
-            f"{option} {text!r}: a time such as 2026-01-31T12:00, or milliseconds since 1970"
+            f"{option} {text!r}: expected a time such as 2026-01-31T12:00, or milliseconds since 1970"
         ) from error
     return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)

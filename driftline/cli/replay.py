@@ -1,4 +1,4 @@
-"""`driftline replay FILE`: a file of tweets on Kafka."""
+"""`driftline replay FILE`: publish a file of tweets to Kafka."""
 
 import asyncio
 import time
@@ -10,29 +10,28 @@ import typer
 from contracts.errors import SettingsError
 from driftline.cli.common import current_settings
 
-_CLOCK_SKEW_MS = 86_400_000  # a tweet may be this far ahead of this machine's clock
+_CLOCK_SKEW_MS = 86_400_000  # how far ahead of this machine's clock a tweet may be
 _VIEWERS = 300
 
 
 def replay(
-    file: Annotated[
-        Path, typer.Argument(help="JSON lines, JSON or CSV of tweets; plain, .gz, .zst or a tar of them.")
-    ],
-    speed: Annotated[str, typer.Option(help="How the gaps between tweets are scaled, such as 100x; or max.")] = "max",
-    viewers: Annotated[bool, typer.Option(help="Simulate viewers that ask and react.")] = True,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many tweets of the file.")] = None,
+    file: Annotated[Path, typer.Argument(help="Tweets as JSON lines, JSON or CSV; plain, .gz, .zst or in a tar.")],
+    speed: Annotated[str, typer.Option(help="Event time per wall-clock time, such as 100x; or max.")] = "max",
+    viewers: Annotated[bool, typer.Option(help="Simulate viewers that ask for timelines and react.")] = True,
+    limit: Annotated[int | None, typer.Option(min=1, help="Publish only the first tweets of the file.")] = None,
     columns: Annotated[str, typer.Option(help="Your CSV's columns, such as text=message,time=sent,author=who.")] = "",
-    time_format: Annotated[str | None, typer.Option(help="How a CSV writes times, as for strptime.")] = None,
+    time_format: Annotated[str | None, typer.Option(help="Time format of a CSV, as for strptime.")] = None,
     window: Annotated[
-        str, typer.Option(help="Window in ms that is closed at the end; auto: by the file's span.")
+        str,
+        typer.Option(help="Window length in ms, to close the last windows; auto: fitted to the file's time span."),
     ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulated viewers.")] = 1,
-    outstanding: Annotated[int, typer.Option(min=1, help="Unanswered requests at which event time waits.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated viewers.")] = 1,
+    outstanding: Annotated[int, typer.Option(min=1, help="Hold event time at so many unanswered requests.")] = 200,
 ) -> None:
     """Publish a file of tweets in order of event time.
 
-    What cannot be read goes to tweets-dead-letters with its reason. Tweets have no viewers of their own: simulated
-    ones ask for timelines and react, at rates that follow the tweets' public counts. Ctrl-C drains.
+    Rows that cannot be read go to tweets-dead-letters with the reason. The file has no viewers: simulated ones ask
+    for timelines and react, at rates that follow the tweets' public counts. Ctrl-C drains.
 
     Example: driftline replay tweets.jsonl.gz --speed 100x
     """
@@ -65,5 +64,5 @@ def _window(text: str) -> int | None:
     if text == "auto":
         return None
     if not text.isdigit() or int(text) == 0:
-        raise SettingsError(f"--window {text!r}: milliseconds, or auto")
+        raise SettingsError(f"--window {text!r}: expected milliseconds, or auto")
     return int(text)

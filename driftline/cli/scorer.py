@@ -11,13 +11,13 @@ from driftline.cli.common import begin_service, current_settings
 
 def scorer(
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="How much to say on standard error.")
+        Literal["debug", "info", "warning", "error"], typer.Option(help="Least severe messages to log.")
     ] = "info",
 ) -> None:
-    """Answer timeline requests with the newest model, or in a named fallback order while there is none.
+    """Answer timeline requests with the newest model, or in a fallback order while there is none.
 
-    Run as many as there are partitions, on as many machines as you like: they share the requests and take over from
-    one another. SIGTERM and Ctrl-C drain.
+    Run up to one per partition, on any number of machines: they share the requests and take over from one another.
+    SIGTERM and Ctrl-C drain.
     """
     logging.getLogger().setLevel(log_level.upper())
     from driftline.cli.signals import until_signalled

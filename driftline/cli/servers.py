@@ -1,4 +1,4 @@
-"""`driftline up`, `down` and `doctor`: the local servers, and what this machine lacks."""
+"""`driftline up`, `down` and `doctor`: local servers, and what this machine lacks."""
 
 from typing import Annotated
 
@@ -12,8 +12,8 @@ from driftline.servers import background
 def up() -> None:
     """Start a local Kafka and Redis in the background, for development.
 
-    Prints one line: their addresses, the data folder and how to stop them. Other commands, run in this folder, find
-    them by themselves. A server whose address is configured (DRIFTLINE_KAFKA, DRIFTLINE_REDIS) is used, not started.
+    Prints their addresses, the data folder and how to stop them. Other commands that run in this folder find them
+    without settings. A server whose address is configured (DRIFTLINE_KAFKA, DRIFTLINE_REDIS) is used, not started.
     """
     settings = load()
     started = background.up(settings, _say)
@@ -36,7 +36,7 @@ def down() -> None:
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False) -> None:
-    """Say what this machine has, what is missing and how to mend it; exit status 1 if something needed is missing."""
+    """Show what this machine has, what is missing and how to fix it; exit status 1 if something needed is missing."""
     from driftline.inspect import doctor as checks
 
     found = checks.examine(current_settings())

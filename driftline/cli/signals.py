@@ -1,4 +1,4 @@
-"""Running a service of ours until SIGTERM or Ctrl-C asks it to drain."""
+"""Runs a service until SIGTERM or Ctrl-C asks it to drain."""
 
 import asyncio
 import signal
@@ -8,7 +8,7 @@ from contracts.settings import Settings
 
 
 async def until_signalled(run: Callable[[Settings, asyncio.Event], Awaitable[None]], settings: Settings) -> None:
-    """Await `run(settings, stop)`; SIGTERM and SIGINT set `stop`."""
+    """Run `run(settings, stop)`. SIGTERM and SIGINT set `stop`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

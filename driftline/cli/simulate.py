@@ -1,4 +1,4 @@
-"""`driftline simulate`: a simulated world on Kafka."""
+"""`driftline simulate`: publish a simulated world to Kafka."""
 
 import asyncio
 from typing import Annotated
@@ -12,15 +12,15 @@ _REQUESTS_PER_TWEET = 0.02
 
 def simulate(
     rate: Annotated[float, typer.Option(min=0.01, help="Tweets per second of event time.")] = 10.0,
-    hours: Annotated[float, typer.Option(min=0.001, help="Event time to pass, in hours.")] = 6.0,
+    hours: Annotated[float, typer.Option(min=0.001, help="How much event time to simulate, in hours.")] = 6.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same world.")] = 1,
     speed: Annotated[str, typer.Option(help="Event time per wall-clock time, such as 100x; or max.")] = "max",
     viewers: Annotated[int, typer.Option(min=1, help="Viewers that ask for timelines and react to them.")] = 400,
-    outstanding: Annotated[int, typer.Option(min=1, help="Unanswered requests at which event time waits.")] = 200,
+    outstanding: Annotated[int, typer.Option(min=1, help="Hold event time at so many unanswered requests.")] = 200,
 ) -> None:
-    """Feed a simulated world whose every probability is known: tweets, requests, and reactions to what was ranked.
+    """Publish a simulated world: tweets, timeline requests, and reactions to the timelines, by known probabilities.
 
-    Ends when its hours have passed; Ctrl-C drains. There are 20 requests for every 1,000 tweets.
+    Ends after `--hours` of event time; Ctrl-C drains. There are 20 requests for every 1,000 tweets.
 
     Example: driftline simulate --rate 10 --hours 6 --speed 100x
     """

@@ -1,4 +1,4 @@
-"""`driftline timelines`: what was served."""
+"""`driftline timelines`: the ranked timelines that were served."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,7 @@ app = typer.Typer(
 
 @app.command()
 def tail(count: Count = 10, as_json: AsJson = False) -> None:
-    """List the newest timelines; `driftline timelines show REQUEST` has one in full.
+    """List the newest timelines; `driftline timelines show REQUEST` shows one in full.
 
     Example: driftline timelines tail -n 3
     """
@@ -55,7 +55,7 @@ def show(
     no_text: Annotated[bool, typer.Option("--no-text", help="Show ids in place of texts.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one timeline: author, text and probability of each tweet, and what drove its rank if that was asked for.
+    """Show one timeline: author, text and probability of each tweet, and the reasons for its rank, if requested.
 
     Example: driftline timelines show r-17 --no-text
     """
@@ -88,7 +88,7 @@ def show(
 
 
 def ranked_by(timeline: "RankedTimeline") -> str:
-    """Who ranked it: a model and its version, or a fallback order."""
+    """What ranked it: a model and its version, or a fallback order."""
     if timeline.model_version is None:
         return f"fallback order {timeline.ranker}"
     return f"{timeline.model} {timeline.model_version}"

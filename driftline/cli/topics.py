@@ -1,4 +1,4 @@
-"""`driftline topics`: the table of topics against a real cluster."""
+"""`driftline topics`: compare a cluster's topics with the table of topics, and create them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ app = typer.Typer(name="topics", help="Compare a cluster's topics with the table
 
 @app.command()
 def plan(as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False) -> None:
-    """Show what `apply` would create or change; exit status 2 if that is anything."""
+    """Show what `apply` would create or change; exit status 2 if it would do anything."""
     from transport.kafka import admin as kafka_admin
 
     differences = kafka_admin.plan(current_settings())
@@ -23,7 +23,7 @@ def plan(as_json: Annotated[bool, typer.Option("--json", help="Print the differe
 
 @app.command()
 def apply(as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False) -> None:
-    """Create missing topics and set configuration to the table's; partitions are never removed."""
+    """Create missing topics and set their configuration as in the table; partitions are never removed."""
     from transport.kafka import admin as kafka_admin
 
     _show(kafka_admin.apply(current_settings()), as_json, nothing="topics are as planned: nothing to do")

@@ -1,4 +1,4 @@
-"""`driftline trainer`: the one process that learns from the examples and publishes models."""
+"""`driftline trainer`: the process that learns from examples and publishes models."""
 
 import logging
 import signal
@@ -12,12 +12,12 @@ from driftline.cli.common import begin_service, current_settings
 
 def trainer(
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="How much to say on standard error.")
+        Literal["debug", "info", "warning", "error"], typer.Option(help="Least severe messages to log.")
     ] = "info",
 ) -> None:
-    """Learn from the examples and publish models that scorers swap in; resumes where it stopped.
+    """Learn from examples and publish models, which scorers swap in; resumes where it stopped.
 
-    One at a time per data folder. SIGTERM and Ctrl-C publish what was learned since the last time, then stop.
+    Run one per data folder. SIGTERM and Ctrl-C publish what was learned since the last version, then stop.
     """
     logging.getLogger().setLevel(log_level.upper())
     from trainer.service import run

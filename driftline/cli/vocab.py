@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="vocab",
-    help="Look at the vocabulary: what is frequent, what comes and goes.\n\nExample: driftline vocab rising -n 20",
+    help="Look at the vocabulary: which tokens are frequent, rising, admitted and evicted.\n\n"
+    "Example: driftline vocab rising -n 20",
     no_args_is_help=True,
 )
 
@@ -24,19 +25,19 @@ NamespaceName = Annotated[
     typer.Option(help="word, hashtag, mention, cashtag, domain, emoji, author, lang, or all."),
 ]
 Language = Annotated[
-    str, typer.Option(help="all, or the tag of one of the commonest languages, such as en; regions do not count.")
+    str, typer.Option(help="all, or the code of a common language, such as en; the region is ignored.")
 ]
 Over = Annotated[Literal["5m", "1h", "24h", "7d"], typer.Option(help="The horizon, in event time.")]
 TokenText = Annotated[
-    str, typer.Argument(help="A token as it is written: '#tag', @name, '$CASH', word, 'two words'.")
+    str, typer.Argument(help="A token as people write it: '#tag', @name, '$CASH', word, 'two words'.")
 ]
 TokenNamespace = Annotated[
-    str | None, typer.Option("--namespace", help="Take the token as one of this, such as author or domain.")
+    str | None, typer.Option("--namespace", help="The token's namespace, such as author or domain.")
 ]
 
 
 def _add_list(kind: "Kind", text: str) -> None:
-    """The command that shows one of the lists; `text` is its help."""
+    """Register the command that shows the list `kind`; `text` is its help."""
 
     @app.command(kind, help=text)
     def listed(
@@ -64,7 +65,7 @@ def _add_list(kind: "Kind", text: str) -> None:
 
 _add_list(
     "top",
-    """List the most frequent tokens: `count` is in occurrences over the horizon, older ones fading out.
+    """List the most frequent tokens: `count` is the occurrences over the horizon, older ones weighted less.
 
     Example: driftline vocab top --namespace word --language en --over 24h -n 50
     """,
@@ -73,8 +74,8 @@ _add_list(
     "rising",
     """List the tokens that rise fastest: more frequent over the horizon than over the next longer one.
 
-    `an hour` (`velocity` in JSON) is the difference in occurrences an hour; `score`, by which the list is ordered,
-    measures it against what is usual for the token.
+    `an hour` (`velocity` in JSON) is the difference, in occurrences per hour. `score` relates it to what is usual for
+    the token; the list is sorted by it.
 
     Example: driftline vocab rising --namespace mention --over 5m
     """,
@@ -90,7 +91,7 @@ _add_list(
 
 @app.command()
 def show(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson = False) -> None:
-    """Show an admitted token: its key, its slot and the slot's generation, its counts and when it was seen.
+    """Show an admitted token: its key, its slot and generation, its counts, and when it was seen.
 
     Example: driftline vocab show '#kafka'
     """
@@ -125,7 +126,7 @@ app.command()(vocab_changes.reshard)
 
 @app.command()
 def history(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson = False) -> None:
-    """Show when a token was admitted to the vocabulary and when it was evicted, out of the log of deltas.
+    """Show when a token was admitted to the vocabulary and when it was evicted, from the log of deltas.
 
     Example: driftline vocab history '#worldcup'
     """
@@ -153,9 +154,9 @@ def diff(
     count: Count = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was admitted, evicted and moved to another slot between two versions, however old, out of the log.
+    """Show the tokens admitted, evicted or moved to another slot between two versions, however old, from the log.
 
-    JSON has all of it; `--count` bounds the tables.
+    `--count` limits the tables; JSON has everything.
 
     Example: driftline vocab diff 29454006 29454066
     """
@@ -175,10 +176,11 @@ def diff(
 
 @app.command()
 def stats(as_json: AsJson = False) -> None:
-    """Show the vocabulary's size by namespace, how many came and went since its log began, and how fast it drifts.
+    """Show the vocabulary's size by namespace, its admissions and evictions so far, and how fast it drifts.
 
-    Drift is of the newest window in Redis: admissions and evictions an hour per token with a slot; the share of
-    occurrences whose token had none; how far the distribution of tokens moved (Jensen-Shannon distance, 0 to 1).
+    Drift is measured at the newest window in Redis. Turnover: admissions and evictions per hour and token with a
+    slot. Outside: the share of occurrences whose token had no slot. Distance: how far the distribution of tokens
+    moved (Jensen-Shannon distance, 0 to 1).
 
     Example: driftline vocab stats
     """
@@ -219,13 +221,13 @@ def stats(as_json: AsJson = False) -> None:
 
 @app.command()
 def rebuild(
-    version: Annotated[int, typer.Argument(help="The window: a version of the vocabulary.")],
+    version: Annotated[int, typer.Argument(help="The version of the vocabulary: a window number.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Where to write it, as safetensors; by default vocabulary-VERSION.safetensors."),
+        typer.Option(help="The safetensors file to write; default: vocabulary-VERSION.safetensors."),
     ] = None,
 ) -> None:
-    """Make a version that is no longer kept again out of the log of deltas, and write its keys and slots to a file.
+    """Rebuild any past version from the log of deltas, and write its keys and slots to a file.
 
     Example: driftline vocab rebuild 29454006 --out vocabulary.safetensors
     """

@@ -1,4 +1,4 @@
-"""`driftline vocab`: the commands that change a vocabulary, its settings and its shards."""
+"""`driftline vocab configure` and `reshard`: the commands that change a vocabulary's settings or shards."""
 
 from typing import Annotated
 
@@ -11,13 +11,13 @@ from driftline.tables import number, print_table
 
 def configure(
     apply: Annotated[bool, typer.Option("--apply", help="Write the settings into the log.")] = False,
-    from_window: Annotated[int, typer.Option(help="Window from which they hold; at the soonest, the next one.")] = 0,
+    from_window: Annotated[int, typer.Option(help="First window with the new settings; default: the next.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Show how the settings here differ from those that the vocabulary goes by, and put them into its log.
+    """Show how this process's settings differ from the vocabulary's; with `--apply`, write them into its log.
 
-    A vocabulary goes by the settings in its log, whatever its workers are started with. New ones hold from a window
-    on, for all owners alike.
+    A vocabulary uses the settings in its log, whatever settings its workers are started with. New settings take
+    effect at the same window for all owners.
 
     Example: DRIFTLINE_VOCAB_HASHTAG_CAPACITY=32768 driftline vocab configure --apply
     """
@@ -48,15 +48,15 @@ def configure(
 
 def reshard(
     shards: Annotated[int, typer.Option(help="Virtual shards of the new vocabulary: a power of two, 4 to 256.")],
-    name: Annotated[str, typer.Option(help="The new vocabulary's name, which none had before.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Make it; without, only show what would be made.")] = False,
+    name: Annotated[str, typer.Option(help="The new vocabulary's name; it must be unused.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Make it. Without it, only show what would be made.")] = False,
     count: Count = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new vocabulary of another number of virtual shards, with all keys of the present one and their counts.
+    """Make a new vocabulary with another number of virtual shards, with all keys and counts of the present one.
 
-    Before: stop what writes tweets, let `driftline worker` finish what is written, and stop every worker. After: set
-    vocab.name and vocab.shards to the new ones for all processes, and start them. The present log stays as it is.
+    Before: stop whatever writes tweets, let `driftline worker` read all of them, and stop every worker. After: set
+    vocab.name and vocab.shards to the new values for all processes, and start them. The present log does not change.
 
     Example: driftline vocab reshard --shards 128 --name wide --yes
     """

@@ -12,17 +12,17 @@ from driftline.cli.common import begin_service, current_settings
 
 def worker(
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="How much to say on standard error.")
+        Literal["debug", "info", "warning", "error"], typer.Option(help="Least severe messages to log.")
     ] = "info",
 ) -> None:
-    """Run a stream worker: vocabulary, bins, features and examples out of the events on Kafka.
+    """Run a stream worker: it makes vocabulary, bins, features and examples from the events on Kafka.
 
-    Run as many as there are partitions, on as many machines as you like: they share the work and take over from one
-    another. SIGTERM and Ctrl-C drain. `faust -A streams.app worker` runs the same app.
+    Run up to one per partition, on any number of machines: they share the work and take over from one another.
+    SIGTERM and Ctrl-C drain. `faust -A streams.app worker` runs the same app.
     """
     settings = current_settings()
     begin_service(settings)
-    os.environ.update(to_environ(settings))  # streams.app reads its settings where it is imported
+    os.environ.update(to_environ(settings))  # streams.app reads its settings on import
     import faust
 
     from streams.app import app

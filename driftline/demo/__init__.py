@@ -1,1 +1,1 @@
-"""`driftline demo`: the whole system on this machine, fed for a few minutes, and a summary of what it learned."""
+"""`driftline demo`: runs the whole system on this machine for a few minutes, and summarizes what it learned."""

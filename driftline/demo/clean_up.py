@@ -1,4 +1,4 @@
-"""Taking a demo's traces off servers that it did not start: its topics, its groups, its keys."""
+"""Deletes a demo's topics, consumer groups and Redis keys from servers that the demo did not start."""
 
 import contextlib
 
@@ -14,13 +14,17 @@ from transport.redis.errors import unavailable_as_such
 _KEYS_AT_ONCE = 1_000
 
 
-def forget(settings: Settings, *, kafka: bool, redis: bool) -> None:
-    """Delete everything under the settings' prefix, on Kafka and in Redis as told. Raises `ServerUnavailable`."""
+def delete_demo_data(settings: Settings, *, kafka: bool, redis: bool) -> None:
+    """Delete everything under the settings' prefix: on Kafka if `kafka`, in Redis if `redis`.
+
+    Raises `ServerUnavailable`, and `ValueError` without a prefix.
+    """
     if not settings.prefix:
-        raise ValueError("without a prefix, what is the demo's cannot be told from the rest")
+        raise ValueError("without a prefix, the demo's data cannot be distinguished from other data")
     if kafka:
         kafka_admin.delete(settings)
-        with admin(settings) as client, contextlib.suppress(KafkaError):  # groups without members expire anyway
+        # A failure is harmless: groups without members expire anyway.
+        with admin(settings) as client, contextlib.suppress(KafkaError):
             client.delete_groups([settings.prefix + group for group in GROUPS])
     if redis:
         with unavailable_as_such(settings), connect_blocking(settings) as client:

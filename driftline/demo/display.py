@@ -1,4 +1,4 @@
-"""What a demo shows while it works: bars in a terminal, a plain line now and then where there is none."""
+"""The demo's progress: bars in a terminal, otherwise a plain line every few seconds."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ _LINE_EVERY_S = 10.0
 
 
 class Display:
-    """Stages, then the bars of a feed. Use as a context; `clock_s` is a wall clock in seconds."""
+    """Messages, and progress bars while events are fed. A context manager. `clock_s`: a wall clock in seconds."""
 
     def __init__(self, console: Console, clock_s: Callable[[], float]) -> None:
         self._console = console
@@ -40,16 +40,16 @@ class Display:
         self.end()
 
     def say(self, message: str) -> None:
-        """One line."""
+        """Print one line."""
         self._console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def reading(self, rows: int) -> None:
-        """So many rows of a source were read."""
+        """Show how many rows of the source have been read."""
         if self._due():
             self.say(f"reading: {rows:,} rows")
 
     def begin(self, begin_ms: int, end_ms: int, tweets: int, requests: int) -> None:
-        """The feed's bars, from event time `begin_ms` to `end_ms`, with about so many tweets and requests."""
+        """Start the bars. They run from event time `begin_ms` to `end_ms`; tweets, requests: the expected numbers."""
         self._span_ms = (begin_ms, max(end_ms, begin_ms + 1))
         if not self._console.is_terminal:
             return
@@ -64,11 +64,11 @@ class Display:
         self._bars.start()
 
     def lags(self, lags: Mapping[str, int]) -> None:
-        """How far each consumer is behind, to be shown with the next figures."""
+        """Set each consumer's lag, to show with the next figures."""
         self._lags = dict(lags)
 
     def fed(self, fed: Fed) -> None:
-        """Figures of the feed so far."""
+        """Show the counters of the feed so far."""
         if self._tasks:
             self._show(fed)
         elif self._due():
@@ -79,7 +79,7 @@ class Display:
             )
 
     def end(self) -> None:
-        """The bars stay as they are."""
+        """Stop the bars; they stay on the screen."""
         if self._tasks:
             self._bars.stop()
             self._tasks = {}

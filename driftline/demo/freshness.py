@@ -1,14 +1,14 @@
-"""How long it takes from an engagement to the first served score whose model has learned from it.
+"""Freshness: the time from an engagement to the first served score whose model has learned from it.
 
-For one labelled example that an engagement made positive, at offset o of `examples` partition p:
+For an example with an engagement, at offset o of partition p of `examples`:
 
-    version  = the first one in the log `models` whose offsets[p] > o         (it has learned from the example)
+    version  = the first version on `models` whose offsets[p] > o             (it has learned from the example)
     served   = the earliest append time, by the broker's clock, of a timeline in `timelines-ranked` whose
-               model_version is that one or a later one                       (later ones have learned from it too)
+               model_version is that version or a later one                   (later ones have learned from it too)
     latency  = served - the append time of the engagement (`engaged_append_ms`, the same clock)
 
-Both ends are stamps of one broker, so no clocks are compared. Examples that no served model has learned from by the
-end are counted as waiting, and are not in the median: it is the median of what has come full circle.
+Both times are from the same broker, so no two clocks are compared. Examples that no served model has learned from
+by the end count as waiting, and are not part of the median.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-_STEP_MS = 10  # resolution of the histogram that the median comes from
-_STEPS = 60_000  # ten minutes; what takes longer counts in the last step
+_STEP_MS = 10  # resolution of the latency histogram
+_STEPS = 60_000  # ten minutes; longer latencies count in the last step
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True):
-    """median_ms and p90_ms are None where nothing came full circle. completed, waiting: engaged examples."""
+    """Latencies of engaged examples.
+
+    completed: how many a served model has learned from. waiting: how many not. median_ms, p90_ms: of the completed
+    ones, None if there are none.
+    """
 
     median_ms: int | None
     p90_ms: int | None
@@ -31,10 +35,10 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreshnessMeter:
-    """Takes in the `examples` log batch by batch, in memory that does not grow with it.
+    """Measures freshness over the log of `examples`, one record at a time, in constant memory.
 
-    publications: (version, offsets) of each model in the order published.
-    first_served_ms: model version -> earliest append time of a timeline ranked with it.
+    publications: (version, offsets) of each model, in the order published.
+    first_served_ms: model version -> earliest append time of a timeline that it ranked.
     """
 
     def __init__(
@@ -49,7 +53,7 @@ class FreshnessMeter:
         self._waiting = 0
 
     def observe(self, partition: int, offset: int, engaged_append_ms: NDArray[np.int64]) -> None:
-        """One record of `examples`; engaged_append_ms: int64[n], 0 where there was no engagement."""
+        """Observe one record of `examples`. engaged_append_ms: int64[n], 0 where there was no engagement."""
         engaged = engaged_append_ms[engaged_append_ms > 0]
         through = self._learned_through.get(partition, np.empty(0, np.int64))
         publication = int(np.searchsorted(through, offset, side="right"))
@@ -61,7 +65,7 @@ class FreshnessMeter:
         self._histogram += np.bincount(steps, minlength=_STEPS)
 
     def result(self) -> Freshness:
-        """What has been observed so far."""
+        """The freshness of everything observed so far."""
         return Freshness(
             median_ms=self._quantile(0.5),
             p90_ms=self._quantile(0.9),
@@ -81,6 +85,6 @@ _NEVER = np.iinfo(np.int64).max
 
 
 def _served_from(versions: NDArray[np.int64], first_served_ms: Mapping[int, int]) -> NDArray[np.int64]:
-    """For each publication, the earliest append time of a timeline of that version or a later publication's."""
+    """int64[n], for each publication: the earliest append time of a timeline of that version or a later one."""
     own = np.array([first_served_ms.get(int(version), _NEVER) for version in versions], np.int64)
     return np.minimum.accumulate(own[::-1])[::-1]

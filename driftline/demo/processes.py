@@ -1,7 +1,7 @@
-"""The demo's child processes: a stream worker or two, the trainer, the scorer. None outlives the demo.
+"""The demo's child processes: one or two stream workers, the trainer and the scorer. None outlives the demo.
 
-Each leads a process group of its own (Ctrl-C reaches the demo first, which then stops them in order), dies with its
-parent however that dies, and writes to a log file of its own. One that ends before it is asked to has failed.
+Each has its own process group, so that Ctrl-C reaches only the demo, which then stops them in order. Each has its own
+log file, and dies with the demo, however that ends. A child that ends before it is asked to has failed.
 """
 
 import os
@@ -16,40 +16,40 @@ from contracts.errors import DriftlineError
 from contracts.settings import Settings, to_environ
 from driftline.servers.processes import ServerProcess, tail
 
-STOP_TIMEOUT_S = 40.0  # a trainer publishes what it has learned, a worker commits its batches
+STOP_TIMEOUT_S = 40.0  # time for the trainer to publish, and for workers to commit their batches
 
 
 class ChildFailed(DriftlineError):
-    """A child that ended by itself, or not in good order; the message has the end of its log."""
+    """A child ended by itself or with an error; the message has the end of its log."""
 
 
 class Child(ServerProcess):
-    """One of our own processes: `python -m driftline COMMAND`."""
+    """A process `python -m driftline COMMAND`."""
 
     def ended(self) -> int | None:
-        """Its exit status, None while it runs."""
+        """The exit status, None while it runs."""
         return self._process.poll()
 
     def ask_to_stop(self) -> None:
-        """SIGTERM; it drains."""
+        """Send SIGTERM, upon which it drains and ends."""
         if self.ended() is None:
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self, timeout_s: float) -> int:
-        """Its exit status; after `timeout_s` the whole group is killed, and that is its status (-9)."""
+        """Wait for its exit status. After `timeout_s` kill its whole process group; the status is then -9."""
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            os.killpg(self.pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+            os.killpg(self.pid, signal.SIGKILL)  # not reaped yet, so the process id is still its own
             return self._process.wait()
 
     def failure(self, what: str) -> ChildFailed:
-        """An error that says `what` happened and shows the end of the log."""
+        """An error that says `what` happened and has the end of the log."""
         return ChildFailed(f"{self.name} {what}. The end of its log, {self.log}:\n{tail(self.log)}")
 
 
 class Children:
-    """All of them. `names` are unique; `settings` reach them through the environment."""
+    """All child processes. commands: child's name -> arguments. `settings` are passed in their environment."""
 
     def __init__(self, settings: Settings, folder: Path, commands: Mapping[str, Sequence[str]]) -> None:
         self._children: list[Child] = []
@@ -75,14 +75,14 @@ class Children:
         return {child.name: child.pid for child in self._children}
 
     def check(self) -> None:
-        """Raises `ChildFailed` if one has ended although nobody asked it to."""
+        """Raise `ChildFailed` if a child has ended without being asked to."""
         for child in self._children:
             status = child.ended()
             if status is not None and not self._asked:
                 raise child.failure(f"ended with status {status}")
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> list[ChildFailed]:
-        """Ask all to drain and end, wait for them, kill those that do not. Returns those that ended badly."""
+        """Ask all to drain and end; kill those that have not ended after `timeout_s`. Returns the failures."""
         self._asked = True
         for child in self._children:
             child.ask_to_stop()

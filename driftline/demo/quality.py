@@ -1,4 +1,4 @@
-"""The model's progressive figures, early and late in a run, out of what it published."""
+"""The model's progressive figures early and late in a run, from its published evaluations."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from contracts.records import Evaluation
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """Progressive (predict, then learn) figures over several published evaluations, each weighted by its examples."""
+    """Progressive figures (predict, then learn), averaged over several evaluations and weighted by examples."""
 
     evaluations: int
     examples: int
@@ -19,10 +19,10 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     calibration_error: float
 
 
-def thirds(evaluations: Sequence[Evaluation]) -> tuple[Quality | None, Quality | None]:
-    """(the first third, the last third) of the published evaluations; of few, one each; None where there are none.
+def early_and_late(evaluations: Sequence[Evaluation]) -> tuple[Quality | None, Quality | None]:
+    """The averages over the first and over the last third of the evaluations, at least one evaluation each.
 
-    With a single evaluation there is no late: the second is None.
+    Both are None without evaluations; the second is None if there is only one.
     """
     share = max(1, len(evaluations) // 3)
     early = average(evaluations[:share])
@@ -31,7 +31,7 @@ def thirds(evaluations: Sequence[Evaluation]) -> tuple[Quality | None, Quality |
 
 
 def average(evaluations: Sequence[Evaluation]) -> Quality | None:
-    """The mean of each figure over `evaluations`, weighted by examples."""
+    """The mean of each figure over `evaluations`, weighted by examples; None without examples."""
     examples = sum(evaluation.examples for evaluation in evaluations)
     if examples == 0:
         return None

@@ -1,4 +1,4 @@
-"""A demo's report as a person reads it."""
+"""Prints a demo's report for people."""
 
 from collections.abc import Iterable, Sequence
 
@@ -22,7 +22,7 @@ _EDGES_SHOWN = 8
 
 
 def show(console: Console, report: Report) -> None:
-    """Print all of it."""
+    """Print the report."""
     console.print()
     for part in _parts(report):
         console.print(Padding(part, (0, 0, 1, 0)))
@@ -103,7 +103,7 @@ def _bins(summary: BinsSummary) -> RenderableType:
 
 
 def _edges(edges: Sequence[float]) -> str:
-    """Some of the edges, evenly chosen, the outermost among them."""
+    """Up to `_EDGES_SHOWN` of the edges, evenly spaced by rank, the first and the last included."""
     count = min(len(edges), _EDGES_SHOWN)
     chosen = [edges[round(i * (len(edges) - 1) / max(1, count - 1))] for i in range(count)]
     return " < ".join(f"{edge:,.4g}" for edge in chosen) or "none"

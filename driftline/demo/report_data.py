@@ -1,4 +1,4 @@
-"""The figures of a demo, gathered from its logs once everything has drained; logs are read as streams."""
+"""The figures of a demo's report, read from its logs once everything has drained. Logs are streamed, not held."""
 
 import heapq
 from collections import Counter
@@ -12,8 +12,8 @@ from contracts.records import ModelPublished, Provenance, RankedTimeline
 from contracts.settings import Settings
 from contracts.topics import ALL, TIMELINES_RANKED
 from driftline.demo.freshness import Freshness, FreshnessMeter
-from driftline.demo.parity import served_again
-from driftline.demo.quality import Quality, thirds
+from driftline.demo.parity import check_parity
+from driftline.demo.quality import Quality, early_and_late
 from driftline.demo.truth import BestPossible
 from driftline.feeding.loop import Progress as Fed
 from driftline.inspect import bins, timelines, vocab, vocab_log
@@ -28,13 +28,13 @@ from transport.kafka.admin import topic_offsets
 
 SHOWN_TIMELINES = 3
 SHOWN_PLACES = 5
-FEWEST_EDGES = 3  # that show a distribution; a count that is nearly always zero has fewer
+FEWEST_EDGES = 3  # fewer do not show a distribution: a count that is nearly always zero has fewer
 _codec = Codec(RankedTimeline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What the demo itself knows of its run: what it fed, what it saw meanwhile, and how far everyone was."""
+    """What the demo itself knows about its run: what it fed, the rising hashtags meanwhile, and the final lags."""
 
     description: str
     provenance: Provenance
@@ -47,9 +47,9 @@ class Run:
 
 
 class TopicFlow(msgspec.Struct, frozen=True, kw_only=True):
-    """One topic. `offsets` are all that were given out: records, and a marker a transaction and partition.
+    """One topic. `offsets`: its records, plus one marker per transaction and partition.
 
-    `events`: what it carries, counted exactly, where that is known.
+    `events`: the exact number of `of` (tweets, timelines, ...) that it carries, None if unknown.
     """
 
     topic: str
@@ -59,7 +59,7 @@ class TopicFlow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """The log of timelines. `rankers`: timelines by `model` or fallback order. `versions`: timelines by version."""
+    """Timelines served, in all, by ranker (`model` or a fallback order), and by model version."""
 
     timelines: int
     rankers: dict[str, int]
@@ -67,10 +67,10 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a demo says at its end.
+    """Everything that the demo reports at its end.
 
-    `movers` are hashtags as of the last window seen while events still came, at event time `movers_ms`: with the
-    ticks that close the last windows, everything falls.
+    movers: rising and falling hashtags at event time `movers_ms`, the last window seen while events were still fed.
+    The ticks that close the last windows make everything fall.
     """
 
     description: str
@@ -98,7 +98,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimelineScan:
-    """One pass over `timelines-ranked`: who ranked, when each version first did, and which ones to show."""
+    """One pass over `timelines-ranked`: rankers, when each model version first ranked, and timelines to show."""
 
     def __init__(self) -> None:
         self.timelines = 0
@@ -108,7 +108,7 @@ class TimelineScan:
         self._shown: list[tuple[tuple[bool, int], str, RankedTimeline]] = []
 
     def observe(self, append_ms: int, timeline: RankedTimeline) -> None:
-        """One record, in any order over partitions."""
+        """Observe one record; partitions may come in any order."""
         self.timelines += 1
         self.rankers[timeline.ranker] += 1
         if timeline.model_version is not None:
@@ -117,31 +117,31 @@ class TimelineScan:
             self.first_served_ms[timeline.model_version] = min(first, append_ms)
         if not timeline.tweets:
             return
-        # With reasons before those without, later before earlier; the id only makes the order whole.
+        # Keep timelines with reasons first, then the latest ones; the id breaks ties.
         explained = any(tweet.reasons for tweet in timeline.tweets)
         heapq.heappush(self._shown, ((explained, timeline.at_ms), timeline.request_id, timeline))
         if len(self._shown) > SHOWN_TIMELINES:
             heapq.heappop(self._shown)
 
     def shown(self) -> list[RankedTimeline]:
-        """The last few that explain themselves, in order of time."""
+        """The timelines to show, in order of time."""
         return [timeline for _, _, timeline in sorted(self._shown, key=lambda entry: entry[0])]
 
     def served(self) -> Served:
-        """The counts."""
+        """The counts so far."""
         return Served(
             timelines=self.timelines, rankers=dict(self.rankers), versions=dict(sorted(self.versions.items()))
         )
 
 
 def gather(settings: Settings, run: Run) -> Report:
-    """Read what the run left on Kafka and in Redis. Raises `ServerUnavailable`."""
+    """Make the report from what the run left on Kafka and in Redis. Raises `ServerUnavailable`."""
     models = list(read_models(settings, settings.scorer.model))
     scan = TimelineScan()
     for record, timeline in read_records(settings, TIMELINES_RANKED, _codec):
         scan.observe(record.append_ms, timeline)
     examples, engaged, freshness = _measure_examples(settings, models, scan.first_served_ms)
-    early, late = thirds([model.evaluation for model in models if model.evaluation])
+    early, late = early_and_late([model.evaluation for model in models if model.evaluation])
     shown = timelines.with_texts(settings, scan.shown(), SHOWN_PLACES)
     movers = run.movers
     return Report(
@@ -153,16 +153,16 @@ def gather(settings: Settings, run: Run) -> Report:
         flows=_flows(settings, run.fed, scan.timelines, examples, len(models)),
         lags={**run.lags, "trainer": trainer_lag(settings)},
         vocabulary=vocab_log.growth(settings),
-        movers=movers if movers is None or run.texts_shown else without_spellings(movers),
+        movers=movers if movers is None or run.texts_shown else without_token_texts(movers),
         movers_ms=None if movers is None else (movers.version + 1) * settings.time.window_ms,
-        bins=two_liveliest(bins.summarize(settings)),
+        bins=most_moved_bins(bins.summarize(settings)),
         early=early,
         late=late,
         best_possible=run.best_possible,
         published=len(models),
         served=scan.served(),
         freshness=freshness,
-        parity=served_again(settings, models, scan.versions),
+        parity=check_parity(settings, models, scan.versions),
         examples=examples,
         engaged=engaged,
         timelines=shown if run.texts_shown else without_texts(shown),
@@ -170,15 +170,15 @@ def gather(settings: Settings, run: Run) -> Report:
     )
 
 
-def two_liveliest(summaries: Sequence[BinsSummary]) -> list[BinsSummary]:
-    """The two features whose edges moved furthest since their first; those of next to no bins last, ties by name."""
+def most_moved_bins(summaries: Sequence[BinsSummary]) -> list[BinsSummary]:
+    """The two features whose edges moved furthest since the first version. Features with few edges come last."""
     return sorted(
         summaries, key=lambda summary: (len(summary.newest.edges) < FEWEST_EDGES, -summary.moved, summary.feature)
     )[:2]
 
 
-def without_spellings(movers: vocab.Movers) -> vocab.Movers:
-    """The same tokens, known by their keys alone."""
+def without_token_texts(movers: vocab.Movers) -> vocab.Movers:
+    """The same movers without token texts: their keys identify them."""
 
     def unspelled(tokens: Sequence[vocab.Token]) -> list[vocab.Token]:
         return [msgspec.structs.replace(token, token="") for token in tokens]
@@ -187,7 +187,7 @@ def without_spellings(movers: vocab.Movers) -> vocab.Movers:
 
 
 def without_texts(shown: Sequence[ShownTimeline]) -> list[ShownTimeline]:
-    """The same timelines with ids alone: no texts and no names."""
+    """The same timelines without texts and author names."""
     return [
         msgspec.structs.replace(
             timeline,
@@ -200,7 +200,7 @@ def without_texts(shown: Sequence[ShownTimeline]) -> list[ShownTimeline]:
 def _measure_examples(
     settings: Settings, models: Sequence[ModelPublished], first_served_ms: Mapping[int, int]
 ) -> tuple[int, int, Freshness]:
-    """(examples, engaged ones, how fresh the scores were), by one pass."""
+    """(number of examples, number with engagement, freshness), in one pass over the log."""
     meter = FreshnessMeter([(model.version, model.offsets) for model in models], first_served_ms)
     rows = engaged = 0
     for record, examples in read_examples(settings):
@@ -211,7 +211,7 @@ def _measure_examples(
 
 
 def _flows(settings: Settings, fed: Fed, served: int, examples: int, models: int) -> list[TopicFlow]:
-    """Every topic that holds something, in the table's order."""
+    """Every topic that holds records, in the order of the table of topics."""
     known = {
         "tweets": (fed.tweets, "tweets"),
         "engagements": (fed.engagements, "engagements"),

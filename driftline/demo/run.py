@@ -1,7 +1,7 @@
-"""The demo from beginning to end: servers, topics, processes, feeding, draining, stopping, summary.
+"""The demo from start to end: servers, topics, processes, feeding, draining, stopping, summary.
 
-Whatever happens, the processes that it started are asked to drain and waited for, then the servers go. A child that
-dies fails the demo with the end of its log; Ctrl-C and SIGTERM drain and end it without a summary.
+Whatever happens, the demo asks the processes that it started to drain, waits for them, then stops the servers. If a
+child dies, the demo fails and shows the end of the child's log. Ctrl-C and SIGTERM drain, without a summary.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from rich.console import Console
 
 from contracts.errors import DriftlineError
 from contracts.settings import Settings
-from driftline.demo.clean_up import forget
+from driftline.demo.clean_up import delete_demo_data
+from driftline.demo.compressed_time import settings_for
 from driftline.demo.display import Display
-from driftline.demo.material import Material, TimedSorter, recorded, simulated_world
-from driftline.demo.plan import settings_for
+from driftline.demo.feed_input import FeedInput, TimedSorter, recorded, simulated_world
 from driftline.demo.processes import Children, commands
 from driftline.demo.report_data import Report, Run, gather
 from driftline.demo.waiting import Watch, wait_until_drained, wait_until_learned, wait_until_ready
@@ -36,19 +36,20 @@ from transport.kafka import admin as kafka_admin
 from transport.kafka.publisher import KafkaPublisher
 from transport.kafka.writer import KafkaWriter
 
-_CLOCK_SKEW_MS = 86_400_000  # a tweet may be this far ahead of this machine's clock
-MOVERS = 10  # hashtags that are shown to rise, and to fall
-MOST_BEHIND = 2_000  # records that ingest may have yet to read before feeding waits for it
-_PATIENCE = 1.4  # times the seconds that feeding was to take: a slow machine feeds less instead of taking longer
+_CLOCK_SKEW_MS = 86_400_000  # how far ahead of this machine's clock a tweet may be
+MOVERS = 10  # how many rising and falling hashtags are shown
+MOST_BEHIND = 2_000  # records of ingest's lag at which feeding waits
+# Feeding ends after so many times the seconds that it should take: a slow machine feeds less, not longer.
+_PATIENCE = 1.4
 
 
 class Interrupted(DriftlineError):
-    """The user stopped the demo; everything has been drained and stopped."""
+    """The user stopped the demo; everything has drained and stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `driftline demo` is asked for. `seconds` of feeding; `texts`: whether texts may be shown."""
+    """Options of `driftline demo`. seconds: how long to feed. texts: whether texts may be shown."""
 
     source: Path | None = None
     seconds: float = 150.0
@@ -59,7 +60,7 @@ class Options:
 
 
 class Stages:
-    """Wall-clock seconds of each stage, in order."""
+    """Measures the wall-clock seconds of each stage."""
 
     def __init__(self, clock_s: Callable[[], float]) -> None:
         self._clock_s = clock_s
@@ -67,14 +68,14 @@ class Stages:
         self.seconds: dict[str, float] = {}
 
     def end(self, name: str) -> None:
-        """What was done since the last call was the stage `name`."""
+        """End the stage `name`, which began at the last call."""
         now = self._clock_s()
         self.seconds[name] = now - self._began
         self._began = now
 
 
 def run(base: Settings, options: Options, console: Console) -> Report:
-    """Run it on the servers that `base` names, or on fresh ones.
+    """Run the demo on the servers configured in `base`, or on fresh ones.
 
     Raises `BadSource` (before anything is started), `ServerUnavailable`, `NotReady`, `ChildFailed`, `Interrupted`.
     """
@@ -117,11 +118,11 @@ def _on_servers(base: Settings, options: Options, source: Source | None, folder:
         try:
             return asyncio.run(_Demo(settings, options, source, folder, display, stages).run())
         finally:
-            forget(settings, kafka="kafka" not in servers.started, redis="redis" not in servers.started)
+            delete_demo_data(settings, kafka="kafka" not in servers.started, redis="redis" not in servers.started)
 
 
 class _Demo:
-    """One run, on servers that answer, with its topics made."""
+    """One run, on servers that answer and whose topics exist."""
 
     def __init__(
         self,
@@ -145,31 +146,31 @@ class _Demo:
     async def run(self) -> Report:
         sorter = TimedSorter()
         with stop_on_signals() as stopping, sorter:
-            material = await self._material(sorter, stopping)
+            feed_input = await self._read_input(sorter, stopping)
             if stopping.is_set():
                 raise Interrupted("nothing was fed")
-            self._settings = settings_for(self._settings, material.event_ms, material.requests)
+            self._settings = settings_for(self._settings, feed_input.event_ms, feed_input.requests)
             self._stages.end("reading")
             with LagMeter.connected(self._settings) as meter:
-                lags = await self._with_children(material, meter, stopping)
+                lags = await self._with_children(feed_input, meter, stopping)
             if stopping.is_set():
                 raise Interrupted("the processes were stopped in order")
         self._display.say("reading the logs for the summary")
         run = Run(
-            description=material.description,
-            provenance=material.provenance,
-            began_ms=material.world.begin_ms,
+            description=feed_input.description,
+            provenance=feed_input.provenance,
+            began_ms=feed_input.world.begin_ms,
             fed=self._fed,
             lags=lags,
             movers=self._movers,
-            best_possible=material.world.best_possible(),
+            best_possible=feed_input.world.best_possible(),
             texts_shown=texts_shown(self._options, self._source),
         )
         report = gather(self._settings, run)
         self._stages.end("summary")
         return msgspec.structs.replace(report, wall_s=self._stages.seconds)
 
-    async def _material(self, sorter: TimedSorter, stopping: asyncio.Event) -> Material:
+    async def _read_input(self, sorter: TimedSorter, stopping: asyncio.Event) -> FeedInput:
         options, source = self._options, self._source
         if source is None:
             return simulated_world(options.seconds, options.seed)
@@ -185,8 +186,8 @@ class _Demo:
             )
         return recorded(source.name, sorter, reading.counts or {}, options.seconds, options.seed)
 
-    async def _with_children(self, material: Material, meter: LagMeter, stopping: asyncio.Event) -> dict[str, int]:
-        """Feed while they work; afterwards none of them is left. Returns how far behind each was in the end."""
+    async def _with_children(self, feed_input: FeedInput, meter: LagMeter, stopping: asyncio.Event) -> dict[str, int]:
+        """Start the child processes, feed, drain and stop them. Returns the final lag of each consumer group."""
         children = Children(self._settings, self._folder / "logs", commands(self._options.workers))
         for name, log in children.logs.items():
             self._display.say(f"started {name}, log {log}")
@@ -194,7 +195,7 @@ class _Demo:
         try:
             await wait_until_ready(watch, self._options.workers)
             self._stages.end("start-up")
-            await self._feed(material, watch, stopping)
+            await self._feed(feed_input, watch, stopping)
             self._stages.end("feeding")
             self._display.say("draining: waiting until every consumer has read everything")
             lags = await wait_until_drained(watch)
@@ -203,38 +204,39 @@ class _Demo:
         finally:
             self._display.end()
             failures = await asyncio.to_thread(children.stop)
-        if failures and not stopping.is_set():  # one that was still starting may have died of SIGTERM
+        # After an interrupt a child may have died of SIGTERM while it was still starting.
+        if failures and not stopping.is_set():
             raise failures[0]
         self._stages.end("stopping")
         return lags
 
-    async def _feed(self, material: Material, watch: Watch, stopping: asyncio.Event) -> None:
-        end_ms = int(material.event_ms.max())
-        self._display.say(f"feeding {material.description}")
-        self._display.begin(material.world.begin_ms, end_ms, material.tweets, material.requests)
-        rate = material.tweets / self._options.seconds
-        config = FeedConfig(tweets_per_s=rate, end_ms=material.end_ms, hold=self._ingest_is_behind)
+    async def _feed(self, feed_input: FeedInput, watch: Watch, stopping: asyncio.Event) -> None:
+        end_ms = int(feed_input.event_ms.max())
+        self._display.say(f"feeding {feed_input.description}")
+        self._display.begin(feed_input.world.begin_ms, end_ms, feed_input.tweets, feed_input.requests)
+        rate = feed_input.tweets / self._options.seconds
+        config = FeedConfig(tweets_per_s=rate, end_ms=feed_input.end_ms, hold=self._ingest_is_behind)
         enough = asyncio.Event()
-        feeding = asyncio.create_task(self._publish(material, config, enough))
+        feeding = asyncio.create_task(self._publish(feed_input, config, enough))
         watching = asyncio.create_task(self._watch(watch, stopping, enough))
         try:
             await asyncio.wait({feeding, watching}, return_when=asyncio.FIRST_COMPLETED)
             if watching.done():
-                await watching  # raises what it saw
+                await watching  # raises the failure that it found
             await feeding
         finally:
             watching.cancel()
             feeding.cancel()
             await asyncio.gather(feeding, watching, return_exceptions=True)
 
-    async def _publish(self, material: Material, config: FeedConfig, enough: asyncio.Event) -> None:
-        """A world goes out as a firehose, a file as `driftline replay` sends it."""
+    async def _publish(self, feed_input: FeedInput, config: FeedConfig, enough: asyncio.Event) -> None:
+        """Feed a world through the batching writer, and a file as `driftline replay` does."""
         writer_of = KafkaWriter if self._source is None else KafkaPublisher
         async with writer_of(self._settings) as writer:
-            await feed(self._settings, writer, material.world, config, self._on_fed, enough)
+            await feed(self._settings, writer, feed_input.world, config, self._on_fed, enough)
 
     async def _watch(self, watch: Watch, stopping: asyncio.Event, enough: asyncio.Event) -> None:
-        """Show lags, and end the feed when asked to or when it takes too long. Raises if a child dies."""
+        """Show lags. End the feed when interrupted or when it takes too long. Raises `ChildFailed`."""
         deadline = time.monotonic() + self._options.seconds * _PATIENCE
         while True:
             self._lags = await watch.look()
@@ -243,7 +245,7 @@ class _Demo:
                 enough.set()
 
     def _ingest_is_behind(self) -> bool:
-        """Requests name the newest tweets: those that the store does not have yet would be missing from timelines."""
+        """Whether to hold the feed. Requests name the newest tweets, which must be in the store to be ranked."""
         return self._lags.get("ingest", 0) > MOST_BEHIND
 
     def _on_fed(self, fed: Fed) -> None:
@@ -251,7 +253,7 @@ class _Demo:
         self._display.fed(fed)
 
     def _note_movers(self) -> None:
-        """Remember what rises and falls while events come: with the ticks that close the last windows, all falls."""
+        """Keep the movers of the newest window with events: the ticks that close the last windows make all fall."""
         found = movers(self._settings, "hashtag", MOVERS)
         if found is not None and found.version * self._settings.time.window_ms <= self._fed.event_ms:
             self._movers = found

@@ -1,8 +1,8 @@
-"""A world that is watched while it is fed: some requests ask for reasons, and the best possible log-loss is known.
+"""The best possible log-loss of a run, and a world whose requests sometimes ask for reasons.
 
-Viewers engage by known probabilities, so nobody who predicts them can do better, on average, than their entropy:
+Viewers engage by known probabilities p. No prediction can have a lower mean log-loss than their entropy:
 
-    H = mean over impressions that were seen of  -p log p - (1 - p) log (1 - p)      (nats)
+    H = mean over seen impressions of  -p log p - (1 - p) log (1 - p)      (nats)
 """
 
 from array import array
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from contracts.records import Action, Engagement, Provenance, RankedTimeline, TimelineRequest, Tweet
 
-EXPLAIN_EVERY = 20  # requests: reasons cost several scores a candidate
+EXPLAIN_EVERY = 20  # one request in 20 asks for reasons, which cost several scores per candidate
 
 
 class KnownWorld(Protocol):
@@ -32,7 +32,7 @@ class KnownWorld(Protocol):
 
 
 class BestPossible(msgspec.Struct, frozen=True, kw_only=True):
-    """The entropy in nats, over all impressions and over the first and last third; None where there were none."""
+    """The entropy in nats, over all impressions and over the first and last third; None without impressions."""
 
     all: float | None
     early: float | None
@@ -40,7 +40,7 @@ class BestPossible(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WatchedWorld:
-    """Passes a world on, one request in `EXPLAIN_EVERY` with `explain` set. Can be fed like the world itself."""
+    """Wraps a world to be fed. Sets `explain` on one request in `EXPLAIN_EVERY` and sums the entropy of reactions."""
 
     def __init__(self, world: KnownWorld) -> None:
         self._world = world
@@ -49,15 +49,15 @@ class WatchedWorld:
         self.provenance, self.begin_ms = world.provenance, world.begin_ms
 
     def next_ms(self) -> int | None:
-        """As the world's."""
+        """The world's `next_ms`."""
         return self._world.next_ms()
 
     def tweets(self, until_ms: int) -> list[Tweet]:
-        """As the world's."""
+        """The world's tweets."""
         return self._world.tweets(until_ms)
 
     def requests(self, until_ms: int) -> list[TimelineRequest]:
-        """As the world's, some asking for reasons."""
+        """The world's requests; some ask for reasons."""
         result = []
         for request in self._world.requests(until_ms):
             self._asked += 1
@@ -66,7 +66,7 @@ class WatchedWorld:
         return result
 
     def react(self, timeline: RankedTimeline) -> list[Engagement]:
-        """As the world's; the entropy of what was seen is added up."""
+        """The world's reactions; adds the entropy of the seen tweets."""
         reactions = self._world.react(timeline)
         seen = [event.tweet_id for event in reactions if event.action is Action.SEEN]
         if seen:
@@ -76,7 +76,7 @@ class WatchedWorld:
         return reactions
 
     def best_possible(self) -> BestPossible:
-        """What no model can beat, so far."""
+        """The lowest possible log-loss so far."""
         third = max(1, len(self._seen) // 3)
         return BestPossible(
             all=_mean(self._entropies, self._seen),
@@ -86,7 +86,7 @@ class WatchedWorld:
 
 
 def entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64[n], nats, of probabilities strictly between 0 and 1."""
+    """float64[n], the entropy in nats of probabilities strictly between 0 and 1."""
     return np.asarray(-p * np.log(p) - (1 - p) * np.log1p(-p), np.float64)
 
 

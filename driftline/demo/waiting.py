@@ -1,4 +1,4 @@
-"""Waiting for the demo's processes: until they are ready, and until they have read everything."""
+"""Waits for the demo's processes: until they are ready, have read everything, and have learned."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from driftline.inspect.examples import read_examples
 from driftline.inspect.lags import LagMeter
 from driftline.inspect.models import read_models
 
-READY_TIMEOUT_S = 120.0  # imports of torch, faust and numba by three processes on two cores
+READY_TIMEOUT_S = 120.0  # three processes import torch, faust and numba on two cores
 DRAIN_TIMEOUT_S = 60.0
-LEARN_TIMEOUT_S = 45.0  # for what the trainer has yet to learn once nobody else is behind
+LEARN_TIMEOUT_S = 45.0  # for the trainer to learn the rest once all others have drained
 _LOOK_EVERY_S = 1.0
 _SCORER = "scorer"
 
 
 class NotReady(DriftlineError):
-    """Processes that did not join their groups in time."""
+    """Some processes did not join their consumer groups in time."""
 
 
 class Watch:
-    """What is looked at while waiting: that no child dies, how far behind the groups are, and what `also` looks at.
+    """What to check while waiting: that no child has died, the groups' lags, and whatever `also` checks.
 
-    `also` is called in a thread, as the meter is.
+    `also` and the meter are called in a thread.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Watch:
         self.clock_s = clock_s
 
     async def look(self) -> dict[str, int]:
-        """Group -> lag, after a moment. Raises `ChildFailed`."""
+        """Wait a second, then return group -> lag. Raises `ChildFailed`."""
         await asyncio.sleep(_LOOK_EVERY_S)
         self.children.check()
         await asyncio.to_thread(self._also)
@@ -50,9 +50,9 @@ class Watch:
 
 
 async def wait_until_ready(watch: Watch, workers: int) -> None:
-    """Until every group has its members, or `stopping`. Raises `NotReady` and `ChildFailed`.
+    """Wait until every group has its members, or `stopping` is set. Raises `NotReady` and `ChildFailed`.
 
-    The trainer belongs to no group: it begins with the first example whenever it is there.
+    The trainer is in no group. It need not be ready: it reads the examples from the first one, whenever it starts.
     """
     deadline = watch.clock_s() + READY_TIMEOUT_S
     while not watch.stopping.is_set():
@@ -62,12 +62,16 @@ async def wait_until_ready(watch: Watch, workers: int) -> None:
         if not missing:
             return
         if watch.clock_s() > deadline:
-            raise NotReady(f"after {READY_TIMEOUT_S:.0f} s nobody had joined the groups {', '.join(missing)}")
+            names = ", ".join(missing)
+            raise NotReady(
+                f"after {READY_TIMEOUT_S:.0f} s these consumer groups have too few members: {names}; "
+                "see the logs of the processes"
+            )
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
 async def wait_until_drained(watch: Watch) -> dict[str, int]:
-    """Until twice in a row nobody is behind, or time is up. Returns the lags then."""
+    """Wait until all lags are 0 twice in a row, or `DRAIN_TIMEOUT_S` has passed. Returns the last lags."""
     deadline = watch.clock_s() + DRAIN_TIMEOUT_S
     quiet = 0
     lags = await watch.look()
@@ -78,9 +82,9 @@ async def wait_until_drained(watch: Watch) -> dict[str, int]:
 
 
 async def wait_until_learned(watch: Watch, settings: Settings) -> None:
-    """Until the trainer has less to learn than a version and a batch take, or time is up.
+    """Wait until the trainer has fewer examples left than a version and a batch take, or until the timeout.
 
-    The rest is published when the trainer is asked to stop. Call it when the log of examples no longer grows.
+    The trainer publishes the rest when it is asked to stop. Call this once the log of examples no longer grows.
     """
     rest = settings.trainer.publish_every_examples + settings.trainer.batch_size
     deadline = watch.clock_s() + LEARN_TIMEOUT_S

@@ -1,5 +1,5 @@
-"""Feeding Kafka: a file's tweets or a simulated world, with viewers that react to the timelines that come back.
+"""Feeds Kafka with a file's tweets or a simulated world, and with viewers' reactions to the ranked timelines.
 
-`feed` runs the closed loop, `sorted_tweets` puts a file in order of event time. `driftline replay` and
-`driftline simulate` are thin commands over these.
+`loop.feed` runs the closed loop; `sorting.TweetSorter` puts a file in order of event time. `driftline replay`,
+`driftline simulate` and the demo use them.
 """

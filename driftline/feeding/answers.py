@@ -1,4 +1,4 @@
-"""Ranked timelines as they come: a plain kafka-python consumer in a thread of its own, read from the end."""
+"""Reads ranked timelines as they arrive: a kafka-python consumer, polled in a thread, from the end of the log."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ _codec = Codec(RankedTimeline)
 
 @contextlib.asynccontextmanager
 async def open_answers(settings: Settings) -> AsyncIterator["Answers"]:
-    """Answers to requests that are written after this: the ends of all partitions are fixed before it returns.
+    """Read the answers to all requests written from now on: all partitions' ends are fixed before this returns.
 
     Raises `ServerUnavailable`.
     """
@@ -45,13 +45,13 @@ def _at_the_end(settings: Settings) -> KafkaConsumer:
 
 
 class Answers:
-    """`take()` waits a moment for timelines. What does not decode is no answer; the log says so."""
+    """The reader. Values that do not decode are logged and skipped."""
 
     def __init__(self, client: KafkaConsumer) -> None:
         self._client = client
 
     async def take(self) -> list[RankedTimeline]:
-        """Timelines that arrived, of whatever requests; perhaps none."""
+        """Wait up to 100 ms for timelines, of any requests, and return them; perhaps none."""
         polled = await asyncio.to_thread(self._client.poll, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
         found = []
         for records in polled.values():

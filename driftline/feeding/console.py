@@ -1,4 +1,4 @@
-"""`replay` and `simulate` at the terminal: a progress bar, Ctrl-C that drains, and a line at the end."""
+"""`replay` and `simulate` at the terminal: a progress bar, draining on Ctrl-C, and a summary line."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ _MEANING = {
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set, for as long as the block lasts. Needs the running loop."""
+    """An event that SIGINT and SIGTERM set while the block runs. Needs a running event loop."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -40,7 +40,7 @@ def stop_on_signals() -> Iterator[asyncio.Event]:
 
 
 class FeedBar:
-    """A bar over event time on standard error. Use as a context."""
+    """A progress bar over event time on standard error. A context manager."""
 
     def __init__(self, provenance: Provenance) -> None:
         self._provenance = provenance
@@ -62,11 +62,11 @@ class FeedBar:
         self._bar.stop()
 
     def reading(self, rows: int) -> None:
-        """So many rows of the file were read."""
+        """Show how many rows of the file have been read."""
         self._bar.update(self._task, state=f"{rows:,} rows")
 
     def span(self, begin_ms: int, end_ms: int) -> None:
-        """The event time that the bar goes over."""
+        """Set the event time that the bar spans."""
         self._begin_ms = begin_ms
         self._bar.update(self._task, description=_MEANING[self._provenance], total=max(1, end_ms - begin_ms))
 
@@ -80,7 +80,7 @@ class FeedBar:
 
 
 async def run_world(world: World, settings: Settings, config: FeedConfig) -> str:
-    """Feed a simulated world to its `config.end_ms`; returns a line about it."""
+    """Feed a simulated world until `config.end_ms`. Returns a summary line."""
     with stop_on_signals() as stopping, FeedBar(world.provenance) as bar:
         bar.span(world.begin_ms, config.end_ms or world.begin_ms)
         async with KafkaWriter(settings) as writer:
@@ -91,7 +91,7 @@ async def run_world(world: World, settings: Settings, config: FeedConfig) -> str
 async def run_replay(
     source: Source, settings: Settings, config: FeedConfig, *, viewers: int, seed: int, limit: int | None
 ) -> str:
-    """Feed a file; returns lines about what was read and what was fed."""
+    """Feed a file. Returns two lines: what was read, and what was fed."""
     provenance = Provenance.SIMULATED_VIEWERS if viewers else Provenance.REAL
     with stop_on_signals() as stopping, FeedBar(provenance) as bar:
 
@@ -116,7 +116,7 @@ async def run_replay(
 
 
 def _summary(progress: Fed, provenance: Provenance, *, interrupted: bool) -> str:
-    """One line about a feed that has ended."""
+    """The summary line of a feed that has ended."""
     unanswered = (
         "; nobody answered: is `driftline scorer` running?" if progress.requests and not progress.answered else ""
     )

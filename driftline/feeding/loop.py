@@ -1,12 +1,12 @@
-"""The closed loop: tweets and requests out, ranked timelines in, reactions out; all in order of event time.
+"""The closed loop: tweets and requests go out, ranked timelines come in, reactions go out, in order of event time.
 
-Event time on `engagements` never runs ahead of a request whose answer is still awaited:
+Event time on `engagements` never runs ahead of a request that is still unanswered:
 
     horizon = min(now, at_ms of the oldest unanswered request)
 
-Reactions wait in a heap until the horizon has passed them, and the tick on `engagements` is horizon - 1. So a slow
-scorer slows that topic's event time, not what is learned. No more than `most_outstanding` requests are unanswered:
-then the loop waits, and event time with it. A request without an answer for `give_up_s` of wall clock is given up.
+Reactions wait in a heap until the horizon passes them; the tick on `engagements` is horizon - 1. So a slow scorer
+delays that topic's event time, but does not change what is learned. With more than `most_outstanding` unanswered
+requests the loop holds event time. A request without an answer for `give_up_s` of wall clock is given up.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from driftline.feeding.answers import Answers, open_answers
 from driftline.feeding.pace import Pace, events_of_step
 from transport.kafka.record_writer import RecordWriter
 
-_REQUEST_COST = 20  # a request is as much work as so many tweets, so steps at full speed hold few of them
-_IDLE_S = 0.01  # how long to wait where it is too early for the next step
-_MOST_BEHIND_S = 0.5  # of wall clock, that a feed at a given rate makes up for after a pause
+_REQUEST_COST = 20  # work of a request, in tweets
+_IDLE_S = 0.01  # wait before looking again, when it is too early for the next step
+_MOST_BEHIND_S = 0.5  # wall clock: how much of a pause a feed at a fixed rate catches up
 
 
 class Feedable(Protocol):
@@ -43,21 +43,27 @@ class Feedable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedConfig:
-    """How it is fed. `speed` in event time per wall clock, None for as fast as it goes."""
+    """How to feed.
+
+    speed: event time per wall-clock time, None for as fast as possible. tweets_per_s: most tweets per second of wall
+    clock, at any speed. end_ms: event time at which to stop, None for the end of the source. hold: event time is
+    held while it returns True. closing_windows: how many windows of window_ms (None: as in the settings) event time
+    goes on at the end, beyond the label window and the lateness.
+    """
 
     speed: float | None = None
-    tweets_per_s: float | None = None  # of wall clock, at most, whatever the speed
-    end_ms: int | None = None  # event time at which to stop; None: when the source ends
+    tweets_per_s: float | None = None
+    end_ms: int | None = None
     most_outstanding: int = 200
-    hold: Callable[[], bool] | None = None  # event time stands still while it says so
+    hold: Callable[[], bool] | None = None
     give_up_s: float = 30.0
-    closing_windows: int = 5  # that event time goes on at the end, past label window and lateness
-    window_ms: int | None = None  # of those; None: as in the settings
+    closing_windows: int = 5
+    window_ms: int | None = None
 
 
 @dataclass(slots=True)
 class Progress:
-    """Counters of a feed so far; the same object is shown after every step."""
+    """Counters of a feed so far. The same object is updated and shown after every step."""
 
     event_ms: int = 0
     tweets: int = 0
@@ -66,7 +72,7 @@ class Progress:
     answered: int = 0
     given_up: int = 0
     outstanding: int = 0
-    waited_s: float = 0.0  # in which event time stood still for answers
+    waited_s: float = 0.0  # how long event time was held
     final_ms: int = 0  # the last tick, once it is written
 
 
@@ -78,9 +84,9 @@ async def feed(
     on_progress: Callable[[Progress], None],
     stopping: asyncio.Event,
 ) -> Progress:
-    """Feed through `writer` until the source ends, `end_ms` or `stopping`; then await answers and close the windows.
+    """Feed through `writer` until the source ends, until `end_ms` or until `stopping`; then drain.
 
-    Raises `ServerUnavailable` where Kafka cannot be reached.
+    Raises `ServerUnavailable` if Kafka cannot be reached.
     """
     async with open_answers(settings) as answers:
         loop = FeedLoop(settings, world, config, writer, time.monotonic)
@@ -89,7 +95,7 @@ async def feed(
         try:
             await asyncio.wait((reading, running), return_when=asyncio.FIRST_COMPLETED)
             if not running.done():
-                running.cancel()  # nobody takes answers any more: `await reading` raises why
+                running.cancel()  # reading has failed: `await reading` raises the error
         finally:
             loop.finished = True
             await reading
@@ -112,20 +118,22 @@ class FeedLoop:
         self._writer, self._wall_s = writer, wall_s
         self.progress = Progress(event_ms=world.begin_ms)
         self.finished = False
-        self._unanswered: dict[str, tuple[int, float]] = {}  # request -> event time, deadline; oldest first
+        # Request id -> (its event time, wall-clock deadline), oldest first.
+        self._unanswered: dict[str, tuple[int, float]] = {}
         self._reactions: list[tuple[int, int, Engagement]] = []
         self._reacted = 0
-        self._rated, self._due_s = 0, 0.0  # tweets that the rate has been kept for, and until when
+        # Tweets already paced by `tweets_per_s`, and the wall clock at which they are due.
+        self._rated, self._due_s = 0, 0.0
         self._ticks = dict.fromkeys((TWEETS.name, ENGAGEMENTS.name, TIMELINE_REQUESTS.name), 0)
 
     async def read(self, answers: Answers) -> None:
-        """Take answers until the feed is finished."""
+        """Read answers until the feed is finished."""
         while not self.finished:
             for timeline in await answers.take():
                 self.answer(timeline)
 
     def answer(self, timeline: RankedTimeline) -> None:
-        """React to a timeline, if it answers a request that still waits for one."""
+        """React to a timeline, if it answers a request that is still unanswered."""
         if self._unanswered.pop(timeline.request_id, None) is None:
             return
         self.progress.answered += 1
@@ -134,7 +142,7 @@ class FeedLoop:
             self._reacted += 1
 
     async def run(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
-        """Step until the end, then drain."""
+        """Feed step by step until the end, then drain."""
         most_events = events_of_step(self._config.tweets_per_s)
         pace = Pace(self._config.speed, self._world.begin_ms, self._wall_s(), most_events)
         self._due_s = self._wall_s()
@@ -151,13 +159,13 @@ class FeedLoop:
             work = await self._step(until)
             pace.stepped(until, self._wall_s(), work)
             on_progress(self.progress)
-            await asyncio.sleep(0)  # sending rarely suspends: let answers be taken
+            await asyncio.sleep(0)  # sending rarely suspends: let `read` run
             await self._keep_rate(on_progress, stopping)
             await self._wait_for_room(on_progress, stopping)
         await self._drain(on_progress, stopping)
 
     async def _step(self, until_ms: int) -> int:
-        """Send the events before `until_ms`; returns how much work they are."""
+        """Send the events before `until_ms`. Returns how much work they are, in tweets."""
         tweets, requests = self._world.tweets(until_ms), self._world.requests(until_ms)
         for tweet in tweets:
             await self._write(TWEETS, tweet.created_ms, tweet.id, tweet)
@@ -174,7 +182,7 @@ class FeedLoop:
         return len(tweets) + _REQUEST_COST * len(requests)
 
     async def _write(self, topic: Topic, at_ms: int, key: int, record: Record) -> None:
-        """Send one event; after a gap in the data a tick first, lest the gap be taken for a wrong clock."""
+        """Send one event. After a gap in the data, send a tick first: the gap must not look like a wrong clock."""
         if at_ms > self._ticks[topic.name] + self._settings.time.jump_ms:
             await self._tick(topic, at_ms)
         await self._writer.send(topic, record_key(key), serialize(record))
@@ -185,7 +193,7 @@ class FeedLoop:
             await self._writer.send_tick((topic,), tick_ms)
 
     async def _release(self, now_ms: int) -> None:
-        """Write the reactions that the horizon has passed, and its tick."""
+        """Write the reactions that are older than the horizon, and the horizon's tick."""
         self._give_up()
         oldest = next(iter(self._unanswered.values()), None)
         horizon = now_ms if oldest is None else min(now_ms, oldest[0])
@@ -206,7 +214,7 @@ class FeedLoop:
             self.progress.given_up += 1
 
     async def _keep_rate(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
-        """Wait until the tweets so far are due."""
+        """Wait until the tweets sent so far are due."""
         if self._config.tweets_per_s is None:
             return
         fresh = self.progress.tweets - self._rated
@@ -218,7 +226,7 @@ class FeedLoop:
             on_progress(self.progress)
 
     async def _wait_for_room(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
-        """Hold event time while too many requests are unanswered, or while it is to be held."""
+        """Hold event time while too many requests are unanswered, or while `hold()` is True."""
         began = self._wall_s()
         hold = self._config.hold or (lambda: False)
         while (len(self._unanswered) > self._config.most_outstanding or hold()) and not stopping.is_set():
@@ -228,9 +236,9 @@ class FeedLoop:
         self.progress.waited_s += self._wall_s() - began
 
     async def _drain(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
-        """Wait for the answers still awaited, write every reaction, and let event time pass the open windows.
+        """Wait for answers, write every reaction, and move event time past all open windows.
 
-        After `stopping` it waits for no answers.
+        Once `stopping` is set, it does not wait for answers.
         """
         await self._writer.flush()
         while self._unanswered and not stopping.is_set():

@@ -1,4 +1,4 @@
-"""A file on its way to Kafka: what cannot be read becomes dead letters, the rest goes out in order of event time."""
+"""Replays a file to Kafka: unreadable rows become dead letters, tweets are published in order of event time."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _ROWS_BETWEEN_REPORTS = 2_000
 
 @dataclass(slots=True)
 class Reading:
-    """A file as far as it was read. Counts by outcome: `tweets`, `duplicate`, and reasons of rejection."""
+    """Progress of reading a file. counts: rows by outcome: `tweets`, `duplicate`, or the reason of a rejection."""
 
     rows: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -38,7 +38,7 @@ async def read_into(
     on_reading: Callable[[Reading], None],
     stopping: asyncio.Event,
 ) -> Reading:
-    """Read the file (its first `limit` tweets) into `sorter`; what is rejected goes to `tweets-dead-letters`.
+    """Read the file (its first `limit` tweets) into `sorter`; rejected rows go to `tweets-dead-letters`.
 
     Raises `BadSource` for a damaged file.
     """
@@ -78,10 +78,10 @@ async def replay(
     on_progress: Callable[[Progress], None],
     stopping: asyncio.Event,
 ) -> tuple[Reading, Progress]:
-    """Read, sort and feed one file, with so many simulated viewers (0: the tweets alone).
+    """Read, sort and feed one file. viewers: how many to simulate; 0 feeds only the tweets.
 
-    A `window_ms` of None is fitted to the file's span: the windows that the last ticks close are those of workers
-    that were set up for that span, or as in the settings where those are longer.
+    If `config.window_ms` is None, it is fitted to the file's time span, but is at least that of the settings. So the
+    last ticks also close the windows of workers that were configured for that span.
     """
     with TweetSorter() as sorter:
         async with KafkaPublisher(settings) as writer:

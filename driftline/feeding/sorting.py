@@ -1,7 +1,7 @@
-"""A file's tweets in order of event time, in bounded memory: sorted runs on disk, merged as they are read.
+"""Sorts a file's tweets by event time in bounded memory: sorted runs on disk, merged as they are read.
 
-At most `RUN_TWEETS` tweets are in memory (some 60 MB), and once runs are made a tweet and a file buffer of each.
-Tweets of one time keep the file's order: with minute time stamps it is all that is known of the order in a minute.
+In memory are at most `RUN_TWEETS` tweets (some 60 MB), plus one tweet and one file buffer per run. The sort is
+stable: if time stamps are to the minute, only the file's order tells the order within a minute.
 """
 
 import heapq
@@ -19,7 +19,7 @@ _decoder = msgspec.json.Decoder(Tweet)
 
 
 class TweetSorter:
-    """`add` every tweet, then read `sorted_tweets()` once. Use as a context: leaving it deletes the runs."""
+    """`add` every tweet, then read `sorted_tweets()` once. A context manager: leaving it deletes the runs."""
 
     def __init__(self, run_tweets: int = RUN_TWEETS) -> None:
         self._run_tweets = run_tweets
@@ -37,7 +37,7 @@ class TweetSorter:
             run.close()
 
     def add(self, tweet: Tweet) -> None:
-        """Take in the next tweet of the file."""
+        """Add the next tweet of the file."""
         self.count += 1
         self.first_ms = tweet.created_ms if self.first_ms is None else min(self.first_ms, tweet.created_ms)
         self.last_ms = tweet.created_ms if self.last_ms is None else max(self.last_ms, tweet.created_ms)
@@ -46,7 +46,7 @@ class TweetSorter:
             self._spill()
 
     def sorted_tweets(self) -> Iterator[Tweet]:
-        """All of them; equal times in the order in which they were added (runs are merged in their order)."""
+        """All tweets by event time; equal times keep the order in which they were added."""
         self._held.sort(key=_time)
         runs = [*(_read(run) for run in self._runs), iter(self._held)]
         return heapq.merge(*runs, key=_time)

@@ -1,4 +1,4 @@
-"""What a running installation knows, read from outside: the logs on Kafka, the views in Redis.
+"""Reads the state of a running installation from outside: the logs on Kafka and the views in Redis.
 
-Functions that take the settings and return plain records; the command groups and the demo's summary print them.
+Its functions take the settings and return plain records, which the commands and the demo's report print.
 """

@@ -1,7 +1,7 @@
-"""A backfill: the log of `examples` from its beginning, scored anew with one published snapshot.
+"""A backfill: scores the whole log of `examples` again, with one published snapshot.
 
-It ends where the log ended when it began. The snapshot scores by `model.serving.Predictor`, as it does in a scorer;
-torch is not imported.
+It stops where the log ended when the backfill began. It scores with `model.serving.Predictor`, as a scorer does, and
+does not import torch.
 """
 
 import contextlib
@@ -14,24 +14,24 @@ from contracts.topics import EXAMPLES
 from driftline.inspect.backfill_report import Report
 from driftline.inspect.logs import LogRecord, read_log
 from driftline.inspect.models import find_model, read_models
+from driftline.inspect.rescoring import Rescorer, Span
 from driftline.inspect.score_file import ScoreFile
-from driftline.inspect.scored_again import ScoredAgain, Span
 from model.serving import Predictor
 from scoring.hot_swap import load_warm
 from trainer.check_examples import read_examples
 from transport.kafka.admin import topic_offsets
 
-OnProgress = Callable[[int, int], None]  # of offsets: passed, and to pass in all
+OnProgress = Callable[[int, int], None]  # (offsets read, offsets in all)
 
 
 class SnapshotGone(DriftlineError):
-    """A published version whose snapshot is not where it was written."""
+    """The snapshot of a published version is not where it was written."""
 
 
 def load_predictor(settings: Settings, name: str, version: int | None = None) -> Predictor:
-    """The snapshot of one published version, the newest if none is named.
+    """Load the snapshot of one published version; None is the newest.
 
-    Raises `NoSuchModel`, `SnapshotGone`, and `SnapshotInvalid` for one that is damaged or of another feature set.
+    Raises `NoSuchModel`, `SnapshotGone`, and `SnapshotInvalid` if it is damaged or of another feature set.
     """
     published = find_model(settings, name, version)
     if not Path(published.path).is_dir():
@@ -51,11 +51,11 @@ def backfill(
     out: Path | None = None,
     on_progress: OnProgress = lambda passed, total: None,
 ) -> Report:
-    """Score every example of `span` with `predictor`; the scores go to the file `out` as well.
+    """Score every example of `span` with `predictor`, and write the scores to `out`, if given.
 
     Raises `ServerUnavailable` and `NotWritable`.
     """
-    work = ScoredAgain(predictor, span)
+    rescorer = Rescorer(predictor, span)
     with (
         ScoreFile(out, predictor.manifest) if out else contextlib.nullcontext() as file,
         contextlib.closing(_watched(settings, on_progress)) as log,
@@ -64,16 +64,16 @@ def backfill(
             try:
                 examples = read_examples(record.value)
             except BadRecord as error:
-                work.refuse(record.partition, record.offset, error)
+                rescorer.refuse(record.partition, record.offset, error)
                 continue
-            scored = work.observe(record.partition, record.offset, examples)
+            scored = rescorer.observe(record.partition, record.offset, examples)
             if file:
                 file.write(scored)
-    return work.report()
+    return rescorer.report()
 
 
 def _watched(settings: Settings, on_progress: OnProgress) -> Generator[LogRecord, None, None]:
-    """The log; how far it is read is told after each record."""
+    """The log's records; calls `on_progress` after each."""
     held = topic_offsets(settings, [EXAMPLES]).get(EXAMPLES.name, {})
     total = sum(offsets.count for offsets in held.values())
     passed = dict.fromkeys(held, 0)

@@ -1,4 +1,4 @@
-"""What a backfill reports, as records that print as JSON."""
+"""The report of a backfill, as records that can be printed as JSON."""
 
 import msgspec
 
@@ -6,7 +6,10 @@ from contracts.records import Evaluation, Provenance
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """Two judged over the same examples; None where figures are not defined (none, or labels that are all alike)."""
+    """Figures of the served scores and of this snapshot, over the same examples.
+
+    None where figures are undefined: without examples, or if all labels are equal.
+    """
 
     examples: int
     served_then: Evaluation | None
@@ -14,7 +17,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Some of the examples: this snapshot on all of them, and both on those that a model ranked then."""
+    """A group of examples: figures of this snapshot on all, and of both on those that a model ranked at the time."""
 
     examples: int
     this_snapshot: Evaluation | None
@@ -22,7 +25,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """An example whose score came out with other bits, and where it lies. A NaN is null in JSON."""
+    """An example whose new score has different bits, and its place in the log. NaN is null in JSON."""
 
     partition: int
     offset: int
@@ -33,11 +36,11 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether what this model served comes out again, bit for bit.
+    """Whether the scores that this model served come out again, bit for bit.
 
-    served: examples that name this version with its vocabulary and bins. same_bits: those whose float32 is the same.
-    others: examples that name this version with another vocabulary or bins, so that another model or another term of
-    the trainer served them. differences: the first few of those served that are not the same.
+    served: examples with this version and its vocabulary and bins versions. same_bits: those of them whose float32
+    score is the same. others: examples with this version but another vocabulary or bins version: another model, or
+    another epoch of the trainer, served them. differences: the first few served scores that differ.
     """
 
     version: int
@@ -48,11 +51,11 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def holds(self) -> bool:
-        """Whether no score differs; so it is where there was none to compare."""
+        """Whether no score differs; True also if there was none to compare."""
         return self.same_bits == self.served
 
     def sentence(self) -> str:
-        """It in words, for people."""
+        """The result in words."""
         if not self.served:
             return f"parity: nothing to compare, for version {self.version} served none of these examples"
         same, served = f"{self.same_bits:,}", f"{self.served:,}"
@@ -60,7 +63,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unusable(msgspec.Struct, frozen=True, kw_only=True):
-    """Records that could not be scored, for one reason; where the first lies, and what was wrong with it."""
+    """Records that could not be scored for one reason; partition, offset and detail are those of the first."""
 
     reason: str
     records: int
@@ -70,7 +73,7 @@ class Unusable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a backfill found. `outside`: examples of other times. `fallback`: those that no model ranked."""
+    """The result of a backfill. outside: examples outside the time span. fallback: examples that no model ranked."""
 
     name: str
     version: int

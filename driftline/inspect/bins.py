@@ -1,4 +1,4 @@
-"""The log of bin edges: what they are, how they came to be, and how far they moved."""
+"""The log of bin edges: the edges at any version, their history, and how far they moved."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,11 +17,11 @@ _codec = Codec(BinsVersion)
 
 
 class NoSuchBins(DriftlineError):
-    """A feature that has no bins (yet)."""
+    """The feature has no bins, or none yet."""
 
 
 class BinsAt(msgspec.Struct, frozen=True, kw_only=True):
-    """The edges of a feature as of one version. `moved` is the distance from the version before, 0 for the first."""
+    """The edges of a feature at one version. `moved`: the distance from the previous version, 0 for the first."""
 
     feature: str
     version: int
@@ -30,9 +30,9 @@ class BinsAt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BinsSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature's bins over the whole log. `moved` is the distance from the first edges to the newest.
+    """One feature's bins over the whole log. `moved`: the distance from the first edges to the newest.
 
-    `first` is the first version that has edges: before there are values enough, a feature is one bin.
+    `first` is the first version with edges: until there are enough values, a feature has one bin and no edges.
     """
 
     feature: str
@@ -43,7 +43,7 @@ class BinsSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BinsMove(msgspec.Struct, frozen=True, kw_only=True):
-    """A feature's edges at two versions; none where it had one bin. `moved` is the distance between them."""
+    """A feature's edges at two versions, empty for one bin. `moved`: the distance between them."""
 
     feature: str
     before: list[float]
@@ -52,10 +52,10 @@ class BinsMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def distance(before: Sequence[float], after: Sequence[float]) -> float:
-    """How far equal-mass edges moved: the Kolmogorov-Smirnov distance of the distributions that they stand for.
+    """How far quantile edges moved: the Kolmogorov-Smirnov distance between the distributions that they describe.
 
-    The largest change of the share of values below any edge, 0 to 1. Between edges the share is taken as linear; past
-    the outermost edges nothing is known, so it stays, and a lone edge never seems to move.
+    It is the largest change of the share of values below any edge, 0 to 1. The share is linear between edges and
+    constant beyond the outermost ones, where nothing is known; so the distance of single edges is 0.
     """
     if not before or not after:
         return 0.0 if len(before) == len(after) else 1.0
@@ -69,13 +69,13 @@ def _share_below(points: NDArray[np.float64], edges: Sequence[float]) -> NDArray
 
 
 def read_history(settings: Settings, feature: str | None = None) -> Iterator[BinsAt]:
-    """Every change of edges in log order, of one feature or of all."""
+    """Every change of edges in log order, for one feature or for all."""
     for _, changes in _read(settings):
         yield from (change for change in changes if feature is None or change.feature == feature)
 
 
 def summarize(settings: Settings) -> list[BinsSummary]:
-    """First and newest edges of every feature that has some, by name."""
+    """The first and the newest edges of every feature that has bins, sorted by name."""
     first: dict[str, BinsAt] = {}
     newest: dict[str, BinsAt] = {}
     versions: dict[str, int] = {}
@@ -97,9 +97,9 @@ def summarize(settings: Settings) -> list[BinsSummary]:
 
 
 def bins_at(settings: Settings, feature: str, version: int | None = None) -> BinsAt:
-    """A feature's edges as of a version, by default as they are now.
+    """A feature's edges at a version; None is the newest.
 
-    Raises `NoSuchBins` with the features that have some, and `VersionNotReached` past the end of the log.
+    Raises `NoSuchBins`, which names the features that have bins, and `VersionNotReached` past the end of the log.
     """
     names: set[str] = set()
     found, newest = None, 0
@@ -113,13 +113,13 @@ def bins_at(settings: Settings, feature: str, version: int | None = None) -> Bin
     if found is None:
         at = "" if version is None else f" at version {version}"
         raise NoSuchBins(
-            f"no bins of {feature!r}{at}; the log has those of: {', '.join(sorted(names)) or '(none yet)'}"
+            f"no bins of {feature!r}{at}; the log has bins of: {', '.join(sorted(names)) or '(none yet)'}"
         )
     return found
 
 
 def compare(settings: Settings, before: int, after: int) -> list[BinsMove]:
-    """What became of every feature's edges between two versions, furthest first; those that stayed are left out.
+    """The features whose edges differ between two versions, furthest moved first.
 
     Raises `VersionNotReached` past the end of the log.
     """
@@ -127,9 +127,9 @@ def compare(settings: Settings, before: int, after: int) -> list[BinsMove]:
     newest = 0
     for published, changes in _read(settings):
         newest = published.version
-        for version, of in edges.items():
+        for version, of_version in edges.items():
             if published.version <= version:
-                of |= {change.feature: change.edges for change in changes}
+                of_version |= {change.feature: change.edges for change in changes}
     _check_reached(max(before, after), newest)
     moves = [
         BinsMove(feature=name, before=one, after=other, moved=distance(one, other))
@@ -145,7 +145,7 @@ def _check_reached(version: int, newest: int) -> None:
 
 
 def _read(settings: Settings) -> Iterator[tuple[BinsVersion, list[BinsAt]]]:
-    """Every record in log order, and the changes in it."""
+    """Every record in log order, with the changes in it."""
     last: dict[str, list[float]] = {}
     for _, published in read_records(settings, BINS, _codec):
         changes = []

@@ -1,4 +1,4 @@
-"""Dead letters: what could not be processed and why, and sending it to its source again."""
+"""Dead letters: reads them, and sends them to their source topic again."""
 
 import contextlib
 from collections import Counter
@@ -21,11 +21,11 @@ _codec = Codec(DeadLetter)
 
 
 class NoSuchLetter(DriftlineError):
-    """A dead letter, or a topic of dead letters, that is not there."""
+    """There is no such dead letter, or no such topic of dead letters."""
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter and where it lies. `at_ms` is when it was written, by the broker's clock."""
+    """A dead letter and its place: topic, partition and offset. at_ms: when it was written, by the broker's clock."""
 
     letters: str
     partition: int
@@ -35,9 +35,9 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay sent, by source topic and reason, and how many it could not.
+    """How many dead letters a replay sent, by source topic and reason, and how many cannot be sent.
 
-    Rows of a file never had a record; a record with neither key nor value is nothing that a client would send.
+    Dead letters of a file's rows cannot: there never was a record. Nor can records with neither key nor value.
     """
 
     sent: dict[str, int]
@@ -45,37 +45,39 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def source_named(name: str) -> Topic:
-    """The source topic of a name, with or without `-dead-letters`."""
+    """The source topic named `name`, with or without `-dead-letters`. Raises `NoSuchLetter`."""
     source = SOURCES.get(name.removesuffix("-dead-letters"))
     if source is None:
-        raise NoSuchLetter(f"no dead letters of a topic {name!r}; there are those of {', '.join(SOURCES)}")
+        raise NoSuchLetter(f"topic {name!r} has no dead letters; these topics do: {', '.join(SOURCES)}")
     return source
 
 
 def read_letters(settings: Settings, *, reason: str | None = None, topic: str | None = None) -> Iterator[Letter]:
-    """Dead letters of all source topics or of `topic`, of every reason or of `reason`; by topic, in log order."""
+    """Dead letters in log order, topic by topic; only those of `topic` and with `reason`, if given."""
     for source in [source_named(topic)] if topic else WITH_DEAD_LETTERS:
-        for record, letter in read_records(settings, dead_letters(source), _codec, ticks=True):  # broken ones
+        # The dead letter of a broken tick has a tick's key.
+        for record, letter in read_records(settings, dead_letters(source), _codec, ticks=True):
             if reason is None or letter.reason == reason:
                 yield _placed(dead_letters(source), record, letter)
 
 
 def find_letter(settings: Settings, topic: str, partition: int, offset: int) -> Letter:
-    """The letter at one place of a dead-letter topic. Raises `NoSuchLetter`."""
+    """The dead letter at a partition and offset. Raises `NoSuchLetter`."""
     for found in read_letters(settings, topic=topic):
         if (found.partition, found.offset) == (partition, offset):
             return found
-    raise NoSuchLetter(f"{dead_letters(source_named(topic)).name} has no letter at partition {partition}, {offset}")
+    name = dead_letters(source_named(topic)).name
+    raise NoSuchLetter(f"{name} has no dead letter at partition {partition}, offset {offset}")
 
 
 def replay(
     settings: Settings, *, reason: str | None = None, topic: str | None = None, dry_run: bool = False
 ) -> Replayed:
-    """Send the original bytes, exact key and value, to the partition that they came from.
+    """Send dead letters, with their original key and value, to the partition that they came from.
 
-    Letters that are there when it begins are sent, so one that fails again is not sent in a circle. They stay in
-    their topic: a second replay sends them again (a tweet or engagement that was processed meanwhile is recognized
-    as a repeat). Returns once the broker has them all.
+    Sends only letters that exist when it begins, so one that fails again is not sent in a loop. Letters stay in their
+    topic, and a second replay sends them again; a tweet or an engagement that was processed meanwhile is dropped as a
+    duplicate. Returns once the broker has acknowledged them all.
     """
     sent: Counter[str] = Counter()
     not_replayable = 0
@@ -99,7 +101,7 @@ def replay(
 
 
 def _settle(pending: list[object]) -> None:
-    """Wait for every send; the first that failed raises."""
+    """Wait for every send; raises the error of the first that failed."""
     for future in pending:
         future.get(timeout=30)  # type: ignore[attr-defined]
     pending.clear()

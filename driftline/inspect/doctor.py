@@ -1,4 +1,4 @@
-"""What this machine has of what Driftline needs, what is missing, and how to mend it."""
+"""Checks this machine for what Driftline needs, and says how to fix what is missing."""
 
 import importlib.metadata
 import importlib.util
@@ -24,7 +24,7 @@ _APT = "apt-get install --no-install-recommends"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding. `needed`: what the settings ask for cannot work without it. `mend` says how, "" where ok."""
+    """The result of one check. needed: whether the settings require it. mend: how to fix it, "" if ok."""
 
     name: str
     ok: bool
@@ -34,7 +34,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(settings: Settings) -> list[Check]:
-    """All checks, in the order in which to mend them. `settings` are resolved."""
+    """Run all checks, in the order in which to fix them. `settings` must be resolved."""
     folder = Path(settings.data_dir).resolve()
     return [
         _python(),
@@ -48,7 +48,7 @@ def examine(settings: Settings) -> list[Check]:
 
 
 def show(checks: Sequence[Check]) -> None:
-    """The checks as a table on standard output, and one line that sums up."""
+    """Print the checks as a table on standard output, and a summary line."""
     from rich.console import Console
     from rich.table import Table
 
@@ -74,9 +74,9 @@ def _python() -> Check:
 
 
 def _packages() -> Check:
-    """Whether every package of ours is imported from the folder in which `driftline` is.
+    """Whether all our packages are imported from the folder that holds `driftline`.
 
-    Their names are plain (`model`, `transport`): another distribution, or a file beside the program, may have one.
+    Their names are common (`model`, `transport`): another distribution, or a file beside the program, may use them.
     """
     home = _folder_of("driftline")
     names = importlib.metadata.distribution("driftline").read_text("top_level.txt") or ""
@@ -87,13 +87,13 @@ def _packages() -> Check:
 
 
 def _folder_of(package: str) -> Path | None:
-    """The folder that holds `package`, None where it cannot be imported; imports nothing."""
+    """The folder that holds `package`, None if it cannot be imported. Does not import it."""
     spec = importlib.util.find_spec(package)
     return None if spec is None or spec.origin is None else Path(spec.origin).parents[1]
 
 
 def _server_programs(settings: Settings) -> Iterator[Check]:
-    """What `driftline up` starts servers with; needed for those whose addresses are not configured."""
+    """The programs with which `driftline up` starts servers; needed unless the server's address is configured."""
     broker, view = not configured("kafka", settings), not configured("redis", settings)
     java, libs, maven = discovery.find_java(), discovery.find_libs(), discovery.find_maven()
     found = str(java) if java else f"none of version {discovery.OLDEST_JAVA} or newer"
@@ -107,11 +107,11 @@ def _server_programs(settings: Settings) -> Iterator[Check]:
 
 
 def _servers(settings: Settings) -> Iterator[Check]:
-    """The servers at the settings' addresses; needed where one is configured or `up` left it running."""
+    """The servers at the settings' addresses; needed if configured or started by `driftline up`."""
     from transport.kafka import admin as kafka_admin
     from transport.redis import connection as redis_connection
 
-    # A port first, for a person who only forgot `driftline up`: both clients would go on trying for seconds.
+    # Try the port first: if no server runs, both clients would retry for seconds.
     def probe_kafka() -> None:
         if not any(listening(address, timeout_s=_CONNECT_S) for address in settings.kafka.split(",")):
             raise ServerUnavailable(f"nothing accepts connections at {settings.kafka}")
@@ -139,7 +139,7 @@ def _servers(settings: Settings) -> Iterator[Check]:
 
 
 def _failure(probe: Callable[[], None]) -> str:
-    """Why `probe` fails, "" if it does not."""
+    """Why `probe` fails, "" if it succeeds."""
     try:
         probe()
     except ServerUnavailable as error:

@@ -1,4 +1,4 @@
-"""The log of labelled examples: the newest ones in words, and figures over all of it."""
+"""The log of labelled examples: the newest ones, and figures over the whole log."""
 
 import math
 from collections import Counter
@@ -34,7 +34,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExampleStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures over the whole log. `weighted`: impressions that the sampled ones stand for."""
+    """Figures over the whole log. weighted: the sum of the weights, that is the impressions before sampling."""
 
     batches: int
     examples: int
@@ -51,23 +51,23 @@ class ExampleStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_examples(settings: Settings) -> Iterator[tuple[LogRecord, Examples]]:
-    """Every batch in the log, decoded. Raises `BadRecord` for one that is none."""
+    """Every batch in the log, decoded. Raises `BadRecord` for a malformed one."""
     for record in read_log(settings, EXAMPLES):
         yield record, deserialize_examples(record.value or b"")
 
 
 def newest_examples(settings: Settings, count: int) -> list[Example]:
-    """The `count` examples that came last, the newest last."""
+    """The newest `count` examples, the newest last."""
     rows = [
         row
-        for record in newest_records(settings, EXAMPLES, count)  # each holds at least one
+        for record in newest_records(settings, EXAMPLES, count)  # each holds at least one example
         for row in _rows(record, deserialize_examples(record.value or b""))
     ]
     return rows[-count:]
 
 
 def stats(settings: Settings) -> ExampleStats:
-    """One pass over the log."""
+    """Compute the figures in one pass over the log."""
     batches = rows = positives = fallback = size = 0
     weighted = engaged_weight = 0.0
     first_ms, last_ms = math.inf, -math.inf

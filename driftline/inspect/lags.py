@@ -1,6 +1,6 @@
-"""How far each consumer group is behind the logs that it reads.
+"""The lag of each consumer group, and of the trainer.
 
-The trainer belongs to no group, its checkpoint holds its offsets; what it has published says how far it is.
+The trainer is in no group, because its checkpoint holds its offsets. Its newest published model shows how far it is.
 """
 
 import contextlib
@@ -37,32 +37,33 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
     "scorer": (TIMELINE_REQUESTS,),
 }
 
-# Of a cluster whose first group has just come: the topic of offsets is still being made.
+# Errors of a cluster that is still creating its offsets topic, because its first group has just joined.
 _NO_GROUPS_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 
 
 class LagMeter:
-    """Asks again and again over one connection that stays open; for any thread."""
+    """Reads lags repeatedly over one open connection. Thread-safe."""
 
     def __init__(self, settings: Settings, client: KafkaAdminClient) -> None:
         self._settings = settings
         self._client = client
-        self._lock = threading.Lock()  # a reading whose waiter was cancelled goes on in its thread
+        # A read goes on in its thread after the task that waits for it was cancelled.
+        self._lock = threading.Lock()
 
     @staticmethod
     @contextlib.contextmanager
     def connected(settings: Settings) -> Iterator["LagMeter"]:
-        """A meter for the time of the block. Raises `ServerUnavailable`, in the block too."""
+        """A meter that is connected while the block runs. Raises `ServerUnavailable`, also from within the block."""
         with admin(settings) as client:
             yield LagMeter(settings, client)
 
     def read(self) -> dict[str, int]:
-        """Group -> offsets that it has yet to commit; all of them, for one that has not begun."""
+        """Group -> offsets not yet committed; all offsets for a group that has not committed any."""
         with self._lock:
             return lags_over(self._client, self._settings, GROUPS)
 
     def members(self) -> dict[str, int]:
-        """Group -> how many members hold partitions, once its assignment is settled; else 0."""
+        """Group -> number of members; 0 unless the group is stable."""
         prefix = self._settings.prefix
         members = dict.fromkeys(GROUPS, 0)
         with self._lock, contextlib.suppress(*_NO_GROUPS_YET):
@@ -74,7 +75,7 @@ class LagMeter:
 
 
 def trainer_lag(settings: Settings) -> int:
-    """Records of `examples` that the newest published model has not learned from."""
+    """The number of records of `examples` that the newest published model has not learned from."""
     learned: Mapping[int, int] = {}
     for model in read_models(settings, settings.scorer.model):
         learned = model.offsets

@@ -1,6 +1,6 @@
-"""A topic's log read from outside, as a stream: committed records only, up to where it ended when the reading began.
+"""Streams a topic's log: committed records only, up to the end that the log had when the reading began.
 
-Nothing is held but what the client has fetched, whatever the log's length. No group is joined, nothing is committed.
+Memory holds only what the client has fetched, however long the log. It joins no group and commits nothing.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ from transport.kafka.admin import topic_offsets
 from transport.kafka.clients import consumer, translated
 
 _POLL_MS = 500
-_SILENT_POLLS = 60  # of a broker that has records to give and gives none: half a minute
+_SILENT_POLLS = 60  # empty polls before the end of the log: half a minute
 
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """One record as the log has it. `append_ms` is the broker's clock on topics of LogAppendTime."""
+    """One record of the log. append_ms: its timestamp, the broker's clock on topics with LogAppendTime."""
 
     partition: int
     offset: int
@@ -34,10 +34,10 @@ class LogRecord:
 
 
 def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> Generator[LogRecord, None, None]:
-    """Every record of `topic` in offset order within a partition, or those of each partition's `newest` offsets.
+    """The records of `topic`, in offset order within each partition. newest: only the last so many offsets of each.
 
-    Transaction markers take offsets too, so `newest` offsets hold at most that many records.
-    Raises `ServerUnavailable` for a broker that does not answer and for a topic that does not exist.
+    Transaction markers take offsets too, so `newest` offsets hold at most that many records. Raises
+    `ServerUnavailable` if the broker does not answer or the topic does not exist.
     """
     with translated(settings), contextlib.closing(consumer(settings, [])) as client:
         spans = _spans(settings, topic, newest)
@@ -48,7 +48,7 @@ def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> 
 
 
 def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogRecord]:
-    """The `count` records of `topic` that were appended last, the newest last; ticks are left out."""
+    """The `count` records of `topic` that were appended last, the newest last, without ticks."""
     if count < 1:
         return []
     width = 2 * count
@@ -56,7 +56,7 @@ def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogReco
         records = [record for record in read_log(settings, topic, newest=width) if record.key != TICK_KEY]
         if len(records) >= count or width >= max(_lengths(settings, topic), default=0):
             break
-        width *= 4  # of these offsets, too many were markers, aborted records or ticks
+        width *= 4  # too many of these offsets were markers, aborted records or ticks
     records.sort(key=lambda record: (record.append_ms, record.partition, record.offset))
     return records[-count:]
 
@@ -64,15 +64,17 @@ def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogReco
 def read_records(
     settings: Settings, topic: Topic, codec: Codec[RecordT], *, newest: int | None = None, ticks: bool = False
 ) -> Iterator[tuple[LogRecord, RecordT]]:
-    """`read_log` with each value decoded; tombstones are left out, and so are ticks unless `ticks` says that records
-    with their key are of this type too. Raises `BadRecord` as the codec does."""
+    """`read_log` with decoded values, without tombstones and ticks. Raises `BadRecord` as the codec does.
+
+    ticks: whether to decode records with a tick's key too; on some topics they are of the same type as the others.
+    """
     for record in read_log(settings, topic, newest=newest):
         if (ticks or record.key != TICK_KEY) and record.value is not None:
             yield record, codec.deserialize(record.value)
 
 
 def _spans(settings: Settings, topic: Topic, newest: int | None) -> dict[TopicPartition, tuple[int, int]]:
-    """Partition -> (offset to begin at, offset to stop before) of those that hold anything to read."""
+    """Partition -> (first offset to read, offset to stop before), of the partitions that are not empty."""
     name = prefixed(topic, settings.prefix).name
     held = topic_offsets(settings, [topic])
     if topic.name not in held:
@@ -102,11 +104,11 @@ def _until_the_end(settings: Settings, client: KafkaConsumer, ends: Mapping[Any,
             for record in records:
                 if record.offset < ends[partition]:
                     yield LogRecord(record.partition, record.offset, record.timestamp, record.key, record.value)
-        # The position, unlike a record's offset, also passes markers and aborted records.
+        # Unlike the offset of the last record, the position also moves past markers and aborted records.
         for partition in [partition for partition in left if client.position(partition) >= left[partition]]:
             client.pause(partition)
             del left[partition]
         if silent > _SILENT_POLLS:
             raise ServerUnavailable(
-                f"Kafka at {settings.kafka} (setting DRIFTLINE_KAFKA) stopped giving records of {sorted(left)}"
+                f"Kafka at {settings.kafka} (setting DRIFTLINE_KAFKA) stopped returning records of {sorted(left)}"
             )

@@ -1,4 +1,4 @@
-"""The log of published models, and the manifest of one."""
+"""The log of published models."""
 
 from collections.abc import Iterator
 
@@ -13,18 +13,18 @@ _codec = Codec(ModelPublished)
 
 
 class NoSuchModel(DriftlineError):
-    """A model or a version of it that was never published."""
+    """The model, or this version of it, was never published."""
 
 
 def read_models(settings: Settings, name: str | None = None) -> Iterator[ModelPublished]:
-    """Every published version in the order published, of the model `name` or of all."""
+    """Every published version of the model `name`, or of all models, in the order published."""
     for _, model in read_records(settings, MODELS, _codec):
         if name is None or model.name == name:
             yield model
 
 
 def find_model(settings: Settings, name: str, version: int | None = None) -> ModelPublished:
-    """One version of a model, the newest if none is named. Raises `NoSuchModel`."""
+    """One version of a model; None is the newest. Raises `NoSuchModel`."""
     found = None
     for model in read_models(settings, name):
         if version is None or model.version == version:

@@ -1,4 +1,4 @@
-"""Values in Redis for a person who looks: one connection a look, one round trip."""
+"""Reads values from Redis for the inspecting commands: one connection and one round trip per look-up."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from transport.redis.errors import unavailable_as_such
 
 
 def look_up(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:
-    """The values of keys, prefix included, None for one that is absent. Raises `ServerUnavailable`.
+    """The values of `keys`, which include the prefix; None for an absent key. Raises `ServerUnavailable`.
 
-    The keys may lie on several nodes of a cluster, so no command names two of them.
+    The keys may be on several nodes of a cluster, so each is read by a command of its own.
     """
     with (
         unavailable_as_such(settings),

@@ -1,4 +1,4 @@
-"""Scores of examples as a Parquet file: one row an example, written as they come, there whole or not at all.
+"""Scores of examples as a Parquet file, one row per example. Written as a stream; it appears only when complete.
 
     request_id string    position uint16                    weight float32
     viewer_id uint64     model_version int64 (0: fallback)  learned_from bool
@@ -6,8 +6,8 @@
     at_ms int64          probability float32 (of this one)  offset int64
                          engaged bool
 
-Rows come as the log is read: in order within a partition, partitions in any order. The file's own metadata names the
-model: driftline.model, driftline.version, driftline.epoch, driftline.vocab_version, driftline.bins_version.
+Rows are in the log's order within a partition; partitions are in any order. The file's metadata names the model:
+driftline.model, driftline.version, driftline.epoch, driftline.vocab_version, driftline.bins_version.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.errors import DriftlineError
-from driftline.inspect.scored_again import Scored
+from driftline.inspect.rescoring import Scored
 from model.snapshot import Manifest
 
-ROW_GROUP = 65_536  # rows that wait until they are written together, some 5 MB
+ROW_GROUP = 65_536  # rows written together, some 5 MB
 
 
 class NotWritable(DriftlineError):
-    """A file that cannot be written where it was asked for."""
+    """The file cannot be written at the path given."""
 
 
 SCHEMA = pa.schema(
@@ -51,9 +51,9 @@ SCHEMA = pa.schema(
 
 
 class ScoreFile:
-    """Use as a context: what was written in it stands in `path` at its end, in place of what was there.
+    """A context manager. When its block ends, the rows written in it replace the file at `path`.
 
-    If the block fails, nothing is left. Every method raises `NotWritable`, the first of them before any work is done.
+    If the block fails, nothing is left behind. Every method raises `NotWritable`; entering raises it before any work.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
@@ -75,7 +75,7 @@ class ScoreFile:
                 self._writer = pq.ParquetWriter(
                     self._partial, SCHEMA.with_metadata(self._metadata), compression="zstd"
                 )
-        except BaseException:  # Ctrl-C while the file is being made leaves none either
+        except BaseException:  # Ctrl-C must not leave a partial file either
             self._partial.unlink(missing_ok=True)
             raise
         return self
@@ -93,7 +93,7 @@ class ScoreFile:
             if failed is None:
                 self._finish()
         finally:
-            with contextlib.suppress(OSError):  # the disk that was full still is; the file goes anyway
+            with contextlib.suppress(OSError):  # the disk may be full; the file is deleted anyway
                 self._writer.close()
             self._partial.unlink(missing_ok=True)
 
@@ -106,7 +106,7 @@ class ScoreFile:
             self._partial.rename(self._path)
 
     def _flush(self) -> None:
-        """Write what waits as one group of rows."""
+        """Write the waiting rows as one row group."""
         if self._waiting:
             with self._translated():
                 self._writer.write_table(pa.Table.from_batches(self._waiting), row_group_size=self._rows)
@@ -117,7 +117,7 @@ class ScoreFile:
         try:
             yield
         except OSError as error:
-            raise NotWritable(f"{self._path} cannot be written ({error}); name another place with --out") from error
+            raise NotWritable(f"{self._path} cannot be written ({error}); choose another path with --out") from error
 
 
 def _batch(scored: Scored) -> pa.RecordBatch:

@@ -1,6 +1,6 @@
-"""What the feature store in Redis holds of a tweet, an author, a viewer or a pair, in words.
+"""What the feature store in Redis holds about a tweet, an author, a viewer or a viewer-author pair.
 
-A view that was wiped is told apart from an entity that nothing is known of.
+Errors distinguish a store that was wiped from an entity that the store knows nothing about.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ from featurestore.store import redis_layout as layout
 
 
 class NotStored(DriftlineError):
-    """Nothing is stored of an entity, or its owner's part of the store was wiped; the message says which."""
+    """Nothing is stored about the entity, or its part of the store was wiped; the message says which."""
 
 
 class StoredTweet(msgspec.Struct, frozen=True, kw_only=True):
-    """A tweet as the store has it; `text` is its beginning. `keys`: its hashed tokens in hex, by split."""
+    """A tweet as stored. text: its beginning. keys: split -> the keys of its tokens, in hex."""
 
     id: int
     created_ms: int
@@ -42,7 +42,7 @@ class StoredTweet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters of one entity. `recent` is the pane that begins at `pane_began_ms`, `before` the one before it."""
+    """Counters of one entity. recent: of the pane that begins at `pane_began_ms`. before: of the pane before it."""
 
     pane_began_ms: int
     ever: dict[str, int]
@@ -51,21 +51,21 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engaged(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of a viewer's history."""
+    """One entry of a viewer's history: a tweet, and when the viewer engaged with it."""
 
     at_ms: int
     tweet_id: int
 
 
 class TweetFeatures(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a tweet; `counts` is None before the first engagement."""
+    """A tweet and its counters; `counts` is None before the first engagement."""
 
     tweet: StoredTweet
     counts: Counts | None
 
 
 class ViewerFeatures(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a viewer; the history is newest first."""
+    """A viewer's counters and history, newest first."""
 
     viewer_id: int
     counts: Counts
@@ -73,7 +73,7 @@ class ViewerFeatures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_tweets(settings: Settings, ids: Sequence[int]) -> Mapping[int, StoredTweet]:
-    """The tweets of `ids` that the store has, in one round trip. Raises `ServerUnavailable`."""
+    """Id -> tweet, for those of `ids` that the store has, in one round trip. Raises `ServerUnavailable`."""
     if not ids:
         return {}
     values = look_up(settings, layout.Keys(settings.prefix).tweets(np.array(ids, np.uint64)))
@@ -83,10 +83,10 @@ def read_tweets(settings: Settings, ids: Sequence[int]) -> Mapping[int, StoredTw
 
 
 def tweet(settings: Settings, tweet_id: int) -> TweetFeatures:
-    """All that is known of a tweet. Raises `NotStored`."""
+    """A tweet and its counters. Raises `NotStored`."""
     stored = read_tweets(settings, [tweet_id])
     if tweet_id not in stored:
-        raise _not_stored(settings, f"tweet {tweet_id}", tweet_id, "tweets leave it after features.tweet_ttl_s")
+        raise _not_stored(settings, f"tweet {tweet_id}", tweet_id, "tweets expire after features.tweet_ttl_s")
     return TweetFeatures(tweet=stored[tweet_id], counts=_counts(settings, TWEET, tweet_id))
 
 
@@ -104,7 +104,10 @@ def pair(settings: Settings, viewer_id: int, author_id: int) -> Counts:
     counts = _counts(settings, PAIR, entity)
     if counts is None:
         raise _not_stored(
-            settings, f"viewer {viewer_id} with author {author_id}", entity, "the one never saw a tweet of the other"
+            settings,
+            f"viewer {viewer_id} with author {author_id}",
+            entity,
+            "the viewer has seen no tweet of the author",
         )
     return counts
 
@@ -172,8 +175,8 @@ def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
 def _not_stored(settings: Settings, what: str, entity: int, usual_cause: str) -> NotStored:
     owner = int(layout.owner_of(np.array([entity], np.uint64))[0])
     if look_up(settings, [layout.Keys(settings.prefix).epoch(owner)]) != [None]:
-        return NotStored(f"the store knows nothing of {what}: {usual_cause}")
+        return NotStored(f"the store has nothing about {what}: {usual_cause}")
     return NotStored(
-        f"nothing is known of {what}: part {owner} of the store is empty (prefix {settings.prefix!r}); "
-        "its owner, a stream worker, has not run yet or Redis was wiped and is being written again"
+        f"the store has nothing about {what}: its part {owner} is empty (prefix {settings.prefix!r}); the stream "
+        "worker that owns it has not run yet, or Redis was wiped and is being rewritten"
     )

@@ -1,4 +1,4 @@
-"""The log of ranked timelines, with each tweet's author and text out of the store."""
+"""The log of ranked timelines, with each tweet's author and text from the feature store."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ _codec = Codec(RankedTimeline)
 
 
 class NoSuchTimeline(DriftlineError):
-    """A request that was not answered, or so long ago that retention removed the answer."""
+    """The request was not answered, or retention has removed the answer."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One place of a timeline; author and text are None once the store has forgotten the tweet."""
+    """One place of a timeline; author and text are None if the store does not have the tweet."""
 
     tweet_id: int
     author: str | None
@@ -30,19 +30,19 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownTimeline(msgspec.Struct, frozen=True, kw_only=True):
-    """A timeline as a person reads it."""
+    """A timeline with authors and texts."""
 
     answer: RankedTimeline
     places: list[Place]
 
 
 def newest_timelines(settings: Settings, count: int) -> list[RankedTimeline]:
-    """The `count` answers that came last, the newest last."""
+    """The newest `count` timelines, the newest last."""
     return [_codec.deserialize(record.value or b"") for record in newest_records(settings, TIMELINES_RANKED, count)]
 
 
 def find_timeline(settings: Settings, request_id: str) -> RankedTimeline:
-    """The answer to a request, by one pass over the log. Raises `NoSuchTimeline`."""
+    """The timeline that answered a request, by one pass over the log. Raises `NoSuchTimeline`."""
     for _, timeline in read_records(settings, TIMELINES_RANKED, _codec):
         if timeline.request_id == request_id:
             return timeline
@@ -54,7 +54,7 @@ def find_timeline(settings: Settings, request_id: str) -> RankedTimeline:
 def with_texts(
     settings: Settings, timelines: Sequence[RankedTimeline], limit: int | None = None
 ) -> list[ShownTimeline]:
-    """The first `limit` places of each, joined with what the store has of the tweets, in one round trip."""
+    """The first `limit` places of each timeline, with the stored author and text, read in one round trip."""
     shown = [timeline.tweets[:limit] for timeline in timelines]
     stored = read_tweets(settings, sorted({tweet.id for tweets in shown for tweet in tweets}))
     return [

@@ -1,4 +1,4 @@
-"""The vocabulary as it is now, out of its view in Redis (`vocab/view/updates.py` has the layout)."""
+"""The present vocabulary, read from its view in Redis (`vocab/view/updates.py` has the layout)."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,10 @@ from vocab.view.updates import BUCKET_SHIFT, bucket_key
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One place of a list. `count`: over its horizon. `velocity`: in occurrences an hour. `score`:
-    `vocab/trends/velocity.py`."""
+    """One entry of a list.
+
+    count: over the list's horizon. velocity: in occurrences per hour. score: see `vocab/trends/velocity.py`.
+    """
 
     namespace: str
     token: str
@@ -27,9 +29,10 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """An admitted token; `version`, `first_seen` and `last_seen` are windows, the times when those began.
+    """An admitted token.
 
-    `count` decides over its slot. `counts` and `velocities` are by horizon, velocities in occurrences an hour.
+    version, first_seen, last_seen: windows; first_seen_ms, last_seen_ms: when these began. count: the decayed count
+    that decides whether it keeps its slot. counts, velocities: by horizon; velocities in occurrences per hour.
     """
 
     namespace: str
@@ -48,7 +51,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Movers(msgspec.Struct, frozen=True, kw_only=True):
-    """What rose and fell fastest as of one window, the fastest first."""
+    """The tokens that rise and fall fastest at one window, the fastest first."""
 
     version: int
     rising: list[Token]
@@ -56,10 +59,10 @@ class Movers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftNow(msgspec.Struct, frozen=True, kw_only=True):
-    """Drift as of one window (`vocab/trends/drift.py` defines each figure); None where there is none yet.
+    """Drift at one window (`vocab/trends/drift.py` defines each figure); None for a figure not yet defined.
 
-    `turnover`: admissions and evictions an hour, per admitted token. `outside`: by namespace, the share of
-    occurrences in the newest window whose token had no slot.
+    turnover: admissions and evictions per hour and admitted token. outside: namespace -> the share of occurrences in
+    the newest window whose token had no slot.
     """
 
     version: int
@@ -72,9 +75,9 @@ class DriftNow(msgspec.Struct, frozen=True, kw_only=True):
 def ranked(
     settings: Settings, kind: Kind, namespace: str, count: int, *, language: str = "all", over: str = "1h"
 ) -> list[Token]:
-    """The best of a list, of one namespace or of `all`.
+    """The first `count` tokens of a list, of one namespace or of `all`.
 
-    Raises `NoSuchList`, `NoSuchToken` for no namespace, and `VersionNotReached` where there is no view.
+    Raises `NoSuchList`, `NoSuchToken` for an unknown namespace, and `VersionNotReached` if there is no view.
     """
     values = _lists(settings)
     if newest_version(values) is None:
@@ -83,7 +86,7 @@ def ranked(
 
 
 def movers(settings: Settings, namespace: str, count: int) -> Movers | None:
-    """What rises and falls fastest over an hour, as of the newest window in the view; None before there is one."""
+    """The tokens that rise and fall fastest over an hour, at the newest window in the view; None without a view."""
     values = _lists(settings)
     version = newest_version(values)
     if version is None:
@@ -96,7 +99,7 @@ def movers(settings: Settings, namespace: str, count: int) -> Movers | None:
 
 
 def drift(settings: Settings) -> DriftNow | None:
-    """How the vocabulary drifts, as of the newest window in the view; None before there is one."""
+    """How the vocabulary drifts at the newest window in the view; None without a view."""
     values = _lists(settings)
     version = newest_version(values)
     if version is None:
@@ -112,7 +115,7 @@ def drift(settings: Settings) -> DriftNow | None:
 
 
 def find(settings: Settings, namespace: Namespace, token: str) -> Admitted:
-    """An admitted token. Raises `NoSuchToken` for one that has no slot now, `VersionNotReached` for no view."""
+    """An admitted token. Raises `NoSuchToken` if it has no slot now, and `VersionNotReached` if there is no view."""
     key = key_of(namespace, token)
     bucket = bucket_key(settings.vocab.name, key >> BUCKET_SHIFT)
     (value,) = look_up(settings, [settings.prefix.encode() + bucket])
@@ -122,7 +125,7 @@ def find(settings: Settings, namespace: Namespace, token: str) -> Admitted:
     if shown is None:
         raise NoSuchToken(
             f"{namespace.name.lower()} {token!r} has no slot at window {version}; "
-            "`driftline vocab history` shows whether it had one"
+            "`driftline vocab history` shows whether it ever had one"
         )
     return Admitted(
         namespace=namespace.name.lower(),

@@ -1,4 +1,4 @@
-"""The log of vocabulary deltas: what one token's slot has been through, and how the vocabulary grew."""
+"""The log of vocabulary deltas: a token's history, past versions and their differences, and the growth."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,11 +22,11 @@ _codec = Codec(VocabDelta)
 
 
 class NoSuchToken(DriftlineError):
-    """Text that is no token, or a token that the vocabulary never admitted."""
+    """The text is not a token, or the vocabulary does not have the token or the namespace."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A token got a slot or lost it. `version` is the window; the key behind a slot is (slot, generation)."""
+    """A token was admitted or evicted, at window `version`. generation: None for an eviction."""
 
     version: int
     at_ms: int
@@ -36,7 +36,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """A token with a slot at either of two versions: its (slot, generation) at each, None for none."""
+    """A token and its (slot, generation) at each of two versions, None if it has no slot there."""
 
     namespace: str
     token: str
@@ -46,7 +46,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """What two versions differ in, each part by key. `moved`: slot or generation is another."""
+    """The differences between two versions, sorted by key. moved: slot or generation has changed."""
 
     base_version: int
     version: int
@@ -56,7 +56,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
-    """The vocabulary as its whole log tells it. `namespaces`: admitted keys by kind."""
+    """The size of the vocabulary and its changes over the whole log. namespaces: name -> admitted keys."""
 
     version: int
     deltas: int
@@ -68,9 +68,9 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_token(text: str, named: str | None = None) -> tuple[Namespace, str]:
-    """A token as people write it (`#tag`, `@name`, `$CASH`, `word`, `two words`), or of the named namespace.
+    """(namespace, token) of a token as people write it (`#tag`, `@name`, `$CASH`, `word`, `two words`).
 
-    Raises `NoSuchToken` for what the tokenizer would drop.
+    named: the token's namespace, if it is not to be guessed. Raises `NoSuchToken` if the tokenizer would drop it.
     """
     if named is not None:
         if named.upper() not in Namespace.__members__:
@@ -83,17 +83,17 @@ def parse_token(text: str, named: str | None = None) -> tuple[Namespace, str]:
     else:
         meaning = (text and patterns.canonical_surface(text)) or (Namespace.WORD, "")
     if not meaning[1]:
-        raise NoSuchToken(f"{text!r} is nothing that the tokenizer keeps")
+        raise NoSuchToken(f"{text!r} is not a token: the tokenizer drops it")
     return meaning
 
 
 def rebuild(settings: Settings, version: int) -> VocabularyView:
-    """The vocabulary at `version`, however old, out of the log. Raises `VersionNotReached` past the log's end."""
+    """The vocabulary at any past version, from the log. Raises `VersionNotReached` past the log's end."""
     return _rebuild(settings, [version])[0]
 
 
 def difference(settings: Settings, base_version: int, version: int) -> Difference:
-    """What was admitted, evicted and moved between two logged versions, in two passes over the log.
+    """The tokens admitted, evicted and moved between two versions, in two passes over the log.
 
     Raises `VersionNotReached` past the log's end.
     """
@@ -136,7 +136,7 @@ def history(settings: Settings, namespace: Namespace, token: str) -> list[Change
 
 
 def growth(settings: Settings) -> Growth:
-    """One pass over the log; holds the admitted keys, no more than the capacity in effect."""
+    """Compute the growth in one pass over the log. Memory holds the admitted keys."""
     kinds: dict[int, int] = {}
     version = deltas = admissions = evictions = capacity = 0
     for delta in _deltas(settings):
@@ -162,7 +162,7 @@ def growth(settings: Settings) -> Growth:
 
 
 def _rebuild(settings: Settings, versions: Sequence[int]) -> list[VocabularyView]:
-    """The vocabulary at each of some versions, in one pass over the log."""
+    """The vocabulary at each of `versions`, in one pass over the log."""
     replicas = [(version, Vocabulary(settings.vocab)) for version in versions]
     reached = dict.fromkeys(range(settings.vocab.shards), 0)
     for delta in _deltas(settings):
@@ -179,7 +179,7 @@ def _rebuild(settings: Settings, versions: Sequence[int]) -> list[VocabularyView
 
 
 def _slots_of(view: VocabularyView, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """int64[2, n]: slot and generation of each key, -1 for none."""
+    """int64[2, n], the slot and the generation of each key, -1 for none."""
     result = np.full((2, len(keys)), -1, np.int64)
     rows = np.searchsorted(keys, view.keys)
     result[0, rows], result[1, rows] = view.slots, view.generations
@@ -191,7 +191,7 @@ def _pair(slot: list[int]) -> tuple[int, int] | None:
 
 
 def _names(settings: Settings, keys: set[int]) -> dict[int, tuple[str, str]]:
-    """(namespace, token) of keys that were ever admitted; bigrams are not spelled."""
+    """Key -> (namespace, token), of those of `keys` that were ever admitted; the token of a bigram is empty."""
     names = {}
     for delta in _deltas(settings):
         columns = (delta.admitted_keys.tolist(), delta.admitted_namespaces.tolist(), delta.admitted_tokens)
@@ -202,7 +202,7 @@ def _names(settings: Settings, keys: set[int]) -> dict[int, tuple[str, str]]:
 
 
 def _deltas(settings: Settings) -> Iterator[VocabDelta]:
-    """Deltas of this vocabulary, each shard's in order."""
+    """The deltas of this vocabulary, in order within each shard."""
     for _, delta in read_records(settings, VOCAB_DELTAS, _codec):
         if delta.vocabulary == settings.vocab.name:
             yield delta

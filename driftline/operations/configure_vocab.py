@@ -1,7 +1,7 @@
-"""The settings that a vocabulary goes by: what they are, as its log says, and how they are changed.
+"""A vocabulary's settings: reads them from its log, and changes them.
 
-They hold from a window on, for every owner alike: the record goes to partition 0 of `tweets`, whose source gives it
-the first window that it has not closed (`streams/vocab_settings.py`).
+New settings take effect at the same window for every owner. The record goes to partition 0 of `tweets`; the source of
+that partition assigns it the first window that is not closed there (`streams/vocab_settings.py`).
 """
 
 import msgspec
@@ -22,7 +22,7 @@ _deltas = Codec(VocabDelta)
 
 
 class SettingChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting: as the vocabulary goes by it now, and as it would."""
+    """One setting: its value now, and its value once applied."""
 
     setting: str
     now: float
@@ -30,8 +30,11 @@ class SettingChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What `apply` would change. version: the newest window decided, 0 if there is none: then none are in effect yet.
-    since: the window from which the present settings hold. rows, more_rows: of the embedding table, now and then."""
+    """What `apply` would change.
+
+    version: the newest decided window, 0 if there is none; then no settings are in effect yet. since: the window at
+    which the present settings took effect. rows: of the embedding table now. more_rows: how many it would gain.
+    """
 
     version: int
     since: int
@@ -41,8 +44,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(settings: Settings) -> Plan:
-    """One pass over the log of deltas. Raises `SettingsError` for settings that contradict each other, or the number
-    of shards that the vocabulary has."""
+    """Compare the vocabulary's settings with those of this process, in one pass over the log of deltas.
+
+    Raises `SettingsError` for settings that contradict each other or the vocabulary's number of shards.
+    """
     wanted = Layout.of(settings.vocab)
     version = since = 0
     in_effect: VocabSettings | None = None
@@ -65,8 +70,11 @@ def plan(settings: Settings) -> Plan:
 
 
 def apply(settings: Settings, from_window: int) -> None:
-    """Write the settings of this process into the log, to hold from `from_window` on, or from the first window that
-    is not closed. Raises `ServerUnavailable`, and `SettingsError` for settings that contradict each other."""
+    """Write the settings of this process into the log.
+
+    They take effect at `from_window`, or at the first window that is not closed, if that is later. Raises
+    `ServerUnavailable`, and `SettingsError` for settings that contradict each other.
+    """
     Layout.of(settings.vocab)
     with translated(settings):
         client = producer(settings)

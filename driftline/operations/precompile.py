@@ -1,9 +1,9 @@
-"""Compiles every compiled function and keeps the result on disk, so that no process waits for it.
+"""Precompiles all numba functions and caches the result on disk, so that no process waits for the compiler.
 
-Run it as `python -m driftline.operations.precompile`. numba compiles a function for the kinds of arrays that it is
-first called with. So what runs in production runs here once, in memory: made-up tweets are tokenized and counted,
-owners decide, a trainer learns, a scorer ranks. Records go through their codecs: decoded arrays are read-only,
-which is another kind of array to numba.
+Run it as `python -m driftline.operations.precompile`. numba compiles a function for the argument types of its first
+call. So this runs the production path once, in memory: it tokenizes and counts made-up tweets, lets the owners
+decide, trains a model and loads it as the scorer does. Records go through their codecs, because decoded arrays are
+read-only, which numba treats as another type.
 """
 
 import tempfile
@@ -32,22 +32,22 @@ from vocab.tokens.tokenizer import Tokenizer
 
 FIRST_WINDOW = 30_000_000
 WINDOWS = 4
-TWEETS = 200  # of a window
+TWEETS = 200  # per window
 AUTHORS = 40
 EXAMPLES = 64
 SOURCE = ("tweets", 0)
 
 
 def main() -> None:
-    """Rehearses, and says how long it took."""
+    """Precompile everything, and print how long it took."""
     began = perf_counter()
-    with tempfile.TemporaryDirectory(prefix="driftline-rehearsal-") as folder:
-        rehearse(_small_settings(folder))
+    with tempfile.TemporaryDirectory(prefix="driftline-precompile-") as folder:
+        precompile(_small_settings(folder))
     print(f"setup: what numba compiles is compiled ({perf_counter() - began:.0f} s)")
 
 
-def rehearse(settings: Settings) -> None:
-    """From tweets to probabilities, on the smallest of everything."""
+def precompile(settings: Settings) -> None:
+    """Run the path from tweets to probabilities once, on very little data."""
     deltas, bins, keys = _decide(settings)
     trainer = Trainer(settings)
     for offset, delta in enumerate(deltas):
@@ -57,19 +57,19 @@ def rehearse(settings: Settings) -> None:
     at_ms = (FIRST_WINDOW + WINDOWS) * settings.time.window_ms
     trainer.observe(Consumed(0, 0, deserialize_examples(serialize_examples(_examples(keys, at_ms)))))
     if not trainer.learn():
-        raise AssertionError("the rehearsal's own logs do not reach the version that its examples are learned with")
+        raise AssertionError("the made-up deltas and bins do not reach the version that the made-up examples need")
     load_warm(trainer.publish(at_ms)).close()
 
 
 def _decide(settings: Settings) -> tuple[list[VocabDelta], list[BinsVersion], U64]:
-    """What the owners publish of made-up tweets, and the keys of the last of these."""
+    """The deltas and bins that the owners publish for made-up tweets, and the keys of the last window's tweets."""
     tokenizer, words, values = Tokenizer(), SourceCounter(*SOURCE, 1, settings.vocab.shards), BinCounter(*SOURCE)
     shards = range(settings.vocab.shards)
     vocabulary = VocabularyOwner.begin(settings.vocab, shards, frozenset({SOURCE}), settings.time.window_ms)
     edges = BinOwner(settings.bins, {"tweets": frozenset({SOURCE})})
     for number in range(WINDOWS):
         window = FIRST_WINDOW + number
-        # More new words than there are slots for, so that many keys go; then one, so that few do.
+        # First more new words than there are slots, so that many keys are evicted; then one word, so that few are.
         tweets = _tweets(number, TWEETS if number == WINDOWS - 1 else 2, window * settings.time.window_ms)
         windows = np.full(len(tweets), window, np.int64)
         tokens = tokenizer.tokenize(tweets)
@@ -79,13 +79,13 @@ def _decide(settings: Settings) -> tuple[list[VocabDelta], list[BinsVersion], U6
         dense = tweet_dense(tweet_records(tweets, tokens))
         for sketch in [*values.count_tweets(dense, windows, window - 1), values.marker(window)]:
             edges.observe(Codec(BinCounts).deserialize(serialize(sketch)))
-    subwords(["rehearsal"])
+    subwords(["precompile"])
     deltas = [Codec(VocabDelta).deserialize(serialize(delta)) for delta in vocabulary.close_windows()]
     return deltas, edges.close_windows(), tokens.keys
 
 
 def _tweets(window: int, alike: int, at_ms: int) -> list[Tweet]:
-    """Tweets of a window: each new word stands in so many of them."""
+    """The tweets of a window. Each new word occurs in `alike` of them."""
     return [
         Tweet(
             id=window * TWEETS + number,
@@ -101,7 +101,7 @@ def _tweets(window: int, alike: int, at_ms: int) -> list[Tweet]:
 
 
 def _examples(keys: U64, at_ms: int) -> Examples:
-    """One candidate a request, each with one of `keys` in every split; every other one was liked."""
+    """One candidate per request, with one of `keys` in every split; every second candidate was liked."""
     labels = [1 << ACTIONS.index(Action.SEEN), 1 << ACTIONS.index(Action.SEEN) | 1 << ACTIONS.index(Action.LIKE)]
     places = np.arange(EXAMPLES)
     return Examples(
@@ -136,7 +136,7 @@ def _bags(keys: U64, weighted: bool) -> Keys:
 
 
 def _small_settings(folder: str) -> Settings:
-    """A vocabulary that is full at once, bins at once."""
+    """Settings with which the vocabulary fills at once and bins appear at once."""
     return Settings(
         data_dir=folder,
         vocab=VocabSettings.uniform(shards=4, candidates_per_slot=1.0, capacity=64, rare_slots=8, admit_at=2.0),

@@ -1,8 +1,8 @@
-"""Another number of virtual shards: a new vocabulary out of the present one, in one transaction.
+"""Reshards the vocabulary: makes a new one with another number of virtual shards, in one transaction.
 
-What changes hands is the owners' newest states, the new vocabulary's first deltas, and what the sources of counts
-committed: into how many shards they count. All of it or nothing is written, so a run that was killed is repeated. A
-worker with the former settings refuses to count from then on, and so does one with the new settings before.
+The transaction writes new owner states, the new vocabulary's first deltas, and the committed metadata of the counting
+sources, which says into how many shards they count. All or nothing is written, so a killed run can be repeated. From
+then on a worker with the old settings refuses to count; before, a worker with the new settings does.
 """
 
 import asyncio
@@ -29,17 +29,17 @@ from vocab.owner import reshard as resharding
 from vocab.owner.packed_state import pack
 from vocab.owner.state import OwnerState
 
-SOURCE_HOP, OWNER_HOP = "ingest", "vocabulary"  # of `streams/services.py`
+SOURCE_HOP, OWNER_HOP = "ingest", "vocabulary"  # as `streams/services.py` names them
 
 _deltas = Codec(VocabDelta)
 
 
 class NotAtRest(DriftlineError):
-    """Workers that still run, or counts that no owner has read yet."""
+    """Workers still run, or the owners have not read all counts yet."""
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
-    """A token that is counted on, but has no slot in the new vocabulary."""
+    """A token that keeps its count but has no slot in the new vocabulary."""
 
     namespace: str
     token: str
@@ -48,7 +48,7 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The vocabulary `former`, at `version`, and the one that is made of it. rows: of the embedding table."""
+    """The vocabulary `former` at `version`, and the new one made from it. rows: of the embedding table."""
 
     former: str
     name: str
@@ -63,10 +63,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reshard(settings: Settings, name: str, shards: int, *, write: bool) -> Plan:
-    """What the new vocabulary would be; with `write`, it is made.
+    """Plan the new vocabulary and, with `write`, make it.
 
-    Raises `NotAtRest`, `CannotReshard` for owners that have decided nothing, `ServerUnavailable`, and `SettingsError`
-    for a name that there was or a number of shards that cannot be.
+    Raises `NotAtRest`, `CannotReshard` if the owners have decided nothing yet, `ServerUnavailable`, and
+    `SettingsError` for a name already used or an invalid number of shards.
     """
     _check_at_rest(settings)
     _check_name(settings, name)
@@ -74,7 +74,7 @@ def reshard(settings: Settings, name: str, shards: int, *, write: bool) -> Plan:
 
 
 async def _reshard(settings: Settings, name: str, shards: int, write: bool) -> Plan:
-    redis = connect(settings)  # a processor wants one; nothing is read from it or written
+    redis = connect(settings)  # processors take a connection; here it is not used
     try:
         processors = [VocabularyProcessor(settings, number, redis) for number in range(VOCAB_COUNTS.partitions)]
         states = [await processor.catch_up() for processor in processors]
@@ -87,7 +87,10 @@ async def _reshard(settings: Settings, name: str, shards: int, write: bool) -> P
 
 
 async def _write(settings: Settings, made: resharding.Resharded) -> None:
-    """One transaction, with the id of a source's hop: begun again, it ends what a killed run left open."""
+    """Write everything in one transaction.
+
+    Its transactional id is that of a source's hop, so a repeated run aborts the transaction that a killed run left.
+    """
     offsets = await asyncio.to_thread(kafka_admin.committed, settings, OWNER_HOP)
     outputs = [
         output
@@ -126,23 +129,23 @@ def _check_at_rest(settings: Settings) -> None:
     for hop in (SOURCE_HOP, OWNER_HOP):
         if members := kafka_admin.group_members(settings, hop):
             raise NotAtRest(
-                f"{members} workers still have part in {settings.prefix}{hop}: stop every `driftline worker`; one "
-                f"that was killed is missed after {settings.hop.session_timeout_ms / 1000:.0f} s"
+                f"the group {settings.prefix}{hop} still has {members} members: stop every `driftline worker`; a "
+                f"killed one leaves the group after {settings.hop.session_timeout_ms / 1000:.0f} s"
             )
     if left := kafka_admin.lags(settings, {OWNER_HOP: [VOCAB_COUNTS]})[OWNER_HOP]:
         raise NotAtRest(
-            f"{left} offsets of {settings.prefix}{VOCAB_COUNTS.name} are not decided on: stop what writes tweets, "
-            "let `driftline worker` run until it has read them, then stop it"
+            f"the owners have not read {left} offsets of {settings.prefix}{VOCAB_COUNTS.name}: stop whatever writes "
+            "tweets, let `driftline worker` run until it has read them, then stop it"
         )
 
 
 def _check_name(settings: Settings, name: str) -> None:
     if not name or len(name) > 100:
-        raise SettingsError(f"a vocabulary's name has 1 to 100 characters, not {len(name)}")
+        raise SettingsError(f"a vocabulary's name must have 1 to 100 characters, not {len(name)}")
     names = {delta.vocabulary for _, delta in read_records(settings, VOCAB_DELTAS, _deltas)}
     if name in names | {settings.vocab.name}:
         raise SettingsError(
-            f"there is a vocabulary {name!r} already: take another name, for its deltas tell it from others"
+            f"a vocabulary named {name!r} already exists: take another name, which tells their deltas apart"
         )
 
 

@@ -1,1 +1,1 @@
-"""Local Kafka and Redis for development, the demo, tests and benchmarks, without containers."""
+"""Starts a local Kafka and Redis without containers, for development, the demo, tests and benchmarks."""

@@ -1,7 +1,7 @@
-"""`driftline up` and `down`: servers that stay, and the file by which every other command finds them.
+"""`driftline up` and `down`: servers that keep running, and the file by which other commands find them.
 
-`<data_dir>/servers.json` names each server's address, process id and that process's start time, so that a number that
-the system has since given to another process is never taken for the server.
+`<data_dir>/servers.json` holds each server's address, process id and start time. The start time shows whether the
+system has since given the process id to another process.
 """
 
 import os
@@ -25,16 +25,19 @@ class BackgroundServer(msgspec.Struct, frozen=True):
 
     address: str
     pid: int
-    started: str  # clock ticks after boot, of /proc
+    started: str  # start time of the process in clock ticks after boot, from /proc
 
 
 def state_path(settings: Settings) -> Path:
-    """The file that names what `up` started."""
+    """The file that lists the servers that `up` started."""
     return Path(settings.data_dir).resolve() / "servers.json"
 
 
 def read_state(settings: Settings) -> dict[str, BackgroundServer]:
-    """The servers ("kafka", "redis") that `up` left running and that still run. Raises on a damaged file."""
+    """Name ("kafka", "redis") -> server, of those that `up` started and that still run.
+
+    Raises `ServerUnavailable` if the file is damaged.
+    """
     path = state_path(settings)
     try:
         servers = msgspec.json.decode(path.read_bytes(), type=dict[str, BackgroundServer])
@@ -46,7 +49,7 @@ def read_state(settings: Settings) -> dict[str, BackgroundServer]:
 
 
 def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings with the addresses of what `up` started, where none is configured."""
+    """The settings, with the addresses of the servers that `up` started where none is configured."""
     found = {
         name: server.address
         for name, server in read_state(settings).items()
@@ -56,9 +59,9 @@ def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Set
 
 
 def up(settings: Settings, say: Callable[[str], None]) -> dict[str, BackgroundServer]:
-    """Start what is neither configured nor running, and return all that runs because of `up`.
+    """Start the servers that are neither configured nor running. Returns all servers that `up` has started.
 
-    All or nothing: if one cannot start, those started before it are stopped again and the error is raised.
+    All or nothing: if one cannot start, it stops those started before it and raises the error.
     """
     servers = read_state(settings)
     folder = state_path(settings).parent
@@ -79,7 +82,7 @@ def up(settings: Settings, say: Callable[[str], None]) -> dict[str, BackgroundSe
 
 
 def down(settings: Settings) -> dict[str, BackgroundServer]:
-    """Stop what `up` started, and return it. Raises `ServerUnavailable` if one will not end."""
+    """Stop the servers that `up` started, and return them. Raises `ServerUnavailable` if one does not end."""
     servers = read_state(settings)
     _stop(list(servers.values()))
     _write_state(settings, {})
@@ -98,7 +101,7 @@ def _stop(servers: list[BackgroundServer]) -> None:
             time.sleep(0.05)
     left = [server.pid for server in servers if _runs(server)]
     if left:
-        raise ServerUnavailable(f"processes {left} did not end, not even by SIGKILL")
+        raise ServerUnavailable(f"processes {left} did not end, even after SIGKILL")
 
 
 def _runs(server: BackgroundServer) -> bool:
@@ -106,7 +109,7 @@ def _runs(server: BackgroundServer) -> bool:
 
 
 def _start_time(pid: int) -> str:
-    """When a process started, "" if it is gone or only waits to be reaped."""
+    """The start time of a process, "" if it has ended (also if it is a zombie)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

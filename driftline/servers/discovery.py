@@ -1,4 +1,4 @@
-"""What servers this machine can run: what it has, then what Debian's packages add, else a list of the choices."""
+"""Finds the programs that run the servers, or installs their Debian packages; else raises with the choices."""
 
 import os
 import re
@@ -12,9 +12,9 @@ from contracts.errors import ServerUnavailable
 from driftline.servers import kafka
 from driftline.servers.settings_table import KAFKA_VERSION
 
-OLDEST_JAVA = 17  # what a broker of Kafka 4 runs on
+OLDEST_JAVA = 17  # Kafka 4's broker needs it
 
-# What has to be there -> Debian 12's package, and what it costs on disk without recommended extras.
+# Program -> Debian 12's package, and its size on disk without recommended packages.
 PACKAGES = {
     "redis-server": ("redis-server", "7 MB"),
     "java": ("openjdk-17-jre-headless", "190 MB"),
@@ -32,24 +32,24 @@ Choose one:
 
 @dataclass(frozen=True, slots=True)
 class KafkaPrograms:
-    """A JVM, and the folder of jars of a broker."""
+    """A JVM, and the folder with the broker's jars."""
 
     java: Path
     libs: Path
 
 
 def find_redis() -> Path | None:
-    """The redis-server of this machine."""
+    """The redis-server on PATH."""
     return _program("redis-server")
 
 
 def find_maven() -> Path | None:
-    """The Maven of this machine."""
+    """The Maven on PATH."""
     return _program("mvn")
 
 
 def find_java() -> Path | None:
-    """A JVM that is new enough for the broker, JAVA_HOME's before PATH's."""
+    """A JVM that is new enough for the broker: JAVA_HOME's first, then the one on PATH."""
     home = os.environ.get("JAVA_HOME")
     for java in (Path(home, "bin", "java") if home else None, _program("java")):
         if java is not None and java.exists() and java_version(java) >= OLDEST_JAVA:
@@ -58,19 +58,22 @@ def find_java() -> Path | None:
 
 
 def java_version(java: Path) -> int:
-    """The JVM's feature release (17 of `17.0.15`, 8 of `1.8.0`), 0 if it does not say."""
+    """The JVM's feature release (17 for `17.0.15`, 8 for `1.8.0`), 0 if unknown."""
     shown = subprocess.run([str(java), "-version"], capture_output=True, text=True, check=False).stderr
     match = re.search(r'version "(?:1\.)?(\d+)', shown)
     return int(match[1]) if match else 0
 
 
 def find_installation(environ: Mapping[str, str]) -> Path | None:
-    """The folder of jars of a Kafka installation: KAFKA_HOME's, or the one whose scripts are on PATH."""
+    """The folder with the jars of a Kafka installation: KAFKA_HOME's, or the one whose scripts are on PATH.
+
+    Raises `ServerUnavailable` if KAFKA_HOME has no Kafka jars.
+    """
     home = environ.get("KAFKA_HOME")
     if home:
         libs = Path(home) / "libs"
         if not any(libs.glob("kafka_*.jar")):
-            raise ServerUnavailable(f"KAFKA_HOME names {home}, but {libs} holds no Kafka jars; mend or unset it")
+            raise ServerUnavailable(f"KAFKA_HOME is {home}, but {libs} has no Kafka jars; correct or unset it")
         return libs
     script = _program("kafka-server-start.sh")
     beside = script.resolve().parent.parent / "libs" if script else None
@@ -78,13 +81,13 @@ def find_installation(environ: Mapping[str, str]) -> Path | None:
 
 
 def find_libs() -> Path | None:
-    """The folder of a broker's jars: an installation's, or what Maven brought before."""
+    """The folder with a broker's jars: an installation's, or those that Maven has already downloaded."""
     cached = kafka.cached_libs()
     return find_installation(os.environ) or (cached if cached.is_dir() else None)
 
 
 def provide_redis(say: Callable[[str], None], *, install: bool) -> Path:
-    """A redis-server, installed if `install` and that is possible. Raises `ServerUnavailable` with the choices."""
+    """A redis-server. With `install`, tries to install a missing one. Raises `ServerUnavailable` with the choices."""
     if install and find_redis() is None:
         install_packages(["redis-server"], say)
     found = find_redis()
@@ -94,7 +97,7 @@ def provide_redis(say: Callable[[str], None], *, install: bool) -> Path:
 
 
 def provide_kafka(say: Callable[[str], None], *, install: bool) -> KafkaPrograms:
-    """What runs a broker: a Kafka installation, or jars that Maven resolves once. Raises as `provide_redis`."""
+    """A JVM and a broker's jars: a Kafka installation's, or downloaded once by Maven. Else as `provide_redis`."""
     libs = find_libs()
     missing = [] if find_java() else ["java"]
     if libs is None and find_maven() is None:
@@ -112,7 +115,10 @@ def provide_kafka(say: Callable[[str], None], *, install: bool) -> KafkaPrograms
 
 
 def install_packages(programs: Sequence[str], say: Callable[[str], None]) -> None:
-    """Install the packages of `programs` by apt-get where this user may, after saying so."""
+    """Install the Debian packages of `programs`, after saying so; nothing if this user may not.
+
+    Raises `ServerUnavailable` if apt-get fails.
+    """
     prefix = _privilege()
     if prefix is None:
         return
@@ -128,7 +134,7 @@ def install_packages(programs: Sequence[str], say: Callable[[str], None]) -> Non
 
 
 def _privilege() -> list[str] | None:
-    """What goes before a command to run it as root without asking; None if this user may not, or has no apt-get."""
+    """The prefix that runs a command as root without a password; None if this user may not, or without apt-get."""
     if shutil.which("apt-get") is None:
         return None
     if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""A local single-node Kafka broker (KRaft) out of a folder of jars."""
+"""Runs a local single-node Kafka broker (KRaft) from a folder of jars."""
 
 import os
 import shutil
@@ -17,13 +17,16 @@ DOWNLOAD_MB = 54
 
 
 def cached_libs() -> Path:
-    """Where the jars of this version are kept, shared by all checkouts of a user."""
+    """The folder for the jars of this version, shared by all checkouts of a user."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "driftline" / "kafka-libs" / KAFKA_VERSION
 
 
 def download_libs(maven: Path, say: Callable[[str], None]) -> Path:
-    """Resolve the jars by Maven into `cached_libs()`, whole or not at all, and return it."""
+    """Download the jars with Maven into `cached_libs()`, all or nothing, and return it.
+
+    Raises `ServerUnavailable`.
+    """
     libs = cached_libs()
     if libs.is_dir():
         return libs
@@ -36,18 +39,18 @@ def download_libs(maven: Path, say: Callable[[str], None]) -> Path:
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         shutil.rmtree(partial)
-        raise ServerUnavailable(f"Maven could not resolve the jars of Kafka:\n{finished.stdout}{finished.stderr}")
+        raise ServerUnavailable(f"Maven could not download Kafka's jars:\n{finished.stdout}{finished.stderr}")
     try:
         partial.rename(libs)
-    except OSError:  # another process was quicker
+    except OSError:  # another process was faster
         shutil.rmtree(partial)
     return libs
 
 
 def start(java: Path, libs: Path, folder: Path, port: int, controller_port: int, *, bound: bool) -> ServerProcess:
-    """Start a broker whose data and log lie in `folder`; returns before it answers.
+    """Start a broker with its data and log in `folder`. Returns before the broker answers.
 
-    The folder is formatted at its first start. Raises `ServerUnavailable` if that fails.
+    Formats the folder the first time. Raises `ServerUnavailable` if that fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     properties = folder / "server.properties"
@@ -60,7 +63,7 @@ def start(java: Path, libs: Path, folder: Path, port: int, controller_port: int,
 
 
 def answers(port: int) -> bool:
-    """Whether the broker is registered and serves metadata, not only listening."""
+    """Whether the broker is registered and serves metadata; listening is not enough."""
     address = f"127.0.0.1:{port}"
     if not listening(address):
         return False

@@ -1,6 +1,6 @@
-"""Local servers that answer, each with its data and log in a folder; `local_servers` starts what is not configured.
+"""Starts local servers and waits until they answer. `local_servers` starts those that are not configured.
 
-Here they are bound to this process (tests, demo, benchmarks); `background.py` leaves them running (`driftline up`).
+Its servers die with this process (tests, demo, benchmarks); those of `background.py` keep running (`driftline up`).
 """
 
 import atexit
@@ -22,7 +22,7 @@ _DEFAULTS = Settings()
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers: its address as the settings give it, and the process behind it."""
+    """A server that answers: its address, as in the settings, and its process."""
 
     address: str
     process: ServerProcess
@@ -54,14 +54,14 @@ STARTERS: dict[str, Callable[..., Server]] = {"redis": start_redis, "kafka": sta
 
 
 def configured(name: str, settings: Settings, environ: Mapping[str, str] | None = None) -> bool:
-    """Whether the environment or a file gives the address of "kafka" or "redis", so that none is to be started."""
+    """Whether the environment or a settings file gives the address of "kafka" or "redis"; then none is started."""
     environ = os.environ if environ is None else environ
     return VARIABLES[name] in environ or getattr(settings, name) != getattr(_DEFAULTS, name)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalServers:
-    """`settings` point at the servers; `started` are those of them ("kafka", "redis") that this process started."""
+    """settings: with the servers' addresses. started: those of "kafka" and "redis" that this process started."""
 
     settings: Settings
     started: Mapping[str, Server]
@@ -71,9 +71,9 @@ class LocalServers:
 def local_servers(
     settings: Settings, folder: Path, say: Callable[[str], None], *, install: bool = True
 ) -> Iterator[LocalServers]:
-    """Servers on free ports for the time of the block, with their data in `folder`; none outlives this process.
+    """Servers on free ports while the block runs, with their data in `folder`; none outlives this process.
 
-    What is configured is used as it is. Raises `ServerUnavailable` where one can neither be found nor installed.
+    Configured servers are used as they are. Raises `ServerUnavailable` if one can neither be found nor installed.
     """
     with contextlib.ExitStack() as stack:
         started = {
@@ -87,7 +87,7 @@ def local_servers(
 
 @contextlib.contextmanager
 def running(server: Server, *, grace_s: float = 0) -> Iterator[Server]:
-    """`server` until the end of the block, or of the process; data that is thrown away needs no grace."""
+    """Stop `server` at the end of the block, or of the process. grace_s: 0 kills it, for data that is thrown away."""
     atexit.register(server.process.stop, grace_s)
     try:
         yield server

@@ -1,8 +1,8 @@
-"""Child processes that are servers: started, waited for, stopped, and never left behind.
+"""Runs servers as child processes: starts them, waits until they answer, stops them.
 
-A *bound* child dies with its parent, however that dies: the kernel sends it SIGKILL (PR_SET_PDEATHSIG of Linux; also
-when only the thread that started it ends, so start servers from the main thread). Every child leads a session of its
-own, so that Ctrl-C in the terminal reaches the program first, which then stops its servers in order.
+A *bound* child dies with its parent, however that ends: the kernel sends it SIGKILL (Linux's PR_SET_PDEATHSIG). That
+also happens when only the thread that started it ends, so start servers from the main thread. Every child has its own
+session: Ctrl-C in the terminal reaches only the parent, which then stops its servers in order.
 """
 
 import ctypes
@@ -18,13 +18,13 @@ from contracts.errors import ServerUnavailable
 
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.05
-_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec is no place to import
+_LIBC = ctypes.CDLL(None)  # loaded early: loading between fork and exec is not safe
 
 
 class ServerProcess:
-    """One server started by this process; its output goes to the file `log`.
+    """A server started by this process. Its output goes to the file `log`.
 
-    `bound`: die with this process. `environ`: added to this process's own.
+    bound: whether it dies with this process. environ: variables added to this process's environment.
     """
 
     def __init__(
@@ -53,11 +53,14 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     def wait_until(self, answers: Callable[[], bool], timeout_s: float) -> None:
-        """Return once `answers()`; raises `ServerUnavailable` with the log's end if it dies or takes longer."""
+        """Wait until `answers()` is True.
+
+        Raises `ServerUnavailable` with the end of the log if the server dies or does not answer in time.
+        """
         deadline = time.monotonic() + timeout_s
         while not answers():
             if self._process.poll() is not None:
@@ -69,7 +72,7 @@ class ServerProcess:
             time.sleep(_POLL_S)
 
     def stop(self, grace_s: float) -> None:
-        """SIGTERM, and SIGKILL after `grace_s` seconds (at once if 0). Returns when it is gone."""
+        """Send SIGTERM, and SIGKILL after `grace_s` seconds (at once if 0). Returns when the process has ended."""
         if grace_s > 0:
             self._process.terminate()
             try:
@@ -85,14 +88,14 @@ class ServerProcess:
 
 
 def tail(log: Path, *, start: int = 0, characters: int = 4000) -> str:
-    """The end of a log file from byte `start` on."""
+    """The last characters of a log file, from byte `start` on."""
     with log.open("rb") as file:
         file.seek(start)
         return file.read().decode(errors="replace")[-characters:]
 
 
 def free_port(preferred: int = 0) -> int:
-    """`preferred` if nothing listens there, else a free port of this machine."""
+    """The port `preferred` if it is free, else another free port. Raises `ServerUnavailable`."""
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,7 +108,7 @@ def free_port(preferred: int = 0) -> int:
 
 
 def listening(address: str, *, timeout_s: float = 1.0) -> bool:
-    """Whether something accepts connections at a host:port."""
+    """Whether something accepts connections at `address`, a host:port."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout=timeout_s):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contracts.records import Action, Engagement, Evaluation, Provenance, RankedTimeline, RankedTweet, TimelineRequest
-from driftline.demo.quality import average, thirds
+from driftline.demo.quality import average, early_and_late
 from driftline.demo.truth import EXPLAIN_EVERY, WatchedWorld, entropy
 
 AT_MS = 1_700_000_000_000
@@ -23,7 +23,7 @@ def evaluation(log_loss: float, examples: int = 100) -> Evaluation:
 
 
 def test_thirds_are_the_first_and_the_last() -> None:
-    early, late = thirds([evaluation(x) for x in (6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.5)])
+    early, late = early_and_late([evaluation(x) for x in (6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.5)])
     assert early is not None
     assert late is not None
     assert (early.log_loss, late.log_loss) == (5.5, 0.75)
@@ -37,10 +37,10 @@ def test_evaluations_weigh_by_their_examples() -> None:
 
 
 def test_one_evaluation_is_early_and_none_is_neither() -> None:
-    early, late = thirds([evaluation(1.0)])
+    early, late = early_and_late([evaluation(1.0)])
     assert early is not None
     assert late is None
-    assert thirds([]) == (None, None)
+    assert early_and_late([]) == (None, None)
 
 
 class TwoTweets:

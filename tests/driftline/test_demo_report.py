@@ -19,9 +19,9 @@ from driftline.demo.report_data import (
     Served,
     TimelineScan,
     TopicFlow,
-    two_liveliest,
-    without_spellings,
+    most_moved_bins,
     without_texts,
+    without_token_texts,
 )
 from driftline.demo.run import Options, texts_shown
 from driftline.demo.truth import BestPossible
@@ -167,7 +167,7 @@ def test_without_texts_nothing_of_them_is_left_in_text_or_json() -> None:
     shown = report()
     assert shown.movers is not None
     hidden = msgspec.structs.replace(
-        shown, timelines=without_texts(shown.timelines), movers=without_spellings(shown.movers), texts_shown=False
+        shown, timelines=without_texts(shown.timelines), movers=without_token_texts(shown.movers), texts_shown=False
     )
     for said in (rendered(hidden), msgspec.json.encode(hidden).decode()):
         assert "71" in said
@@ -221,4 +221,4 @@ def test_the_liveliest_bins_are_those_that_moved_furthest() -> None:
     moved = bins("b", [1.0, 2.0, 3.0], [7.0, 8.0, 9.0])
     some = bins("c", [1.0, 2.0, 3.0], [1.5, 2.5, 3.5])
     gone = bins("d", [1.0, 2.0, 3.0], [])
-    assert [summary.feature for summary in two_liveliest([still, some, gone, moved])] == ["b", "c"]
+    assert [summary.feature for summary in most_moved_bins([still, some, gone, moved])] == ["b", "c"]

@@ -17,7 +17,7 @@ from contracts.examples import Examples, engaged
 from contracts.records import Provenance
 from driftline.cli.options import time_ms
 from driftline.inspect.backfill_report import Report
-from driftline.inspect.scored_again import NAMED, ScoredAgain, Span
+from driftline.inspect.rescoring import NAMED, Rescorer, Span
 from model.evaluation import evaluate
 from model.serving import Predictor
 from tests.support.trainer_world import PLACES, START_MS, World, small_settings, snapshot_of, trained
@@ -83,7 +83,7 @@ class At:
 
 
 def report_of(predictor: Predictor, records: Sequence[At], span: Span = ALL_TIMES) -> Report:
-    work = ScoredAgain(predictor, span)
+    work = Rescorer(predictor, span)
     for record in records:
         work.observe(record.partition, record.offset, record.examples)
     return work.report()
@@ -96,7 +96,7 @@ def test_what_this_model_served_comes_out_with_the_same_bits(predictor: Predicto
 
 
 def test_scores_are_those_of_one_example_at_a_time(predictor: Predictor, served: Examples) -> None:
-    scored = ScoredAgain(predictor).observe(1, 0, served)
+    scored = Rescorer(predictor).observe(1, 0, served)
     alone = [predictor.score(served.features.take(np.array([row])))[0] for row in range(len(served))]
     assert scored.probabilities.tobytes() == np.array(alone, np.float32).tobytes()
 
@@ -148,7 +148,7 @@ def test_learned_from_is_what_lies_before_the_offsets_of_the_partition(
     assert report.learned_from.examples == 10 + 12
     assert report.held_out.examples == 11 + 13 + 14
     assert report.all.examples == 60
-    work = ScoredAgain(predictor)
+    work = Rescorer(predictor)
     found = [work.observe(record.partition, record.offset, record.examples).learned for record in records]
     assert found == [True, False, True, False, False]
 
@@ -172,7 +172,7 @@ def test_figures_side_by_side_are_of_the_same_examples(predictor: Predictor, ser
 
 def test_only_examples_of_the_span_are_scored(predictor: Predictor, served: Examples) -> None:
     span = Span(START_MS + 4, START_MS + 9)  # requests are a millisecond apart
-    whole, middle = ScoredAgain(predictor), ScoredAgain(predictor, span)
+    whole, middle = Rescorer(predictor), Rescorer(predictor, span)
     all_scores = whole.observe(1, 0, served).probabilities
     scored = middle.observe(1, 0, served)
     assert scored.rows.tolist() == list(range(4 * PLACES, 9 * PLACES))
@@ -192,7 +192,7 @@ def test_no_example_is_no_figure(predictor: Predictor, served: Examples) -> None
 
 
 def test_what_cannot_be_used_is_counted_by_reason(predictor: Predictor, served: Examples) -> None:
-    work = ScoredAgain(predictor)
+    work = Rescorer(predictor)
     for offset, reason in enumerate(["malformed", "feature_set", "malformed"]):
         work.refuse(3, offset, BadRecord(reason, f"detail {offset}"))
     work.observe(3, 3, served)

@@ -90,7 +90,7 @@ def test_an_installation_is_found_by_its_script_on_path(
 
 
 def test_kafka_home_without_jars_is_an_error_not_a_fallback(machine: Machine, tmp_path: Path) -> None:
-    with pytest.raises(ServerUnavailable, match="KAFKA_HOME names"):
+    with pytest.raises(ServerUnavailable, match="KAFKA_HOME is"):
         discovery.find_installation({"KAFKA_HOME": str(tmp_path)})
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from driftline.inspect.scored_again import ScoredAgain
+from driftline.inspect.rescoring import Rescorer
 from featurestore.bins.edge_table import EdgeTable
 from featurestore.encoding.encode import encode
 from model.serving import Predictor
@@ -175,5 +175,5 @@ def test_what_runs_makes_its_inputs_in_the_encoding_alone(monkeypatch: pytest.Mo
     assert encodings() == 1
     rank([make_request(0, explain=True)], make_read([3]), predictor, 0, lambda: 0)
     assert encodings() == 2
-    ScoredAgain(predictor).observe(0, 0, world.examples(5)[0])
+    Rescorer(predictor).observe(0, 0, world.examples(5)[0])
     assert encodings() == 1

@@ -188,12 +188,12 @@ def test_ctrl_c_ends_it_and_leaves_no_file(small: Settings, batches: list[Exampl
     program = (
         "import signal, time\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs are begun without it
-        "from driftline.inspect import scored_again\n"
-        "observe = scored_again.ScoredAgain.observe\n"
+        "from driftline.inspect import rescoring\n"
+        "observe = rescoring.Rescorer.observe\n"
         "def slowly(*arguments):\n"
         "    time.sleep(0.1)\n"
         "    return observe(*arguments)\n"
-        "scored_again.ScoredAgain.observe = slowly\n"
+        "rescoring.Rescorer.observe = slowly\n"
         "from driftline.cli.main import main\n"
         "main()\n"
     )

@@ -191,7 +191,7 @@ def test_dead_letters_are_counted_and_shown(cli: Cli) -> None:
     assert "why it was malformed" in shown
     assert "{\\xfe" in shown
     assert "no letter" in cli.error("dead-letters", "show", "tweets", "2", "99")
-    assert "no dead letters of a topic" in cli.error("dead-letters", "list", "--topic", "nosuch")
+    assert "has no dead letters; these topics do" in cli.error("dead-letters", "list", "--topic", "nosuch")
 
 
 def test_a_dry_replay_only_counts(cli: Cli) -> None:

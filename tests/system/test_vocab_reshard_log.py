@@ -105,7 +105,7 @@ def test_counts_go_on_in_another_number_of_shards(settings, tmp_path):
             vocab_reshard.reshard(settings, "wide", SHARDS, write=False)
         running.terminate()
 
-    with pytest.raises(SettingsError, match="there is a vocabulary 'default' already"):
+    with pytest.raises(SettingsError, match="a vocabulary named 'default' already exists"):
         vocab_reshard.reshard(settings, "default", SHARDS, write=True)
     plan = vocab_reshard.reshard(settings, "wide", SHARDS, write=False)
     before = states_of(settings)
@@ -120,7 +120,7 @@ def test_counts_go_on_in_another_number_of_shards(settings, tmp_path):
     assert json.loads(made.stdout) == msgspec.to_builtins(plan)
     again = python(settings, *command)
     assert again.returncode != 0
-    assert "there is a vocabulary 'wide' already" in " ".join(again.stderr.split())
+    assert "a vocabulary named 'wide' already exists" in " ".join(again.stderr.split())
     assert counted(states_of(wide)) == counted(before)
     with pytest.raises(DriftlineError, match=r"of 'wide', of 128 shards.*set vocab.name and vocab.shards to those"):
         states_of(settings)

@@ -1,6 +1,6 @@
-"""Examples of the past scored again by one model, pure: figures beside what was served then, and whether bits agree.
+"""Scores past examples again with one model, as a pure function: figures of both scores, and whether bits agree.
 
-Kept are 14 bytes an example, and no batch. Figures are of impressions: weights undo the sampling of examples.
+It keeps 14 bytes per example, and no batches. Weights undo the sampling of examples, so figures are per impression.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from driftline.inspect.backfill_report import Compared, Difference, Group, Parit
 from model.evaluation import evaluate
 from model.serving import Predictor
 
-NAMED = 5  # scores of other bits that a report names; the rest are counted
+NAMED = 5  # differing scores that a report lists; the others are only counted
 
-# What is kept of an example. `served` is NaN where a fallback order ranked.
+# What is kept per example. `served` is NaN if a fallback order ranked.
 _KEPT = np.dtype(
     [
         ("now", np.float32),
@@ -29,18 +29,18 @@ _KEPT = np.dtype(
         ("learned", np.bool_),
     ]
 )
-_FIRST_ROOM = 4_096  # examples; doubled whenever it is full
+_FIRST_CAPACITY = 4_096  # examples; doubled whenever it is full
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Event time, in milliseconds since 1970: from `since_ms` on, and before `until_ms`; None is no bound."""
+    """A span of event time in milliseconds since 1970: `since_ms` <= t < `until_ms`; None is no bound."""
 
     since_ms: int | None = None
     until_ms: int | None = None
 
     def rows(self, at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """int64[k]: which of the times [n] lie within."""
+        """int64[k], the indices of the times int64[n] that are within the span."""
         inside = np.ones(len(at_ms), np.bool_)
         if self.since_ms is not None:
             inside &= at_ms >= self.since_ms
@@ -51,10 +51,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The examples of one record that were scored, k of its n.
+    """The k examples of one record that were scored, of its n.
 
-    rows: int64[k], which. probabilities: float32[k], of this snapshot. engaged: bool[k]. learned: whether the
-    snapshot has learned from the record.
+    rows: int64[k], their indices. probabilities: float32[k], by this snapshot. engaged: bool[k]. learned: whether
+    the snapshot has learned from the record.
     """
 
     partition: int
@@ -68,27 +68,27 @@ class Scored:
 
 @dataclass(slots=True)
 class _Kept:
-    """A column of `_KEPT` that grows."""
+    """A growing array of `_KEPT`."""
 
-    room: NDArray[np.void] = field(default_factory=lambda: np.empty(_FIRST_ROOM, _KEPT))
+    buffer: NDArray[np.void] = field(default_factory=lambda: np.empty(_FIRST_CAPACITY, _KEPT))
     size: int = 0
 
     def append(self, columns: Mapping[str, ArrayLike], count: int) -> None:
         end = self.size + count
-        if end > len(self.room):
-            grown = np.empty(max(end, 2 * len(self.room)), _KEPT)
-            grown[: self.size] = self.room[: self.size]
-            self.room = grown
+        if end > len(self.buffer):
+            grown = np.empty(max(end, 2 * len(self.buffer)), _KEPT)
+            grown[: self.size] = self.buffer[: self.size]
+            self.buffer = grown
         for name, values in columns.items():
-            self.room[name][self.size : end] = values
+            self.buffer[name][self.size : end] = values
         self.size = end
 
     def all(self) -> NDArray[np.void]:
-        return self.room[: self.size]
+        return self.buffer[: self.size]
 
 
-class ScoredAgain:
-    """Scores batch after batch, in any order over partitions, and keeps what the report is made of."""
+class Rescorer:
+    """Scores record after record, partitions in any order, and keeps what the report needs."""
 
     def __init__(self, predictor: Predictor, span: Span = Span()) -> None:
         self._predictor = predictor
@@ -104,7 +104,7 @@ class ScoredAgain:
         self._differences: list[Difference] = []
 
     def refuse(self, partition: int, offset: int, error: BadRecord) -> None:
-        """Count a record that holds no usable examples."""
+        """Count a record that cannot be scored."""
         self._records += 1
         known = self._unusable.get(error.reason)
         self._unusable[error.reason] = (
@@ -114,7 +114,7 @@ class ScoredAgain:
         )
 
     def observe(self, partition: int, offset: int, examples: Examples) -> Scored:
-        """Score one record's examples, those of the span, in one batch."""
+        """Score the examples of one record that are within the span, as one batch."""
         self._records += 1
         rows = self._span.rows(examples.at_ms)
         self._outside += len(examples) - len(rows)
@@ -151,7 +151,7 @@ class ScoredAgain:
         self._kept.append(columns, len(rows))
 
     def _compare(self, scored: Scored) -> None:
-        """Parity, of the examples that this model served. Its name is not in examples; its three versions are."""
+        """Compare bits of the examples that this model served: those with its three versions; they lack its name."""
         manifest, examples, rows = self._predictor.manifest, scored.examples, scored.rows
         named = examples.model_versions[rows] == manifest.version
         ours = (
@@ -178,7 +178,7 @@ class ScoredAgain:
             )
 
     def report(self) -> Report:
-        """Of all that was observed; figures are computed now."""
+        """The report on everything observed so far."""
         manifest, kept = self._predictor.manifest, self._kept.all()
         return Report(
             name=manifest.name,
@@ -220,5 +220,5 @@ def _group(kept: NDArray[np.void]) -> Group:
 
 
 def _figures(kept: NDArray[np.void], column: str) -> Evaluation | None:
-    """Examples that stand for nothing have no figures either."""
+    """The figures of one column of scores; None if the weights sum to 0."""
     return evaluate(kept[column], kept["engaged"], kept["weight"]) if kept["weight"].any() else None

@@ -1,7 +1,7 @@
-"""Settings for compressed time: a demo passes hours or years of events in a few minutes of wall clock.
+"""Settings for compressed time: a demo feeds hours or years of events in a few minutes of wall clock.
 
-What is counted in event time (windows, panes, label windows) is derived from when the events were; what is counted
-in examples (publishing) from how many are expected. Everything else stays as it is set.
+Settings in event time (windows, panes, the label window) are derived from the times of the events. Settings in
+examples (how often to publish) are derived from the number of examples expected. All others stay as they are.
 """
 
 import msgspec
@@ -11,27 +11,28 @@ from numpy.typing import NDArray
 from contracts.settings import Settings, VocabSettings
 from driftline.feeding.window_length import window_of_events_ms
 
-REACTION_MS = 120_000  # simulated viewers have looked and reacted within so much event time
-VERSIONS_WANTED = 16  # model versions of a run: enough for an early and a late third
-FEWEST_EXAMPLES = 500  # of a version: below it, the figures of one version are noise
-MOST_TWEETS_PER_S = 1_200  # of wall clock: what two cores carry with Kafka, Redis, trainer, scorer and viewers beside
-REQUESTS_WANTED = 6_000  # of a run: some 80,000 impressions are seen
+REACTION_MS = 120_000  # event time within which simulated viewers have reacted
+VERSIONS_WANTED = 16  # model versions per run: enough for an early and a late third
+FEWEST_EXAMPLES = 500  # per version: with fewer, a version's figures are noise
+# Per second of wall clock: what two cores sustain beside Kafka, Redis, trainer, scorer and viewers.
+MOST_TWEETS_PER_S = 1_200
+REQUESTS_WANTED = 6_000  # per run: viewers then see about 80,000 impressions
 FEWEST_REQUESTS_PER_TWEET, MOST_REQUESTS_PER_TWEET = 0.005, 1.0
-SEEN_PER_REQUEST = 13  # impressions that a simulated viewer looks at, on average
+SEEN_PER_REQUEST = 13  # impressions that a simulated viewer sees, on average
 
 
 def every_nth(tweets: int, seconds: float) -> int:
-    """Of a source of so many tweets, each how-manieth is fed, so that `seconds` of wall clock suffice."""
+    """n such that feeding every nth of `tweets` tweets takes at most `seconds` of wall clock."""
     return max(1, -int(-tweets // (seconds * MOST_TWEETS_PER_S)))
 
 
 def requests_per_tweet(tweets: int) -> float:
-    """How often viewers ask, so that a short file too gives the model something to learn from."""
+    """How often viewers ask. High for a short file, so that the model has enough to learn from."""
     return float(np.clip(REQUESTS_WANTED / max(1, tweets), FEWEST_REQUESTS_PER_TWEET, MOST_REQUESTS_PER_TWEET))
 
 
 def settings_for(base: Settings, event_ms: NDArray[np.int64], requests: int) -> Settings:
-    """`base` with its event-time settings fitted to events [n] (or a sample of them), and to so many requests."""
+    """`base` with its settings fitted to event times int64[n] (all of them or a sample) and a number of requests."""
     window_ms = window_of_events_ms(event_ms)
     windows = len(np.unique(event_ms // window_ms))
     examples = requests * SEEN_PER_REQUEST
@@ -41,10 +42,11 @@ def settings_for(base: Settings, event_ms: NDArray[np.int64], requests: int) -> 
         time=replaced(
             base.time,
             window_ms=window_ms,
-            lateness_ms=min(window_ms // 2, base.time.lateness_ms),  # one feeder writes in order of event time
+            # One feeder writes in order of event time, so a short lateness is enough.
+            lateness_ms=min(window_ms // 2, base.time.lateness_ms),
             jump_ms=max(base.time.jump_ms, 2 * window_ms),
         ),
-        # The default is sized for a live city; a demo admits thousands of keys, and snapshots must be quick.
+        # The default size is for a live stream. A demo admits only thousands of keys, and needs quick snapshots.
         vocab=_quarter(base.vocab, half_life_windows=max(4.0, windows / 8)),
         bins=replaced(base.bins, rolling_windows=max(8, windows // 4)),
         features=replaced(base.features, pane_ms=12 * window_ms),
@@ -54,7 +56,7 @@ def settings_for(base: Settings, event_ms: NDArray[np.int64], requests: int) -> 
 
 
 def _quarter(vocab: VocabSettings, half_life_windows: float) -> VocabSettings:
-    """Tables of a quarter of the size, whose keys fade at another speed."""
+    """`vocab` with a quarter of the slots and another half-life."""
     kinds = {
         name: msgspec.structs.replace(
             kind,
