@@ -1,13 +1,13 @@
-"""What the bins cost of one core, and how exact they are: `python -m benchmarks.bins [--values N]`.
+"""Speed and accuracy of the bins on one core: `python -m benchmarks.bins [--values N]`.
 
-Per stream of values: how many a second are sketched, the largest rank error of 15 equal-mass edges against exact
-quantiles of all values (a tie that straddles a wanted rank has none), and the bytes that a feature's sketch takes.
-Beside it, in the same run and by the same measure: Apache DataSketches' KLL (which is not reproducible), ddsketch
-(plain Python, so on fewer values), and NumPy's quantile (which keeps every value).
+For each stream of values: values sketched per second, the largest rank error of 15 equal-mass edges against exact
+quantiles of all values (a tie that covers the wanted rank is no error), and the bytes of a feature's sketch. The same
+is measured in the same run for Apache DataSketches' KLL (not reproducible), ddsketch (plain Python, so on fewer
+values), and NumPy's quantile (which keeps every value).
 
-Limits: a core reads values from memory no faster than `read`, and adds one to a count no faster than `add`, which
-does nothing else than a[i] += 1 over a table of 2^18 counts in cache. `a hop's batch` is counted as the hops do.
-Last, what an owner does with a rolling window's sketch.
+Limits: a core cannot read values from memory faster than `read`, nor add one to a count faster than `add`, which only
+does a[i] += 1 over a table of 2^18 counts in cache. `a hop's batch` counts as the hops do. Last comes the work of an
+owner on a rolling window's sketch.
 """
 
 import argparse
@@ -29,10 +29,10 @@ from featurestore.bins.tree import tree_edges
 
 BINS = 16
 RANKS = np.arange(1, BINS) / BINS
-SLOW = 100_000  # values for what takes microseconds each
+SLOW = 100_000  # values for methods that take microseconds per value
 REPEATS = 3
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
-KLL_K = {"KLL, k = 200": 200, "KLL, k = 4096": 4096}  # the default, and one of an error like ours
+KLL_K = {"KLL, k = 200": 200, "KLL, k = 4096": 4096}  # the default, and one with an error like ours
 
 STREAMS: dict[str, Callable[[np.random.Generator, int], NDArray[Any]]] = {
     "followers (lognormal)": lambda rng, n: rng.lognormal(5, 2.5, n),
@@ -53,7 +53,7 @@ def add_ones(places: Any, table: Any) -> None:
 
 
 def main() -> None:
-    """Prints a table a stream, the limits, and the edges."""
+    """Print a table per stream, the limits, and the owner's work."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--values", type=int, default=10_000_000)
     n = parser.parse_args().values
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def best(work: Callable[[], Any]) -> tuple[float, Any]:
-    """(CPU seconds of the fastest of some runs, its result)."""
+    """(CPU seconds of the fastest of `REPEATS` runs, its result)."""
     fastest, result = np.inf, None
     for _ in range(REPEATS):
         begin = process_time()
@@ -88,7 +88,7 @@ def _row(label: str, rate: float, error: float, size: int) -> None:
 
 
 def _rank_error(values: F32, edges: NDArray[Any]) -> float:
-    """How far the ranks of edges lie from those wanted, at most. Within a tie, every rank is as good as any other."""
+    """The largest distance between the ranks of the edges and the wanted ranks. Within a tie all ranks are equal."""
     ordered = np.sort(values)
     wanted = ordered[np.ceil(RANKS * len(values)).astype(np.int64) - 1]
     (low, high), (from_, to) = (_ranks(ordered, found) for found in (np.asarray(edges, np.float32), wanted))
@@ -105,7 +105,7 @@ def _ours(histogram: Histogram, values: F32) -> None:
     seconds, (codes, counts) = best(lambda: histogram.tally(block, rows, np.array([0])))
     sketch = Sketch.ordinary(codes & ((1 << BUCKET_BITS) - 1), counts)
     edges = equal_mass_edges(sketch, BINS)
-    # Where ties take several ranks there are fewer edges than ranks, and the lowest and highest value bound them.
+    # If ties take several ranks, there are fewer edges than ranks; the lowest and the highest value complete them.
     edges = np.concatenate([[values.min()], edges, [values.max()]])
     shares = sketch.below(edges.astype(np.float32)) / sketch.total
     nearest = edges[np.abs(shares[None, :] - RANKS[:, None]).argmin(axis=1)]
@@ -124,7 +124,7 @@ def _kll(label: str, k: int, values: F32) -> None:
 
 def _ddsketch(values: F32) -> None:
     def sketch() -> DDSketch:
-        made = DDSketch(0.001)  # relative: a bucket as wide as ours
+        made = DDSketch(0.001)  # relative accuracy: buckets as wide as ours
         for value in listed:
             made.add(value)
         return made
@@ -150,7 +150,7 @@ def _limits(histogram: Histogram, n: int) -> None:
 
 
 def _edges(histogram: Histogram) -> None:
-    """Edges of a rolling window's sketch, as an owner takes them once a window and feature."""
+    """The edges of a rolling window's sketch, which an owner computes once per window and feature."""
     random = np.random.default_rng(2)
     values = random.lognormal(5, 2.5, (2, 1_000_000)).astype(np.float32)
     engaged = random.random(1_000_000) < 0.1 + 0.2 * (values[0] > 150)

@@ -1,11 +1,11 @@
-"""Examples encoded a second of one core (CPU time, one thread): `python -m benchmarks.encode [--rounds 7]`.
+"""Examples encoded per second on one core (CPU time, one thread): `python -m benchmarks.encode [--rounds 7]`.
 
-Of 500 features: 400 continuous ones over 16 bins, and 100 keys in five splits (`subwords` is empty), every candidate
-with a viewer of its own. Half of the keys are among the 100,000 that the vocabulary has admitted, each equally
-likely: that is the least that caches can help. Beside it scikit-learn's `KBinsDiscretizer` (fitted, ordinal, with the
-very same edges: its bins must be ours) and `FeatureHasher`, which starts from strings where `encode` starts from
-hashed keys. Then the declared feature set. Rounds of all contenders take turns, batch after batch of different
-examples; a figure is the median of rounds.
+First with 500 features: 400 continuous ones with 16 bins each, and 100 keys in five splits (`subwords` is empty);
+every candidate has its own viewer. Half of the keys are among the 100,000 that the vocabulary has admitted, all
+equally likely, which helps caches least. Compared with scikit-learn's `KBinsDiscretizer` (fitted, ordinal, with the
+same edges, so its bins must equal ours) and `FeatureHasher`, which starts from strings, where `encode` starts from
+hashed keys. Then with the declared feature set. The variants take turns, with different examples in every batch; a
+figure is the median over the rounds.
 """
 
 import argparse
@@ -43,7 +43,8 @@ SPLITS, KEYS_PER_SPLIT = (*VIEWER_SPLITS, *TWEET_SPLITS), 20
 ADMITTED = 100_000
 EXAMPLES = 4_096
 BATCHES = (1, 64, EXAMPLES)
-ROUND_S = 0.1  # a round goes on at least so long
+ROUND_S = 0.1  # shortest length of a round
+# Keys per bag, about as many as are served.
 DECLARED_KEYS = {
     "viewer": 1,
     "history": 24,
@@ -51,7 +52,7 @@ DECLARED_KEYS = {
     "tags": 2,
     "author": 1,
     "subwords": 4,
-}  # keys a bag, about as served
+}
 CANDIDATES_PER_VIEWER = 100
 
 Work = Callable[[], object]
@@ -59,14 +60,14 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Tables:
-    """What `encode` reads of a `BinsView`, for features that nobody declared."""
+    """The part of a `BinsView` that `encode` reads, for features that are not declared."""
 
     viewer: EdgeTable
     candidate: EdgeTable
 
 
 def main() -> None:
-    """Run and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
@@ -79,7 +80,7 @@ def main() -> None:
 
 
 def wide(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, bandwidth: float, rounds: int) -> None:
-    """The 500 features, beside scikit-learn."""
+    """Measure 500 features, compared with scikit-learn."""
     values = random.lognormal(0, 2, (EXAMPLES, CONTINUOUS_FEATURES)).astype(np.float32)
     kbins = KBinsDiscretizer(BINS, encode="ordinal", strategy="quantile", quantile_method="linear", subsample=None)
     kbins.fit(values)
@@ -87,7 +88,7 @@ def wide(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, ban
         edges[:] = edges.astype(np.float32)
     tables = Tables(EdgeTable([]), EdgeTable([edges[1:-1].astype(np.float32) for edges in kbins.bin_edges_]))
     if not (tables.candidate.discretize(values) % BIN_STRIDE - ORDINARY == kbins.transform(values)).all():
-        raise RuntimeError("the two sides do not agree on the bins")
+        raise RuntimeError("encode and scikit-learn do not agree on the bins")
     bags = {split: random.choice(keys, (EXAMPLES, KEYS_PER_SPLIT)) for split in SPLITS}
     hasher = FeatureHasher(vocabulary.num_slots, input_type="string", alternate_sign=False)
     tokens = np.concatenate(list(bags.values()), axis=1)
@@ -121,7 +122,7 @@ def wide(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, ban
 
 
 def wide_features(values: F32, bags: Mapping[str, U64]) -> FeatureColumns:
-    """Of n candidates, values float32[n, d] and per split uint64[n, k]: all dense features are the candidate's."""
+    """The features of n candidates. values: float32[n, d], all of the candidate. bags: uint64[n, k] per split."""
     return FeatureColumns(
         viewer_row=np.arange(len(values), dtype=np.int32),
         viewer_dense=np.empty((len(values), 0), np.float32),
@@ -134,7 +135,7 @@ def wide_features(values: F32, bags: Mapping[str, U64]) -> FeatureColumns:
 
 
 def declared(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, rounds: int) -> None:
-    """The feature set as it is, with the default number of bins."""
+    """Measure the declared feature set, with the default number of bins."""
     edges = {
         number: np.sort(random.lognormal(0, 2, BINS - 1)).astype(np.float32) for number in range(len(CONTINUOUS))
     }
@@ -148,7 +149,7 @@ def declared(random: np.random.Generator, vocabulary: VocabularyView, keys: U64,
 
 
 def declared_features(random: np.random.Generator, keys: U64, viewers: int, candidates: int) -> FeatureColumns:
-    """Random ones of some candidates, at most `CANDIDATES_PER_VIEWER` a viewer."""
+    """Random features of some candidates, at most `CANDIDATES_PER_VIEWER` per viewer."""
 
     def bags(splits: Sequence[str], count: int) -> dict[str, Keys]:
         return {split: bag(split, random.choice(keys, (count, DECLARED_KEYS[split]))) for split in splits}
@@ -168,12 +169,12 @@ def declared_features(random: np.random.Generator, keys: U64, viewers: int, cand
 
 
 def bags_of(keys: U64) -> Keys:
-    """uint64[n, k] as n bags of k keys, in memory of their own."""
+    """uint64[n, k] as n bags of k keys, copied."""
     return Bags.of_matrix(keys.copy())
 
 
 def vocabulary_of(keys: U64) -> VocabularyView:
-    """The default sizes, with these ascending keys admitted."""
+    """A vocabulary of default size that has admitted these ascending keys."""
     layout = Layout.of(VocabSettings())
     slots = np.concatenate([layout.slots_of(kind, shard) for kind in Namespace for shard in range(layout.shards)])
     return VocabularyView(
@@ -186,13 +187,13 @@ def vocabulary_of(keys: U64) -> VocabularyView:
     )
 
 
-def medians(contenders: Sequence[Sequence[Work]], rounds: int) -> list[float]:
-    """CPU seconds a call of each contender, whose calls are its list over and over: the medians of the rounds."""
-    seconds: list[list[float]] = [[] for _ in contenders]
-    for calls in contenders:
+def medians(variants: Sequence[Sequence[Work]], rounds: int) -> list[float]:
+    """CPU seconds per call of each variant, as the median over the rounds. A round repeats the variant's calls."""
+    seconds: list[list[float]] = [[] for _ in variants]
+    for calls in variants:
         calls[0]()  # compiles
     for _ in range(rounds):
-        for calls, found in zip(contenders, seconds, strict=True):
+        for calls, found in zip(variants, seconds, strict=True):
             found.append(_round(calls))
     return [median(found) for found in seconds]
 
@@ -207,7 +208,7 @@ def _round(calls: Sequence[Work]) -> float:
 
 
 def copied_bytes_per_s() -> float:
-    """Bytes read and written by a copy that is larger than any cache, in the median of nine."""
+    """Bytes read and written per second by a copy larger than any cache; the median of nine."""
     source = np.ones(1 << 25, np.float32)
     target = np.empty_like(source)
     rates = []

@@ -1,4 +1,4 @@
-"""How fresh things are while the pipeline runs: events in the feature store, engagements in served scores."""
+"""Freshness while the pipeline runs: of tweets in the feature store, and of engagements in served scores."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ POLL_S = 0.005
 
 
 class ReadableMeter:
-    """From the sending of a tweet until the store can be asked for it, by this process's clock."""
+    """Measures the time from sending a tweet until the store returns it, by this process's clock."""
 
     def __init__(self, reader: FeatureReader) -> None:
         self._reader = reader
@@ -32,7 +32,7 @@ class ReadableMeter:
     @staticmethod
     @contextlib.asynccontextmanager
     async def watching(settings: Settings) -> AsyncIterator["ReadableMeter"]:
-        """A meter on the store of `settings`; at the end of the block everything sent has become readable."""
+        """A meter on the store of `settings`. The block ends once everything sent is readable."""
         redis = connect(settings)
         meter = ReadableMeter(FeatureReader(redis, settings))
         try:
@@ -42,7 +42,7 @@ class ReadableMeter:
             await redis.aclose()
 
     def sent(self, tweet_id: int) -> None:
-        """A tweet was sent just now."""
+        """Record that a tweet was sent just now."""
         self._watching.append(asyncio.create_task(self._until_readable(tweet_id, time.perf_counter())))
 
     async def _until_readable(self, tweet_id: int, sent_s: float) -> float:
@@ -51,13 +51,13 @@ class ReadableMeter:
         return time.perf_counter() - sent_s
 
     def milliseconds(self) -> tuple[float, float]:
-        """(median, 90th percentile) of what was sent."""
+        """(median, 90th percentile) of the times in milliseconds."""
         times = [watched.result() * 1e3 for watched in self._watching]
         return statistics.median(times), statistics.quantiles(times, n=10)[-1]
 
 
 def served_freshness(settings: Settings, since_ms: int) -> Freshness:
-    """From engagements appended since `since_ms` (the broker's clock) to served scores that learned from them."""
+    """Freshness, as in `driftline/demo/freshness.py`, of engagements appended since `since_ms` (broker's clock)."""
     first_served_ms: dict[int, int] = {}
     for record, timeline in read_records(settings, TIMELINES_RANKED, Codec(RankedTimeline)):
         if timeline.model_version is not None:

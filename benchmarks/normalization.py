@@ -1,7 +1,7 @@
-"""What features are without bins: a number each. Baselines for `bins_drift`, running as the learner does.
+"""Normalizations of features without bins, as baselines for `bins_drift` and `bins_study`. They run online.
 
-A value is seen before it is used, so a first value of a million can neither explode nor divide by zero. Missing
-values (NaN) are not observed and become 0.
+A value is observed before it is normalized, so a first value of a million neither explodes nor divides by zero.
+Missing values (NaN) are not observed, and become 0.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from contracts.arrays import F64
 
 
 class MeanVariance:
-    """(x - mean) / standard deviation of all values so far (Welford 1962, by batches as in Chan et al. 1979)."""
+    """(x - mean) / standard deviation, over all values so far (Welford 1962, in batches as in Chan et al. 1979)."""
 
     def __init__(self, width: int) -> None:
         self._count = np.zeros(width)
@@ -33,7 +33,7 @@ class MeanVariance:
 
 
 class Maximum:
-    """clamp(x / largest absolute value so far, -1, 1), as the ranking model of 2017 did for values without bins."""
+    """clamp(x / largest absolute value so far, -1, 1), as in Twitter's ranking model of 2017, for unbinned values."""
 
     def __init__(self, width: int) -> None:
         self._largest = np.zeros(width)

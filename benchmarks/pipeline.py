@@ -1,13 +1,12 @@
 """Sustained tweets/s of the whole pipeline on real servers: `python -m benchmarks.pipeline [ingest|whole] [options]`.
 
-`ingest`: tweets in; vocabulary, bins and features written. `whole`: per 1,000 tweets also 1,000 engagements and 20
-requests of 100 named candidates, with the scorer answering and the trainer learning.
+`ingest` reads tweets and writes vocabulary, bins and features. `whole` adds, per 1,000 tweets, 1,000 engagements and
+20 requests of 100 candidates; the scorer answers them and the trainer learns.
 
-The topics are loaded before the clock starts. First come the tweets that requests name, then a warm-up of the same
-mix, after which there is a model; then every process is suspended (SIGSTOP) while the measured load is written. The
-clock runs from when they go on until the last group has none of it left. Kafka, Redis and all processes share the
-machine's cores. With `--rate` the load is written while the pipeline runs, at so many tweets a second, and the clock
-runs from the first tweet written.
+First the tweets that requests name are written, then a warm-up of the same mix, after which there is a model. Then
+every process is suspended (SIGSTOP) while the measured load is written. The clock runs from when they continue until
+no group has any lag. Kafka, Redis and all processes share the machine's cores. With `--rate` the load is written
+while the pipeline runs, at a fixed number of tweets per second, and the clock runs from the first tweet written.
 """
 
 import argparse
@@ -36,17 +35,17 @@ from simulation.load import Chunk, Load
 from transport.kafka import admin as kafka_admin
 from transport.kafka.writer import KafkaWriter
 
-EVENT_RATE = 1_000.0  # tweets a second of event time, so that windows of a minute close during a run
-NAMED_CHUNKS = 20  # whose tweets requests name: in the store before the first request comes
+EVENT_RATE = 1_000.0  # tweets per second of event time, so that windows of a minute close during a run
+NAMED_CHUNKS = 20  # requests name tweets of these chunks, which are in the store before the first request
 WARM_UP_CHUNKS = 30  # enough examples for a first model
 POLL_S = 0.25
-IDLE_POLLS = 4  # polls without a lag after which a run is over
+IDLE_POLLS = 4  # a run is over after so many polls without lag
 INGEST_GROUPS = ("ingest", "vocabulary", "bins", "features")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured run: seconds, CPU seconds and resident MB by process, and what else was seen."""
+    """One measured run: its seconds, CPU seconds and resident MB by process, and notes."""
 
     tweets: int
     seconds: float
@@ -56,7 +55,7 @@ class Run:
 
 
 def settle_ms(settings: Settings) -> int:
-    """Event time after the last event in which everything closes."""
+    """How much event time must pass after the last event until everything closes."""
     return settings.join.label_window_ms + settings.time.lateness_ms + 2 * settings.time.window_ms
 
 
@@ -68,7 +67,10 @@ async def write(
     rate: float | None = None,
     sent: Callable[[int], None] | None = None,
 ) -> int:
-    """Writes chunks and the ticks that close them; returns how many tweets. `sent` is told the last of each chunk."""
+    """Write chunks and the ticks that close them. Returns the number of tweets.
+
+    rate: tweets per second, None for as fast as possible. sent: is called with the last tweet id of each chunk.
+    """
     began, written, end_ms = time.monotonic(), 0, 0
     async with KafkaWriter(settings) as writer:
         for chunk in chunks:
@@ -91,7 +93,7 @@ async def write(
 
 
 def until_drained(meter: LagMeter, children: Children, groups: Iterable[str]) -> float:
-    """When the last lag of `groups` was gone, by the monotonic clock."""
+    """Wait until `groups` have no lag. Returns when the last lag was seen, by the monotonic clock."""
     ended, idle = time.monotonic(), 0
     while idle < IDLE_POLLS:
         time.sleep(POLL_S)
@@ -105,7 +107,7 @@ def until_drained(meter: LagMeter, children: Children, groups: Iterable[str]) ->
 
 
 async def write_at_rate(settings: Settings, chunks: Iterable[Chunk], *, whole: bool, rate: float) -> tuple[int, str]:
-    """Writes while the pipeline runs; returns how many tweets, and how soon the store had them."""
+    """Write while the pipeline runs. Returns the number of tweets, and a note on how soon the store had them."""
     async with ReadableMeter.watching(settings) as meter:
         tweets = await write(settings, chunks, whole=whole, rate=rate, sent=meter.sent)
     median, late = meter.milliseconds()
@@ -114,7 +116,7 @@ async def write_at_rate(settings: Settings, chunks: Iterable[Chunk], *, whole: b
 
 @contextlib.contextmanager
 def suspended(children: Children) -> Iterator[None]:
-    """The processes stand still in the block: shorter than their sessions with the broker, so all keep their work."""
+    """Suspend the processes while the block runs. It must be shorter than their sessions with the broker."""
     for pid in children.pids.values():
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -125,13 +127,13 @@ def suspended(children: Children) -> Iterator[None]:
 
 
 def commands(workers: int, *, whole: bool) -> dict[str, list[str]]:
-    """Name -> command of the processes of a run."""
+    """Name -> arguments of the processes of a run."""
     named = {f"worker-{number}": ["worker", "--log-level", "warning"] for number in range(1, workers + 1)}
     return {**named, "trainer": ["trainer"], "scorer": ["scorer"]} if whole else named
 
 
 def measure(servers: LocalServers, folder: Path, arguments: argparse.Namespace) -> Run:
-    """One run, warm-up included."""
+    """Warm up, then measure one run."""
     settings, whole, rate = servers.settings, arguments.path == "whole", arguments.rate
     groups = tuple(GROUPS) if whole else INGEST_GROUPS
     source = Load(1, tweets_per_second=EVENT_RATE, named_first=NAMED_CHUNKS * 1_000)
@@ -173,7 +175,7 @@ def measure(servers: LocalServers, folder: Path, arguments: argparse.Namespace) 
 
 
 def pids(servers: LocalServers, children: Children) -> dict[str, int]:
-    """Name -> process id of everything that takes CPU."""
+    """Name -> process id of every process of the run, servers included."""
     return {name: server.process.pid for name, server in servers.started.items()} | children.pids
 
 
@@ -182,7 +184,7 @@ def _spent(start: dict[str, Usage], end: dict[str, Usage]) -> dict[str, float]:
 
 
 def show(run: Run, arguments: argparse.Namespace) -> None:
-    """The table."""
+    """Print the table of a run."""
     title = f"{arguments.path}: {run.tweets / run.seconds:,.0f} tweets/s ({run.tweets:,} in {run.seconds:.1f} s)"
     table = Table(title=title, title_justify="left")
     table.add_column("process")
@@ -199,12 +201,12 @@ def show(run: Run, arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Parses the command line and prints a table a run."""
+    """Measure a run and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", choices=("ingest", "whole"), nargs="?", default="ingest")
-    parser.add_argument("--tweets", type=int, default=200_000, help="of the measured load")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--rate", type=float, help="write while the pipeline runs, at so many tweets a second")
+    parser.add_argument("--tweets", type=int, default=200_000, help="number of measured tweets")
+    parser.add_argument("--workers", type=int, default=1, help="number of stream workers")
+    parser.add_argument("--rate", type=float, help="write while the pipeline runs, at this many tweets per second")
     arguments = parser.parse_args()
     settings = msgspec.structs.replace(
         load(),

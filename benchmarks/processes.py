@@ -1,4 +1,4 @@
-"""CPU time and memory of running processes, as the kernel counts them."""
+"""CPU time and memory of running processes, read from /proc."""
 
 import ctypes
 import os
@@ -11,14 +11,14 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """cpu_s: user and system time so far, of all threads. resident_mb: memory now."""
+    """cpu_s: user and system time so far, of all threads. resident_mb: resident memory now."""
 
     cpu_s: float
     resident_mb: float
 
 
 def usage(pid: int) -> Usage:
-    """Of one process. Raises `FileNotFoundError` if it is gone."""
+    """The usage of one process. Raises `FileNotFoundError` if it has ended."""
     process = Path("/proc") / str(pid)
     fields = (process / "stat").read_text().rpartition(")")[2].split()
     pages = int((process / "statm").read_text().split()[1])
@@ -26,6 +26,6 @@ def usage(pid: int) -> Usage:
 
 
 def own_resident_bytes() -> int:
-    """Memory of this process now, without what its allocator keeps of memory that was freed."""
+    """Resident memory of this process, after the allocator has returned what was freed."""
     ctypes.CDLL(None).malloc_trim(0)
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES

@@ -1,7 +1,7 @@
-"""What n-grams of made-up words cost: `python -m benchmarks.subwords`. CPU time of one thread, medians of rounds.
+"""Cost of the n-grams of unknown words: `python -m benchmarks.subwords`. CPU time of one thread, medians of rounds.
 
-Where a tweet is written: microseconds a tweet of 14 drawn words, and bytes. Where it is ranked: microseconds a
-candidate to choose its n-grams, and to score it with them and with none.
+When a tweet of 14 drawn words is written: microseconds and bytes per tweet. When it is ranked: microseconds per
+candidate to choose its n-grams, and to score it with and without them.
 """
 
 from collections.abc import Callable
@@ -27,12 +27,13 @@ from vocab.replica.vocabulary import VocabularyView
 from vocab.tokens.tokenizer import Tokenizer
 
 TWEETS, VIEWERS, ROUNDS = 5_000, 10, 25
-WORDS, ADMITTED = 60_000, 20_000  # the commonest words are the admitted ones: two or three of a tweet's are not
+# The commonest words are admitted; two or three words of a tweet are not.
+WORDS, ADMITTED = 60_000, 20_000
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 
 
 def main() -> None:
-    """Run and print."""
+    """Measure and print."""
     random = np.random.default_rng(0)
     words = ["".join(random.choice(LETTERS, random.integers(2, 10))) for _ in range(WORDS)]
     tweets = [tweet(i, " ".join(words[j] for j in drawn)) for i, drawn in enumerate(draw(random).tolist(), 1)]
@@ -62,7 +63,7 @@ def tweet(i: int, text: str) -> Tweet:
 
 
 def draw(random: np.random.Generator) -> np.ndarray:
-    """int64[TWEETS, 14]: numbers of words, the lower the commoner."""
+    """int64[TWEETS, 14], word numbers; lower numbers are commoner."""
     drawn = random.zipf(1.2, (TWEETS, 14)) - 1
     return np.where(drawn < WORDS, drawn, random.integers(0, WORDS, drawn.shape))
 
@@ -81,7 +82,7 @@ def admitting(view: VocabularyView, words: list[str]) -> VocabularyView:
 
 
 def features(random: np.random.Generator, text: np.ndarray, subwords: Keys) -> FeatureColumns:
-    """Candidates with such text, uint64[TWEETS, k], and n-grams, of a few viewers."""
+    """The features of TWEETS candidates for a few viewers. text: uint64[TWEETS, k], the keys of their words."""
     viewers, authors = (random.integers(1, 1 << 63, (rows, 1), np.uint64) for rows in (VIEWERS, TWEETS))
     author, history = Bags.of_matrix(authors), Bags.of_matrix(authors[: VIEWERS * 24].reshape(VIEWERS, 24))
     return FeatureColumns(
@@ -95,7 +96,7 @@ def features(random: np.random.Generator, text: np.ndarray, subwords: Keys) -> F
 
 
 def microseconds(work: Callable[[], object]) -> float:
-    """For one of TWEETS."""
+    """CPU microseconds of `work`, divided by TWEETS; the median of ROUNDS."""
     work()
     times = []
     for _ in range(ROUNDS):

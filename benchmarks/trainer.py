@@ -1,9 +1,9 @@
-"""Examples a second on one core, stage by stage: decode, encode, learn, publish; and microseconds a served candidate.
+"""Speed of the trainer on one core, by stage (decode, encode, learn, publish), and time per served candidate.
 
     python -m benchmarks.trainer [--examples 60000] [--profile]
 
-The world is that of the trainer's tests with some 45 keys an example and the default sizes of the model (131,072
-slots of 16). Figures are of this process alone: one thread, no Kafka.
+The world is that of the trainer's tests, with about 45 keys per example and the model's default sizes (131,072 slots
+of 16 values). One process, one thread, no Kafka.
 """
 
 import argparse
@@ -32,12 +32,12 @@ from trainer.check_examples import read_examples
 from trainer.trainer import Consumed, Trainer
 
 ResultT = TypeVar("ResultT")
-WORDS = 131_072  # slots of words: room for all keys of the world, which its log admits as words
-RECORD_REQUESTS = 50  # of PLACES examples each, in one record
+WORDS = 131_072  # slots of words: enough for all keys of the world, whose log admits them as words
+RECORD_REQUESTS = 50  # requests per record, each with PLACES examples
 
 
 def main() -> None:
-    """Run and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=60_000)
     parser.add_argument("--profile", action="store_true", help="print where learning spends its time")

@@ -1,19 +1,18 @@
-"""Which rule keeps the meaning of bins: ranks or values? `python -m benchmarks.bins_drift FILE [--plot FILE.svg]`.
+"""Should bins keep ranks or values when edges roll? `python -m benchmarks.bins_drift FILE [--plot FILE.svg]`.
 
-FILE holds tweets with public counts over years (anything that `sources` reads). Two questions are asked of
-them, one of counts that grow four-hundredfold, where the answer is a matter of rank or of the value, and one of the
-simulated world:
+FILE has tweets with public counts over years (anything that `sources` can read). The tasks are two on these tweets,
+two on counts that grow 400-fold, and one in the simulated world:
 
-* popular: does a tweet have more likes than the median of the 500 before it? Out of its retweets and length.
-* link: does its text hold a link? Out of retweets, likes and length.
-* by rank, by value: truth is a logistic function of the value relative to its time, or of the value itself.
-* simulated world: is what a viewer saw engaged with? Out of counters that only grow, and the tweet's age. An hour
-  takes the place of a day.
+* popular: does a tweet have more likes than the median of the 500 before it? Inputs: its retweets and length.
+* link: does its text contain a link? Inputs: retweets, likes and length.
+* by rank, by value: the label depends on the value relative to its time, or on the value itself (logistic).
+* simulated world: is a tweet that a viewer saw engaged with? Inputs: counters that only grow, and the tweet's age.
+  Windows are hours instead of days.
 
 A logistic regression with Adagrad predicts each day's tweets, then learns them (progressive log-loss, in nats). It
-sees every feature as a bin (one weight each) or as a number. Bins are the product's own: counted by day, owned by
-`BinOwner` over 30 days, rows mixed as the trainer does. `frozen` keeps the edges of the first 30 days for ever, or
-the first that there are.
+gets every feature as a bin (one weight per bin) or as a number. The bins are Driftline's: counted by day, decided by
+`BinOwner` over 30 days, rows mixed as in the trainer. `frozen` keeps the edges of the first 30 days, or the first
+edges after that.
 """
 
 import argparse
@@ -39,15 +38,15 @@ from trainer.bin_rows import row_mixtures
 
 FIRST_DAYS = 30
 SETTINGS = BinSettings(bins=16, rolling_windows=30, minimum_values=150)
-CARRIERS = ("author_followers", "text_length", "tag_count")  # features of the set that bear the study's values
-RATES = (0.1, 0.3, 1.0)  # of Adagrad; each method is shown at its best one
+CARRIERS = ("author_followers", "text_length", "tag_count")  # declared features whose columns hold the inputs
+RATES = (0.1, 0.3, 1.0)  # learning rates of Adagrad; each method is shown at its best rate
 SOURCES = {"tweets": frozenset({("tweets", 0)})}
 
 
 class BinnedFeatures:
-    """Rows of the bin table for each value; edges roll as their owner says, or stay as they were first.
+    """A logistic regression over bins. Edges roll as the owner decides, or are frozen.
 
-    frozen_after: the day after which they stay, if there are any by then.
+    frozen_after: the day after which a feature's edges no longer change once it has some; None: they always roll.
     """
 
     def __init__(self, rate: float, frozen_after: int | None) -> None:
@@ -57,22 +56,22 @@ class BinnedFeatures:
 
     @property
     def view(self) -> BinsView:
-        """The edges as they are."""
+        """The present edges."""
         return self._bins.at(self._bins.complete_through)
 
     def rows(self, values: F64) -> I64:
-        """int64[n, d]."""
+        """int64[n, d], the row of the bin table of each value float64[n, d]."""
         block = np.full((len(values), len(CANDIDATE_DENSE)), MISSING)
         columns = [NUMBER[name] - len(VIEWER_DENSE) for name in CARRIERS[: values.shape[1]]]
         block[:, columns] = values
         return self.view.candidate.discretize(block)[:, columns].astype(np.int64)
 
     def predict(self, values: F64) -> F64:
-        """float64[n]: log-odds."""
+        """float64[n], log-odds."""
         return np.asarray(self.weights[self.rows(values)].sum(axis=1))
 
     def learn(self, values: F64, errors: F64) -> None:
-        """One Adagrad step of the rows touched; errors: float64[n], probability less label."""
+        """Make one Adagrad step. errors: float64[n], probability minus label."""
         rows = self.rows(values)
         gradient = np.zeros(BIN_ROWS)
         np.add.at(gradient, rows, errors[:, None])
@@ -80,7 +79,7 @@ class BinnedFeatures:
         self.weights -= self._rate * gradient / np.sqrt(self._moments)
 
     def close(self, day: int, values: F64) -> None:
-        """The day is over: count its values, and take what the owner decides."""
+        """End the day: count its values, and apply what the owner decides."""
         dense = np.full((len(values), len(TWEET_COUNTED)), MISSING)
         dense[:, [TWEET_COUNTED.index(name) for name in CARRIERS[: values.shape[1]]]] = values
         for frame in [
@@ -101,7 +100,7 @@ class BinnedFeatures:
 
 
 class NumberFeatures:
-    """A weight a feature over normalized numbers, and a constant."""
+    """A logistic regression over normalized numbers, with one weight per feature and a bias."""
 
     def __init__(self, rate: float, normalization: MeanVariance | Maximum, width: int) -> None:
         self._rate, self._normalization = rate, normalization
@@ -109,23 +108,23 @@ class NumberFeatures:
         self._inputs = np.empty((0, width + 1))
 
     def predict(self, values: F64) -> F64:
-        """float64[n]: log-odds."""
+        """float64[n], log-odds."""
         numbers = self._normalization.normalize(values)
         self._inputs = np.concatenate([numbers, np.ones((len(values), 1))], axis=1)
         return np.asarray(self._inputs @ self._weights)
 
     def learn(self, values: F64, errors: F64) -> None:
-        """One Adagrad step on what was predicted last."""
+        """Make one Adagrad step on the values predicted last."""
         gradient = errors @ self._inputs
         self._moments += gradient**2
         self._weights -= self._rate * gradient / np.sqrt(self._moments)
 
     def close(self, day: int, values: F64) -> None:
-        """Nothing: the running figures have seen the day."""
+        """Do nothing: the normalization has observed the day already."""
 
 
 def main() -> None:
-    """Prints the table; writes the plot if asked."""
+    """Print the table, and write the plot if asked for."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.bins_drift",
         description=__doc__,
@@ -159,7 +158,7 @@ def main() -> None:
 
 
 def edges_over(task: Task) -> list[tuple[int, list[float]]]:
-    """(day, edges of the first feature) of every roll."""
+    """(day, edges of the first feature) for every roll."""
     features, rolls = BinnedFeatures(RATES[0], None), []
     for day in np.unique(task.days).tolist():
         features.close(day, task.values[task.days == day])
@@ -170,7 +169,7 @@ def edges_over(task: Task) -> list[tuple[int, list[float]]]:
 
 
 def progressive(task: Task, features: BinnedFeatures | NumberFeatures) -> F64:
-    """float64[n]: the log-loss of each example as it was predicted before its day was learned."""
+    """float64[n], the log-loss of each example, predicted before its day is learned."""
     losses = np.empty(len(task.labels))
     days, begins = np.unique(task.days, return_index=True)
     for day, begin, end in zip(days.tolist(), begins, [*begins[1:], len(losses)], strict=True):
@@ -183,7 +182,7 @@ def progressive(task: Task, features: BinnedFeatures | NumberFeatures) -> F64:
 
 
 def _entropy(labels: F64) -> float:
-    """The log-loss of one who knows the base rate and nothing else."""
+    """The log-loss of predicting the base rate."""
     rate = labels.mean()
     return float(-(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)))
 

@@ -1,4 +1,4 @@
-"""How the edges of one count moved over years, as an SVG file: the same bytes for the same values."""
+"""Plots how the edges of one count moved over years, as an SVG file: the same bytes for the same values."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,8 +10,10 @@ import numpy as np
 
 
 def plot(rolls: Sequence[tuple[int, Sequence[float]]], days: Sequence[int], title: str, file: Path) -> None:
-    """rolls: (day since 1970, edges), ascending; days: the first and the last to be shown. Edges of one rank make a
-    line; where ties leave fewer edges, lines end."""
+    """Write the plot. Edges of one rank make a line; where ties leave fewer edges, lines end.
+
+    rolls: (day since 1970, edges), ascending. days: the first and the last day shown.
+    """
     matplotlib.use("svg")
     with plt.rc_context({"svg.hashsalt": "bins", "svg.fonttype": "none", "font.size": 9}):
         figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")

@@ -1,4 +1,4 @@
-"""What `bins_drift` asks: questions of real tweets, of counts that grow, and of the simulated world."""
+"""The tasks of `bins_drift`: on real tweets, on counts that grow, and in the simulated world."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from simulation.config import HOUR_MS, WorldConfig
 from simulation.world import World
 
 DAY_MS = 86_400_000
-BEFORE = 500
+BEFORE = 500  # tweets whose median a popular tweet exceeds
 SIMULATED_HOURS = 240
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """values: float64[n, d], d of `CARRIERS`. labels: float64[n]. days: int64[n], ascending from 1."""
+    """A binary task. values: float64[n, d]. labels: float64[n], 0 or 1. days: int64[n], ascending from 1."""
 
     name: str
     values: F64
@@ -27,7 +27,7 @@ class Task:
 
 
 def tweet_tasks(tweets: Sequence[Tweet]) -> list[Task]:
-    """`popular` and `link`."""
+    """The tasks `popular` and `link`."""
     counts = [tweet.public_counts for tweet in tweets if tweet.public_counts]
     retweets = np.array([count.retweets for count in counts], np.float64)
     likes = np.array([count.likes for count in counts], np.float64)
@@ -43,7 +43,7 @@ def tweet_tasks(tweets: Sequence[Tweet]) -> list[Task]:
 
 
 def world(*, by_rank: bool, days: int = 365, a_day: int = 200) -> Task:
-    """Counts that grow 400-fold in a year, and answers whose probabilities are known."""
+    """Counts that grow 400-fold in a year, and labels with known probabilities."""
     random = np.random.default_rng(1)
     day = np.repeat(np.arange(1, days + 1), a_day)
     grown = np.log(400) * day / days
@@ -55,9 +55,9 @@ def world(*, by_rank: bool, days: int = 365, a_day: int = 200) -> Task:
 
 
 def simulated_world() -> Task:
-    """Ten days of the simulated world, an hour a window: is a tweet that a viewer saw engaged with?
+    """Ten days of the simulated world, in windows of an hour: is a tweet that a viewer saw engaged with?
 
-    Out of the engagements that its author has had so far, which only grow, its own so far, and its age in seconds.
+    Inputs: the engagements so far of its author and of the tweet, and its age in seconds.
     """
     config = WorldConfig(authors=300, viewers=60, topics=6, tweets_per_hour=300.0, requests_per_hour=60.0, follows=20)
     world = World(config, seed=1)

@@ -1,7 +1,7 @@
-"""What rolling bins gain where counts drift: `python -m benchmarks.bins_study FOLDER`; docs/bins_study.md explains.
+"""What rolling bins gain when counts drift: `python -m benchmarks.bins_study FOLDER`; docs/bins_study.md explains.
 
-FOLDER holds the files of public tweets that the page names. Numbers are shown, and no text. `--streams` and the
-lengths make shorter runs. One core; all of it takes some minutes.
+FOLDER has the files of public tweets that the page names. Only numbers are shown, no text. `--streams`, `--tweets`
+and `--world-days` make shorter runs. It takes some minutes on one core.
 """
 
 import argparse
@@ -23,17 +23,18 @@ from benchmarks.bins_study.tweets import Table, followers_stream, read, retweets
 from benchmarks.bins_study.world import world_stream
 
 RETWEETS, TWO, FOLLOWERS, WORLD = STREAMS = ("retweets", "two-accounts", "followers", "world")
-_SOURCES: dict[str, tuple[str, str, Callable[[str, Table], Stream]]] = {  # file, title, what is predicted
+# Stream -> (file, title, function that makes the stream).
+_SOURCES: dict[str, tuple[str, str, Callable[[str, Table], Stream]]] = {
     RETWEETS: ("trump_v1_raw_public.jsonl.zst", "retweets, one account", retweets_stream),
     TWO: ("tweets_public.csv.gz", "retweets, two accounts", retweets_stream),
     FOLLOWERS: ("ira_en_public.csv.zst", "followers, many accounts", followers_stream),
 }
-_MONTHS = {FOLLOWERS: ("2015-01", "2016-07")}  # [from, to); of the others all there is
+_MONTHS = {FOLLOWERS: ("2015-01", "2016-07")}  # [from, to); the other streams use all tweets
 _SHOWN = {RETWEETS: "tweet_retweets", TWO: "tweet_likes", FOLLOWERS: "author_followers", WORLD: "pair_seen"}
 
 
 def make_stream(name: str, options: argparse.Namespace, progress: Callable[[], None]) -> Stream:
-    """Reads or simulates one."""
+    """Read or simulate one stream."""
     if name == WORLD:
         return world_stream(options.world_days, options.seed, progress)
     file, title, make = _SOURCES[name]
@@ -42,7 +43,7 @@ def make_stream(name: str, options: argparse.Namespace, progress: Callable[[], N
 
 
 def run(options: argparse.Namespace) -> list[StreamFigures]:
-    """The whole study, with its progress on the standard error."""
+    """Run the whole study, with its progress on standard error."""
     found = []
     columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed} days"), TimeElapsedColumn())
     with Progress(*columns, console=Console(file=sys.stderr)) as progress:
@@ -55,15 +56,15 @@ def run(options: argparse.Namespace) -> list[StreamFigures]:
 
 
 def main() -> None:
-    """Runs the study and shows what came out."""
+    """Run the study and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--streams", nargs="+", choices=STREAMS, default=list(STREAMS))
-    parser.add_argument("--tweets", type=int, help="so many of each file at most")
-    parser.add_argument("--world-days", type=int, default=75, help="of the simulated world (default: %(default)s)")
-    parser.add_argument("--bins", type=int, default=BINS, help="of each feature (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the simulated world (default: %(default)s)")
-    parser.add_argument("--markdown", action="store_true", help="tables as a page has them")
+    parser.add_argument("--tweets", type=int, help="most tweets per file")
+    parser.add_argument("--world-days", type=int, default=75, help="days to simulate (default: %(default)s)")
+    parser.add_argument("--bins", type=int, default=BINS, help="bins per feature (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the simulated world (default: %(default)s)")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg")
     parser.add_argument("--json", type=Path, metavar="FILE.json")
     options = parser.parse_args()

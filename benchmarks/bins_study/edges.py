@@ -1,4 +1,4 @@
-"""The product's own rolling bins over a stream of the study: `BinCounter`, `BinOwner`, `Bins`, nothing else."""
+"""Driftline's rolling bins over a stream of the study, by `BinCounter`, `BinOwner` and `Bins`."""
 
 from collections.abc import Iterator
 
@@ -19,18 +19,18 @@ from featurestore.features import CONTINUOUS, NUMBER, TWEET_COUNTED, VIEWER_DENS
 from trainer.bin_rows import row_mixtures
 
 BINS = BinSettings().bins
-FEWEST_VALUES = 100  # before a feature gets edges
+FEWEST_VALUES = 100  # a feature gets edges once it has so many values
 
 _TWEET_COLUMNS = [NUMBER[name] for name in TWEET_COUNTED]
 _TWEETS, _SERVED = ("tweets", 0), ("candidates-served", 0)
 
-Mixture = tuple[I64, F64]  # rows of the bin table, and how they become others
+Mixture = tuple[I64, F64]  # rows of the bin table, and the matrix that mixes them
 
 
 class RollingEdges:
-    """Bins that follow a stream, window by window. Every example counts as a tweet and as one that was served.
+    """Bins that follow a stream, window by window. Every example counts as a tweet and as a served candidate.
 
-    rolls: (window, feature number, edges) of all that was published, in order.
+    rolls: (window, feature number, edges) of everything published, in order.
     """
 
     def __init__(self, bins: int = BINS) -> None:
@@ -47,7 +47,7 @@ class RollingEdges:
         return self._bins.at(self._bins.complete_through)
 
     def observe(self, window: int, dense: F32) -> list[Mixture]:
-        """Counts a window's examples, float32[n, len(CONTINUOUS)], and closes it; how rows are to be mixed since."""
+        """Count a window's examples, float32[n, len(CONTINUOUS)], and close it. Returns how to mix the rows."""
         windows = np.full(len(dense), window, np.int64)
         tweets, served = self._counters
         frames = tweets.count_tweets(dense[:, _TWEET_COLUMNS], windows, window)
@@ -67,7 +67,7 @@ class RollingEdges:
 
 
 def month_edges(dense: F32, bins: int = BINS) -> BinsView:
-    """Equal-mass edges of all of float32[n, len(CONTINUOUS)], by the same sketch."""
+    """Equal-mass edges of all values, float32[n, len(CONTINUOUS)], by the same sketch."""
     edges = {}
     numbers = np.arange(len(CONTINUOUS))
     codes, counts = Histogram().tally(dense, np.arange(len(dense)), numbers)
@@ -79,7 +79,7 @@ def month_edges(dense: F32, bins: int = BINS) -> BinsView:
 
 
 def columns_of(dense: F32) -> FeatureColumns:
-    """One viewer an example, without keys."""
+    """Examples as `FeatureColumns`: one viewer per example, without keys."""
     split = len(VIEWER_DENSE)
     return FeatureColumns(
         viewer_row=np.arange(len(dense), dtype=np.int32),
@@ -91,7 +91,7 @@ def columns_of(dense: F32) -> FeatureColumns:
 
 
 def rows_of(view: BinsView, dense: F32) -> I64:
-    """int64[n, len(CONTINUOUS)]: the row of the bin table of every value of float32[n, len(CONTINUOUS)]."""
+    """int64[n, len(CONTINUOUS)], the row of the bin table of every value float32[n, len(CONTINUOUS)]."""
     split = len(VIEWER_DENSE)
     parts = view.viewer.discretize(dense[:, :split]), view.candidate.discretize(dense[:, split:])
     return np.concatenate(parts, axis=1).astype(np.int64)

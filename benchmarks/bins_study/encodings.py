@@ -1,8 +1,8 @@
-"""Ways to give numbers to a linear learner, all asked alike: rolling and frozen bins, z-scores, max normalization.
+"""Encodings of numbers for a linear learner: rolling and frozen bins, z-scores, max normalization.
 
-Each gives one row and one value a feature: with bins (feature, bin) and 1; with the others one row for all ordinary
-values and the number itself. Zero, missing and infinite values have rows of their own under each of them, so none
-wins or loses by those.
+Each gives one row and one value per feature. Bins give the row of (feature, bin) and the value 1; the others give one
+row for all ordinary values, and the number. Zero, missing and infinite values have their own rows in each encoding,
+so they favour none.
 """
 
 from collections import deque
@@ -21,29 +21,29 @@ from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY
 from featurestore.bins.replica import BinsView
 from featurestore.features import CONTINUOUS
 
-MOST_Z = 5.0  # z-scores are cut off here, or a heavy tail's largest values undo what was learned
+MOST_Z = 5.0  # z-scores are clipped, or the largest values of a heavy tail would undo what was learned
 _BARE = BinsView.empty()
 
 Encoded = tuple[I64, F64]  # rows int64[n, d], values float64[n, d]
 
 
 class Encoding(Protocol):
-    """A way to encode. `observe` and `freeze` say what was seen, in order; `encode` changes nothing but a maximum."""
+    """An encoding. `observe` is called for every window in order, `freeze` after the first month."""
 
     name: str
 
     def observe(self, window: int, dense: F32) -> list[Mixture]:
-        """A window closed; how rows that were learned change their meaning."""
+        """Observe a closed window. Returns how learned rows are mixed."""
 
     def freeze(self) -> None:
-        """The first month is over."""
+        """End the first month."""
 
     def encode(self, dense: F32) -> Encoded:
-        """Examples, float32[n, len(CONTINUOUS)]."""
+        """Encode examples, float32[n, len(CONTINUOUS)]."""
 
 
 class RollingBins:
-    """The product's bins: edges as of the windows before."""
+    """Driftline's bins, with the edges of the windows before."""
 
     name = "rolling bins"
 
@@ -51,11 +51,11 @@ class RollingBins:
         self.edges = RollingEdges(bins)
 
     def observe(self, window: int, dense: F32) -> list[Mixture]:
-        """Counts."""
+        """Count the window."""
         return self.edges.observe(window, dense)
 
     def freeze(self) -> None:
-        """Goes on."""
+        """Do nothing."""
 
     def encode(self, dense: F32) -> Encoded:
         """Rows of (feature, bin)."""
@@ -63,7 +63,7 @@ class RollingBins:
 
 
 class FrozenBins:
-    """Equal-mass bins of the first month, as many, from the same sketch."""
+    """Equal-mass bins of the first month, equally many, from the same sketch."""
 
     name = "bins of the first month"
 
@@ -74,13 +74,13 @@ class FrozenBins:
         self.view = BinsView.empty()
 
     def observe(self, window: int, dense: F32) -> list[Mixture]:
-        """Keeps the values of the first month."""
+        """Keep the values of the first month."""
         if not self._frozen:
             self._blocks.append(dense)
         return []
 
     def freeze(self) -> None:
-        """Takes the edges."""
+        """Compute the edges."""
         self.view = month_edges(np.concatenate(self._blocks), self._bins)
         self._frozen = True
         self._blocks.clear()
@@ -91,20 +91,21 @@ class FrozenBins:
 
 
 class ZScores:
-    """(x - mean) / standard deviation, cut off at `MOST_Z`: of the first month, or of the last `MONTH` windows.
+    """(x - mean) / standard deviation of the first month, or of the last `MONTH` windows, clipped at `MOST_Z`.
 
-    transform: float64 array -> array, applied to the values first.
+    transform: applied to the values first, float64 array -> array.
     """
 
     def __init__(self, name: str, rolling: bool, transform: Callable[[F64], F64]) -> None:
         self.name = name
         self._rolling, self._transform = rolling, transform
         self._frozen = False
-        self._panes: deque[tuple[int, F64]] = deque()  # (window, float64[3, d]: values, their sum, their squares)
+        # (window, float64[3, d]: the number of values, their sum, the sum of their squares).
+        self._panes: deque[tuple[int, F64]] = deque()
         self._moments = np.zeros((3, len(CONTINUOUS)))
 
     def observe(self, window: int, dense: F32) -> list[Mixture]:
-        """Adds the window, and drops those that are a month old."""
+        """Add the window, and drop windows that are a month old."""
         if self._rolling or not self._frozen:
             values = self._transform(dense.astype(np.float64))
             known = np.isfinite(values)
@@ -116,11 +117,11 @@ class ZScores:
         return []
 
     def freeze(self) -> None:
-        """Stops, unless it rolls."""
+        """Stop observing, unless it rolls."""
         self._frozen = True
 
     def encode(self, dense: F32) -> Encoded:
-        """One row for all ordinary values; 0 where all of a feature's values were the same."""
+        """One row for all ordinary values; the value 0 if all values of a feature were equal."""
         count, total, squares = self._moments
         mean = total / np.maximum(count, 1)
         deviation = np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0.0))
@@ -130,7 +131,7 @@ class ZScores:
 
 
 class MaxNormalization:
-    """x / largest absolute value so far, the examples at hand included, so within -1 and 1."""
+    """x / largest absolute value so far, including the present examples; so between -1 and 1."""
 
     name = "max normalization"
 
@@ -138,12 +139,12 @@ class MaxNormalization:
         self._maximum = Maximum(len(CONTINUOUS))
 
     def observe(self, window: int, dense: F32) -> list[Mixture]:
-        """Takes the window's largest."""
+        """Update the maximum."""
         self._maximum.normalize(dense.astype(np.float64))
         return []
 
     def freeze(self) -> None:
-        """Goes on."""
+        """Do nothing."""
 
     def encode(self, dense: F32) -> Encoded:
         """One row for all ordinary values."""
@@ -151,29 +152,29 @@ class MaxNormalization:
 
 
 class NoFeatures:
-    """The base rate alone, learned by the same learner."""
+    """Only the base rate, learned by the same learner."""
 
     name = "no features"
 
     def observe(self, window: int, dense: F32) -> list[Mixture]:
-        """Nothing to do."""
+        """Do nothing."""
         return []
 
     def freeze(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def encode(self, dense: F32) -> Encoded:
-        """Every value is missing, and counts nothing."""
+        """Every value is missing, with value 0."""
         return rows_of(_BARE, np.full_like(dense, MISSING)), np.zeros(dense.shape)
 
 
 def all_encodings(rolling: RollingBins, frozen: FrozenBins) -> list[Encoding]:
-    """Those of the study, rolling bins first."""
+    """The encodings of the study, rolling bins first."""
     return [
         rolling,
         frozen,
-        ZScores("z-scores of the first month", False, _as_it_is),
-        ZScores("rolling z-scores", True, _as_it_is),
+        ZScores("z-scores of the first month", False, _identity),
+        ZScores("rolling z-scores", True, _identity),
         ZScores("rolling z-scores of logarithms", True, signed_log),
         MaxNormalization(),
         NoFeatures(),
@@ -181,11 +182,11 @@ def all_encodings(rolling: RollingBins, frozen: FrozenBins) -> list[Encoding]:
 
 
 def signed_log(values: F64) -> F64:
-    """float64[...]: sign(x) log(1 + |x|)."""
+    """float64[...], sign(x) log(1 + |x|)."""
     return np.asarray(np.sign(values) * np.log1p(np.abs(values)), np.float64)
 
 
-def _as_it_is(values: F64) -> F64:
+def _identity(values: F64) -> F64:
     return values
 
 

@@ -1,9 +1,9 @@
-"""The one learner of the study: logistic regression by Adagrad (Duchi et al. 2011), an example at a time, compiled.
+"""The learner of the study: logistic regression with Adagrad (Duchi et al. 2011), one example at a time, compiled.
 
     p = sigmoid(bias + sum over i of value_i * weight[row_i]);   g_i = (p - label) * value_i
     accumulator[row_i] += g_i^2;   weight[row_i] -= rate * g_i / sqrt(accumulator[row_i])
 
-`learn_slowly` says the same in plain Python.
+`learn_slowly` is its reference in plain Python.
 """
 
 from math import exp, sqrt
@@ -21,7 +21,7 @@ _TINY = 1e-12
 
 
 class Learner:
-    """One model for each learning rate. All weights begin at 0; the last of them is the bias."""
+    """One model per learning rate. All weights start at 0; the last one is the bias."""
 
     def __init__(self) -> None:
         self._rates = np.array(RATES)
@@ -29,17 +29,17 @@ class Learner:
         self._accumulators = np.zeros_like(self._weights)
 
     def predict(self, rows: I64, values: F64) -> F64:
-        """float64[len(RATES), n]: probabilities of n examples; rows int64[n, d], values float64[n, d]."""
+        """float64[len(RATES), n], the probabilities of n examples. rows: int64[n, d]. values: float64[n, d]."""
         log_odds = (self._weights[:, rows] * values).sum(axis=2) + self._weights[:, -1:]
         return np.asarray(1.0 / (1.0 + np.exp(-log_odds)), np.float64)
 
     def learn(self, rows: I64, values: F64, labels: F64) -> None:
-        """One example after the other. labels: float64[n], 0 or 1."""
+        """Learn one example after the other. labels: float64[n], 0 or 1."""
         for weights, accumulators, rate in zip(self._weights, self._accumulators, self._rates, strict=True):
             _learn(rows, values, labels, weights, accumulators, rate)
 
     def mix(self, mixtures: list[Mixture]) -> None:
-        """Rows become mixtures of rows where edges rolled, as in the trainer: weights and moments alike."""
+        """Mix the rows of features whose edges rolled, as in the trainer: weights and accumulators."""
         for rows, shares in mixtures:
             for table in (self._weights, self._accumulators):
                 table[:, rows] = table[:, rows] @ shares.T
@@ -71,7 +71,7 @@ def _learn(
 def learn_slowly(
     rows: list[list[int]], values: list[list[float]], labels: list[float], rate: float
 ) -> dict[int, float]:
-    """The weights of a learner that begins with zeros, by row; the bias is row -1."""
+    """Row -> weight of a learner that starts with zeros; the bias is row -1."""
     weights: dict[int, float] = {}
     accumulators: dict[int, float] = {}
     for of_rows, of_values, label in zip(rows, values, labels, strict=True):
@@ -86,6 +86,6 @@ def learn_slowly(
 
 
 def log_losses(probabilities: F64, labels: F64) -> F64:
-    """float64[..., n], nats: of probabilities [..., n] and labels [n], 0 or 1."""
+    """float64[..., n], nats. probabilities: float64[..., n]. labels: float64[n], 0 or 1."""
     right = np.where(labels == 1, probabilities, 1.0 - probabilities)
     return np.asarray(-np.log(np.clip(right, 1e-15, 1.0)), np.float64)

@@ -1,4 +1,4 @@
-"""The study as an SVG file: how edges moved, and what rolling bins saved by month; equal bytes for equal figures."""
+"""Plots how edges moved and what rolling bins saved by month, as an SVG file: the same bytes for the same figures."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from benchmarks.bins_study.run import StreamFigures
 
-_EDGES = 15  # lines at most, from dark to light
+_EDGES = 15  # most lines, from dark to light
 _COMPARED = {
     "bins of the first month": "C0",
     "z-scores of the first month": "C4",
@@ -20,7 +20,7 @@ _COMPARED = {
 
 
 def plot(streams: list[StreamFigures], features: list[str], file: Path) -> None:
-    """Writes a row of two panels a stream: edges of its feature in `features`, and what rolling bins saved."""
+    """Write two panels per stream: the edges of its feature in `features`, and what rolling bins saved."""
     matplotlib.use("svg")
     with plt.rc_context({"svg.hashsalt": "bins", "svg.fonttype": "none", "font.size": 9}):
         size = (14, 3.3 * len(streams))
@@ -33,7 +33,7 @@ def plot(streams: list[StreamFigures], features: list[str], file: Path) -> None:
 
 
 def _edges(panel: Axes, found: StreamFigures, feature: str) -> None:
-    """Lines go on as steps, from a roll to the next. Edges below 1 are not shown: the scale is logarithmic."""
+    """Draw edges as step lines. Edges below 1 are not shown, because the scale is logarithmic."""
     rolls = [(day, edges) for day, name, edges in found.rolls if name == feature]
     days = np.array([day for day, _ in rolls], "datetime64[D]")
     most = max((len(edges) for _, edges in rolls), default=0)

@@ -1,4 +1,4 @@
-"""The figures of the study for people: one table a stream."""
+"""Prints the figures of the study: one table per stream."""
 
 from rich.console import Console
 from rich.table import Table
@@ -7,13 +7,13 @@ from benchmarks.bins_study.learner import RATES
 from benchmarks.bins_study.run import StreamFigures
 from benchmarks.bins_study.stream import MONTH
 
-WIDTH = 130  # of tables where the output is no terminal
+WIDTH = 130  # of the tables, if the output is not a terminal
 
 _HEAD = ("log-loss, nats", "rolling bins save", "best rate", *(f"at {rate:g}" for rate in RATES))
 
 
 def summary(found: StreamFigures) -> str:
-    """What was read, and what is best possible, in words."""
+    """The data that was measured, and the best possible loss, in words."""
     text = (
         f"First month: {MONTH} days from {found.first}. Measured: {found.examples:,} examples, {found.months[0]} to "
         f"{found.months[-1]}; {found.base_rate:.1%} are positive. {len(found.features)} features, whose edges were "
@@ -28,7 +28,7 @@ def summary(found: StreamFigures) -> str:
 
 
 def print_tables(streams: list[StreamFigures]) -> None:
-    """On the standard output."""
+    """Print the tables on standard output."""
     console = Console(width=None if Console().is_terminal else WIDTH)
     for found in streams:
         table = Table("", title=found.name, title_justify="left")
@@ -41,7 +41,7 @@ def print_tables(streams: list[StreamFigures]) -> None:
 
 
 def as_markdown(streams: list[StreamFigures]) -> str:
-    """The same, as a page has it."""
+    """The tables as Markdown."""
     parts = []
     for found in streams:
         lines = [

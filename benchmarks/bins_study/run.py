@@ -1,8 +1,8 @@
-"""The study of one stream: learn what is known by now, predict a window, then close it; under each encoding.
+"""The study of one stream with each encoding: learn the labels known by now, predict a window, then close it.
 
-The first month of `MONTH` windows only shows values: edges, means and maxima are taken from it, nothing is learned
-and nothing measured. It begins where `LEAST` examples come in such a month for the first time. All later examples
-with a label are measured, the first ones of untrained models too, which are alike for all.
+In the first month of `MONTH` windows, encodings only observe values for their edges, means and maxima; nothing is
+learned or measured. It is the first month with `LEAST` examples. All later examples with a label are measured, also
+the first ones of the untrained models, which are equal for all encodings.
 """
 
 from collections import deque
@@ -18,16 +18,16 @@ from benchmarks.bins_study.stream import DAY_MS, MONTH, Stream, slices
 from contracts.arrays import F32, F64, I64
 from featurestore.features import CONTINUOUS
 
-LEAST = 100  # examples of the first month
-_WEEK = 7  # windows of a block: days of one week are not independent
+LEAST = 100  # fewest examples of the first month
+_WEEK = 7  # windows per block: days of one week are not independent
 
 
 @dataclass(frozen=True, slots=True)
 class EncodingFigures:
-    """An encoding at the learning rate that was best for it. Losses in nats an example.
+    """An encoding at its best learning rate. Losses are in nats per example.
 
-    by_rate: in the order of RATES. gain: what rolling bins save beside it, and `error` the standard error of that
-    over weeks. by_month: in the order of the stream's months.
+    by_rate: losses in the order of RATES. gain: its loss minus that of rolling bins. error: the standard error of
+    `gain` over weeks. by_month: losses in the order of the stream's months.
     """
 
     name: str
@@ -41,11 +41,11 @@ class EncodingFigures:
 
 @dataclass(frozen=True, slots=True)
 class StreamFigures:
-    """What came out. first: day on which the first month begins. months: of what was measured, YYYY-MM.
+    """The results for one stream.
 
-    entropy, truth_loss: of the true probabilities, None where they are not known: mean entropy, and log-loss of
-    predicting them. rolls: (day, feature, edges) of all that was published. frozen: feature -> edges of the first
-    month. features: their names.
+    first: the day on which the first month begins. features: their names. months: those measured, YYYY-MM. entropy,
+    truth_loss: mean entropy of the true probabilities, and the log-loss of predicting them; None if they are unknown.
+    rolls: (day, feature, edges) of everything published. frozen: feature -> edges of the first month.
     """
 
     name: str
@@ -62,7 +62,7 @@ class StreamFigures:
 
 
 def first_window(windows: I64) -> int:
-    """Where the first month begins. Raises `ValueError` where no month has so many examples."""
+    """The window at which the first month begins. Raises `ValueError` if no month has `LEAST` examples."""
     many = np.searchsorted(windows, windows + MONTH) - np.searchsorted(windows, windows) >= LEAST
     if not many.any():
         raise ValueError(f"no {MONTH} days of the stream have {LEAST} examples")
@@ -70,7 +70,7 @@ def first_window(windows: I64) -> int:
 
 
 def study(stream: Stream, progress: Callable[[], None], bins: int = BINS) -> StreamFigures:
-    """Runs it; `progress` is called after every window. Raises `ValueError` where nothing can be measured."""
+    """Study one stream; calls `progress` after every window. Raises `ValueError` if there is nothing to measure."""
     first = first_window(stream.windows)
     rolling, frozen = RollingBins(bins), FrozenBins(bins)
     encodings = all_encodings(rolling, frozen)
@@ -96,8 +96,8 @@ def study(stream: Stream, progress: Callable[[], None], bins: int = BINS) -> Str
     )
 
 
-class Contestant:
-    """An encoding with a learner of its own, and what it lost so far, of the columns `features`."""
+class EncodingRun:
+    """An encoding of the columns `features`, with its own learner and its losses so far."""
 
     def __init__(self, encoding: Encoding, features: tuple[int, ...]) -> None:
         self.encoding = encoding
@@ -107,19 +107,19 @@ class Contestant:
 
     @property
     def losses(self) -> F64:
-        """float64[len(RATES), examples that were predicted]."""
+        """float64[len(RATES), examples predicted so far]."""
         return np.concatenate(self._losses, axis=1)
 
     def predict(self, dense: F32, labels: F64) -> None:
-        """Examples, float32[n, len(CONTINUOUS)], whose labels, float64[n], are then looked up."""
+        """Predict examples, float32[n, len(CONTINUOUS)], and keep their losses. labels: float64[n]."""
         self._losses.append(log_losses(self._learner.predict(*self._encode(dense)), labels))
 
     def learn(self, dense: F32, labels: F64) -> None:
-        """The same, later."""
+        """Learn the same examples, once their labels are known."""
         self._learner.learn(*self._encode(dense), labels)
 
     def close(self, window: int, dense: F32) -> None:
-        """Takes in the values of a window, and what becomes of rows."""
+        """Observe a closed window, and mix the learner's rows."""
         self._learner.mix(self.encoding.observe(window, dense))
 
     def _encode(self, dense: F32) -> Encoded:
@@ -130,29 +130,29 @@ class Contestant:
 def predict_then_learn(
     stream: Stream, first: int, encodings: list[Encoding], progress: Callable[[], None]
 ) -> list[F64]:
-    """Per encoding float64[len(RATES), m]: the losses of the labelled examples after the first month, in order."""
-    contestants = [Contestant(encoding, stream.features) for encoding in encodings]
+    """Per encoding float64[len(RATES), m], the losses of the labelled examples after the first month, in order."""
+    runs = [EncodingRun(encoding, stream.features) for encoding in encodings]
     labelled = _labelled(stream)
     blocks = [(window, rows) for window, rows in slices(stream.windows) if window >= first]
     month = [block for block in blocks if block[0] < first + MONTH]
     for window, rows in month:
-        for contestant in contestants:
-            contestant.close(window, stream.dense[rows])
+        for run in runs:
+            run.close(window, stream.dense[rows])
         progress()
     for encoding in encodings:
         encoding.freeze()
-    waiting: deque[tuple[int, I64]] = deque()  # windows that were predicted, and their labelled rows
+    waiting: deque[tuple[int, I64]] = deque()  # windows predicted but not learned, and their labelled rows
     for window, rows in blocks[len(month) :]:
         due = [waiting.popleft()[1] for earlier, _ in list(waiting) if earlier < window - stream.delay]
         now = rows.start + np.flatnonzero(labelled[rows])
-        for contestant in contestants:
+        for run in runs:
             for learned in due:
-                contestant.learn(stream.dense[learned], stream.labels[learned])
-            contestant.predict(stream.dense[now], stream.labels[now])
-            contestant.close(window, stream.dense[rows])
+                run.learn(stream.dense[learned], stream.labels[learned])
+            run.predict(stream.dense[now], stream.labels[now])
+            run.close(window, stream.dense[rows])
         waiting.append((window, now))
         progress()
-    return [contestant.losses for contestant in contestants]
+    return [run.losses for run in runs]
 
 
 def _figures(encodings: list[Encoding], losses: list[F64], windows: I64, months: np.ndarray) -> list[EncodingFigures]:
@@ -169,10 +169,7 @@ def _figures(encodings: list[Encoding], losses: list[F64], windows: I64, months:
 
 
 def mean_and_error(values: F64, blocks: I64) -> tuple[float, float]:
-    """(mean, its standard error) of float64[n] that are independent between blocks, int64[n], but not within.
-
-    The error of a ratio of sums over blocks, as clustered standard errors are.
-    """
+    """(mean, clustered standard error) of float64[n], independent between blocks, int64[n], but not within them."""
     mean = float(values.mean())
     _, block = np.unique(blocks, return_inverse=True)
     sums = np.bincount(block, weights=values - mean)

@@ -1,4 +1,4 @@
-"""A stream of examples as the study of bins sees it: columns of features by window of event time, and labels."""
+"""A stream of examples of the study: feature columns, windows of event time, and labels."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from contracts.columns import MISSING
 from featurestore.features import CONTINUOUS, NUMBER
 
 DAY_MS = 86_400_000  # a window of the study
-MONTH = 30  # windows: of the rolling window, of what is frozen, and of a label's past
+MONTH = 30  # windows in the rolling window, in the first month, and in a label's past
 QUARTILE = 0.75
-FEWEST = 30  # values in a label's past
+FEWEST = 30  # fewest values in a label's past
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
     """n examples in order of time.
 
-    windows: int64[n], ascending. dense: float32[n, len(CONTINUOUS)], or `MISSING`. features: numbers of the columns
-    that the stream has, ascending. labels: float64[n], 1, 0 or NaN for none. truth: float64[n], the probability that
-    labels were drawn from, where it is known. delay: whole windows that pass before a window's labels are known.
+    windows: int64[n], ascending. dense: float32[n, len(CONTINUOUS)], `MISSING` for unknown. features: numbers of the
+    columns that the stream has, ascending. labels: float64[n], 1, 0, or NaN for none. truth: float64[n], the
+    probability of each label, None if unknown. delay: whole windows until a window's labels are known.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Stream:
 def stream_of(
     name: str, created_ms: I64, columns: dict[str, NDArray], labels: F64, truth: F64 | None, delay: int
 ) -> Stream:
-    """Out of columns by feature name, [n] each, NaN = unknown. created_ms: int64[n], ascending."""
+    """A stream from columns by feature name, [n] each, NaN = unknown. created_ms: int64[n], ascending."""
     dense = np.full((len(created_ms), len(CONTINUOUS)), MISSING)
     for feature, values in columns.items():
         dense[:, NUMBER[feature]] = values
@@ -46,16 +46,16 @@ def stream_of(
 
 
 def slices(windows: I64) -> list[tuple[int, slice]]:
-    """(window, its rows) of ascending windows."""
+    """(window, its rows) for every window of ascending windows."""
     found, begins = np.unique(windows, return_index=True)
     ends = [*begins[1:].tolist(), len(windows)]
     return [(window, slice(*of)) for window, *of in zip(found.tolist(), begins.tolist(), ends, strict=True)]
 
 
 def above_trailing_quartile(windows: I64, values: F64, delay: int) -> F64:
-    """float64[n]: 1 where a value is above the third quartile of those of the past month, else 0.
+    """float64[n], 1 if a value is above the third quartile of the values of the past month, else 0.
 
-    The past month of window w is the MONTH windows before w - delay. NaN where the value is, and where the past has
+    The past month of window w is the MONTH windows before w - delay. NaN if the value is NaN, or if the past has
     fewer than FEWEST values. windows: int64[n], ascending.
     """
     labels = np.full(len(values), np.nan)
@@ -70,14 +70,14 @@ def above_trailing_quartile(windows: I64, values: F64, delay: int) -> F64:
 
 
 def by_author(authors: I64) -> list[I64]:
-    """The rows of each author, in their order."""
+    """The rows of each author, ascending."""
     order = np.argsort(authors, kind="stable")
     _, begins = np.unique(authors[order], return_index=True)
     return np.split(order, begins[1:])
 
 
 def newest_before(created_ms: I64, authors: I64, age_ms: int) -> I64:
-    """int64[n]: the row of the same author's newest tweet that is at least so old then; -1 for none."""
+    """int64[n], the row of the same author's newest tweet that is at least `age_ms` older; -1 for none."""
     found = np.full(len(created_ms), -1, np.int64)
     for rows in by_author(authors):
         times = created_ms[rows]
@@ -88,7 +88,7 @@ def newest_before(created_ms: I64, authors: I64, age_ms: int) -> I64:
 
 
 def oldest_after(created_ms: I64, authors: I64, gap_ms: int) -> I64:
-    """int64[n]: the row of the same author's oldest tweet that comes at least so much later; -1 for none."""
+    """int64[n], the row of the same author's oldest tweet that is at least `gap_ms` later; -1 for none."""
     found = np.full(len(created_ms), -1, np.int64)
     for rows in by_author(authors):
         times = created_ms[rows]
@@ -99,7 +99,7 @@ def oldest_after(created_ms: I64, authors: I64, gap_ms: int) -> I64:
 
 
 def tweets_within(created_ms: I64, authors: I64, span_ms: int) -> I64:
-    """int64[n]: tweets of the same author in the span before, those of the same time in the order of rows."""
+    """int64[n], the number of the same author's tweets in the `span_ms` before; equal times count in row order."""
     found = np.zeros(len(created_ms), np.int64)
     for rows in by_author(authors):
         times = created_ms[rows]
@@ -108,5 +108,5 @@ def tweets_within(created_ms: I64, authors: I64, span_ms: int) -> I64:
 
 
 def at(values: NDArray, rows: I64) -> F64:
-    """float64[n]: `values` of these rows, NaN for row -1."""
+    """float64[n], the values of these rows; NaN for row -1."""
     return np.where(rows >= 0, values[rows], np.nan)

@@ -1,7 +1,7 @@
-"""Streams out of files of real tweets. Only numbers leave this module, no text.
+"""Streams from files of real tweets. Only numbers leave this module, no text.
 
-Public counts are those of the day a file was made, so a tweet's own are its label and never its feature. Those of an
-earlier tweet of the same author stand for what was known, if it was a day old by then: most of its counts had come.
+Public counts are as of the day on which a file was made, so a tweet's own counts are its label and never a feature.
+The counts of an earlier tweet of the same author, at least a day old, stand in for what was known by then.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,9 +30,9 @@ from featurestore.store.tweet_records import tweet_dense, tweet_records
 from sources import open_source
 from vocab.tokens.tokenizer import Tokenizer
 
-_BATCH = 5_000  # tweets held at a time
+_BATCH = 5_000  # tweets in memory
 _TEN = 10
-_GAIN_DAYS = 3  # at most, between two sights of an author's followers
+_GAIN_DAYS = 3  # most days between two observations of an author's followers
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ class Table:
     dense: F32
 
     def text_columns(self) -> dict[str, F64]:
-        """What the tweets themselves show, and the hour, by feature name."""
+        """Features of the tweets themselves, and the hour, by feature name."""
         shown = ("text_length", "tag_count", "media", "is_reply", "is_quote")
         columns = {name: self.dense[:, TWEET_COUNTED.index(name)].astype(np.float64) for name in shown}
         return columns | {"hour_of_day": (self.created_ms // 3_600_000 % 24).astype(np.float64)}
 
 
 def read(file: Path, begin_ms: int, end_ms: int, most: int | None) -> Table:
-    """Its first `most` tweets of [begin_ms, end_ms), by time; without retweets, whose counts are another author's."""
+    """The first `most` tweets in [begin_ms, end_ms), by time; without retweets, whose counts are another author's."""
     tweets = (row for row in open_source(file) if isinstance(row, Tweet) and begin_ms <= row.created_ms < end_ms)
     parts = list(_parts(islice((tweet for tweet in tweets if tweet.retweet_of is None), most)))
     if not parts:
@@ -69,7 +69,7 @@ def read(file: Path, begin_ms: int, end_ms: int, most: int | None) -> Table:
 
 
 def retweets_stream(name: str, table: Table) -> Stream:
-    """Whether a tweet's retweets are above the third quartile of those of the month before."""
+    """Label: whether a tweet's retweets are above the third quartile of the past month."""
     of_author = newest_before(table.created_ms, table.authors, DAY_MS)
     former = newest_before(table.created_ms, table.authors, 1)
     columns = table.text_columns() | {
@@ -85,9 +85,9 @@ def retweets_stream(name: str, table: Table) -> Stream:
 
 
 def followers_stream(name: str, table: Table) -> Stream:
-    """Whether an author's followers rise by more than the third quartile of the month's rises.
+    """Label: whether an author's followers rise by more than the third quartile of the past month's rises.
 
-    A rise is from a tweet to the author's next one that is a day later, if it is at most three.
+    A rise is measured from a tweet to the author's first tweet that is one to three days later.
     """
     later = oldest_after(table.created_ms, table.authors, DAY_MS)
     before = newest_before(table.created_ms, table.authors, DAY_MS)
@@ -101,13 +101,13 @@ def followers_stream(name: str, table: Table) -> Stream:
 
 
 def _rise(table: Table, other: I64) -> F64:
-    """Followers at the other row less those at this one; NaN where it is none or too far away."""
+    """Followers at the other row minus those at this one; NaN if there is none, or it is too far away."""
     near = np.abs(table.created_ms[other] - table.created_ms) <= _GAIN_DAYS * DAY_MS
     return np.where(near, at(table.followers, other) - table.followers, np.nan)
 
 
 def _mean_of_ten(table: Table, newest: I64) -> F64:
-    """Mean likes and retweets of an author's last ten tweets up to row `newest`."""
+    """Mean of likes and retweets over an author's last ten tweets up to row `newest`."""
     means = np.full(len(newest), np.nan)
     for author in np.unique(table.authors):
         rows = np.flatnonzero(table.authors == author)

@@ -1,8 +1,8 @@
-"""A stream out of the simulated world, whose probabilities are known: what viewers saw, and whether they engaged.
+"""A stream from the simulated world, with known probabilities: what viewers saw, and whether they engaged.
 
-Timelines show the candidates in the order in which they were asked for, so that no ranker decides what is learned.
-Features are the product's, counted here from the reactions of all earlier requests; what is counted "ever" grows for
-as long as the world runs. Of an author, what is recent is of the day of the request.
+Timelines show candidates in the order of the request, so that no ranker decides what is learned. Features are the
+declared ones, counted here from the reactions to all earlier requests; total counts grow as long as the world runs.
+An author's recent counts are those of the day of the request.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from contracts.records import ENGAGED, Action, RankedTimeline, RankedTweet, Time
 from simulation.config import Behavior, WorldConfig
 from simulation.world import World
 
-# Few tweets and requests, so that months pass in minutes; the base rate is raised for as many engagements.
+# Few tweets and requests, so that months take minutes; a higher base rate makes up for the engagements.
 CONFIG = WorldConfig(
     authors=300,
     viewers=60,
@@ -35,7 +35,7 @@ CONFIG = WorldConfig(
 
 
 class Counts:
-    """What was seen and engaged with so far, and the columns of features that follow from it."""
+    """Counts what was seen and engaged with so far, and derives the features."""
 
     def __init__(self) -> None:
         self._seen: Counter[tuple[object, ...]] = Counter()
@@ -43,11 +43,11 @@ class Counts:
         self._posted: Counter[tuple[int, int]] = Counter()
 
     def post(self, tweet: Tweet) -> None:
-        """An author wrote a tweet."""
+        """Count a tweet of its author."""
         self._posted[tweet.author_id, tweet.created_ms // DAY_MS] += 1
 
     def features(self, request: TimelineRequest, tweet: Tweet) -> dict[str, float]:
-        """Of one candidate, by feature name."""
+        """The features of one candidate, by name."""
         day = request.at_ms // DAY_MS
         viewer, of_tweet = ("viewer", request.viewer_id), ("tweet", tweet.id)
         author, pair = ("author", tweet.author_id, day), ("pair", request.viewer_id, tweet.author_id)
@@ -71,7 +71,7 @@ class Counts:
         }
 
     def react(self, request: TimelineRequest, tweet: Tweet, engaged: bool) -> None:
-        """A viewer saw a tweet."""
+        """Count a tweet that a viewer saw, and whether it was engaged with."""
         day = request.at_ms // DAY_MS
         for entity in (
             ("viewer", request.viewer_id),
@@ -87,7 +87,7 @@ class Counts:
 
 
 def world_stream(days: int, seed: int, progress: Callable[[], None]) -> Stream:
-    """Whether a viewer engaged with a tweet that it saw. `progress` is called after every day."""
+    """Label: whether a viewer engaged with a tweet that it saw. Calls `progress` after every day."""
     world, counts = World(CONFIG, seed), Counts()
     tweets: dict[int, Tweet] = {}
     at_ms: list[int] = []
@@ -119,7 +119,7 @@ def world_stream(days: int, seed: int, progress: Callable[[], None]) -> Stream:
 
 
 def _show(world: World, request: TimelineRequest) -> tuple[list[int], F64, list[bool]]:
-    """(ids of the tweets that were seen, their true probabilities, which of them were engaged with)."""
+    """(ids of the tweets seen, their true probabilities, whether each was engaged with)."""
     candidates = (request.candidates or [])[: request.limit]
     timeline = RankedTimeline(
         request_id=request.request_id,

@@ -1,15 +1,15 @@
-"""What the vocabulary costs of one core (CPU time, one thread).
+"""Speed of the vocabulary on one core (CPU time, one thread).
 
     python -m benchmarks.vocab [FILE] [--tweets N] [--live N ...] [--rounds N] [--torchrec-python PYTHON]
 
-With a FILE (anything that `sources` reads; none of its text is shown), its first tweets go through every
-stage, timed apart over all batches: tokenize (cold, from an empty table of surfaces, and warm, once more), tokenize
-and count (one source, a window every `WINDOW` batches), decide (observe and close, all 64 shards in one owner), apply
-(a replica), look up (all keys of all tweets at the newest version), view (what is written to Redis after each close).
-What that is to Redis, a real one counts, which is started here.
+With a FILE (anything that `sources` can read; none of its text is shown), its first tweets go through every stage.
+Each is timed separately over all batches: tokenize (cold, with an empty table of surfaces, then warm), tokenize and
+count (one source, a window every `WINDOW` batches), decide (observe and close, all 64 shards in one owner), apply (a
+replica), look up (all keys of all tweets at the newest version), view (make what is written to Redis after each
+close). The commands that this costs Redis are counted by a server that is started here.
 
-Then, at each number of live keys: tokens/s counted and decided, keys/s looked up and bytes a key, beside others
-(`contestants.py`). `--live 0` leaves them out. PYTHON runs TorchRec, where this one cannot load it.
+Then, for each number of live keys: tokens/s counted and decided, keys/s looked up and bytes per key, compared with
+other implementations (`implementations.py`). `--live 0` skips this. PYTHON runs TorchRec, if this Python cannot.
 """
 
 import argparse
@@ -36,27 +36,27 @@ from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import TokenBatch, Tokenizer
 from vocab.view.updates import ViewUpdates, view_updates
 
-BATCH = 5_000  # tweets a call, as the hop reads them
-WINDOW = 4  # batches a window
+BATCH = 5_000  # tweets per call, as in the hop
+WINDOW = 4  # batches per window
 PARTITIONS = 4
 SIZES = [10_000, 100_000, 1_000_000, 10_000_000]
 
 
 @contextmanager
 def stage(name: str, amount: int, unit: str) -> Iterator[None]:
-    """Prints the rate at which the block gets through `amount`."""
+    """Time the block, and print how many of `amount` it handles per second."""
     begin = process_time()
     yield
     show(name, amount, unit, process_time() - begin)
 
 
 def show(name: str, amount: int, unit: str, seconds: float) -> None:
-    """Prints a rate."""
+    """Print a rate."""
     print(f"{name:<16} {amount / seconds:>14,.0f} {unit}/s {seconds / amount * 1e6:>10.2f} us each")
 
 
 def main() -> None:
-    """Runs every stage on the first tweets of a file, then every size."""
+    """Measure every stage on the first tweets of a file, then every number of live keys."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.vocab", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def run_stages(file: Path, wanted: int) -> None:
-    """Every stage on the first tweets of a file."""
+    """Measure every stage on the first tweets of a file."""
     tweets = list(itertools.islice((row for row in open_source(file) if isinstance(row, Tweet)), wanted))
     batches = [tweets[i : i + BATCH] for i in range(0, len(tweets), BATCH)]
     ascii_share = sum(tweet.text.isascii() for tweet in tweets) / len(tweets)
@@ -88,7 +88,7 @@ def run_stages(file: Path, wanted: int) -> None:
 
 
 def measure(batches: list[list[Tweet]]) -> list[ViewUpdates]:
-    """Every stage on these batches. What there was to show after each close."""
+    """Measure every stage on these batches. Returns the view updates after each close."""
     keys, frames = tokenize(batches, sum(map(len, batches)))
     owner, deltas, writes = decide(frames, len(keys))
     vocabulary = Vocabulary(owner.state.settings)
@@ -108,7 +108,7 @@ def measure(batches: list[list[Tweet]]) -> list[ViewUpdates]:
 
 
 def tokenize(batches: list[list[Tweet]], tweets: int) -> tuple[np.ndarray, list[VocabCounts]]:
-    """(all keys, what a source sends of them)."""
+    """Measure the tokenizer and the source counter. Returns (all keys, the frames that a source sends)."""
     tokenizer, counter = Tokenizer(), SourceCounter("tweets", 0, PARTITIONS, SHARDS)
     frames: list[VocabCounts] = []
     with stage("tokenize, cold", tweets, "tweets"):
@@ -124,7 +124,7 @@ def tokenize(batches: list[list[Tweet]], tweets: int) -> tuple[np.ndarray, list[
 
 
 def count(counter: SourceCounter, tokens: TokenBatch, i: int) -> list[VocabCounts]:
-    """The frames of batch i, and the markers after it."""
+    """The frames of batch i and the markers after it."""
     window = 1 + i // WINDOW
     frames = counter.count(tokens, np.full(len(tokens), window), window - 1)
     frames += counter.markers(window if (i + 1) % WINDOW == 0 else window - 1)
@@ -132,7 +132,7 @@ def count(counter: SourceCounter, tokens: TokenBatch, i: int) -> list[VocabCount
 
 
 def decide(frames: list[VocabCounts], tokens: int) -> tuple[VocabularyOwner, list[VocabDelta], list[ViewUpdates]]:
-    """(the owner after all frames, its deltas, what it had to show after each close)."""
+    """Measure the owner. Returns (the owner after all frames, its deltas, its view updates after each close)."""
     owner = VocabularyOwner.begin(VocabSettings(), range(SHARDS), frozenset({("tweets", 0)}))
     deltas: list[VocabDelta] = []
     writes: list[ViewUpdates] = []

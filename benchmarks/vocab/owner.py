@@ -1,4 +1,4 @@
-"""A vocabulary of a given size: an owner that tracks so many keys, and a replica that has admitted as many."""
+"""A vocabulary of a given size: an owner that tracks the given keys, and a replica that has admitted them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,12 @@ from vocab.replica.vocabulary_view import VocabularyView
 from vocab.slot_layout import Layout
 
 SOURCE = ("tweets", 0)
-CANDIDATES_PER_SLOT = 4  # the default: a fifth of the tracked keys hold a slot
+CANDIDATES_PER_SLOT = 4  # the default: a fifth of the tracked keys have a slot
 RARE_SLOTS = 1 << 13
 
 
 def filled_owner(live: U64) -> VocabularyOwner:
-    """An owner of all shards with room for these keys and no more, after a window that had each of them so often that
-    it may have a slot."""
+    """An owner of all shards that is full with these keys, after a window in which each reached the threshold."""
     per_shard = -(-len(live) // (SHARDS * (1 + CANDIDATES_PER_SLOT)))
     settings = VocabSettings.uniform(
         candidates_per_slot=CANDIDATES_PER_SLOT, capacity=SHARDS * per_shard, rare_slots=RARE_SLOTS
@@ -31,7 +30,7 @@ def filled_owner(live: U64) -> VocabularyOwner:
 
 
 def count_window(owner: VocabularyOwner, tokens: U64) -> None:
-    """Sums the next window's tokens, as a source does, observes them and decides."""
+    """Sum the next window's tokens, as a source does, observe them, and decide."""
     keys, counts = np.unique(tokens, return_counts=True)
     _decide(owner, keys, counts.astype(np.uint32))
 
@@ -44,7 +43,7 @@ def _decide(owner: VocabularyOwner, keys: U64, counts: NDArray[np.uint32]) -> No
 
 
 def view_of(live: U64) -> VocabularyView:
-    """A replica's table in which all of these keys hold slots."""
+    """A replica's table in which all these keys have slots."""
     settings = VocabSettings.uniform(capacity=-(-len(live) // SHARDS) * SHARDS, rare_slots=RARE_SLOTS)
     layout = Layout.of(settings)
     free = np.concatenate([layout.slots_of(Namespace.WORD, shard) for shard in range(SHARDS)])

@@ -1,4 +1,4 @@
-"""What the vocabulary's view costs Redis: commands, bytes and CPU time, as a real server counts them."""
+"""The cost of the vocabulary's view in Redis: commands, bytes and CPU time, as counted by a real server."""
 
 import asyncio
 import tempfile
@@ -16,7 +16,7 @@ from vocab.view.updates import ViewUpdates
 
 
 def measure(writes: Sequence[ViewUpdates], tweets: int) -> None:
-    """Writes what an owner had to show after each window, and prints what that was for 1,000 tweets."""
+    """Write an owner's view updates of each window to Redis, and print their cost per 1,000 tweets."""
     with (
         tempfile.TemporaryDirectory() as folder,
         running(start_redis(Path(folder), print, bound=True, install=True)) as server,
@@ -27,7 +27,7 @@ def measure(writes: Sequence[ViewUpdates], tweets: int) -> None:
 async def _measure(settings: Settings, writes: Sequence[ViewUpdates], tweets: int) -> None:
     redis = connect(settings)
     try:
-        await write_view(redis, settings, writes[0])  # the script is loaded once
+        await write_view(redis, settings, writes[0])  # loads the script
         await redis.client.config_resetstat()
         for updates in writes:
             await write_view(redis, settings, updates)
@@ -47,7 +47,7 @@ async def _measure(settings: Settings, writes: Sequence[ViewUpdates], tweets: in
 
 
 async def _commands(redis: RedisClient) -> tuple[dict[str, int], float]:
-    """(calls by command, their time in microseconds: the script's, which holds that of what it calls)."""
+    """(calls by command, the script's time in microseconds, which includes the commands that it calls)."""
     stats = await redis.client.info("commandstats")
     stats = {name.removeprefix("cmdstat_"): row for name, row in stats.items()}
     calls = {name: row["calls"] for name, row in stats.items() if name not in ("info", "config|resetstat")}

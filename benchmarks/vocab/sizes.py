@@ -1,4 +1,4 @@
-"""The table of sizes: every contestant at every number of live keys, in rounds, so that all see the same machine."""
+"""The table of sizes: every implementation with every number of live keys, in turn, under the same conditions."""
 
 import json
 import subprocess
@@ -6,19 +6,19 @@ import sys
 from statistics import median
 from typing import Any
 
-from benchmarks.vocab.contestants import CONTESTANTS
+from benchmarks.vocab.implementations import IMPLEMENTATIONS
 
-FEWEST_RESIDENT = 1_000_000  # live keys below which a process's memory says nothing of them
+FEWEST_RESIDENT = 1_000_000  # with fewer live keys, the process's resident memory says nothing about them
 HEADER = (
     f"{'live keys':>10}  {'':<22}{'M/s counted':>12}{'M/s looked up':>15}{'uniform':>10}{'bytes a key':>13}{'RSS':>6}"
 )
 
 
 class Child:
-    """One contestant in a process of its own. memory: {} if it could not begin; `failure` is then its last word."""
+    """An implementation in its own process. memory: {} if it failed to start; `failure` is then its last line."""
 
     def __init__(self, name: str, live: int, seed: int, python: str) -> None:
-        command = [python, "-W", "ignore", "-m", "benchmarks.vocab.contestants", name, str(live), str(seed)]
+        command = [python, "-W", "ignore", "-m", "benchmarks.vocab.implementations", name, str(live), str(seed)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -29,7 +29,7 @@ class Child:
         self.memory = self._answer()
 
     def _answer(self) -> dict[str, Any]:
-        """The next line that is an answer, whatever libraries say before it; {} if there is none, and why."""
+        """The next line of JSON; other lines (from libraries) are skipped. {} at the end; `failure` says why."""
         for line in self._stdout:
             if line.startswith("{"):
                 answer: dict[str, Any] = json.loads(line)
@@ -38,23 +38,23 @@ class Child:
         return {}
 
     def measure(self) -> dict[str, float]:
-        """One round."""
+        """Measure one round."""
         self._stdin.write("\n")
         self._stdin.flush()
         return self._answer()
 
     def close(self) -> None:
-        """Ends it."""
+        """End the process."""
         self._process.communicate()
 
 
 def compare(sizes: list[int], rounds: int, seed: int, torchrec_python: str) -> None:
-    """Prints a line for every contestant at every size: medians of the rounds, of which the first is thrown away."""
+    """Print a line for every implementation and size: the medians of the rounds, without the first."""
     print(HEADER)
     for live in sizes:
         children = {
             name: Child(name, live, seed, torchrec_python if name == "TorchRec" else sys.executable)
-            for name in CONTESTANTS
+            for name in IMPLEMENTATIONS
         }
         measured = {name: child for name, child in children.items() if child.memory}
         results = [{name: child.measure() for name, child in measured.items()} for _ in range(rounds + 1)][1:]

@@ -1,7 +1,7 @@
 """How the vocabulary follows real drift: `python -m benchmarks.vocab_drift FILE`; docs/vocabulary_drift.md explains.
 
-FILE is anything that `sources` reads, in order of time; tweets of one time keep the file's order. Numbers
-are shown, and no token. One core, and memory for every distinct key of the file.
+FILE is anything that `sources` can read, in order of time; tweets with the same time keep the file's order. Only
+numbers are shown, no tokens. It needs one core, and memory for every distinct key of the file.
 """
 
 import argparse
@@ -23,14 +23,14 @@ from contracts.errors import BadSource
 from contracts.records import Tweet
 from sources import open_source
 
-BATCH = 5_000  # tweets a call at least
+BATCH = 5_000  # fewest tweets per call
 MINUTES_A_DAY = 1_440
 
 
 def read(file: Path, begin: str | None, months: int | None, tweets: int | None) -> Iterator[Tweet]:
-    """Its tweets from the month `begin` (YYYY-MM) on: of so many calendar months, and so many tweets, at most.
+    """The file's tweets from the month `begin` (YYYY-MM) on, of at most `months` calendar months and `tweets` tweets.
 
-    Raises `BadSource` for a tweet that is older than the one before it.
+    Raises `BadSource` if a tweet is older than the one before it.
     """
     first_ms = _month_begins(np.datetime64(begin, "M")) if begin else 0
     end_ms, last_ms = None, 0
@@ -47,7 +47,7 @@ def read(file: Path, begin: str | None, months: int | None, tweets: int | None) 
 
 
 def batches(tweets: Iterable[Tweet], window_ms: int) -> Iterator[list[Tweet]]:
-    """At least `BATCH` tweets each but for the last, and whole windows."""
+    """Batches of whole windows, with at least `BATCH` tweets each except the last."""
     batch: list[Tweet] = []
     for tweet in tweets:
         if len(batch) >= BATCH and tweet.created_ms // window_ms != batch[-1].created_ms // window_ms:
@@ -59,7 +59,7 @@ def batches(tweets: Iterable[Tweet], window_ms: int) -> Iterator[list[Tweet]]:
 
 
 def run(tweets: Iterable[Tweet], study: Study) -> StudyFigures:
-    """The whole study, with its progress on the standard error."""
+    """Run the whole study, with its progress on standard error."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(file=sys.stderr)) as progress:
         task = progress.add_task("reading")
@@ -72,29 +72,31 @@ def run(tweets: Iterable[Tweet], study: Study) -> StudyFigures:
 
 
 def main() -> None:
-    """Runs the study and shows what came out."""
+    """Run the study and print its results."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.vocab_drift",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path)
-    parser.add_argument("--window-minutes", type=int, default=60, help="a divisor of a day (default: %(default)s)")
+    parser.add_argument("--window-minutes", type=int, default=60, help="must divide a day (default: %(default)s)")
     parser.add_argument("--capacities", type=int, nargs="+", default=[1 << 17, 1 << 13], metavar="KEYS")
-    parser.add_argument("--build-tweets", type=int, default=1_000, help="of the month that the fixed one is made of")
-    parser.add_argument("--from", dest="begin", metavar="YYYY-MM", help="the first month that is read")
-    parser.add_argument("--months", type=int, help="so many calendar months at most")
-    parser.add_argument("--tweets", type=int, help="so many tweets at most")
-    parser.add_argument("--markdown", action="store_true", help="tables as a page has them")
+    parser.add_argument(
+        "--build-tweets", type=int, default=1_000, help="fewest tweets of the fixed vocabulary's month"
+    )
+    parser.add_argument("--from", dest="begin", metavar="YYYY-MM", help="the first month to read")
+    parser.add_argument("--months", type=int, help="most calendar months to read")
+    parser.add_argument("--tweets", type=int, help="most tweets to read")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg")
     parser.add_argument("--json", type=Path, metavar="FILE.json")
     options = parser.parse_args()
     if MINUTES_A_DAY % options.window_minutes:
-        parser.error(f"--window-minutes {options.window_minutes} is no divisor of a day")
+        parser.error(f"--window-minutes {options.window_minutes} does not divide a day")
     study = Study(options.capacities, options.window_minutes * 60_000, options.build_tweets)
     found = run(read(options.file, options.begin, options.months, options.tweets), study)
     if not found.months:
-        parser.error(f"no month after one of {options.build_tweets} tweets: there is nothing to measure")
+        parser.error(f"no month follows a month with {options.build_tweets} tweets: there is nothing to measure")
     print(as_markdown(found)) if options.markdown else print_tables(found)
     if options.plot:
         plot(found, options.plot)

@@ -1,12 +1,12 @@
-"""The truth of the study of drift: every key that ever occurred, with its decayed count, and none forgotten.
+"""The exact counter of the drift study: the decayed count of every key that ever occurred.
 
-Independent of what `vocab/` counts with: float64, and decay over the time since a key's last occurrence,
+It shares no code with `vocab/`: it counts in float64, with decay over the time since a key's last occurrence,
 
     count(w) = count(last) * 2^(-(w - last) / half_life) + occurrences in w,   half_life in windows.
 
-A key is *live* while its count at the close of a window is at least `evict_below`, so each key that occurs is, for
-one window at least; every window has its close, those without occurrences too. A live key is *admitted* from the
-window in which its count reaches `admit_at` until it is no longer live.
+A key is *live* while its count at the close of a window is at least `evict_below`; so every key that occurs is live
+for at least one window. Windows without occurrences close too. A live key is *admitted* from the window in which its
+count reaches `admit_at` until it is no longer live.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ _EMPTY = -1
 
 
 class Column:
-    """An array that grows at its end. `values` is what is filled of it: take it anew after `fill_to` or `extend`."""
+    """A growing array. `values` is its filled part: read it again after `fill_to` or `extend`."""
 
     def __init__(self, dtype: Any) -> None:
         self._room = np.empty(1024, dtype)
         self.values = self._room[:0]
 
     def extend(self, more: NDArray[Any]) -> None:
-        """Adds elements at the end."""
+        """Append elements."""
         former, size = len(self.values), len(self.values) + len(more)
         if size > len(self._room):
             grown = np.empty(2 * size, self._room.dtype)
@@ -41,7 +41,7 @@ class Column:
         self.values = self._room[:size]
 
     def fill_to(self, size: int, value: float) -> None:
-        """Adds `value` until there are `size` elements."""
+        """Append `value` until there are `size` elements."""
         if size > len(self.values):
             self.extend(np.full(size - len(self.values), value, self._room.dtype))
 
@@ -52,7 +52,7 @@ class Column:
 
 
 class KeyTable:
-    """Numbers distinct keys 0, 1, 2, ... by first occurrence. Open addressing, linear probing, at most half full."""
+    """A hash table that numbers distinct keys 0, 1, 2, ... by first occurrence; linear probing, at most half full."""
 
     def __init__(self) -> None:
         self._places = np.full(1 << 12, _EMPTY, np.int32)
@@ -63,7 +63,7 @@ class KeyTable:
 
     @property
     def keys(self) -> U64:
-        """uint64[n]: the key of each number."""
+        """uint64[n], the key of each number."""
         return self._keys.values
 
     @property
@@ -72,7 +72,7 @@ class KeyTable:
         return self._places.nbytes + self._keys.nbytes
 
     def number(self, keys: U64) -> I64:
-        """The numbers of keys; a new key gets the next one. uint64[n] -> int64[n]."""
+        """int64[n], the numbers of keys uint64[n]; a new key gets the next number."""
         if 2 * (len(self) + len(keys)) > len(self._places):
             room = 1 << (2 * (len(self) + len(keys))).bit_length()
             self._places = np.full(room, _EMPTY, np.int32)
@@ -85,7 +85,7 @@ class KeyTable:
 
 @njit(cache=True)  # type: ignore[misc, unused-ignore]
 def _place(places: Any, known: Any, size: int, keys: Any, numbers: Any) -> Any:
-    """Fills `numbers` of `keys`; returns which of them were new. `known`: keys of the numbers below `size`."""
+    """Fill the `numbers` of `keys`; return bool[n], which were new. known: the keys of the numbers below `size`."""
     mask = len(places) - 1
     fresh = np.zeros(len(keys), np.bool_)
     added = np.empty(len(keys), np.uint64)
@@ -109,10 +109,11 @@ def _place(places: Any, known: Any, size: int, keys: Any, numbers: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What one window did, by numbers of keys.
+    """What happened in one window. Keys are given by their numbers, int64.
 
-    rows: int64[n], the window's keys; occurrences: int64[n]; before, after: float64[n], their counts, decayed to the
-    window, without and with its occurrences. born, died: keys that became live, and that had ceased to be.
+    rows: int64[n], the window's keys. occurrences: int64[n]. before, after: float64[n], their counts decayed to the
+    window, without and with its occurrences. born: keys that became live. died: keys no longer live. evicted,
+    evicted_at: the admitted ones among `died`, and the window of their eviction.
     """
 
     rows: I64
@@ -126,7 +127,7 @@ class Observed:
 
 
 class ExactCounter:
-    """Counts without bound or error. `keys` numbers the keys; the columns are by number."""
+    """Counts every key exactly. `keys` numbers the keys; columns are indexed by number."""
 
     def __init__(self, admit_at: float, evict_below: float, half_life_windows: float) -> None:
         self.keys = KeyTable()
@@ -142,12 +143,12 @@ class ExactCounter:
 
     @property
     def live(self) -> NDArray[np.bool_]:
-        """bool[n]: whether a key is live."""
+        """bool[n], whether each key is live."""
         return self._live.values
 
     @property
     def admitted(self) -> NDArray[np.bool_]:
-        """bool[n]: whether a key is admitted."""
+        """bool[n], whether each key is admitted."""
         return self._admitted.values
 
     @property
@@ -157,17 +158,18 @@ class ExactCounter:
         return self.keys.nbytes + self.live_rows.nbytes + sum(column.nbytes for column in columns)
 
     def counts_at(self, rows: I64, window: int) -> F64:
-        """Decayed counts at a window not before the last one observed. int64[n] -> float64[n]."""
+        """float64[n], the counts of keys int64[n], decayed to a window not before the last one observed."""
         counts: F64 = self._counts.values[rows] * np.exp2((self._last.values[rows] - window) / self._half_life)
         return counts
 
     def observe(self, window: int, keys: U64, occurrences: I64) -> Observed:
-        """Adds a window's occurrences; keys are distinct. Windows ascend; empty ones are left out."""
+        """Count a window's occurrences. keys: distinct, uint64[n]. Windows ascend; empty ones are left out."""
         rows = self.keys.number(keys)
         for column in (self._counts, self._last, self._live_until, self._live, self._admitted):
             column.fill_to(len(self.keys), 0)
         live, live_until = self._live.values, self._live_until.values
-        live_until[rows[live_until[rows] == window - 1]] = window  # they never were below at the close of a window
+        # These keys occur again before a window closes with their count below the threshold.
+        live_until[rows[live_until[rows] == window - 1]] = window
         stays = live_until[self.live_rows] >= window
         died = self.live_rows[~stays]
         evicted = died[self.admitted[died]]
@@ -184,7 +186,7 @@ class ExactCounter:
         return Observed(rows, occurrences, before, after, born, died, evicted, evicted_at)
 
     def admit(self, observed: Observed) -> I64:
-        """Closes the window: admits its keys that reached the threshold, and returns them."""
+        """Close the window: admit its keys that reached the threshold, and return them."""
         fresh = observed.rows[(observed.after >= self.admit_at) & ~self.admitted[observed.rows]]
         self.admitted[fresh] = True
         return fresh

@@ -1,4 +1,4 @@
-"""What the study found, as numbers: one record for the run and one a method, as JSON has them."""
+"""The figures of the study as records for JSON: one for the run, and one per method."""
 
 from collections.abc import Sequence
 
@@ -15,34 +15,42 @@ WITHIN_MINUTES = (1, 2, 5, 15, 60, 1440)
 
 
 class Recall(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the new top hashtags that crossed the threshold, how many were admitted how soon. Shares of 1.
+    """How soon the new top hashtags that crossed the threshold were admitted. Shares are between 0 and 1.
 
-    `same_window`: with the window in which the exact count crossed. `within`: minutes after the occurrence that
-    crossed -> share. `median_minutes`: None where fewer than half were ever admitted.
+    same_window: share admitted in the window in which the exact count crossed. within: minutes after the occurrence
+    that crossed -> share. median_minutes: None if fewer than half were admitted. by_month: share admitted within one
+    window's length; None for a month in which none crossed.
     """
 
     same_window: float
     within: dict[int, float]
     median_minutes: float | None
-    by_month: list[float | None]  # within a window's length; None for a month in which none crossed
+    by_month: list[float | None]
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """All admissions of the run, of hashtags and of all keys. `false`: the exact count was below the threshold."""
+    """All admissions of the run, of hashtags and of all keys.
+
+    false: admitted while the exact count was below the threshold. brief: the share evicted within a day.
+    """
 
     hashtags: int
     keys: int
     false_hashtags: int
     false_keys: int
-    brief_hashtags: float  # share evicted within a day
+    brief_hashtags: float
     brief_keys: float
 
 
 class MethodFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One method. Shares are of 1, by `Sharing`'s words; those of occurrences are over all measured months."""
+    """One method. capacity: None for unbounded.
+
+    Shares are between 0 and 1, named as in `Sharing`. Those with `tags` are of the new top hashtags; the others are
+    of token occurrences in all measured months.
+    """
 
     method: str
-    capacity: int | None  # None: unbounded
+    capacity: int | None
     rows: int
     most_admitted: int
     recall: Recall | None
@@ -63,7 +71,8 @@ class MethodFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudyFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The run. `top` new hashtags in `months`, of which `crossed` reached the threshold in their first month."""
+    """The run. top: number of top new hashtags in `months`. crossed: those that reached the threshold in that
+    month."""
 
     tweets: int
     windows: int
@@ -80,7 +89,7 @@ class StudyFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def figures(study: Study) -> StudyFigures:
-    """Of a finished study."""
+    """The figures of a finished study."""
     tops = [study.tags.top(month) for month in study.months]
     rules = study.settings[0].word
     crossed = [top[study.tags.crossed_in[top] >= 0] for top in tops]
@@ -101,10 +110,10 @@ def figures(study: Study) -> StudyFigures:
 
 
 def recall(crossed: Sequence[I64], crossed_at: I64, crossed_in: I64, first: I64, window_ms: int) -> Recall:
-    """How soon the hashtags `crossed` (by month) were admitted; columns by key number.
+    """How soon the hashtags `crossed` (by month) were admitted; columns are indexed by key number.
 
-    crossed_at: ms; crossed_in: windows; first: the version of a key's first admission, -1 for none. A version stands
-    from the end of its window.
+    crossed_at: in ms. crossed_in: windows. first: the version of a key's first admission, -1 for none; a version
+    holds from the end of its window.
     """
     every = np.concatenate([np.empty(0, np.int64), *crossed])
     minutes = np.where(first >= 0, ((first + 1) * window_ms - crossed_at) / 60_000, np.inf)
@@ -161,7 +170,7 @@ def _admitted(admissions: Admissions) -> Admitted:
 
 
 def _share(flags: NDArray[np.bool_]) -> float:
-    """Of 1; of nothing, 0."""
+    """The share of True; 0 for no flags."""
     return float(np.mean(flags)) if len(flags) else 0.0
 
 

@@ -1,4 +1,4 @@
-"""How many bytes an object holds, with everything that it refers to."""
+"""Measures the bytes of an object, with everything that it refers to."""
 
 import sys
 from collections import deque
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def bytes_of(value: Any) -> int:
-    """Bytes of `value` and of what it reaches through attributes and containers, each object once.
+    """Bytes of `value` and of everything reachable through attributes and containers, each object counted once.
 
-    An array counts its buffer, a view the whole buffer under it; the rest is as Python says. Classes, functions and
-    modules are not followed.
+    An array counts its buffer, a view the whole buffer under it; other objects count `sys.getsizeof`. Classes,
+    functions and modules are not followed.
     """
     seen: set[int] = set()
     waiting, total = [value], 0

@@ -1,4 +1,4 @@
-"""What every way of giving keys rows has to answer, so that the study can ask all of them alike."""
+"""The interface of the methods of the study: ways to assign rows of a table to keys."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,12 +15,12 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """How n live keys stand in a table.
+    """How n live keys share rows with other keys.
 
-    own: bool[n], has a row that no other key is given. alone: bool[n], no other live key has the same row (or the
-    same pair of rows). each_alone: bool[n], no other live key is in its row (in either of its rows). others:
-    float64[n], other live keys in its row (mean over its rows). clean: bool[n], no other key, live or dead, has ever
-    used its row (or either of its rows), or the row was reset when it was given to the key.
+    own: bool[n], the key has a row that is assigned to no other key. alone: bool[n], no other live key has the same
+    row (or pair of rows). each_alone: bool[n], no other live key is in its row (in either of its rows). others:
+    float64[n], the number of other live keys in its row (mean over its rows). clean: bool[n], no other key, live or
+    dead, has ever used its row (or either of its rows), or the row was reset when the key got it.
     """
 
     own: Bools
@@ -31,10 +31,10 @@ class Sharing:
 
 
 class Admissions:
-    """When keys were admitted and evicted. `first`: int64 by number, a key's first version, -1 for none.
+    """Records when keys are admitted and evicted.
 
-    `admitted`, `early` and `brief` count hashtags (0) and all keys (1): admissions, those below the threshold, and
-    those that were taken back within `brief_windows`.
+    admitted, early, brief: the number of admissions, of those below the threshold, and of those evicted within
+    `brief_windows`; each for hashtags (0) and for all keys (1).
     """
 
     def __init__(self, brief_windows: int) -> None:
@@ -46,24 +46,24 @@ class Admissions:
 
     @property
     def first(self) -> I64:
-        """int64 by number: the version of a key's first admission, -1 for none."""
+        """int64 by key number, the version of a key's first admission, -1 for none."""
         return self._first.values
 
     def add_keys(self, hashtags: Bools) -> None:
-        """The keys that were numbered since: whether they are hashtags."""
+        """Add newly numbered keys. hashtags: bool[n], whether each is a hashtag."""
         self._tags.extend(hashtags)
         self._first.fill_to(len(self._tags.values), -1)
         self._since.fill_to(len(self._tags.values), -1)
 
     def admit(self, keys: I64, version: int, early: Bools) -> None:
-        """Distinct keys get a row. early: bool[n], their exact counts have not reached the threshold."""
+        """Record that distinct keys get a row. early: bool[n], the exact count has not reached the threshold."""
         self.first[keys[self.first[keys] < 0]] = version
         self._since.values[keys] = version
         self._count(self.admitted, keys)
         self._count(self.early, keys[early])
 
     def evict(self, keys: I64, version: int | I64) -> None:
-        """Keys lose their rows at a version, or each at one of its own."""
+        """Record that keys lose their rows, all at one version or each at its own."""
         self._count(self.brief, keys[version - self._since.values[keys] <= self._brief_windows])
 
     def _count(self, counters: list[int], keys: I64) -> None:
@@ -72,10 +72,10 @@ class Admissions:
 
 
 class Method(Protocol):
-    """A way to give keys rows.
+    """A way to assign rows to keys.
 
-    capacity: keys with a row of their own at most, None for no bound; rows: of the table; most_admitted: the most
-    keys that had rows of their own at a time. admissions: None where nothing is admitted after the start.
+    capacity: most keys with a row of their own, None for unbounded. rows: number of rows of the table. most_admitted:
+    the most keys that had their own row at a time. admissions: None if no key is admitted after the start.
     """
 
     name: str
@@ -85,13 +85,13 @@ class Method(Protocol):
     admissions: Admissions | None
 
     def add_keys(self, keys: U64) -> None:
-        """New keys, in the order of their numbers."""
+        """Add new keys, in the order of their numbers."""
 
     def update(self, observed: Observed) -> None:
-        """Who is live now."""
+        """Update which keys are live."""
 
     def sharing(self, keys: I64) -> Sharing:
-        """How these live keys stand."""
+        """How these live keys share rows."""
 
     def memory(self) -> tuple[int, int]:
-        """(bytes of what counts, bytes of the table that keys are looked up in)."""
+        """(bytes of the counting state, bytes of the table in which keys are looked up)."""

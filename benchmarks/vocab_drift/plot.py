@@ -1,4 +1,4 @@
-"""The study over its months, as an SVG file: the same bytes for the same figures."""
+"""Plots the study by month, as an SVG file: the same bytes for the same figures."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from benchmarks.vocab_drift.figures import MethodFigures, StudyFigures
 
 _COLORS = {"Driftline": "C0", "exact": "black", "first month": "C2", "hash": "C3", "two hashes": "C4"}
-_STYLES = ("-", "--", ":", "-.")  # of capacities, as they were given
+_STYLES = ("-", "--", ":", "-.")  # by capacity, in the order given
 
 
 def plot(found: StudyFigures, file: Path) -> None:
-    """Writes three panels: recall of new hashtags; occurrences by row of their own, and by row never shared."""
+    """Write three panels: recall of new hashtags, occurrences with their own row, occurrences with a clean row."""
     matplotlib.use("svg")
     with plt.rc_context({"svg.hashsalt": "drift", "svg.fonttype": "none", "font.size": 9}):
         figure, panels = plt.subplots(3, 1, figsize=(9, 10), sharex=True, layout="constrained")

@@ -1,4 +1,4 @@
-"""The figures of the study for people: one table a capacity."""
+"""Prints the figures of the study: one table per capacity."""
 
 import math
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from benchmarks.vocab_drift.figures import WITHIN_MINUTES, Admitted, MethodFigur
 
 _NONE = "-"
 _MIB = 1 << 20
-WIDTH = 130  # of tables where the output is no terminal
+WIDTH = 130  # of the tables, if the output is not a terminal
 
 Rows = list[tuple[str, list[str]]]
 
 
 def summary(found: StudyFigures) -> str:
-    """What was read, in words."""
+    """The data that was read, in words."""
     return (
         f"{found.tweets:,} tweets in {found.windows:,} windows of {found.window_minutes:g} min, half-life "
         f"{found.half_life_hours:g} hours, admitted at {found.admit_at:g}, evicted below {found.evict_below:g}. "
@@ -26,7 +26,7 @@ def summary(found: StudyFigures) -> str:
 
 
 def print_tables(found: StudyFigures) -> None:
-    """On the standard output."""
+    """Print the tables on standard output."""
     console = Console(width=None if Console().is_terminal else WIDTH)
     console.print(summary(found))
     for capacity in _capacities(found):
@@ -40,7 +40,7 @@ def print_tables(found: StudyFigures) -> None:
 
 
 def as_markdown(found: StudyFigures) -> str:
-    """The same, as a page has it."""
+    """The tables as Markdown."""
     parts = [summary(found)]
     for capacity in _capacities(found):
         methods = _methods(found, capacity)
@@ -62,7 +62,7 @@ def _methods(found: StudyFigures, capacity: int) -> list[MethodFigures]:
 
 
 def _rows(methods: list[MethodFigures]) -> Rows:
-    """Labels and the value of each method; a dash where a figure means nothing for it."""
+    """(label, value for each method) of every row; a dash if the figure does not apply to the method."""
 
     def row(label: str, value: Callable[[MethodFigures], str | None]) -> tuple[str, list[str]]:
         return label, [value(method) or _NONE for method in methods]
@@ -105,7 +105,7 @@ def _rows(methods: list[MethodFigures]) -> Rows:
 
 
 def _bounded(method: MethodFigures, value: str) -> str | None:
-    """Nothing of the exact counter: it has rows for admitted keys only, as many as it takes."""
+    """None for the exact counter: it has rows only for admitted keys, and as many as needed."""
     return value if method.capacity else None
 
 
@@ -114,7 +114,7 @@ def _pair(method: MethodFigures, value: str) -> str | None:
 
 
 def _percent(share: float) -> str:
-    """Rounded down, so that only all is 100%."""
+    """A share in percent, rounded down, so that only 1 is 100%."""
     return f"{math.floor(share * 1_000) / 10:.1f}%"
 
 

@@ -1,7 +1,6 @@
-"""Who shares a row with whom: the ways to give keys rows of one table, with the live keys that stand in each.
+"""Rows of a table and the live keys in each, and the two methods that hash keys into rows.
 
-Every way is asked alike: in which row is a key, and how many other live keys are in it. `exact.py` says
-which keys are live, and numbers them; keys are those numbers here.
+Keys are given by their numbers; `exact.py` numbers them and says which are live.
 """
 
 import numpy as np
@@ -19,28 +18,28 @@ Bools = NDArray[np.bool_]
 
 
 class Rows:
-    """The row of every key, and the number of live keys in every row. `places` rows of each key are in one table."""
+    """The row of every key, and the number of live keys in every row. places: how many rows each key has."""
 
     def __init__(self, places: int = 1) -> None:
         self._row_of = [Column(np.int64) for _ in range(places)]
         self._live_in = Column(np.int32)
-        self._ever_in = Column(np.int32)  # keys that the row was the first row of
+        self._ever_in = Column(np.int32)  # how many keys had the row as their first row
 
     def add_keys(self, *rows: I64) -> None:
-        """The rows, by place, of the keys that were numbered since."""
+        """Add newly numbered keys. rows: for each place, the row of each key."""
         for column, new in zip(self._row_of, rows, strict=True):
             column.extend(new)
             self._make_room(new)
             np.add.at(self._ever_in.values, new, 1)
 
     def update(self, observed: Observed) -> None:
-        """Keys that became live come in, and those that ceased to be go."""
+        """Add keys that became live to their rows, and remove those no longer live."""
         for row_of in self._row_of:
             np.subtract.at(self._live_in.values, row_of.values[observed.died], 1)
             np.add.at(self._live_in.values, row_of.values[observed.born], 1)
 
     def move(self, keys: I64, rows: I64, live: Bools) -> None:
-        """Gives distinct keys other rows (in their first place). live: bool, of all keys."""
+        """Move distinct keys to other rows (first place). live: bool, for all keys."""
         self._make_room(rows)
         row_of, moved = self._row_of[0].values, live[keys]
         np.subtract.at(self._live_in.values, row_of[keys[moved]], 1)
@@ -48,12 +47,12 @@ class Rows:
         row_of[keys] = rows
 
     def others(self, keys: I64, place: int = 0) -> I32:
-        """How many other live keys stand in the row of each of these live keys."""
+        """int32[n], the number of other live keys in the row of each of these live keys."""
         counts: I32 = self._live_in.values[self._row_of[place].values[keys]] - 1
         return counts
 
     def unused_by_others(self, keys: I64, place: int = 0) -> Bools:
-        """Whether no other key, live or dead, began in the row of each of these keys, which began there itself."""
+        """bool[n], whether no other key, live or dead, started in the row in which each of these keys started."""
         unused: Bools = self._ever_in.values[self._row_of[place].values[keys]] == 1
         return unused
 
@@ -74,26 +73,26 @@ class Hashing(Method):
         self._rows = Rows()
 
     def add_keys(self, keys: U64) -> None:
-        """New keys, in the order of their numbers."""
+        """Add new keys, in the order of their numbers."""
         self._rows.add_keys((keys % self._num_rows).astype(np.int64))
 
     def update(self, observed: Observed) -> None:
-        """Who is live now."""
+        """Update which keys are live."""
         self._rows.update(observed)
 
     def sharing(self, keys: I64) -> Sharing:
-        """Of live keys."""
+        """How these live keys share rows."""
         others = self._rows.others(keys)
         clean = self._rows.unused_by_others(keys)
         return Sharing(np.zeros(len(keys), bool), others == 0, others == 0, others.astype(np.float64), clean)
 
     def memory(self) -> tuple[int, int]:
-        """Nothing."""
+        """Zero: hashing keeps no state."""
         return 0, 0
 
 
 class TwoHashes(Method):
-    """A key is the sum of two distinct rows of one table, each by a hash of its own."""
+    """A key's embedding is the sum of two distinct rows of one table, each chosen by its own hash."""
 
     def __init__(self, settings: VocabSettings) -> None:
         layout = Layout.of(settings)
@@ -104,7 +103,7 @@ class TwoHashes(Method):
         self._numbered_pairs = KeyTable()
 
     def add_keys(self, keys: U64) -> None:
-        """New keys, in the order of their numbers."""
+        """Add new keys, in the order of their numbers."""
         first = keys % np.uint64(self.rows)
         step = _mix(keys) % np.uint64(self.rows - 1) + np.uint64(1)
         second = (first + step) % np.uint64(self.rows)
@@ -113,12 +112,12 @@ class TwoHashes(Method):
         self._pairs.add_keys(self._numbered_pairs.number(low * np.uint64(self.rows) + high))
 
     def update(self, observed: Observed) -> None:
-        """Who is live now."""
+        """Update which keys are live."""
         self._rows.update(observed)
         self._pairs.update(observed)
 
     def sharing(self, keys: I64) -> Sharing:
-        """Of live keys."""
+        """How these live keys share rows."""
         first, second = self._rows.others(keys, 0), self._rows.others(keys, 1)
         return Sharing(
             own=np.zeros(len(keys), bool),
@@ -129,7 +128,7 @@ class TwoHashes(Method):
         )
 
     def memory(self) -> tuple[int, int]:
-        """Nothing."""
+        """Zero: hashing keeps no state."""
         return 0, 0
 
 

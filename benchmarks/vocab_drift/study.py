@@ -1,4 +1,4 @@
-"""The study of drift, window by window: what happened, what each vocabulary made of it, and what is left to tell."""
+"""The drift study, window by window: feeds all methods and tallies how keys share rows."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -27,12 +27,14 @@ DAY_MS = 86_400_000
 SOURCE = ("tweets", 0)
 
 
-RULES = KindSettings(capacity=0, rare_slots=0)  # one rule for every kind: the exact truth has one
+RULES = KindSettings(capacity=0, rare_slots=0)  # the same rules for every kind, as in the exact counter
 
 
 def scaled(capacity: int, window_ms: int) -> VocabSettings:
-    """About `capacity` slots, divided among kinds as they are by default, and the rare slots in proportion; the same
-    rules for every kind, with half-life and idle time kept in time."""
+    """Settings with about `capacity` slots, divided among kinds as by default, and rare slots in proportion.
+
+    All kinds have the same rules. Half-life and idle time are the same in event time for any window.
+    """
     default, pace = VocabSettings(), TimeSettings().window_ms / window_ms
     share = capacity / sum(kind.capacity for kind in default.kinds.values())
     kinds = {
@@ -50,7 +52,7 @@ def scaled(capacity: int, window_ms: int) -> VocabSettings:
 
 @dataclass(slots=True)
 class Tally:
-    """How token occurrences stood in their table: `Sharing`, summed with occurrences as weights."""
+    """How keys share rows, summed over token occurrences; fields as in `Sharing`."""
 
     occurrences: float = 0
     own: float = 0
@@ -60,7 +62,7 @@ class Tally:
     clean: float = 0
 
     def add(self, method: Method, keys: I64, occurrences: I64) -> None:
-        """Adds a window's keys, as they stand now."""
+        """Add a window's keys, with the rows that they have now."""
         sharing = method.sharing(keys)
         self.occurrences += float(occurrences.sum())
         self.own += float(occurrences @ sharing.own)
@@ -71,10 +73,10 @@ class Tally:
 
 
 class Study:
-    """Feed it tweets in order of time, in batches that end where a window ends; then `finish`.
+    """Feed it tweets in order of time, in batches of whole windows; then call `finish`.
 
     The first month with at least `build_tweets` tweets makes the fixed vocabulary; the months after it are measured.
-    Months are numbered from 1970 on. All that is kept by method is by its place in `methods`.
+    Months are numbered from 1970 on. tallies, tags_stood, memory: lists in the order of `methods`.
     """
 
     def __init__(self, capacities: Sequence[int], window_ms: int, build_tweets: int) -> None:
@@ -88,21 +90,23 @@ class Study:
         self.first_months = [FirstMonth(each, self.exact) for each in settings]
         hashed: list[Method] = [kind(each) for kind in (Hashing, TwoHashes) for each in settings]
         self.methods: list[Method] = [*self.driftlines, self.unbounded, *self.first_months, *hashed]
-        self.months: list[int] = []  # those measured
+        self.months: list[int] = []  # the measured months
         self.built_in = -1  # the month that made the fixed vocabulary
         self.tweets = self.windows = 0
         self.tallies: list[dict[int, Tally]] = [defaultdict(Tally) for _ in self.methods]
-        self.tags_stood: list[dict[int, list[bool]]] = [{} for _ in self.methods]  # key -> alone, each_alone, clean
-        self.memory = [(0, 0)] * len(self.methods)  # the most held at the end of a month: counting, table
+        # Key -> alone, each_alone, clean, when it had just crossed the threshold.
+        self.tags_stood: list[dict[int, list[bool]]] = [{} for _ in self.methods]
+        # Bytes of counting state and of table; the maximum over the ends of months.
+        self.memory = [(0, 0)] * len(self.methods)
         self._build_tweets = build_tweets
         self._month = self._window = -1
         self._month_tweets = 0
         self._month_counts = Column(np.int64)
-        self._crossed = np.empty(0, np.int64)  # new hashtags that reached the threshold in the window before
+        self._crossed = np.empty(0, np.int64)  # new hashtags that crossed the threshold in the previous window
         self._tokenizer, self._counter = Tokenizer(), SourceCounter(*SOURCE, 1, SHARDS)
 
     def feed(self, tweets: Sequence[Tweet]) -> None:
-        """Takes the next batch: not empty, and no tweet of its last window comes after it."""
+        """Feed the next batch. It must not be empty, and later batches have no tweets of its last window."""
         times = np.array([tweet.created_ms for tweet in tweets], np.int64)
         windows = times // self.window_ms
         tokens = self._tokenizer.tokenize(tweets)
@@ -112,13 +116,13 @@ class Study:
             self._observe(frame, tokens, times[begin:end], int(begin))
 
     def finish(self) -> None:
-        """Closes the last window."""
+        """Close the last window."""
         for _, marker in self._counter.markers(self._window):
             self._decide(marker)
         self._end_month()
 
     def _observe(self, frame: VocabCounts, tokens: TokenBatch, times: I64, begin: int) -> None:
-        """One window: tweets `begin` and following of the batch. A key has what the windows before gave it."""
+        """Observe one window: the batch's tweets from `begin` on. Keys have the rows of the windows before."""
         self._decide(frame)
         month = int(np.datetime64(int(times[0]), "ms").astype("datetime64[M]").astype(int))
         if month != self._month:
@@ -144,7 +148,7 @@ class Study:
         self.unbounded.admit(self.exact.admit(observed), frame.window)
 
     def _decide(self, frame: VocabCounts) -> None:
-        """The product's decisions of the windows before the frame's; then how the hashtags stand that had crossed."""
+        """Let Driftline decide the windows before the frame's, then record the rows of hashtags that had crossed."""
         for driftline in self.driftlines:
             driftline.observe(frame)
         if not len(self._crossed):
@@ -155,7 +159,7 @@ class Study:
             stood.update(zip(self._crossed.tolist(), flags.tolist(), strict=True))
 
     def _add_keys(self, keys: NDArray[np.uint64], hashtags: NDArray[np.bool_]) -> None:
-        """Makes the keys known that were numbered last, in that order."""
+        """Add the newly numbered keys to all methods, in the order of their numbers."""
         self.tags.add_keys(hashtags, self._month)
         for method in self.methods:
             method.add_keys(keys)

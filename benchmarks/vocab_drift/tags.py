@@ -1,4 +1,4 @@
-"""Which hashtags were new in a month, which of them mattered, and when their exact counts reached the threshold."""
+"""The new hashtags of each month, the most frequent of them, and when their exact counts reached the threshold."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,37 +12,33 @@ TOP = 100
 
 
 class NewHashtags:
-    """Columns by key number. A hashtag is *new* in the month in which it occurs for the first time at all.
-
-    crossed_at, crossed_in: int64, the time stamp (ms) of the occurrence with which the exact count reached the
-    threshold, and its window; -1 where that was not in the hashtag's first month.
-    """
+    """Finds new hashtags. A hashtag is *new* in the month of its first occurrence. Columns are by key number."""
 
     def __init__(self, exact: ExactCounter) -> None:
         self._exact = exact
-        self._first_month = Column(np.int32)  # of other keys: -1
+        self._first_month = Column(np.int32)  # -1 for keys that are not hashtags
         self._month_count = Column(np.int32)  # occurrences in that month
         self._crossed_at = Column(np.int64)
         self._crossed_in = Column(np.int64)
 
     @property
     def crossed_at(self) -> I64:
-        """See above."""
+        """int64, the time stamp (ms) of the occurrence that reached the threshold; -1 if not in the first month."""
         return self._crossed_at.values
 
     @property
     def crossed_in(self) -> I64:
-        """See above."""
+        """int64, the window of that occurrence; -1 if not in the first month."""
         return self._crossed_in.values
 
     def add_keys(self, hashtags: Bools, month: int) -> None:
-        """The keys that were numbered since, and whether they are hashtags."""
+        """Add newly numbered keys. hashtags: bool[n], whether each is a hashtag."""
         self._first_month.extend(np.where(hashtags, month, -1))
         for column, value in ((self._month_count, 0), (self._crossed_at, -1), (self._crossed_in, -1)):
             column.fill_to(len(self._first_month.values), value)
 
     def observe(self, observed: Observed, window: int, month: int, rows: I64, times: I64) -> I64:
-        """Counts a window; returns the new hashtags whose counts reached the threshold in it for the first time.
+        """Count a window. Returns the new hashtags whose counts reach the threshold in it for the first time.
 
         rows, times: int64[t], the key and the time stamp (ms) of every occurrence in the window, in order of time.
         """
@@ -59,7 +55,7 @@ class NewHashtags:
         return crossed
 
     def top(self, month: int) -> I64:
-        """The month's `TOP` new hashtags by occurrences in it, then lowest key; fewer where there are fewer."""
+        """The month's `TOP` (or fewer) new hashtags with the most occurrences in it; ties by lowest key."""
         new = np.flatnonzero(self._first_month.values == month)
         order = np.lexsort((self._exact.keys.keys[new], -self._month_count.values[new]))
         top: I64 = new[order[:TOP]]

@@ -1,4 +1,4 @@
-"""The vocabularies of the study: Driftline's, the exact one, and the one that stays as its first month made it."""
+"""The vocabularies of the study: Driftline's, the exact one, and the one fixed after the first month."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,11 @@ U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-TOLERANCE = 2.0**-20  # within which fixed-point counts are held to exact ones
+TOLERANCE = 2.0**-20  # relative tolerance between fixed-point counts and exact ones
 
 
 class Driftline(Method):
-    """The product's owner, all 64 shards in one; its deltas say who has which slot."""
+    """Driftline's vocabulary owner of all 64 shards; its deltas say which key has which slot."""
 
     def __init__(
         self, settings: VocabSettings, source: tuple[str, int], exact: ExactCounter, brief_windows: int
@@ -41,32 +41,32 @@ class Driftline(Method):
         self._held_now = 0
 
     def add_keys(self, keys: U64) -> None:
-        """New keys, in the order of their numbers."""
+        """Add new keys, in the order of their numbers."""
         slots = self._rare.lookup(keys)
         self._rows.add_keys(slots.astype(np.int64))
         self._slots.extend(slots)
         self._held.fill_to(len(self._slots.values), 0)
 
     def observe(self, frame: VocabCounts) -> None:
-        """Takes a frame, and the decisions that it makes due: those of windows before its own."""
+        """Observe a frame, and apply the decisions of the windows before it."""
         self.owner.observe(frame)
         for delta in self.owner.close_windows():
             if len(delta.evicted_keys) or len(delta.admitted_keys):
                 self._apply(delta)
 
     def update(self, observed: Observed) -> None:
-        """Who is live now."""
+        """Update which keys are live."""
         self._rows.update(observed)
 
     def sharing(self, keys: I64) -> Sharing:
-        """Of live keys."""
+        """How these live keys share rows."""
         others = self._rows.others(keys)
         held = self._held.values[keys]
         clean = held | self._rows.unused_by_others(keys)
         return Sharing(held, others == 0, others == 0, others.astype(np.float64), clean)
 
     def memory(self) -> tuple[int, int]:
-        """(bytes of the owner's state, bytes of the table that readers look keys up in)."""
+        """(bytes of the owner's state, bytes of the table in which readers look keys up)."""
         held = np.flatnonzero(self._held.values)
         return bytes_of(self.owner), bytes_of(
             _view(self.settings, self._exact.keys.keys[held], self._slots.values[held])
@@ -91,7 +91,7 @@ class Driftline(Method):
 
 
 class Unbounded(Method):
-    """The exact counter as a vocabulary: a row for whoever reaches the threshold, as many as it takes."""
+    """The exact counter as a vocabulary: every key that reaches the threshold gets a row."""
 
     def __init__(self, exact: ExactCounter, brief_windows: int) -> None:
         self.name, self.capacity, self.rows = "exact", None, 0
@@ -101,31 +101,31 @@ class Unbounded(Method):
         self._held_now = 0
 
     def add_keys(self, keys: U64) -> None:
-        """Nothing: the exact counter has numbered them."""
+        """Do nothing: the exact counter has numbered the keys."""
 
     def update(self, observed: Observed) -> None:
-        """Who left since the last window."""
+        """Record the keys evicted since the last window."""
         self.admissions.evict(observed.evicted, observed.evicted_at)
         self._held_now -= len(observed.evicted)
 
     def admit(self, keys: I64, window: int) -> None:
-        """Who came at the close of a window."""
+        """Record the keys admitted at the close of a window."""
         self.admissions.admit(keys, window, np.zeros(len(keys), bool))
         self._held_now += len(keys)
         self.rows = self.most_admitted = max(self.most_admitted, self._held_now)
 
     def sharing(self, keys: I64) -> Sharing:
-        """Of live keys: it has rows for the admitted ones only, and nobody shares them."""
+        """How these live keys share rows: only admitted keys have one, and none is shared."""
         held = self._exact.admitted[keys]
         return Sharing(held, held, held, np.zeros(len(keys)), held)
 
     def memory(self) -> tuple[int, int]:
-        """Its table of keys serves both."""
+        """(bytes of the counter, 0): its key table also serves look-ups."""
         return self._exact.nbytes, 0
 
 
 class FirstMonth(Method):
-    """The keys of highest count of one month, lowest key first of equals, each with a row; others share the rare."""
+    """The keys with the highest counts of one month (ties: lowest key), fixed; all others share the rare rows."""
 
     def __init__(self, settings: VocabSettings, exact: ExactCounter) -> None:
         self.name, self.capacity, self.rows = (
@@ -140,11 +140,11 @@ class FirstMonth(Method):
         self._view = VocabularyView.empty(settings)
 
     def add_keys(self, keys: U64) -> None:
-        """New keys, in the order of their numbers."""
+        """Add new keys, in the order of their numbers."""
         self._rows.add_keys(self._view.lookup(keys).astype(np.int64))
 
     def build(self, keys: U64, counts: I64) -> None:
-        """Fixes the vocabulary by a month's counts; keys are distinct."""
+        """Fix the vocabulary by a month's counts. keys: distinct."""
         best = np.lexsort((keys, -counts))[: self._view.layout.capacity]
         chosen = np.sort(keys[best])
         slots = len(self._view.layout.rare_rows) + np.arange(len(chosen), dtype=np.int32)
@@ -154,23 +154,23 @@ class FirstMonth(Method):
         self._rows.move(np.arange(len(everyone)), self._view.lookup(everyone).astype(np.int64), self._exact.live)
 
     def update(self, observed: Observed) -> None:
-        """Who is live now."""
+        """Update which keys are live."""
         self._rows.update(observed)
 
     def sharing(self, keys: I64) -> Sharing:
-        """Of live keys."""
+        """How these live keys share rows."""
         others = self._rows.others(keys)
         held = self._view.is_admitted(self._exact.keys.keys[keys])
         clean = held | self._rows.unused_by_others(keys)
         return Sharing(held, others == 0, others == 0, others.astype(np.float64), clean)
 
     def memory(self) -> tuple[int, int]:
-        """It counts nothing any more."""
+        """(0, bytes of the table): it no longer counts."""
         return 0, bytes_of(self._view)
 
 
 def _view(settings: VocabSettings, keys: U64, slots: NDArray[np.int32]) -> VocabularyView:
-    """A table of these keys, as readers hold it."""
+    """A table with these keys and slots, as readers hold it."""
     order = np.argsort(keys)
     return VocabularyView(
         version=1,

@@ -1,10 +1,10 @@
-"""What counts keys and looks them up, ours and others', behind one face; measured each in a process of its own.
+"""Implementations that count and look up keys, ours and others, behind one interface, each in its own process.
 
-    python -m benchmarks.vocab.contestants NAME LIVE_KEYS SEED
+    python -m benchmarks.vocab.implementations NAME LIVE_KEYS SEED
 
-fills NAME with so many keys, prints a line of JSON, then one more for every line that it reads: of that round. Ours
-is the vocabulary's owner and a replica; only it needs the project, so that TorchRec may run in an environment of its
-own.
+fills NAME with LIVE_KEYS keys and prints a line of JSON. For every line on standard input it then measures a round,
+and prints its figures as JSON. Ours is the vocabulary's owner and a replica. Only it imports the project, so that
+TorchRec can run in another environment.
 """
 
 import argparse
@@ -24,24 +24,24 @@ WINDOW_TOKENS = 1_000_000
 LOOKED_UP = 1_000_000
 
 
-class Contestant(Protocol):
-    """Keys that were counted and can be looked up. `convert` makes of keys what the others take; it is not timed."""
+class Implementation(Protocol):
+    """Counts keys and looks them up."""
 
     def convert(self, keys: U64) -> Any:
-        """Keys as this contestant takes them."""
+        """Keys as the arguments of `count` and `look_up`. Not timed."""
 
     def count(self, tokens: Any) -> None:
-        """Counts a window's tokens."""
+        """Count a window's tokens."""
 
     def look_up(self, keys: Any) -> None:
-        """What is known of every key."""
+        """Look up every key."""
 
     def own_bytes(self) -> int | None:
-        """Memory by its own account, if it keeps one."""
+        """The memory that it reports for itself, None if it does not."""
 
 
 class Ours:
-    """An owner that tracks the keys: counting is summing a window, observing, deciding. Looking up is a replica's."""
+    """An owner and a replica. Counting means: sum a window, observe it, decide. The replica looks up."""
 
     def __init__(self, live: U64) -> None:
         from benchmarks.vocab.owner import filled_owner, view_of
@@ -65,7 +65,7 @@ class Ours:
 
 
 class Replica(Ours):
-    """The replica alone, for its memory."""
+    """A replica alone, to measure its memory."""
 
     def __init__(self, live: U64) -> None:
         from benchmarks.vocab.owner import view_of
@@ -78,7 +78,7 @@ class Replica(Ours):
 
 
 class Dict:
-    """A dictionary of Python's integers, key -> count, counted by `Counter.update`, which is C."""
+    """A dictionary of Python integers, key -> count, counted by `Counter.update`, which is written in C."""
 
     def __init__(self, live: U64) -> None:
         self._counts = Counter(live.tolist())
@@ -99,7 +99,7 @@ class Dict:
 
 
 class Sketch:
-    """Apache DataSketches' frequent items with room for all keys; approximate, and nothing is ever forgotten."""
+    """Apache DataSketches' frequent items, with room for all keys; approximate, and without decay."""
 
     kind: ClassVar[str] = "frequent_strings_sketch"
 
@@ -126,7 +126,7 @@ class Sketch:
 
 
 class ObjectSketch(Sketch):
-    """The same of any Python object: here, of integers."""
+    """The same for Python objects, here integers."""
 
     kind = "frequent_items_sketch"
 
@@ -135,7 +135,7 @@ class ObjectSketch(Sketch):
 
 
 class TorchRec:
-    """TorchRec's managed collisions: as many slots as keys, the least frequently used leave, decided every window."""
+    """TorchRec's managed collisions: as many slots as keys; evicts the least frequently used keys every window."""
 
     def __init__(self, live: U64) -> None:
         import torch
@@ -151,7 +151,7 @@ class TorchRec:
             eviction_interval=1,
             input_hash_size=1 << 62,
         )
-        # Its buffer holds as much as the first batch; of larger ones it drops the rest.
+        # Its buffer is as large as the first batch; it drops the rest of larger batches.
         self.count(self.convert(np.resize(live, max(len(live), WINDOW_TOKENS))))
 
     def convert(self, keys: U64) -> Any:
@@ -168,7 +168,7 @@ class TorchRec:
         return sum(buffer.nbytes for buffer in self._module.buffers())
 
 
-CONTESTANTS: dict[str, Callable[[U64], Contestant]] = {
+IMPLEMENTATIONS: dict[str, Callable[[U64], Implementation]] = {
     "driftline": Ours,
     "driftline, a replica": Replica,
     "dict of int": Dict,
@@ -180,31 +180,31 @@ REPLICA = "driftline, a replica"
 
 
 def main() -> None:
-    """Fill, then measure whenever asked."""
+    """Fill the implementation, then measure a round for every line on standard input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=CONTESTANTS)
+    parser.add_argument("name", choices=IMPLEMENTATIONS)
     parser.add_argument("live", type=int)
     parser.add_argument("seed", type=int)
     arguments = parser.parse_args()
     live = live_keys(arguments.live, arguments.seed)
     draws = Draws(live, arguments.seed + 1)
-    CONTESTANTS[arguments.name](live[: min(len(live), 1000)])  # imports and compiles
+    IMPLEMENTATIONS[arguments.name](live[: min(len(live), 1000)])  # imports and compiles
     before = own_resident_bytes()
-    contestant = CONTESTANTS[arguments.name](live)
+    implementation = IMPLEMENTATIONS[arguments.name](live)
     resident = own_resident_bytes() - before
-    say({"own_bytes": contestant.own_bytes(), "resident_bytes": resident})
+    say({"own_bytes": implementation.own_bytes(), "resident_bytes": resident})
     counts = arguments.name != REPLICA
     for _ in sys.stdin:
         window, zipf, uniform = (
-            contestant.convert(keys)
+            implementation.convert(keys)
             for keys in (draws.window(WINDOW_TOKENS), draws.zipf(LOOKED_UP), draws.uniform(LOOKED_UP))
         )
         figures = {
-            "zipf": LOOKED_UP / seconds(contestant.look_up, zipf),
-            "uniform": LOOKED_UP / seconds(contestant.look_up, uniform),
+            "zipf": LOOKED_UP / seconds(implementation.look_up, zipf),
+            "uniform": LOOKED_UP / seconds(implementation.look_up, uniform),
         }
         if counts:
-            figures["count"] = WINDOW_TOKENS / seconds(contestant.count, window)
+            figures["count"] = WINDOW_TOKENS / seconds(implementation.count, window)
         say(figures)
 
 
@@ -216,7 +216,7 @@ def seconds(work: Callable[[Any], None], argument: Any) -> float:
 
 
 def say(figures: dict[str, Any]) -> None:
-    """One line of JSON."""
+    """Print one line of JSON."""
     print(json.dumps(figures), flush=True)
 
 
