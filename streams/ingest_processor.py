@@ -1,11 +1,11 @@
 """tweets -> vocab-counts, bin-counts, feature-updates; and the tweets' records in Redis.
 
 One batch is decoded once, tokenized once, counted as arrays, and written once to each sink. The hop keeps no counts:
-what it counted goes out in the batch's own transaction, so its state is the clock and the recent tweet ids.
+they leave in the batch's own transaction. So its state is the clock and the recent tweet ids.
 
-Settings of the vocabulary reach its owners through partition 0. A window is decided when every source has closed it,
-so settings that one source sends from a window that it has not closed reach each owner in time, wherever that is.
-The first batch of that partition sends its worker's settings; later ones come from the log (`vocab_settings.py`).
+Settings of the vocabulary reach its owners through partition 0. A window is decided when every source has closed it.
+So settings that hold from a window which their source has not closed reach every owner in time, wherever it is. The
+first batch of that partition sends its worker's settings; later ones come from the log (`vocab_settings.py`).
 """
 
 import itertools
@@ -42,7 +42,7 @@ class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):
 
 
 class IngestProcessor:
-    """State of one partition of `tweets`: its clock, and which tweets it has had."""
+    """State of one partition of `tweets`: its clock, and which tweets it has seen."""
 
     def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
         self._settings = settings

@@ -1,16 +1,16 @@
 """Counts that fade with event time, in fixed point: the same bits on every machine.
 
-A count is a uint64 in units of 2^-32 occurrences, so it can reach 2^32 occurrences, where it stays. Over k windows
+A count is a uint64 in units of 2^-32 occurrences; it saturates at 2^32 occurrences. Over k windows
 
     count' = round_half_up(count * factor(k) / 2^32),   factor(k) = round(2^32 * 2^(-k / half_life))
 
 in exact integers; factors come from decimal arithmetic of fixed precision, not from the platform's `pow`. Decay is
-applied at windows that get a decision and at no others, over the windows since the decision before. Which windows
-those are is a function of the log (`vocab/owner/owner.py`), and so is every count.
+applied only when a window gets a decision, for all windows since the decision before. Which windows get one is a
+function of the log (`eventtime/decision_windows.py`), and so is every count.
 
-Half a unit of rounding a window adds up to `0.5 / (1 - 2^(-1/half_life))` units: 2^-22 occurrences at a half-life of
-1440 windows. Rounding of the factor adds some `0.53 * half_life * 2^-33` of the count itself. Together within 2^-20
-of exact arithmetic, absolute and relative, up to half-lives of 4,000 windows.
+Rounding errs by half a unit a window, which adds up to `0.5 / (1 - 2^(-1/half_life))` units: 2^-22 occurrences at a
+half-life of 1440 windows. Rounding of the factor adds some `0.53 * half_life * 2^-33` of the count itself. Together
+they stay within 2^-20 of exact arithmetic, absolute and relative, up to half-lives of 4,000 windows.
 """
 
 from decimal import Context, Decimal

@@ -14,7 +14,7 @@ from vocab.namespaces import Namespace
 
 U64 = NDArray[np.uint64]
 
-SHARDS = VocabSettings().shards  # virtual shards of a vocabulary whose settings do not say otherwise
+SHARDS = VocabSettings().shards  # of a vocabulary whose settings name no other number
 
 _PREFIX = tuple(bytes([namespace]) for namespace in Namespace)
 
@@ -40,8 +40,10 @@ def keys_of_ids(namespace: Namespace, ids: U64) -> U64:
 
 
 def shard_shift(shards: int) -> int:
-    """How far keys are shifted to the right to get their shard, of so many (a power of two): it is their top bits,
-    so sorted keys stand shard after shard."""
+    """How far to the right a key is shifted to give its shard, of `shards` (a power of two) in all.
+
+    A shard is a key's top bits, so sorted keys stand shard after shard.
+    """
     return 65 - shards.bit_length()
 
 

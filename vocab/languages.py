@@ -1,8 +1,8 @@
 """Languages as small numbers, so that a column of them costs two bytes a row.
 
-The primary subtag of a tag, its 2 or 3 letters read as digits of base 27 (a = 1 ... z = 26): `en` is 5 * 27 + 14, and
-`pt-br` is the number of `pt`. A tag whose primary subtag is none is `und`, undetermined. 0 stands for all languages
-together; no tweet has it.
+The number is a tag's primary subtag, its 2 or 3 letters read as digits of base 27 (a = 1 ... z = 26): `en` is
+5 * 27 + 14, and `pt-br` has the number of `pt`. A tag without a primary subtag of that form counts as `und`,
+undetermined. 0 stands for all languages together; no tweet has it.
 """
 
 import re

@@ -30,6 +30,6 @@ SPELLED = (
     Namespace.LANG,
 )
 
-# Character n-grams of words. Hashed like a namespace, and a number of its own among them, but no kind of token: never
-# counted nor admitted, so that no setting, list or count is by it.
+# Character n-grams of words. The number is hashed like a namespace's, but an n-gram is no token: it is never counted
+# or admitted, so no setting, list or count is for it.
 SUBWORD = 10

@@ -1,4 +1,4 @@
-"""A vocabulary's settings as the integers that owners decide by; and as they stand in the log."""
+"""A vocabulary's settings in two other forms: integers for owners to decide by, and the record in the log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MOST_SHARDS = 256  # numbers of shards travel as bytes
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Of one namespace. per_shard: slots of a shard. kept: keys of a shard that are counted without a slot.
+    """The rules of one namespace. per_shard: slots of a shard. kept: keys without a slot that it goes on counting.
 
     admit_at, evict_below: decayed counts in units of 2^-32. hysteresis: a share in units of 2^-32.
     """
@@ -103,7 +103,7 @@ def configured(settings: VocabSettings, from_window: int = 0, made_of: str | Non
 
 
 def settings_of(record: VocabConfigured) -> VocabSettings:
-    """The settings in a record; a kind that it does not name, being younger, has no slots.
+    """The settings in a record; a kind that it does not name is newer, and has no slots.
 
     Raises `BadRecord`: `unknown_kind` for a kind that this code does not know, `bad_settings` for contradictions.
     """
@@ -127,7 +127,7 @@ def settings_of(record: VocabConfigured) -> VocabSettings:
 
 
 def differences(one: VocabSettings, other: VocabSettings) -> dict[str, tuple[float, float]]:
-    """(value in one, value in the other) of each setting, by its name in the file, where they are not the same."""
+    """Name in the settings file -> (value in `one`, value in `other`), of each setting that differs."""
     found = {}
     for name, kind in one.kinds.items():
         for field in kind.__struct_fields__:
@@ -137,7 +137,7 @@ def differences(one: VocabSettings, other: VocabSettings) -> dict[str, tuple[flo
 
 
 def other_shards(name: str, shards: int, wanted: int) -> SettingsError:
-    """What is wrong with settings that want another number of shards than the vocabulary `name` has."""
+    """The error for settings that want another number of shards than the vocabulary `name` has."""
     return SettingsError(
         f"vocabulary {name!r} has {shards} virtual shards for as long as it lives, but vocab.shards is {wanted}: set "
         f"it to {shards}, or make a new vocabulary with `driftline vocab reshard --shards {wanted} --name NAME`"

@@ -6,9 +6,9 @@ shard. A change of settings never moves a row: what grows gets one more extent a
 rows, and leaves those beyond its new size unused until it grows again.
 
 **Rare keys** have no slot of their own and share the rows of their *region*. A region is the namespaces that travel
-together without being told apart (`contracts.columns`: a split is a bag of keys). So one key has one row, in
-whichever split it comes. Of a region's extents, the first takes all its keys, by hash; each later one takes its share
-of them away: growing a region moves the keys that its new rows take and no others.
+in the same bags of keys (`contracts.columns`), where nothing tells them apart. So a key has one row, in whichever
+split it comes. The first extent of a region takes all its rare keys, by hash; each later extent takes its share of
+them away. So growing a region moves only the keys that its new rows take.
 """
 
 import itertools
@@ -32,7 +32,7 @@ I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 Levels = tuple[I64, U64]
 
-RARE = 256  # what an extent of region r is `of`: RARE + r; below, the number of a namespace
+RARE = 256  # `Extent.of` is RARE + the number of a region, or the number of a namespace
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _SHIFT = np.uint64(32)
 
@@ -78,12 +78,12 @@ class Layout:
 
     @staticmethod
     def of(settings: VocabSettings) -> "Layout":
-        """Of a new vocabulary. Raises `SettingsError` as `changed` does."""
+        """The layout of a new vocabulary. Raises `SettingsError` as `changed` does."""
         return Layout((), (0,) * len(Region), settings.shards).changed(settings)
 
     def changed(self, settings: VocabSettings) -> "Layout":
-        """With room for what `settings` ask. Raises `SettingsError` for settings that contradict each other or the
-        number of shards, for a region without rows, and for a table of 2^31 rows or more."""
+        """This layout, grown to what `settings` ask for. Raises `SettingsError` for settings that contradict each
+        other or the number of shards, for a region without rows, and for a table of 2^31 rows or more."""
         if settings.shards != self.shards:
             raise other_shards(settings.name, self.shards, settings.shards)
         rare = [0] * len(Region)
@@ -120,7 +120,7 @@ class Layout:
 
     @cached_property
     def capacity(self) -> int:
-        """Slots of admitted keys, those that are not in use included."""
+        """Slots for admitted keys, in use or not."""
         return sum(self._rows(extent) for extent in self.extents if extent.of < RARE)
 
     @cached_property
@@ -130,7 +130,7 @@ class Layout:
         return np.array([row for span in spans for row in span], np.int64)
 
     def slots_of(self, namespace: int, shard: int) -> I32:
-        """The slots of a namespace in a shard, ascending; those beyond its capacity included."""
+        """The slots of a namespace in a shard, ascending, with those that are beyond its capacity now."""
         spans = [
             np.arange(extent.size, dtype=np.int32) + (extent.first + shard * extent.size)
             for extent in self.extents
@@ -139,7 +139,8 @@ class Layout:
         return np.concatenate([np.empty(0, np.int32), *spans])
 
     def locate(self, slots: NDArray[np.integer]) -> tuple[I64, I64, I64]:
-        """(what its extent is of, -1 = no slot; its shard; its place among all slots of this shard) of each slot [n].
+        """For each slot [n]: (its namespace, -1 where it is no slot; its shard; its place among all slots of that
+        shard).
 
         The places of a shard are 0 .. slots of a shard - 1, and a place stays what it is when the table grows.
         """
@@ -159,7 +160,7 @@ class Layout:
     def rare_slots_of(self, keys: U64, regions: U8 | None = None) -> I32:
         """The shared row of each key. uint64[n], uint8[n] (`Region`) -> int32[n]. `VocabularyView.lookup` is faster.
 
-        Without regions, for keys of which nothing is known: one of all shared rows that the table began with.
+        Without regions (keys of unknown namespaces): one of all shared rows that the table began with.
         """
         starts, levels = self.levels_of_unknown if regions is None else self.levels
         slots = np.zeros(len(keys), np.uint64)
@@ -173,11 +174,12 @@ class Layout:
 
     @cached_property
     def levels(self) -> Levels:
-        """(the first level of each region and the end, int64[regions + 1]; uint64[levels, 4]).
+        """(where the levels of each region begin, and the end: int64[regions + 1]; the levels: uint64[levels, 4]).
 
-        A level is an extent of a region: its first row; which row of the region that is; the region's rows up to its
-        end; what keys are multiplied by. It takes a key whose product, its high half modulo the third, is not below
-        the second; the youngest level goes before the others. Rows that are not in use are left out.
+        A level is an extent of a region. Its columns: its first row; how many rows of the region come before it; how
+        many up to its end; a multiplier. A key draws (key * multiplier >> 32) modulo the third column, and the level
+        takes the key if that is not below the second. The newest level is asked first. Rows that are not in use are
+        left out.
         """
         found: list[list[tuple[int, int, int, int]]] = [[] for _ in Region]
         for extent in self.extents:
@@ -185,20 +187,20 @@ class Layout:
                 level, rows = found[extent.of - RARE], self.rare[extent.of - RARE]
                 begin = level[-1][2] if level else 0
                 if begin < rows:
-                    multiplier = pow(_MULTIPLIER, len(level) + 1, 1 << 64)  # of another draw for each
+                    multiplier = pow(_MULTIPLIER, len(level) + 1, 1 << 64)  # each level draws anew
                     level.append((extent.first, begin, min(begin + extent.size, rows), multiplier))
         starts, levels = np.cumsum([0, *map(len, found)]), list(itertools.chain.from_iterable(found))
         return _frozen(starts), _frozen(np.array(levels, np.uint64))
 
     @cached_property
     def levels_of_unknown(self) -> Levels:
-        """As `levels`, of one region: all shared rows that the table began with."""
+        """As `levels`, for keys of unknown namespaces: one region of all shared rows that the table began with."""
         rows = sum(extent.size for extent in self.extents[: len(Region)])
         return _frozen(np.array([0, 1])), _frozen(np.array([(0, 0, rows, _MULTIPLIER)], np.uint64))
 
     @cached_property
     def _columns(self) -> tuple[I64, I64, I64, I64]:
-        """first, of, size of each extent; and how many slots of a shard the extents before it have."""
+        """(first, of, size) of each extent, and how many slots a shard has in the extents before it."""
         rows = np.array([(extent.first, extent.of, extent.size) for extent in self.extents], np.int64).reshape(-1, 3)
         of_shard = np.where(rows[:, 1] < RARE, rows[:, 2], 0)
         return rows[:, 0], rows[:, 1], rows[:, 2], np.cumsum(of_shard) - of_shard

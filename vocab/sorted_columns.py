@@ -1,8 +1,8 @@
-"""Columns of one row a key, in ascending order of key, that grow and shrink in place.
+"""Columns with one row for each key, in ascending order of key, that grow and shrink in place.
 
-A column is a buffer with room at its end. Rows that come are opened from the end backwards, and rows that go are
-closed from the beginning on, so that every row is moved once, as far as it has to be, and nothing is copied aside:
-the cost of either is one read and one write of the rows behind the first change, in runs between the changes.
+A column is a buffer with spare room at its end. Inserting moves rows from the last one on, removing from the first
+one on. So every row moves once, straight to its place, and nothing is copied aside. Either costs one read and one
+write of the rows behind the first change, in runs between the changes.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 ROOM = 64  # a buffer that is too short gets a 64th more rows than it needs
-_SHORT = 16  # rows that are moved one by one: to call `memmove` takes longer
-MOST_ROOM = 8  # one that has an eighth more rows than it needs, because many went at a time, is cut
+_SHORT = 16  # a run of so few rows is moved row by row: calling `memmove` takes longer
+MOST_ROOM = 8  # a buffer with more than an eighth of spare rows, after many went at once, is cut
 
 
 class SortedColumns:
-    """`size` rows of named columns, one of them `keys` (uint64). Takes over the arrays that it is made of."""
+    """`size` rows of named columns, one of them `keys` (uint64). Owns the arrays that it is given."""
 
     __slots__ = ("_buffers", "size")
 
@@ -44,16 +44,19 @@ class SortedColumns:
         return sum(buffer.nbytes for buffer in self._buffers.values())
 
     def column(self, name: str) -> NDArray[Any]:
-        """The rows of one column: may be written, until rows come or go."""
+        """The rows of one column. May be written into; valid until rows come or go."""
         return self._buffers[name][: self.size]
 
     def locate(self, keys: U64) -> tuple[I64, Flags]:
-        """(the first row whose key is not below, whether it is that key) of every key. keys: uint64[m], ascending."""
+        """For every key: (the first row whose key is not lower, whether that is the key). keys: uint64[m],
+        ascending."""
         return locate(self.column("keys"), keys)
 
     def insert(self, at: I64, rows: Mapping[str, Any]) -> None:
-        """New rows before the rows `at`, ascending (of equal ones the first stands first). A value of a column is an
-        array, one a new row, or one value for all of them."""
+        """Inserts rows before the rows `at`, ascending; new rows at one place stay in the order given.
+
+        rows: of each column an array with a value for each new row, or one value for all of them.
+        """
         size = self.size + len(at)
         places = at + np.arange(len(at))
         for name, values in rows.items():
@@ -83,7 +86,10 @@ class SortedColumns:
 
 
 def locate(ascending: U64, keys: U64) -> tuple[I64, Flags]:
-    """(the first row of `ascending` that is not below, whether it is that key) of every key. keys: uint64[m], too."""
+    """For every key: (the first row of `ascending` that is not lower, whether that is the key).
+
+    ascending: uint64[n]. keys: uint64[m], ascending too.
+    """
     at, known = np.empty(len(keys), np.int64), np.empty(len(keys), bool)
     _gallop(read_only(ascending), len(ascending), read_only(keys), at, known)
     return at, known
@@ -113,8 +119,8 @@ def _gallop(keys: Any, size: Any, wanted: Any, at: Any, known: Any) -> None:
 
 @intrinsic
 def _memmove(_: Any, buffer: Any, to: Any, at: Any, rows: Any) -> Any:
-    """C's `memmove` of rows of a buffer: some 10 bytes for each one that a loop of numba's moves, which must be
-    prepared for rows that overlap."""
+    """C's `memmove` of rows of a buffer. It moves some 10 bytes in the time in which a loop of numba's moves one,
+    since the loop must allow for rows that overlap."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = make_array(buffer)(context, builder, arguments[0]).data  # type: ignore[no-untyped-call]
@@ -128,7 +134,7 @@ def _memmove(_: Any, buffer: Any, to: Any, at: Any, rows: Any) -> Any:
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _open(buffer: Any, size: Any, at: Any) -> None:
-    """Moves the rows at `at` and behind it by one more for each of these."""
+    """Opens a gap of one row before each of the rows `at`."""
     end = size
     for i in range(at.size - 1, -1, -1):
         begin = at[i]
@@ -142,7 +148,7 @@ def _open(buffer: Any, size: Any, at: Any) -> None:
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _close(buffer: Any, size: Any, gone: Any) -> None:
-    """Moves the rows behind those that are gone by one less for each of these. gone: ascending"""
+    """Closes the gaps of the rows `gone`, which ascend."""
     for i in range(gone.size):
         begin = gone[i] + 1
         end = gone[i + 1] if i + 1 < gone.size else size
@@ -151,7 +157,7 @@ def _close(buffer: Any, size: Any, gone: Any) -> None:
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _pack(buffer: Any, mask: Any) -> None:
-    """The same, row by row: where those that are gone are many."""
+    """As `_close`, row by row: faster where many rows go."""
     to = 0
     for row in range(mask.size):
         buffer[to] = buffer[row]

@@ -1,10 +1,10 @@
-"""Finding 64-bit keys in a sorted column of them, and making the next version of it.
+"""Looks up 64-bit keys in a sorted column, and makes the next version of the column.
 
-Keys are hashes, so their own high bits say where they stand: `starts[b]` is the first row whose key's top bits are at
+Keys are hashes, so their high bits tell where they stand: `starts[b]` is the first row whose key's top bits are at
 least b, and rows `starts[b]` to `starts[b + 1]` hold two keys on average. A lookup reads two neighbouring starts and
-the few keys between them: at most two cache lines that are not at hand, however long the column, and the keys of one
-call do not wait for each other. The starts cost 1.4 to 2.8 bytes a key. Keys that are no hashes all share one
-bucket, which is then halved until it is short: right too, and as slow as a binary search.
+the few keys between them: at most two cache misses, however long the column, and the keys of one call do not wait for
+each other. The starts cost 1.4 to 2.8 bytes a key. Keys that are no hashes may all share one bucket; a lookup is
+right then too, but as slow as a binary search.
 """
 
 from typing import Any
@@ -20,10 +20,12 @@ I64 = NDArray[np.int64]
 
 KEY_BITS = 64
 NO_ROW = -1
-_KEYS_PER_BUCKET = 2.83  # at most, 1.41 at least: 4 bytes a bucket; four keys are a third slower where memory limits
+# At most; half of it at least. A bucket takes 4 bytes. With four keys a lookup that waits for memory is a third
+# slower.
+_KEYS_PER_BUCKET = 2.83
 _RARE_SHIFT = np.uint64(32)
-_AHEAD = 32  # keys whose buckets are read before the first of them is looked for
-_SCANNED = 16  # keys of a bucket at most that are read one by one
+_AHEAD = 32  # keys whose buckets are read before the first of them is searched
+_SCANNED = 16  # a bucket of at most so many keys is read key by key
 
 
 class KeyIndex:
@@ -46,7 +48,7 @@ class KeyIndex:
 
 
 def read_only(column: NDArray[Any]) -> NDArray[Any]:
-    """The same array, contiguous, that cannot be written through: kernels are compiled for one kind of argument."""
+    """The array as a contiguous read-only one: kernels are compiled for that one kind of argument."""
     column = np.ascontiguousarray(column).view()
     column.setflags(write=False)
     return column
@@ -55,9 +57,10 @@ def read_only(column: NDArray[Any]) -> NDArray[Any]:
 def replace(
     index: KeyIndex, slots: I32, generations: U32, without: U64, added: tuple[U64, I32, U32]
 ) -> tuple[U64, I32, U32]:
-    """Columns less the rows of the keys `without` (of those that there are), plus the rows `added`; in order of key.
+    """(keys, slots, generations) without the rows of the keys `without`, and with the rows `added`; in order of key.
 
-    The keys added ascend, and none of them stays among the rest.
+    Keys of `without` that are not there are ignored. The keys added ascend, and none of them is among those that
+    stay.
     """
     rows = index.rows(without)
     gone = np.unique(rows[rows != NO_ROW])
@@ -90,7 +93,7 @@ def _find_row(keys: Any, starts: Any, shift: Any, key: Any) -> Any:
 
 @njit(cache=True, nogil=True, boundscheck=False, inline="always")
 def _find_between(keys: Any, row: Any, end: Any, key: Any) -> Any:
-    """The row of one key, which is one of `row` to `end` if it is there at all, or -1."""
+    """The row of one key among [row, end), or -1."""
     while end - row > _SCANNED:
         middle = (row + end) >> 1
         if keys[middle] <= key:
@@ -125,8 +128,9 @@ def slots_into(
 ) -> Any:
     """The slot of every wanted key: its row's, or one that its region shares, as `Layout.rare_slots_of` says.
 
-    Whether a key is there is a branch that nothing foretells, and behind it the processor reads nothing ahead. So the
-    buckets of `_AHEAD` keys are read first, without a branch. Returns what was read, or it would not be.
+    Whether a key is there is a branch that the processor cannot predict, and past a wrong guess it has read nothing
+    ahead. So the buckets of `_AHEAD` keys are read first, without a branch. Returns what was read: otherwise the
+    compiler would leave the reads out.
     """
     rows, row_ends = np.empty(_AHEAD, np.int64), np.empty(_AHEAD, np.int64)
     read, begin = np.uint64(0), 0
@@ -149,7 +153,7 @@ def slots_into(
 
 @njit(cache=True, nogil=True, boundscheck=False, inline="always")
 def _shared_slot(key: Any, first: Any, end: Any, levels: Any) -> Any:
-    """The youngest level that takes the key; the first takes every key."""
+    """The key's row in the newest level that takes it; the first level takes every key."""
     slot = np.uint64(0)
     for level in range(end - 1, first - 1, -1):
         drawn = ((key * levels[level, 3]) >> _RARE_SHIFT) % levels[level, 2]

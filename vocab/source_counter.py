@@ -1,9 +1,9 @@
-"""A source's own counts: how often each key occurred in each window, on their way to the owners of the keys.
+"""Counts how often each key occurred in each window of one source, in frames for the owners of the keys.
 
-One frame per (window, owner partition), to *every* owner partition, keys or none: a frame whose window is past its
-`closed_through` says "this source counted in this window", and which windows get a decision depends on that, for all
-shards alike, however many partitions share them. A *marker* says that windows are closed: its window is its
-`closed_through`, and it has no keys.
+Every owner partition gets a frame for every window that was counted in, even if it has no key in it: a frame whose
+window is past its `closed_through` says "this source counted in this window". Which windows get a decision depends on
+that, and it must be the same for all shards, however many partitions share them. A *marker* says that windows are
+closed: its window is its `closed_through`, and it has no keys.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,7 @@ _NO_ROWS: Columns = (empty(np.uint64), empty(np.uint8), empty(np.uint16), empty(
 
 
 class SourceCounter:
-    """Counts of one input partition. Owner partition p of `partitions` owns those of `shards` shards of which
-    shard % partitions == p."""
+    """Counts of one input partition. Owner partition p owns the shards of which shard % partitions == p."""
 
     def __init__(self, source_topic: str, source_partition: int, partitions: int, shards: int) -> None:
         self._topic = source_topic
@@ -121,10 +120,10 @@ def _languages(batch: TokenBatch) -> U16:
 
 
 def _sum_rows(keys: U64, namespaces: U8, languages: U16) -> Columns:
-    """Each (key, language) once, with its namespace and how often it stood there; rows of a key stand together.
+    """Each (key, language) once, with its namespace and its count; rows of a key stand together.
 
-    One sort: of the keys, with the language mixed into their lowest bits, of which 2^49 others are left to tell keys
-    apart. Two keys that these do not tell apart may mingle, and a row come twice: rows add up all the same.
+    One sort does it: of the keys, with the language mixed into their lowest 15 bits. Two keys that are equal in the
+    other 49 may mingle, and a row then come twice. Owners add rows up, so the sums are right all the same.
     """
     mixed = keys ^ languages
     order = np.argsort(mixed)

@@ -25,7 +25,7 @@ def check_counts(state: OwnerState, owned: NDArray[np.bool_], source: Source, fr
         raise BadRecord("unknown_source", f"counts of {source[0]}[{source[1]}], which is no source of this owner")
     rows = {len(frame.keys), len(frame.namespaces), len(frame.counts), len(frame.languages)}
     if len(rows) > 1 or len(frame.token_keys) != len(frame.tokens):
-        raise BadRecord("malformed", "VocabCounts: columns of unlike lengths")
+        raise BadRecord("malformed", "VocabCounts: columns of different lengths")
     if not 0 <= frame.window <= MAX_WINDOW:
         raise BadRecord("malformed", f"VocabCounts: window {frame.window} is not in 0..{MAX_WINDOW}")
     if frame.window <= state.closed[source] and len(frame.keys):

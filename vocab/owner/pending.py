@@ -1,4 +1,4 @@
-"""Counts of windows that are not closed yet, summed as they come, to the same sums in any order."""
+"""Counts of a window that is not closed yet, summed as they come. Their order does not matter."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ class PendingWindow:
         self.spellings = Spellings()
 
     def add(self, keys: U64, languages: U16, namespaces: U8, counts: NDArray[np.unsignedinteger]) -> None:
-        """Adds counts[i] to (keys[i], languages[i]). At most twice the distinct ones (and a little) are held."""
+        """Adds counts[i] to (keys[i], languages[i]). Holds at most twice as many rows as are
+        distinct, and `_SLACK_ROWS` more."""
         self._parts.append((keys, languages, namespaces, counts.astype(np.uint64)))
         self._rows += len(keys)
         if self._rows > 2 * self._summed_rows + _SLACK_ROWS:
@@ -41,7 +42,7 @@ class PendingWindow:
         summed = (
             keys[starts],
             languages[starts],
-            # Two namespaces of one key mean a collision of 64-bit hashes: then the lower, in any order.
+            # Two namespaces of one key mean a collision of 64-bit hashes: the lower one counts, in any order.
             np.minimum.reduceat(namespaces[order], starts) if len(starts) else namespaces,
             np.add.reduceat(counts[order], starts) if len(starts) else counts,
         )
@@ -59,7 +60,7 @@ class PendingWindow:
 
 
 def _starts(*columns: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
-    """The rows of sorted columns that are not as the row before."""
+    """The rows of sorted columns that differ from the row before."""
     first = np.ones(len(columns[0]), bool)
     first[1:] = False
     for column in columns:

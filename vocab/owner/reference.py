@@ -1,8 +1,7 @@
-"""The owner as one would write it first: one dictionary a shard, one key at a time. Slow; what the owner must equal.
+"""The owner in plain Python: one dictionary for each shard, one key at a time. Slow; the owner must equal it.
 
-Decay, thresholds, schedule, shards and slots are its own words for the rules in `shard.py`,
-`eventtime/decision_windows.py`, `vocab/decay.py` and `vocab/slot_layout.py`; it shares with the owner the settings,
-how they are logged, and `decay.factor`.
+The rules of `shard.py`, `eventtime/decision_windows.py`, `vocab/decay.py` and `vocab/slot_layout.py` are written a
+second time here. Shared with the owner are only the settings, how they are logged, and `decay.factor`.
 """
 
 from collections.abc import Sequence

@@ -1,14 +1,14 @@
 """A new vocabulary of another number of shards, out of the owners' states of the present one: the same keys, other
 slots.
 
-Every counted key is counted on, with its decayed count, when it was seen, its spelling, and its open windows; nothing
-is forgotten here. Of the keys with a slot each new shard keeps, of each namespace, as many as it has slots for: the
-others, of lowest count, then lowest key, lose theirs, as if the capacity were lowered. Those that stay get the slots
-of their shard in the order of admission: highest count first, then lowest key, smallest slot first. Generations begin
-at 1. So the outcome is a function of the keys alone, not of how owners shared them or of the slots that they had.
+Every counted key goes on with its decayed count, its first and last window, its spelling and its counts in open
+windows; none is forgotten. If a new shard has fewer slots for a namespace than keys with a slot, those of lowest
+count, then lowest key, lose theirs, as if the capacity were lowered. The others get the slots of their shard in the
+order of admission: highest count first, then lowest key, smallest slot first. Generations begin at 1. So the outcome
+is a function of the keys alone, not of how owners shared them or of the slots that they had.
 
-Trends follow their keys. So does drift, but for what an owner counts of no key: it is shared out evenly, since shards
-are random shares of the keys, and its sums over all owners stay what they were.
+Trends follow their keys, and so do the counts of drift. What drift sums over keys without a slot is shared out
+evenly, since shards are random shares of the keys; the sums over all owners stay the same.
 
 The first deltas of the new vocabulary lead from its version 0 to the version at which this was done.
 """
@@ -51,7 +51,7 @@ class CannotReshard(DriftlineError):
 
 @dataclass(frozen=True, slots=True)
 class LostSlot:
-    """A key whose shard has no slot left for it; it is counted on. `count`: decayed, in occurrences."""
+    """A key that loses its slot; it is still counted. `count`: decayed, in occurrences."""
 
     namespace: Namespace
     token: str
@@ -72,7 +72,7 @@ def reshard(states: Sequence[OwnerState], name: str, shards: int, partitions: in
     """states: of all owners, at one version. partitions: how many share the new shards out. Changes none of `states`.
 
     Raises `CannotReshard` for states that do not fit together or have decided nothing yet, and `SettingsError` for
-    settings, in effect or on their way, of which the capacities do not divide into so many shards.
+    capacities, in effect or on their way, that do not divide into so many shards.
     """
     _check(states)
     former = states[0]
@@ -115,8 +115,8 @@ def _check(states: Sequence[OwnerState]) -> None:
     if any(each != stands[0] for each in stands):
         raise CannotReshard(
             f"the owners of vocabulary {first.settings.name!r} stand at versions "
-            f"{sorted({state.version for state in states})} of unlike windows: let `driftline worker` finish what is "
-            "on vocab-counts"
+            f"{sorted({state.version for state in states})}, or have counted in different windows: let "
+            "`driftline worker` finish what is on vocab-counts"
         )
     if sorted(shard for state in states for shard in state.shards) != list(range(first.settings.shards)):
         raise CannotReshard(f"the owners do not have each of the {first.settings.shards} shards once")
@@ -189,7 +189,7 @@ def _drift_of(whole: Drift, tracked: TrackedKeys, mine: Bools, share: tuple[int,
 
 
 def _share(sums: U64, share: tuple[int, int]) -> U64:
-    """An owner's part of what is of no key; the parts add up."""
+    """An owner's part of sums that belong to no key; the parts add up to the whole."""
     part, parts = np.uint64(share[0]), np.uint64(share[1])
     shared: U64 = sums // parts + (part < sums % parts)
     return shared
@@ -213,7 +213,7 @@ def _those(spellings: Spellings, mine: _Chooser) -> Spellings:
 
 
 def _new_slots(tracked: TrackedKeys, settings: VocabSettings) -> I32:
-    """int32[n]: the slot of each key that had one and finds one, -1 = none."""
+    """int32[n]: the new slot of each key that had one and keeps one, -1 for all others."""
     layout = Layout.of(settings)
     per_shard = np.array([rules.per_shard for rules in rules_of(settings)])
     firsts = np.zeros(len(per_shard), np.int64)

@@ -1,5 +1,8 @@
-"""The k-th smallest of many counts, most of which may be equal: keys that were seen once in one window all count
-alike, and a quickselect that parts values in two takes a hundred times as long for them."""
+"""The k-th smallest of many counts, most of which may be equal.
+
+Keys that were seen once in one window all have the same count; a quickselect that parts values in two takes a hundred
+times as long for these.
+"""
 
 from typing import Any
 
@@ -15,8 +18,7 @@ def kth_smallest(values: NDArray[np.uint64], k: int) -> np.uint64:
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _kth_smallest(values: Any, heap: Any) -> Any:
-    """`heap` holds the smallest values so far, the largest of them first, and each at least those at twice its place
-    (Williams 1964, Algorithm 232)."""
+    """`heap` holds the smallest values so far, the largest of them at its top (Williams 1964, Algorithm 232)."""
     size = heap.size
     heap[:] = values[:size]
     for place in range(size // 2 - 1, -1, -1):
@@ -29,7 +31,7 @@ def _kth_smallest(values: Any, heap: Any) -> Any:
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _sift(heap: Any, place: int, value: Any) -> None:
-    """Puts a value at a place or below, where the order holds again."""
+    """Puts a value at a place of the heap or further down, so that no value is above a larger one."""
     size = heap.size
     while 2 * place + 1 < size:
         child = 2 * place + 1

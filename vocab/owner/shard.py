@@ -8,7 +8,7 @@ All of it on columns sorted by key, with counts already decayed and added to. In
    first, then lowest key. They take the free slots, smallest slot first, up to the capacity.
 3. With no slot left, the next candidate takes the place of the admitted key of lowest count, then lowest key, if its
    count exceeds that one's by more than the share `hysteresis`: so two keys that are about even do not take turns.
-   The slots that come free so are given away smallest first.
+   The slots that this frees are given away smallest first.
 4. Of the keys without a slot the `kept` highest counts stay (then lowest key); counts of zero go.
 """
 
@@ -67,7 +67,7 @@ def decide(counts: U64, slots: I32, idle: Bools, rules: Rules, table: I32) -> De
 
 
 def _weakest(counts: U64, rows: I64, capacity: int) -> I64:
-    """Those of `rows` that are too many for the capacity: lowest count first, then lowest key."""
+    """The rows that are too many for the capacity: lowest count first, then lowest key."""
     excess = len(rows) - capacity
     return rows[np.argsort(counts[rows], kind="stable")][: max(excess, 0)]
 
@@ -101,7 +101,7 @@ def forgotten(counts: U64, slots: I32, kept: int) -> Bools:
 
 
 def joined(decisions: Sequence[Decision]) -> Decision:
-    """The decisions of a shard's namespaces, one at least, as one: by row, and so by key."""
+    """One decision out of those of a shard's namespaces (at least one), in order of row, and so of key."""
     admitted, admitted_slots, evicted, evicted_slots = (
         np.concatenate([getattr(decision, field) for decision in decisions])
         for field in ("admitted", "admitted_slots", "evicted", "evicted_slots")

@@ -60,7 +60,7 @@ class Spellings(SortedColumns):
         return [next(tokens).decode() if spelled else "" for spelled in known.tolist()]
 
     def get(self, key: int, default: str = "") -> str:
-        """The token of one key."""
+        """The token of one key, or `default`."""
         return self.of(np.array([key], np.uint64))[0] or default
 
     def learn(self, keys: U64, tokens: Sequence[str]) -> None:
@@ -76,7 +76,7 @@ class Spellings(SortedColumns):
         self._learn(other.keys, other.column("begins").astype(np.int64), other._text)
 
     def forget(self, keys: U64) -> None:
-        """Drops the tokens of these keys, of those that are spelled. keys: uint64[m], ascending."""
+        """Drops the tokens of these keys; keys that are not spelled are ignored. keys: uint64[m], ascending."""
         at, known = self.locate(keys)
         stays = np.ones(self.size, bool)
         stays[at[known]] = False

@@ -1,8 +1,8 @@
 """The keys that an owner counts, as columns in ascending order of key (so: shard after shard).
 
-Counting is bounded: after each decision a shard keeps its admitted keys and `kept` others (`shard.Rules`).
-A key that is dropped starts again from zero, so a count never overstates (but for rounding); it understates by what
-the key had each time it was dropped, which was no more than any key kept then had.
+Counting is bounded: after each decision a shard keeps its admitted keys and `kept` others (`rules.Rules`). A key that
+is dropped starts again from zero. So a count never overstates, but for rounding. It understates by what the key had
+each time it was dropped; the keys without a slot that were kept then had at least as much.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ _MAX = np.uint64(MAX_COUNT)
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """moving: bool by group (shard * namespaces + namespace), whether one of its keys may come or go by its own count
-    or silence. spent: bool[n], keys without a slot of which nothing is left.
+    """moving: bool[groups], whether a key of the group may come or go by its own count or silence; a group is
+    shard * namespaces + namespace. spent: bool[n], which keys have no slot and a count of 0.
     """
 
     moving: Bools
@@ -44,7 +44,7 @@ class Survey:
 
 
 class TrackedKeys(SortedColumns):
-    """The columns below, of n keys: 29 bytes a key. What changes them may put others in their place."""
+    """The columns below, of n keys: 29 bytes a key. `add` and `keep` may replace the arrays."""
 
     __slots__ = ()
 
@@ -123,13 +123,15 @@ class TrackedKeys(SortedColumns):
                 "slots": NO_SLOT,
             },
         )
-        rows = at + np.cumsum(fresh) - fresh  # each fresh row before it has moved a key by one
+        rows = at + np.cumsum(fresh) - fresh  # each fresh row before a key has moved it by one
         _add(self.counts, rows, occurrences)
         self.last_seen[rows] = window
 
     def survey(self, left: U64, shards: int, window: int, rules: Sequence[Rules]) -> Survey:
-        """Applies decay as `fade` does, and says what a decision of `window` has to know of all keys: in one pass.
-        shards: how many there are. rules: by namespace."""
+        """Applies decay as `fade` does and surveys all keys for the decision of `window`, in one pass.
+
+        shards: how many there are. rules: by namespace.
+        """
         found = Survey(np.zeros(shards * len(rules), bool), np.zeros(self.size, bool))
         _survey(
             self.keys,
@@ -149,19 +151,20 @@ class TrackedKeys(SortedColumns):
         return found
 
     def crowded(self, shards: int, rules: Sequence[Rules]) -> tuple[Bools, Bools]:
-        """Of every group, whether it has more keys without a slot than are kept; with one than a shard has slots."""
+        """bool[groups] each: (whether a group has more keys without a slot than are kept, or more with one than a
+        shard has slots)."""
         sizes = np.zeros((shards * len(rules), 2), np.int64)
         _count(self.keys, self.namespaces, self.slots, np.uint64(shard_shift(shards)), len(rules), sizes)
         kept, slots = (np.tile(by_kind(rules, field, np.int64), shards) for field in ("kept", "per_shard"))
         return sizes[:, 0] > kept, sizes[:, 1] > slots
 
     def silent(self, rows: I64, window: int, idle_windows: int) -> Bools:
-        """Which of these rows were not seen within so many windows."""
+        """Which of these rows were not seen in the last `idle_windows` windows. int64[m] -> bool[m]."""
         silent: Bools = window - self.last_seen[rows].astype(np.int64) > idle_windows
         return silent
 
     def bounds(self, of: list[int], shards: int) -> list[tuple[int, int]]:
-        """(first row, row past the last) of each of some shards, `shards` being all there are."""
+        """(first row, row past the last) of each shard in `of`. shards: how many there are."""
         shift = shard_shift(shards)
         firsts = np.array([shard << shift for shard in of], np.uint64)
         lasts = np.array([((shard + 1) << shift) - 1 for shard in of], np.uint64)
@@ -211,7 +214,7 @@ def _survey(
     moving: Any,
     spent: Any,
 ) -> None:
-    """Fades, and fills the arrays of a `Survey`. What few rows need is read of those only."""
+    """Fades, and fills the arrays of a `Survey`. Columns that few rows need are read for those rows only."""
     for row in range(keys.size):
         kind = namespaces[row]
         count = _faded(counts[row], left[kind])

@@ -1,8 +1,8 @@
-"""A replica of the vocabulary, from its log of deltas: any retained version, answered for ever alike.
+"""A replica of the vocabulary, made of its log of deltas: the table at any retained version, always the same.
 
-It holds one full table, of the newest complete version, and what changed at each of the last `RETAINED` versions;
-an older table is the newest with the changes since taken back: 16 bytes a change. Deltas of shards that are ahead
-of others wait, as deltas, until all have come as far.
+It holds one full table, of the newest version that all shards have reached, and what changed at each of the last
+`RETAINED` versions, 16 bytes a change. An older table is the newest with the changes since taken back. Deltas of
+shards that are ahead of others wait until all have come as far.
 """
 
 from collections import OrderedDict, deque
@@ -33,7 +33,7 @@ I32 = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """From the version before to `version`, of all shards together. Evicted and admitted keys are disjoint."""
+    """What changed from `base_version` to `version`, in all shards. Evicted and admitted keys are disjoint."""
 
     version: int
     base_version: int
@@ -43,12 +43,15 @@ class _Change:
 
 
 class Vocabulary:
-    """Follows `vocab-deltas`. Deltas of one shard come in order, shards in any. The table's layout is the log's."""
+    """Follows `vocab-deltas`: the deltas of a shard in order, those of different shards in any order."""
 
     def __init__(self, settings: VocabSettings, start: VocabularyView | None = None) -> None:
-        """Begins empty, or at a view whose log goes on after it. Of `settings`, the name and the number of shards are
-        needed; the table of version 0, which holds no key, is laid out by the rest. Raises `SettingsError` for a view
-        of another number of shards."""
+        """Begins empty, or at `start`, which the next deltas must follow.
+
+        `settings` give the name and the number of shards; the rest of them lays out the table of version 0, which
+        holds no key. After that, the layout is what the log says. Raises `SettingsError` if `start` has another
+        number of shards.
+        """
         self._name = settings.name
         self._head = VocabularyView.empty(settings) if start is None else start
         self._shards = settings.shards
@@ -207,7 +210,10 @@ class Vocabulary:
         return self._head.layout.changed(settings) if self._head.version else Layout.of(settings)
 
     def _take_back(self, undone: list[_Change]) -> VocabularyView:
-        """The newest table without `undone`, oldest first: what first happened to a key says what it was before."""
+        """The newest table with the changes `undone`, oldest first, taken back.
+
+        A key's first change among them says what it was before all of them.
+        """
         steps = [columns for change in undone for columns in (change.evicted, change.admitted)]
         was_held = np.repeat([True, False] * len(undone), [len(columns[0]) for columns in steps])
         keys, slots, generations = (np.concatenate(column) for column in zip(*steps, strict=True))

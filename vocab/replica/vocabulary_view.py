@@ -27,7 +27,7 @@ class VocabularyView:
 
     keys: uint64[n], ascending, the admitted keys. slots: int32[n], each once. layout: where its rows are.
     generations: uint32[n], how often the slot was given away, this key's turn included: 1 for a slot's first key.
-    sequence: deltas that each shard has emitted up to `version`; where a replica started from this view goes on.
+    sequence: how many deltas each shard has emitted up to `version`; a replica that starts here expects the next one.
     A key takes 16 bytes, and 1.4 to 2.8 of `index`. Views of the same keys share them: `of_version`.
     """
 
@@ -58,9 +58,9 @@ class VocabularyView:
     def lookup(self, keys: U64, regions: U8 | None = None, ends: I64 | None = None) -> I32:
         """The slot of every key: its own, or one of those that the rare keys of its region share, by hash.
 
-        uint64[n] -> int32[n]. regions: uint8[n] (`layout.Region`), one a key; or uint8[r], read-only, one a run
-        of keys, and where the runs end, int64[r]. Without regions, for keys of which nothing is known, rare ones have
-        one of all shared rows that the table began with.
+        uint64[n] -> int32[n]. regions: uint8[n] (`slot_layout.Region`), one for each key. Or, with `ends`: uint8[r],
+        read-only, one for each run of keys, and int64[r], where the runs end. Without regions (keys of unknown
+        namespaces), a rare key has one of all shared rows that the table began with.
         """
         index, wanted = self.index, read_only(keys)
         levels = self.layout.levels_of_unknown if regions is None else self.layout.levels
@@ -78,7 +78,7 @@ class VocabularyView:
         return admitted
 
     def of_version(self, version: int, sequence: int) -> "VocabularyView":
-        """The same table at another version, at which nothing is different; it shares this one's memory."""
+        """The same table at another version that changed nothing; it shares this one's memory."""
         view = copy(self)
         view.version, view.sequence = version, sequence
         return view
@@ -145,8 +145,8 @@ class VocabularyView:
 
 
 def changed_slots(old: VocabularyView, new: VocabularyView) -> tuple[I32, U64, U32]:
-    """(slots int32[c], keys uint64[c], generations uint32[c]), by slot: those that `new` gives to another (key,
-    generation) than `old` did. Slots that came free and stay free are not among them. Either may be the older one.
+    """(slots int32[c], keys uint64[c], generations uint32[c]), in order of slot: those held in `new` by another (key,
+    generation) than in `old`. Slots that are free in `new` are left out. Either may be the older one.
     """
     rows = old.index.rows(new.keys)
     held = rows != NO_ROW

@@ -17,7 +17,7 @@ from vocab.tokens.words import segments
 MAX_WORD_CHARS = 64  # a longer run of letters is no word that comes again: dropped
 MAX_TAG_CHARS = 100
 
-Token = tuple[Namespace, str]  # its canonical form is "" where what stands there is dropped
+Token = tuple[Namespace, str]  # with its canonical form, which is "" where the token is dropped
 
 _ELONGATED = re.compile(r"(.)\1{2,}", re.DOTALL)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*")
@@ -80,7 +80,7 @@ def canonical_word(segment: str) -> str:
 
 
 def canonical_emoji(segment: str) -> str:
-    """As it stands, without what chooses between a picture and a plain sign."""
+    """As it stands, without the selectors of a picture or a plain sign."""
     return "" if len(segment) > MAX_WORD_CHARS else segment.replace("\ufe0f", "").replace("\ufe0e", "")
 
 
@@ -99,7 +99,7 @@ def canonical_host(host: str) -> str:
 
 
 def canonical_language(lang: str) -> str:
-    """A lower-case language tag; `und`, undetermined, for what is none."""
+    """A lower-case language tag; `und`, undetermined, for anything else."""
     lowered = ascii_lower(lang)
     return lowered if _LANGUAGE.fullmatch(lowered) else "und"
 
@@ -128,7 +128,7 @@ def canonical(namespace: Namespace, token: str) -> str:
 
 
 def canonical_surface(surface: str) -> Token | None:
-    """What a person means who writes this: one token, or two words for a bigram; None where it is no such thing."""
+    """What a person means by this: one token, or two words for a bigram; None for anything else."""
     match tokens_of(surface):
         case [(namespace, token)] if token:
             return namespace, token

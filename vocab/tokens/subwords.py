@@ -3,7 +3,7 @@
     key = the upper 32 bits of xxh3-64( SUBWORD, 1 byte | n-gram, UTF-8 ), then 32 bits of 0
 
 They are a function of the word alone, at most `SUBWORDS_PER_WORD` of them. They are not counted and hold no slot of
-their own: like every key without admission they live, by hash, in rows that rare keys share, those of words.
+their own: like every key without a slot, they share rows by hash, those of rare words.
 """
 
 from collections.abc import Sequence

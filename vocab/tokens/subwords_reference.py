@@ -15,8 +15,8 @@ from vocab.namespaces import SUBWORD
 
 SHORTEST, LONGEST = 3, 5  # code points of an n-gram, with the `<` or `>` that may be part of it
 SUBWORDS_PER_WORD = 8
-MIX = 0x9E3779B97F4A7C15  # odd: which n-grams stay says nothing of any bits of their hashes
-UPPER = 0xFFFFFFFF << 32  # of a hash, what is in the key
+MIX = 0x9E3779B97F4A7C15  # odd; mixing makes which n-grams stay independent of any bits of their hashes
+UPPER = 0xFFFFFFFF << 32  # the bits of a hash that are in the key
 
 
 def subword_keys(word: str) -> list[int]:

@@ -98,7 +98,7 @@ def _column(sign: str, values: list[str], first: I64) -> _Column:
 
 
 def _starts(lengths: I64) -> I64:
-    """Where each begins that is so long, end to end, and where the last ends."""
+    """Where each of some items begins, laid end to end, and where the last ends. lengths: of the items."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
     return starts

@@ -87,7 +87,7 @@ def urls(text: str) -> list[Entity]:
 
 
 def host_of(url: str) -> str:
-    """The host of a text that is a URL from its first character, "" where it is none."""
+    """The host of the URL that a text begins with, "" where it begins with none."""
     match = _url_at(url, 0)
     return url[match[0] : match[1]] if match and _is_valid_host(url[match[0] : match[1]]) else ""
 
@@ -167,7 +167,7 @@ def _is_valid_host(host: str) -> bool:
 
 
 def fold_each(text: str) -> str:
-    """A text of as many characters, those folded that fold to one."""
+    """The text with each character folded that folds to a single one: as long as before."""
     return "".join(folded if len(folded := fold(c)) == 1 else c for c in text)
 
 

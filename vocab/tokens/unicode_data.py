@@ -1,4 +1,4 @@
-"""What the tokenizer knows of Unicode: `unicode_tables.npz`, pinned, whatever the Python that runs it knows.
+"""What the tokenizer knows of Unicode: the pinned `unicode_tables.npz`, never the tables of the running Python.
 
 `FLAGS[c]` says everything about code point c that finding tokens needs: its Word_Break class in the low 5 bits, and
 a bit for each class of characters that twitter-text names. `FOLD` and `DECOMPOSE` say what c becomes under

@@ -29,7 +29,7 @@ from vocab.trends.velocity import HORIZONS, half_life, reach
 U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]
 
-NAMESPACES = 256  # as many as the wire has room for
+NAMESPACES = 256  # as many as a byte has room for
 TABLES = 5  # rows of counts: HOUR is being counted, the others are over
 THIS, LAST, HOUR, FORMER_HOUR, HOUR_BEFORE = range(
     TABLES
@@ -124,7 +124,7 @@ class Drift:
         self.rest[HOUR] += self.rest[THIS]
 
     def measures(self, windows: int) -> Measures:
-        """What there is to say, in a vocabulary that began `windows` ago, the present one included."""
+        """The measures of a vocabulary that began `windows` ago, the present one included."""
         hours = reach(_HOUR_MS, self.window_ms, windows) * self.window_ms / _HOUR_MS
         return Measures(
             admitted=len(self.keys),

@@ -78,8 +78,8 @@ class Trends:
         self._add_languages(rank[spelled], languages[spelled], occurrences[spelled])
 
     def bound(self, shards: int, per_shard: int) -> None:
-        """Drops single languages' rows of those of `shards` shards, of `per_shard` slots each, that have more than
-        the bound."""
+        """Drops the rows of single languages that a shard has past its bound. shards: how many there are. per_shard:
+        slots of each."""
         most = LANGUAGE_ROWS_PER_SLOT * per_shard
         single = np.flatnonzero(self.languages != ALL)
         shard = shard_of(self.keys[single], shards)
@@ -121,7 +121,8 @@ class Trends:
 
 
 def commonest_languages(trends: Trends, count: int) -> tuple[Sequence[int], bool]:
-    """(the `count` languages of the highest counts over the longest horizon, then number; whether these are all)."""
+    """(the `count` languages with the highest counts over the longest horizon, ties by number; whether these are
+    all)."""
     codes, places = np.unique(trends.languages, return_inverse=True)
     # Whole occurrences: sums of integers, which no order can change.
     sums = np.zeros(len(codes), np.uint64)

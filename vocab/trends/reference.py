@@ -1,4 +1,4 @@
-"""`Trends` as one would write it first: a dictionary of counts, one row at a time. Slow; what `Trends` must equal."""
+"""`Trends` in plain Python: a dictionary of counts, one row at a time. Slow; `Trends` must equal it."""
 
 from collections.abc import Iterable, Mapping
 from math import log

@@ -1,4 +1,4 @@
-"""`Trends` and `Drift` as columns of an owner's state: integers, the same whatever the order of what came."""
+"""`Trends` and `Drift` as columns of an owner's packed state: integers, the same in whatever order counts came."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from vocab.trends.velocity import SPANS_MS
 
 
 class TrendState(Frame, frozen=True, kw_only=True):
-    """Beside the admitted keys, which the owner's own columns hold: both go by them, ascending.
+    """Trends and drift without their keys, which are the admitted ones, ascending: the owner's own columns hold them.
 
     `languages`, `counts` (5 x rows): of `Trends`; a row of all languages begins the next key. `drift_*`: of `Drift`.
     """

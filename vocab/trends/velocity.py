@@ -12,8 +12,8 @@ is younger. Hence, with x the count over the horizon and y the one over the next
 
 The score is the distance in units of a Poisson count's standard deviation: ten times the usual of a rare token beats
 a tenth more of a common one. DAMPING occurrences are granted to every token, so one that was seen twice and never
-before scores 1. The longest horizon is compared with `LONG_RUN_MS`. A steady
-token has 0 in both. Rounding of the factors of decay leaves velocities within 2^-16 of the rate.
+before scores 1. The longest horizon is compared with `LONG_RUN_MS`. A steady token has 0 in both. Rounding of the
+factors of decay leaves velocities within 2^-16 of the rate.
 """
 
 import math

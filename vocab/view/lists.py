@@ -1,8 +1,8 @@
-"""What is frequent, rises and falls, as lists in Redis: made by each owner of its own keys, merged by whoever reads.
+"""Lists in Redis of what is frequent, rises and falls: each owner makes those of its own keys, readers merge them.
 
 A list is for one kind (top, rising, falling), one horizon, one namespace that people read, and all languages together
-(its best 100 keys) or one language (20). An owner has lists of the 8 languages that its tokens have the highest
-counts in over the longest horizon, then the lowest number; of others it has none, and a reader is told so.
+(its best 100 keys) or one language (20). An owner has lists of 8 languages: those in which its tokens have the
+highest counts over the longest horizon, ties by the lowest number. A reader who asks for another one is told so.
 
 Bounded memory: a place on a list takes 14 bytes, and each key on any list 8 and its token. An owner has at most
 3 x 4 x 8 lists of all languages and 8 times as many of single ones, 24,960 places: under 1 MB.
@@ -37,7 +37,7 @@ _NO_KEYS = np.empty(0, np.uint64)
 
 
 class NoSuchList(DriftlineError):
-    """A list that nobody keeps: of a language that is not among the commonest, or an unknown name."""
+    """A list that nobody keeps: its language is not among the commonest, or its horizon is unknown."""
 
 
 class Lists(Frame, frozen=True, kw_only=True):
@@ -142,7 +142,7 @@ def merged(
 ) -> list[ListedToken]:
     """The best n of a list over all owners' values, ties by key; with no namespace, of all of them.
 
-    Of a shard that owners of two divisions of the work have written, the newer lists count. Raises `NoSuchList`.
+    Where the shards were shared out anew and two owners have written one, the newer lists count. Raises `NoSuchList`.
     """
     if over not in HORIZONS:
         raise NoSuchList(f"no horizon {over!r}; there are {', '.join(HORIZONS)}")
@@ -196,7 +196,7 @@ def best(scores: NDArray[np.floating], keys: U64, n: int) -> NDArray[np.int64]:
 
 
 def _of_language(state: OwnerState, language: int) -> Iterator[_List]:
-    """All lists of one language that have a place, by horizon, namespace and kind."""
+    """All lists of one language that are not empty, by horizon, namespace and kind."""
     of_language = state.trends.languages == language
     keys, counts = state.trends.keys[of_language], state.trends.counts[:, of_language]
     namespaces = state.drift.namespaces[np.searchsorted(state.drift.keys, keys)]

@@ -1,7 +1,7 @@
 """Writing the view to Redis, and reading it: one token, and the lists of what is frequent, rises and falls.
 
-Whoever reads gets what was written last, at the version that it says; a Redis that holds no view, or none yet, is
-said to hold none (`VersionNotReached`) and never read as an empty vocabulary.
+A reader gets what was written last, with its version. A Redis that holds no view is never read as an empty
+vocabulary: readers raise `VersionNotReached`.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,8 @@ class ShownToken:
 async def write_view(
     redis: Redis, settings: Settings, updates: ViewUpdates, position: tuple[bytes, int] | None = None
 ) -> int:
-    """One round trip; repeating it, or writing an older one late, changes nothing. Returns how many values were new.
+    """Writes in one round trip; repeating it, or writing an older view late, changes nothing. Returns how many values
+    were new.
 
     position: the (unprefixed) key and log position to store with them, as `Redis.set_if_newer` has it.
     Raises `ServerUnavailable`.
@@ -117,7 +118,7 @@ def _by_horizon(column: NDArray[np.float32], row: int) -> dict[str, float]:
 
 
 def no_view(settings: Settings) -> VersionNotReached:
-    """The error that says so: never read as an empty vocabulary."""
+    """The error for a Redis that holds no view."""
     return VersionNotReached(
         f"Redis holds no view of vocabulary {settings.vocab.name!r} under prefix {settings.prefix!r} yet: "
         "it is written when a window closes; is `driftline worker` running?"

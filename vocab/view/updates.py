@@ -4,7 +4,7 @@
     {prefix}vocab:{name}:list:{owner}       owner = its lowest shard: its top, rising and falling keys, and its drift
 
 Each value is its version (the window), 8 bytes big-endian, then a MessagePack frame, `Bucket` or `Lists`
-(`lists.py`). An owner writes all of its values after each close, so a wiped Redis is whole again after one. A
+(`lists.py`). An owner writes all of its values after each decision, so one write makes a wiped Redis whole again. A
 key that was evicted is gone with the next write of its bucket, without a tombstone.
 
 Bounded memory: an admitted key takes 69 bytes and its token: some 11 MB at the default capacity of 131,072.
@@ -28,9 +28,9 @@ BUCKETS = 1 << (64 - BUCKET_SHIFT)  # a multiple of every number of shards
 class Bucket(Frame, frozen=True, kw_only=True):
     """Admitted keys of one range, ascending, at the window that is the value's version.
 
-    `counts`: decayed by the vocabulary's half-life, in occurrences: what decides. `horizon_counts`, `velocities`:
-    rows x horizons (`velocity.HORIZONS`), in occurrences and in occurrences an hour. `first_seen`, `last_seen`:
-    windows. `tokens`: "" for bigrams.
+    `counts`: decayed by the vocabulary's half-life, in occurrences; slots are given by them. `horizon_counts`,
+    `velocities`: rows x horizons (`velocity.HORIZONS`), in occurrences and in occurrences an hour. `first_seen`,
+    `last_seen`: windows. `tokens`: "" for bigrams.
     """
 
     v: int = 2
@@ -63,7 +63,7 @@ def bucket_key(vocabulary: str, bucket: int) -> bytes:
 
 
 def view_updates(state: OwnerState) -> ViewUpdates:
-    """All that an owner has to show of its newest version; nothing before it has decided one."""
+    """All that an owner has to show of its newest version; empty before its first decision."""
     if not state.version:
         return ViewUpdates([], [])
     admitted = _admitted(state)

@@ -2,8 +2,8 @@
 
 What an entry point compiles to, with all that it calls, is kept on disk: beside this package where that can be
 written, else in the user's cache folder, or in `NUMBA_CACHE_DIR`. numba takes it from there while the entry point's
-own file is unchanged, but does not look at the files that it calls; so an entry point has a last argument
-`sources: int = SOURCES`, whose value is part of what a kept one is found by.
+own file is unchanged, but does not look at the files that it calls. So an entry point has a last argument
+`sources: int = SOURCES`, whose value is part of the cache's key.
 """
 
 import logging
@@ -34,8 +34,8 @@ def compiled(function: _Function) -> _Function:
     """For a function that only compiled ones call: compiled with its caller, and kept on disk with it.
 
     It has no way in from Python, which would cost a fifth of the time to compile. It makes no array and counts no
-    references to those that it is given: a tuple of arrays would be counted up and down, array by array and with
-    atomic instructions, wherever it is passed on, which costs more than all else does.
+    references to the arrays that it is given. Counting them up and down wherever they are passed on, array by array
+    and with atomic instructions, would cost more than all the rest.
     """
     return cast(_Function, njit(**_NO_WAY_IN, **_NO_REFERENCES, **_OPTIONS)(function))
 

@@ -40,7 +40,7 @@ def tld_tree() -> tuple[Any, Any, Any]:
 
 @compiled
 def next_dot(tables: Any, points: Any, begin: int, end: int) -> int:
-    """Where the first dot stands that a top-level domain follows: every host has one; `end` where there is none."""
+    """Where the first dot before a top-level domain stands, as every host has one; `end` where there is none."""
     for at in range(begin, end):
         if points[at] == _DOT and _tld_end(tables, points, at + 1, end) != NOWHERE:
             return at

@@ -2,7 +2,7 @@
 
 A plain word is a run of plain characters, at most `MAX_WORD_CHARS`, that is sure to end where the run does. A plain
 character is a letter or a digit to Unicode's word boundaries, which cut nowhere between two of them, and folds to one
-character that composes with none. What else there is `words` cuts and `folding` folds.
+character that composes with none. Everything else is cut by `words` and folded by `folding`.
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ def plain_characters() -> NDArray[np.int32]:
 
 @compiled
 def past_apart(tables: Any, points: Any, begin: int, end: int) -> int:
-    """Past the segments from `begin` that are APART, each by itself or some spaces: no tokens."""
+    """Where the APART segments that begin at `begin` end: single marks and runs of spaces, none of them a token."""
     at = begin
     while at < end and tables.plain[points[at]] == APART:
         if at + 1 < end and _IS_IGNORED >> (tables.flags[points[at + 1]] & u.WB_MASK) & 1:
