@@ -36,7 +36,7 @@ from featurestore.features import (
 )
 from vocab.namespaces import Namespace
 from vocab.replica.vocabulary_view import VocabularyView
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 CONTINUOUS_FEATURES, BINS = 400, 16
 SPLITS, KEYS_PER_SPLIT = (*VIEWER_SPLITS, *TWEET_SPLITS), 20
@@ -175,7 +175,7 @@ def bags_of(keys: U64) -> Keys:
 
 def vocabulary_of(keys: U64) -> VocabularyView:
     """A vocabulary of default size that has admitted these ascending keys."""
-    layout = Layout.of(VocabSettings())
+    layout = SlotLayout.of(VocabSettings())
     slots = np.concatenate([layout.slots_of(kind, shard) for kind in Namespace for shard in range(layout.shards)])
     return VocabularyView(
         version=1,

@@ -17,7 +17,7 @@ from contracts.topics import TWEETS, VOCAB_COUNTS
 from transport.dead_letters import dead_letter
 from transport.processor import Output
 from vocab.rules import settings_of
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 deserialize_settings = Codec(VocabConfigured).deserialize
 
@@ -50,6 +50,6 @@ def _check(vocabulary: VocabSettings, settings: VocabConfigured) -> None:
     if settings.vocabulary != vocabulary.name:
         raise BadRecord("foreign_vocabulary", f"settings of {settings.vocabulary!r}, not of {vocabulary.name!r}")
     try:
-        Layout.of(vocabulary).changed(settings_of(settings))
+        SlotLayout.of(vocabulary).changed(settings_of(settings))
     except SettingsError as error:
         raise BadRecord("bad_settings", str(error)) from error

@@ -34,7 +34,7 @@ from trainer.bin_rows import row_mixtures, same_edges
 from trainer.progressive_validation import Progress
 from trainer.tables import BagGradient, Table
 from vocab.replica.vocabulary import VocabularyView, changed_slots
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 from vocab.sorted_keys import NO_ROW
 
 DENSE_RATE = 0.04  # Adam's rate on the dense part, as a share of the tables' Adagrad rate
@@ -162,7 +162,7 @@ class Learner:
         self._adam.restore(optimizer)
         self.vocabulary, self.bins = vocabulary, bins
 
-    def _begin_table(self, layout: Layout) -> Table:
+    def _begin_table(self, layout: SlotLayout) -> Table:
         """A table that has learned nothing. Rare rows are there from the start; a row of an admitted key is made when
         the key is admitted."""
         self.config = msgspec.structs.replace(self.config, num_slots=layout.num_slots)
@@ -170,7 +170,7 @@ class Learner:
         rows[layout.rare_rows] = self._fresh_rare(layout.rare_rows)
         return Table.fresh(rows)
 
-    def _lay_out(self, layout: Layout) -> None:
+    def _lay_out(self, layout: SlotLayout) -> None:
         """Rows for a layout that goes on from the present one."""
         former = self.vocabulary.layout
         if layout.extents == former.extents:

@@ -69,7 +69,7 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Layout:
+class SlotLayout:
     """The extents of a table, in order of their rows. rare: how many rows of each region are in use."""
 
     extents: tuple[Extent, ...]
@@ -77,11 +77,11 @@ class Layout:
     shards: int
 
     @staticmethod
-    def of(settings: VocabSettings) -> "Layout":
+    def of(settings: VocabSettings) -> "SlotLayout":
         """The layout of a new vocabulary. Raises `SettingsError` as `changed` does."""
-        return Layout((), (0,) * len(Region), settings.shards).changed(settings)
+        return SlotLayout((), (0,) * len(Region), settings.shards).changed(settings)
 
-    def changed(self, settings: VocabSettings) -> "Layout":
+    def changed(self, settings: VocabSettings) -> "SlotLayout":
         """This layout, grown to what `settings` ask for. Raises `SettingsError` for settings that contradict each
         other or the number of shards, for a region without rows, and for a table of 2^31 rows or more."""
         if settings.shards != self.shards:
@@ -107,9 +107,9 @@ class Layout:
             raise SettingsError(
                 f"the vocabulary would have {rows:,} slots, but slots are 31-bit numbers: lower the capacities"
             )
-        return Layout(tuple(extents), tuple(rare), self.shards)
+        return SlotLayout(tuple(extents), tuple(rare), self.shards)
 
-    def extends(self, other: "Layout") -> bool:
+    def extends(self, other: "SlotLayout") -> bool:
         """Whether every row of `other` is the same row here."""
         return self.shards == other.shards and self.extents[: len(other.extents)] == other.extents
 
@@ -213,9 +213,9 @@ class Layout:
         return [[extent.of, extent.first, extent.size] for extent in self.extents]
 
     @staticmethod
-    def from_rows(rows: Sequence[Sequence[int]], rare: Sequence[int], shards: int) -> "Layout":
+    def from_rows(rows: Sequence[Sequence[int]], rare: Sequence[int], shards: int) -> "SlotLayout":
         """The inverse of `to_rows`. Raises `ValueError` for extents that do not follow one another."""
-        layout = Layout(tuple(Extent(*row) for row in rows), tuple(rare), shards)
+        layout = SlotLayout(tuple(Extent(*row) for row in rows), tuple(rare), shards)
         expected = 0
         for extent in layout.extents:
             if extent.first != expected or extent.size < 1 or extent.of >= RARE + len(Region):

@@ -126,7 +126,7 @@ def slots_into(
     levels: Any,  # uint64[levels, 4]
     found: Any,  # int32[m], filled
 ) -> Any:
-    """The slot of every wanted key: its row's, or one that its region shares, as `Layout.rare_slots_of` says.
+    """The slot of every wanted key: its row's, or one that its region shares, as `SlotLayout.rare_slots_of` says.
 
     Whether a key is there is a branch that the processor cannot predict, and past a wrong guess it has read nothing
     ahead. So the buckets of `_AHEAD` keys are read first, without a branch. Returns what was read: otherwise the

@@ -11,7 +11,7 @@ from vocab.languages import UND
 from vocab.namespaces import Namespace
 from vocab.owner.owner import VocabularyOwner
 from vocab.replica.vocabulary_view import VocabularyView
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 SOURCE = ("tweets", 0)
 CANDIDATES_PER_SLOT = 4  # the default: a fifth of the tracked keys have a slot
@@ -45,7 +45,7 @@ def _decide(owner: VocabularyOwner, keys: U64, counts: NDArray[np.uint32]) -> No
 def view_of(live: U64) -> VocabularyView:
     """A replica's table in which all these keys have slots."""
     settings = VocabSettings.uniform(capacity=-(-len(live) // SHARDS) * SHARDS, rare_slots=RARE_SLOTS)
-    layout = Layout.of(settings)
+    layout = SlotLayout.of(settings)
     free = np.concatenate([layout.slots_of(Namespace.WORD, shard) for shard in range(SHARDS)])
     return VocabularyView(
         version=1,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from benchmarks.vocab_drift.exact import Column, KeyTable, Observed
 from benchmarks.vocab_drift.method import Method, Sharing
 from contracts.settings import VocabSettings
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -66,7 +66,7 @@ class Hashing(Method):
     """A key's row is its hash modulo the number of rows."""
 
     def __init__(self, settings: VocabSettings) -> None:
-        layout = Layout.of(settings)
+        layout = SlotLayout.of(settings)
         self.name, self.capacity, self.rows = "hash", layout.capacity, layout.num_slots
         self.admissions, self.most_admitted = None, 0
         self._num_rows = np.uint64(self.rows)
@@ -95,7 +95,7 @@ class TwoHashes(Method):
     """A key's embedding is the sum of two distinct rows of one table, each chosen by its own hash."""
 
     def __init__(self, settings: VocabSettings) -> None:
-        layout = Layout.of(settings)
+        layout = SlotLayout.of(settings)
         self.name, self.capacity, self.rows = "two hashes", layout.capacity, layout.num_slots
         self.admissions, self.most_admitted = None, 0
         self._rows = Rows(places=2)

@@ -12,7 +12,7 @@ from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
 from vocab.owner.owner import VocabularyOwner
 from vocab.replica.vocabulary_view import VocabularyView
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -27,7 +27,7 @@ class Driftline(Method):
     def __init__(
         self, settings: VocabSettings, source: tuple[str, int], exact: ExactCounter, brief_windows: int
     ) -> None:
-        layout = Layout.of(settings)
+        layout = SlotLayout.of(settings)
         self.name, self.capacity, self.rows = "Driftline", layout.capacity, layout.num_slots
         self.settings = settings
         self._exact = exact
@@ -130,8 +130,8 @@ class FirstMonth(Method):
     def __init__(self, settings: VocabSettings, exact: ExactCounter) -> None:
         self.name, self.capacity, self.rows = (
             "first month",
-            Layout.of(settings).capacity,
-            Layout.of(settings).num_slots,
+            SlotLayout.of(settings).capacity,
+            SlotLayout.of(settings).num_slots,
         )
         self.settings = settings
         self.admissions, self.most_admitted = None, 0
@@ -175,7 +175,7 @@ def _view(settings: VocabSettings, keys: U64, slots: NDArray[np.int32]) -> Vocab
     return VocabularyView(
         version=1,
         sequence=1,
-        layout=Layout.of(settings),
+        layout=SlotLayout.of(settings),
         keys=keys[order],
         slots=slots[order],
         generations=np.ones(len(keys), np.uint32),

@@ -14,7 +14,7 @@ from contracts.topics import TWEETS, VOCAB_DELTAS
 from driftline.inspect.logs import read_records
 from transport.kafka.clients import producer, translated
 from vocab.rules import configured, differences, settings_of
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 SEND_TIMEOUT_S = 30.0
 
@@ -48,17 +48,17 @@ def plan(settings: Settings) -> Plan:
 
     Raises `SettingsError` for settings that contradict each other or the vocabulary's number of shards.
     """
-    wanted = Layout.of(settings.vocab)
+    wanted = SlotLayout.of(settings.vocab)
     version = since = 0
     in_effect: VocabSettings | None = None
-    layout: Layout | None = None
+    layout: SlotLayout | None = None
     for _, delta in read_records(settings, VOCAB_DELTAS, _deltas):
         if delta.vocabulary != settings.vocab.name:
             continue
         version = max(version, delta.version)
         if delta.settings is not None and (in_effect is None or delta.version > since):
             since, in_effect = delta.version, settings_of(delta.settings)
-            layout = layout.changed(in_effect) if layout else Layout.of(in_effect)
+            layout = layout.changed(in_effect) if layout else SlotLayout.of(in_effect)
     if in_effect is None or layout is None:
         return Plan(version=0, since=0, changes=[], rows=wanted.num_slots, more_rows=0)
     changes = [
@@ -75,7 +75,7 @@ def apply(settings: Settings, from_window: int) -> None:
     They take effect at `from_window`, or at the first window that is not closed, if that is later. Raises
     `ServerUnavailable`, and `SettingsError` for settings that contradict each other.
     """
-    Layout.of(settings.vocab)
+    SlotLayout.of(settings.vocab)
     with translated(settings):
         client = producer(settings)
         try:

@@ -6,7 +6,7 @@ import pytest
 from contracts.settings import Settings, load, to_environ
 from driftline.demo import compressed_time
 from vocab.rules import rules_of
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -38,7 +38,7 @@ def test_derived_settings_fit_each_other_and_survive_the_environment() -> None:
     assert settings.join.label_window_ms == compressed_time.REACTION_MS
     assert settings.features.pane_ms % settings.time.window_ms == 0
     rules_of(settings.vocab)  # raises for settings that contradict each other
-    assert Layout.of(settings.vocab).num_slots < Layout.of(Settings().vocab).num_slots / 3
+    assert SlotLayout.of(settings.vocab).num_slots < SlotLayout.of(Settings().vocab).num_slots / 3
     assert (
         compressed_time.VERSIONS_WANTED
         <= 6_000 * compressed_time.SEEN_PER_REQUEST / settings.trainer.publish_every_examples

@@ -28,7 +28,7 @@ from tests.support.paths import ROOT
 from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
 from vocab.replica.vocabulary_view import VocabularyView
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 SETTINGS = VocabSettings.uniform(capacity=2 * SHARDS, rare_slots=7)
 ADMITTED = np.array([0, 1, 2, 3, 1 << 63, 2**64 - 2, 2**64 - 1], np.uint64)
@@ -36,7 +36,7 @@ OWN_SLOTS = np.array([90, 80, 77, 500, 101, 75, 76], np.int32)
 VOCABULARY = VocabularyView(
     version=3,
     sequence=1,
-    layout=Layout.of(SETTINGS),
+    layout=SlotLayout.of(SETTINGS),
     keys=ADMITTED,
     slots=OWN_SLOTS,
     generations=np.ones(len(ADMITTED), np.uint32),

@@ -25,7 +25,7 @@ from trainer.versions import Versions
 from vocab.keys import SHARDS, keys_of_ids, shard_of
 from vocab.namespaces import Namespace
 from vocab.rules import configured
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 START_MS = 1_700_000_000_000
 WINDOWS = range(START_MS // 60_000 - 4, START_MS // 60_000 - 1)  # of the logs; windows of a minute
@@ -118,7 +118,7 @@ class World:
         """One delta a shard and window: every key is admitted in one of the windows, and some leave in the last."""
         keys = np.concatenate([self.viewer_keys, self.author_keys, self.word_keys])
         order = np.random.default_rng(self.seed + 1).permutation(len(keys))
-        layout = Layout.of(settings.vocab)
+        layout = SlotLayout.of(settings.vocab)
         deltas = []
         for shard in range(SHARDS):
             mine = keys[order][shard_of(keys[order], SHARDS) == shard]

@@ -17,7 +17,7 @@ from vocab.namespaces import Namespace
 from vocab.owner.owner import VocabularyOwner
 from vocab.owner.reference import ReferenceOwner
 from vocab.rules import configured
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 PLAIN = VocabSettings.uniform(
     capacity=SHARDS,
@@ -36,7 +36,7 @@ SETTINGS = msgspec.structs.replace(
 SOURCES = frozenset({("tweets", 0), ("tweets", 1)})
 # Few keys in few shards, so that slots are short and every rule is met.
 KEYS = [shard << 58 | i * 7 + 1 for shard in (0, 1, 5, 63) for i in range(6)]
-FIRST = Layout.of(SETTINGS).slots_of(Namespace.WORD, 0)[:1].tolist()
+FIRST = SlotLayout.of(SETTINGS).slots_of(Namespace.WORD, 0)[:1].tolist()
 WORDS = [key for key in KEYS[:6] if key // 8 % 2 == 0]  # of shard 0
 
 

@@ -14,7 +14,7 @@ from model.fresh import RARE_DOMAIN, fresh_region, fresh_rows
 from tests.support.trainer_world import PLACES, WINDOWS, World, entropy, small_settings, trained, versions_of
 from trainer.learner import Learner
 from vocab.replica.vocabulary import VocabularyView
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 NEWEST = WINDOWS[-1]
 
@@ -178,7 +178,7 @@ def test_a_vocabulary_with_other_rows_is_refused() -> None:
     learner = trained(World(), small_settings(""), 20)
     view = learner.vocabulary
     other = VocabularyView(
-        version=view.version + 1, sequence=1, layout=Layout.of(VocabSettings.uniform(capacity=64, rare_slots=3)),
+        version=view.version + 1, sequence=1, layout=SlotLayout.of(VocabSettings.uniform(capacity=64, rare_slots=3)),
         keys=view.keys[:0], slots=view.slots[:0], generations=view.generations[:0],
     )  # fmt: skip
     with pytest.raises(ChainBroken, match="train anew"):

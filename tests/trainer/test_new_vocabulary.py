@@ -15,7 +15,7 @@ from trainer.trainer import Consumed, Trainer
 from vocab.keys import shard_of
 from vocab.namespaces import Namespace
 from vocab.rules import configured
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 LAST = WINDOWS[-1]
 WINDOW_MS = 60_000
@@ -32,7 +32,7 @@ def made_of(world: World, settings: Settings, without: np.ndarray, version: int)
     vocab = settings.vocab
     keys = np.concatenate([world.viewer_keys, world.author_keys, world.word_keys, np.array([12345], np.uint64)])
     keys = np.sort(keys[~np.isin(keys, without)])
-    layout, shards = Layout.of(vocab), shard_of(keys, vocab.shards)
+    layout, shards = SlotLayout.of(vocab), shard_of(keys, vocab.shards)
     deltas = []
     for shard in range(vocab.shards):
         mine = keys[shards == shard]

@@ -10,7 +10,7 @@ from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
 from vocab.owner.owner import VocabularyOwner
 from vocab.rules import configured, settings_of
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 
 def test_settings_in_the_log_hold_from_their_window_and_equal_ones_change_nothing():
@@ -44,7 +44,7 @@ def test_a_lower_capacity_evicts_the_weakest_and_a_higher_one_moves_nobody():
     assert [delta.evicted_keys.tolist() for delta in deltas] == [[], [a], [], [], []]
     assert [delta.admitted_keys.tolist() for delta in deltas] == [[a, b], [], [a, c], [], []]
     assert [delta.settings and delta.settings.from_window for delta in deltas] == [0, 101, 102, None, None]
-    layout = Layout.of(of_words(2)).changed(of_words(3))
+    layout = SlotLayout.of(of_words(2)).changed(of_words(3))
     assert owner.state.layout == layout
     assert sorted(owner.state.tracked.slots.tolist()) == layout.slots_of(Namespace.WORD, 0).tolist()
     (held,) = owner.state.tracked.slots[owner.state.tracked.keys == b]
@@ -63,7 +63,7 @@ def test_a_vocabulary_keeps_its_number_of_shards():
         owner.state.layout.changed(wider)
     for shards in (0, 2, 65, 512):
         with pytest.raises(SettingsError, match=f"vocab.shards is {shards}: set it to a power of two from 4 to 256"):
-            Layout.of(msgspec.structs.replace(SETTINGS, shards=shards))
+            SlotLayout.of(msgspec.structs.replace(SETTINGS, shards=shards))
 
 
 def test_a_kind_that_settings_do_not_name_has_no_slots():

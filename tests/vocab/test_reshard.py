@@ -24,7 +24,7 @@ from vocab.owner.reshard import CannotReshard, Resharded, reshard
 from vocab.owner.state import OwnerState
 from vocab.replica.vocabulary import Vocabulary, changed_slots
 from vocab.rules import configured
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +106,7 @@ def open_windows(states: Sequence[OwnerState]) -> Iterator[tuple[int, tuple[list
 def begun_from(made: Resharded, former: Sequence[OwnerState], made_with: VocabSettings) -> ReferenceOwner:
     """The plain owner, given the former owners' keys and, by the rule said plainly, new slots."""
     reference = ReferenceOwner(made_with, range(made_with.shards), SOURCES)
-    layout = Layout.of(made_with)
+    layout = SlotLayout.of(made_with)
     tokens = {key: state.spellings.get(key) for state in former for key in state.tracked.keys.tolist()}
     had = slots_of(former)
     for key, (namespace, count, _, seen) in counts_of(former).items():

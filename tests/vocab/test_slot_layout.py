@@ -14,7 +14,7 @@ from featurestore.store.tweet_records import _ORDER
 from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
 from vocab.replica.vocabulary_view import VocabularyView
-from vocab.slot_layout import RARE, REGION_OF, Layout, Region
+from vocab.slot_layout import RARE, REGION_OF, Region, SlotLayout
 
 KEYS = np.random.default_rng(5).integers(0, 2**64, 20_000, dtype=np.uint64)
 
@@ -35,7 +35,7 @@ def regions(region: Region) -> np.ndarray:
     return np.full(len(KEYS), region, np.uint8)
 
 
-def view_of(layout: Layout) -> VocabularyView:
+def view_of(layout: SlotLayout) -> VocabularyView:
     """A table without keys."""
     none = {"keys": np.empty(0, np.uint64), "slots": np.empty(0, np.int32), "generations": np.empty(0, np.uint32)}
     return VocabularyView(version=1, sequence=1, layout=layout, **none)
@@ -44,11 +44,11 @@ def view_of(layout: Layout) -> VocabularyView:
 @given(st.lists(some_settings(), min_size=1, max_size=4))
 @settings(max_examples=15, deadline=None)
 def test_every_row_is_of_one_namespace_and_shard_or_of_one_region_whatever_the_changes(changes):
-    layout = Layout.of(changes[0])
+    layout = SlotLayout.of(changes[0])
     for change in changes:
         former, layout = layout, layout.changed(change)
         assert layout.extends(former)
-        assert Layout.from_rows(layout.to_rows(), layout.rare, layout.shards) == layout
+        assert SlotLayout.from_rows(layout.to_rows(), layout.rare, layout.shards) == layout
         rows = list(layout.rare_rows)
         for namespace in Namespace:
             for shard in range(SHARDS):
@@ -78,7 +78,7 @@ def grown(rare_slots: int) -> VocabSettings:
 
 
 def test_growing_a_region_moves_only_the_keys_that_its_new_rows_take_and_shrinking_brings_them_back():
-    layout = Layout.of(grown(100))
+    layout = SlotLayout.of(grown(100))
     before = layout.rare_slots_of(KEYS, regions(Region.TEXT))
     larger = layout.changed(grown(150))
     after = larger.rare_slots_of(KEYS, regions(Region.TEXT))
@@ -94,7 +94,7 @@ def test_growing_a_region_moves_only_the_keys_that_its_new_rows_take_and_shrinki
 
 
 def test_keys_of_which_nothing_is_known_share_the_rows_that_a_table_began_with():
-    layout = Layout.of(grown(100))
+    layout = SlotLayout.of(grown(100))
     slots = layout.rare_slots_of(KEYS)
     assert set(slots.tolist()) == set(range(100 * len(KINDS)))
     assert (layout.changed(grown(150)).rare_slots_of(KEYS) == slots).all()
@@ -113,6 +113,6 @@ def test_what_shares_rows_is_what_a_split_holds():
 def test_a_region_without_rows_and_too_many_slots_are_refused():
     plain = grown(1)
     with pytest.raises(SettingsError, match=r"vocab\.viewer\.rare_slots to 1 or more"):
-        Layout.of(msgspec.structs.replace(plain, viewer=msgspec.structs.replace(plain.word, rare_slots=0)))
+        SlotLayout.of(msgspec.structs.replace(plain, viewer=msgspec.structs.replace(plain.word, rare_slots=0)))
     with pytest.raises(SettingsError, match="lower the capacities"):
-        Layout.of(msgspec.structs.replace(plain, word=msgspec.structs.replace(plain.word, capacity=1 << 31)))
+        SlotLayout.of(msgspec.structs.replace(plain, word=msgspec.structs.replace(plain.word, capacity=1 << 31)))

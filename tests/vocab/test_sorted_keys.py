@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
 from vocab.replica.vocabulary_view import VocabularyView
-from vocab.slot_layout import RARE, Layout
+from vocab.slot_layout import RARE, SlotLayout
 from vocab.sorted_keys import KeyIndex, replace
 
 # Hashes, as keys are; and numbers that crowd in one bucket or stand at its borders, as they never should.
@@ -54,7 +54,7 @@ def test_the_next_columns_are_those_of_a_dictionary(table, added, strangers, dat
 def test_a_view_answers_as_a_dictionary_does(n):
     rng = np.random.default_rng(3)
     keys = np.unique(rng.integers(0, 2**64, n, dtype=np.uint64))
-    layout = Layout.from_rows(
+    layout = SlotLayout.from_rows(
         [[RARE, 0, 8], [RARE + 1, 8, 1], [RARE + 2, 9, 1], [0, 10, n // SHARDS + 1]], [8, 1, 1], SHARDS
     )
     slots = (rng.permutation(len(keys)) + 10).astype(np.int32)

@@ -9,7 +9,7 @@ from tests.support.owned_log import KEYS, SETTINGS, Log, table
 from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
 from vocab.replica.vocabulary import RETAINED, Vocabulary, VocabularyView, changed_slots
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 
 
 def test_versions_past_the_newest_and_before_the_oldest_are_refused():
@@ -52,7 +52,7 @@ def test_gap_repeat_reorder_and_misfit_break_the_chain_and_change_nothing():
         vocabulary.apply(delta)
     change = msgspec.structs.replace
     good = second[0]
-    slot = Layout.of(SETTINGS).slots_of(Namespace.WORD, 0)[:1]
+    slot = SlotLayout.of(SETTINGS).slots_of(Namespace.WORD, 0)[:1]
     key = np.array([KEYS[2]], np.uint64)
     misfits = {
         "repeats": first[0],

@@ -19,15 +19,15 @@ from vocab.owner.spellings import Spellings
 from vocab.owner.state import OwnerState
 from vocab.owner.tracked_keys import TrackedKeys
 from vocab.rules import configured, other_shards, settings_of
-from vocab.slot_layout import Layout
-from vocab.trends import state as trends_state
-from vocab.trends.state import TrendState
+from vocab.slot_layout import SlotLayout
+from vocab.trends import packed_trends
+from vocab.trends.packed_trends import PackedTrends
 
 
 class PackedState(Frame, frozen=True, kw_only=True):
     """An `OwnerState` in columns.
 
-    `settings`: those in effect; `changes`: those that are not yet. `extents`, `rare`: of the `Layout`.
+    `settings`: those in effect; `changes`: those that are not yet. `extents`, `rare`: of the `SlotLayout`.
     `source_*`: row i is a source and the newest window that it closed. `keys` to `slots`: columns of `TrackedKeys`,
     with the `tokens` of the keys ("" = not spelled). `generations`: shards x places of a shard. `waiting`: windows
     counted in and not decided yet; row i of `open_*` is a key's sum in one of them, row j of `spelled_*` a spelling.
@@ -64,7 +64,7 @@ class PackedState(Frame, frozen=True, kw_only=True):
     spelled_windows: list[int]
     spelled_keys: list[int]
     spelled_tokens: list[str]
-    trends: TrendState
+    trends: PackedTrends
 
 
 _CODEC = Codec(PackedState)
@@ -113,7 +113,7 @@ def pack(state: OwnerState) -> bytes:
             spelled_windows=np.repeat(np.array(waiting, np.int64), [len(spelled) for spelled in spellings]).tolist(),
             spelled_keys=[key for spelled in spellings for key in spelled],
             spelled_tokens=[token for spelled in spellings for token in spelled.of(spelled.keys)],
-            trends=trends_state.pack(state.trends, state.drift),
+            trends=packed_trends.pack(state.trends, state.drift),
         )
     )
 
@@ -125,12 +125,12 @@ def unpack(data: bytes, settings: VocabSettings, window_ms: int) -> OwnerState:
     another number of shards.
     """
     packed = _decode(data, settings)
-    layout = Layout.from_rows(packed.extents, packed.rare, packed.settings.shards)
+    layout = SlotLayout.from_rows(packed.extents, packed.rare, packed.settings.shards)
     none = TrackedKeys.none()
     # Decoded columns are read-only: copies, because an owner writes into its own.
     tracked = TrackedKeys(**{name: getattr(packed, name).astype(none.column(name).dtype) for name in _TRACKED})
     held = tracked.slots >= 0
-    trends, drift = trends_state.unpack(packed.trends, window_ms, tracked.keys[held], tracked.namespaces[held])
+    trends, drift = packed_trends.unpack(packed.trends, window_ms, tracked.keys[held], tracked.namespaces[held])
     sources = zip(packed.source_topics, packed.source_partitions, strict=True)
     return OwnerState(
         settings=settings_of(packed.settings),

@@ -34,7 +34,7 @@ from vocab.owner.spellings import Spellings
 from vocab.owner.state import OwnerState
 from vocab.owner.tracked_keys import TrackedKeys
 from vocab.rules import configured, rules_of, settings_of
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 from vocab.trends.drift import Drift, by_namespace
 from vocab.trends.horizons import Trends
 
@@ -95,7 +95,7 @@ def _changes(former: OwnerState, settings: VocabSettings) -> dict[int, VocabConf
     for window, record in former.changes.items():
         changes[window] = msgspec.structs.replace(record, vocabulary=settings.name, shards=settings.shards)
         try:
-            Layout.of(settings).changed(settings_of(changes[window]))
+            SlotLayout.of(settings).changed(settings_of(changes[window]))
         except BadRecord as error:
             raise SettingsError(f"settings that are to hold from window {window}: {error}") from error
     return changes
@@ -133,7 +133,7 @@ def _part(
 
     rows = mine(whole.tracked.keys)
     tracked = TrackedKeys(**{name: whole.tracked.column(name)[rows] for name in COLUMNS})
-    layout = Layout.of(settings)
+    layout = SlotLayout.of(settings)
     shards = list(range(partition, settings.shards, partitions))
     generations = np.zeros((len(shards), layout.places_per_shard), np.uint32)
     _, of_shards, places = layout.locate(tracked.slots[tracked.slots != NO_SLOT])
@@ -214,7 +214,7 @@ def _those(spellings: Spellings, mine: _Chooser) -> Spellings:
 
 def _new_slots(tracked: TrackedKeys, settings: VocabSettings) -> I32:
     """int32[n]: the new slot of each key that had one and keeps one, -1 for all others."""
-    layout = Layout.of(settings)
+    layout = SlotLayout.of(settings)
     per_shard = np.array([rules.per_shard for rules in rules_of(settings)])
     firsts = np.zeros(len(per_shard), np.int64)
     for extent in layout.extents:

@@ -17,7 +17,7 @@ from vocab.owner.pending import PendingWindow
 from vocab.owner.spellings import Spellings
 from vocab.owner.tracked_keys import TrackedKeys
 from vocab.rules import Rules, rules_of
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 from vocab.trends.drift import Drift
 from vocab.trends.horizons import Trends
 
@@ -35,7 +35,7 @@ class OwnerState:
     """
 
     settings: VocabSettings
-    layout: Layout
+    layout: SlotLayout
     shards: list[int]
     window_ms: int
     closed: dict[Source, int]
@@ -66,7 +66,7 @@ class OwnerState:
         if sorted(set(shards)) != sorted(shards) or not all(0 <= shard < settings.shards for shard in shards):
             raise ValueError(f"shards are distinct numbers of 0..{settings.shards - 1}, got {list(shards)}")
         rules_of(settings)
-        layout = Layout.of(settings)
+        layout = SlotLayout.of(settings)
         return OwnerState(
             settings=settings,
             layout=layout,
@@ -102,7 +102,7 @@ class OwnerState:
         self.settings = settings
         self.rules = rules_of(settings)
         # Before the first decision no slot was given away, so none has to stay.
-        self.layout = self.layout.changed(settings) if self.sequence else Layout.of(settings)
+        self.layout = self.layout.changed(settings) if self.sequence else SlotLayout.of(settings)
         generations = np.zeros((len(self.shards), self.layout.places_per_shard), np.uint32)
         if self.sequence:
             generations[:, : self.generations.shape[1]] = self.generations

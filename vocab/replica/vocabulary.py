@@ -18,7 +18,7 @@ from contracts.settings import VocabSettings
 from vocab.keys import shard_of
 from vocab.replica.vocabulary_view import VocabularyView, changed_slots
 from vocab.rules import other_shards, settings_of
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 from vocab.sorted_keys import NO_ROW, read_only, replace
 
 __all__ = ["RETAINED", "Vocabulary", "VocabularyView", "changed_slots"]
@@ -37,7 +37,7 @@ class _Change:
 
     version: int
     base_version: int
-    base_layout: Layout
+    base_layout: SlotLayout
     admitted: tuple[U64, I32, U32]
     evicted: tuple[U64, I32, U32]
 
@@ -59,7 +59,8 @@ class Vocabulary:
             raise other_shards(self._name, self._head.layout.shards, self._shards)
         self._shard_version = [self._head.version] * self._shards
         self._shard_sequence = [self._head.sequence] * self._shards
-        self._shard_layout: list[Layout | None] = [self._head.layout if self._head.version else None] * self._shards
+        begun = self._head.layout if self._head.version else None
+        self._shard_layout: list[SlotLayout | None] = [begun] * self._shards
         self._waiting: list[deque[VocabDelta]] = [deque() for _ in range(self._shards)]
         self._changes: deque[_Change] = deque(maxlen=RETAINED - 1)
         self._views: OrderedDict[int, VocabularyView] = OrderedDict()
@@ -139,7 +140,7 @@ class Vocabulary:
         if delta.base_version != at or delta.version <= at:
             raise ChainBroken(f"{where}: based on version {delta.base_version}, this replica is at {at}")
 
-    def _layout_after(self, delta: VocabDelta) -> Layout:
+    def _layout_after(self, delta: VocabDelta) -> SlotLayout:
         """The layout that a shard's delta leads to."""
         where = f"vocabulary {self._name}, shard {delta.shard}, version {delta.version}"
         layout = self._shard_layout[delta.shard]
@@ -149,11 +150,11 @@ class Vocabulary:
             return layout
         try:
             settings = settings_of(delta.settings)
-            return Layout.of(settings) if layout is None else layout.changed(settings)
+            return SlotLayout.of(settings) if layout is None else layout.changed(settings)
         except (BadRecord, SettingsError) as error:
             raise ChainBroken(f"{where}: {error}") from error
 
-    def _check_slots(self, delta: VocabDelta, layout: Layout) -> None:
+    def _check_slots(self, delta: VocabDelta, layout: SlotLayout) -> None:
         where = f"vocabulary {self._name}, shard {delta.shard}, version {delta.version}"
         for keys, slots in ((delta.admitted_keys, delta.admitted_slots), (delta.evicted_keys, delta.evicted_slots)):
             if not len(keys) and not len(slots):
@@ -197,7 +198,7 @@ class Vocabulary:
         for retired in [cached for cached in self._views if cached < self.retained_from]:
             del self._views[retired]
 
-    def _agreed_layout(self, deltas: list[VocabDelta]) -> Layout:
+    def _agreed_layout(self, deltas: list[VocabDelta]) -> SlotLayout:
         """The layout from this version on. Raises `ChainBroken` where shards took different settings."""
         changes = {serialize(delta.settings) for delta in deltas if delta.settings is not None}
         if len(changes) > 1 or (changes and any(delta.settings is None for delta in deltas)):
@@ -207,7 +208,7 @@ class Vocabulary:
         if not changes:
             return self._head.layout
         settings = settings_of(next(delta.settings for delta in deltas if delta.settings is not None))
-        return self._head.layout.changed(settings) if self._head.version else Layout.of(settings)
+        return self._head.layout.changed(settings) if self._head.version else SlotLayout.of(settings)
 
     def _take_back(self, undone: list[_Change]) -> VocabularyView:
         """The newest table with the changes `undone`, oldest first, taken back.
@@ -227,7 +228,7 @@ class Vocabulary:
 
 def _moved(
     view: VocabularyView,
-    layout: Layout,
+    layout: SlotLayout,
     version: int,
     sequence: int,
     without: U64,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from contracts.errors import SnapshotInvalid
 from contracts.settings import VocabSettings
-from vocab.slot_layout import Layout
+from vocab.slot_layout import SlotLayout
 from vocab.sorted_keys import NO_ROW, KeyIndex, read_only, slots_into
 
 U8 = NDArray[np.uint8]
@@ -36,7 +36,7 @@ class VocabularyView:
         *,
         version: int,
         sequence: int,
-        layout: Layout,
+        layout: SlotLayout,
         keys: U64,
         slots: I32,
         generations: U32,
@@ -108,7 +108,7 @@ class VocabularyView:
             raise SnapshotInvalid(f"vocabulary: header {header.tolist()} is not of format {FORMAT}")
         _, version, sequence, shards = header.tolist()
         try:
-            layout = Layout.from_rows(extents.reshape(-1, 3).tolist(), rare.tolist(), shards)
+            layout = SlotLayout.from_rows(extents.reshape(-1, 3).tolist(), rare.tolist(), shards)
         except ValueError as error:
             raise SnapshotInvalid(f"vocabulary: {error}") from error
         fits = (
@@ -137,7 +137,7 @@ class VocabularyView:
         return VocabularyView(
             version=0,
             sequence=0,
-            layout=Layout.of(settings),
+            layout=SlotLayout.of(settings),
             keys=np.empty(0, np.uint64),
             slots=np.empty(0, np.int32),
             generations=np.empty(0, np.uint32),

@@ -10,7 +10,7 @@ from vocab.trends.horizons import Trends
 from vocab.trends.velocity import SPANS_MS
 
 
-class TrendState(Frame, frozen=True, kw_only=True):
+class PackedTrends(Frame, frozen=True, kw_only=True):
     """Trends and drift without their keys, which are the admitted ones, ascending: the owner's own columns hold them.
 
     `languages`, `counts` (5 x rows): of `Trends`; a row of all languages begins the next key. `drift_*`: of `Drift`.
@@ -26,9 +26,9 @@ class TrendState(Frame, frozen=True, kw_only=True):
     drift_outside: U64
 
 
-def pack(trends: Trends, drift: Drift) -> TrendState:
+def pack(trends: Trends, drift: Drift) -> PackedTrends:
     """The state of both."""
-    return TrendState(
+    return PackedTrends(
         languages=trends.languages,
         counts=trends.counts.reshape(-1),
         drift_counts=drift.counts.reshape(-1),
@@ -40,24 +40,24 @@ def pack(trends: Trends, drift: Drift) -> TrendState:
     )
 
 
-def unpack(state: TrendState, window_ms: int, admitted: U64, namespaces: U8) -> tuple[Trends, Drift]:
+def unpack(packed: PackedTrends, window_ms: int, admitted: U64, namespaces: U8) -> tuple[Trends, Drift]:
     """Both, of an owner whose `admitted` keys ascend. admitted: uint64[n], namespaces: uint8[n]."""
     # Decoded columns are read-only; what is written into is copied.
     trends = Trends(
         window_ms,
-        keys=admitted[np.cumsum(state.languages == ALL) - 1],
-        languages=state.languages,
-        counts=state.counts.reshape(len(SPANS_MS), -1).copy(),
+        keys=admitted[np.cumsum(packed.languages == ALL) - 1],
+        languages=packed.languages,
+        counts=packed.counts.reshape(len(SPANS_MS), -1).copy(),
     )
     drift = Drift(
         window_ms,
         keys=admitted,
         namespaces=namespaces,
-        counts=state.drift_counts.reshape(TABLES, len(admitted)).copy(),
-        rest=state.drift_rest.reshape(TABLES, NAMESPACES).copy(),
-        hour=state.drift_hour,
-        changes=state.drift_changes,
-        occurrences=state.drift_occurrences,
-        outside=state.drift_outside,
+        counts=packed.drift_counts.reshape(TABLES, len(admitted)).copy(),
+        rest=packed.drift_rest.reshape(TABLES, NAMESPACES).copy(),
+        hour=packed.drift_hour,
+        changes=packed.drift_changes,
+        occurrences=packed.drift_occurrences,
+        outside=packed.drift_outside,
     )
     return trends, drift
