@@ -23,7 +23,6 @@ TimeMs = Annotated[int, Meta(ge=TWITTER_BEGAN_MS, le=END_OF_TIME_MS)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(max_length=100)]
 
-TICK_KEY = b"tick"  # the key of a tick record, on whichever topic
 SETTINGS_KEY = b"vocab-settings"  # the key of a VocabConfigured, on `tweets` and on `vocab-counts`
 SETTINGS_PARTITION = 0  # of `tweets`, where it is written: one source, so that settings have one order
 
@@ -59,7 +58,7 @@ ENGAGED = (Action.LIKE, Action.RETWEET, Action.REPLY, Action.QUOTE)  # what the 
 
 
 class Tick(Record, frozen=True, kw_only=True):
-    """Event time has reached `tick_ms` on this partition, whether or not there was an event."""
+    """Event time has reached `tick_ms` on this partition, whether or not there was an event. Key `tick`."""
 
     tick_ms: TimeMs
 

@@ -15,9 +15,10 @@ from aiokafka import ConsumerRecord
 from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord
 from contracts.partitioning import partition_of, record_key
-from contracts.records import TICK_KEY, Tick, TimelineRequest
+from contracts.records import TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED, TIMELINE_REQUESTS, TIMELINES_RANKED
+from eventtime.ticks import TICK_KEY, read_tick, tick_value
 from featurestore.store.reader import FeatureReader
 from scoring import candidates
 from scoring.hot_swap import ModelFollower
@@ -34,7 +35,6 @@ NAME = "scorer"  # the hop's, and so of its group and transactional ids
 MAX_REQUESTS = 128  # of one transaction: at 1,500 places each, their answers still fit the memory of a small machine
 
 _deserialize = Codec(TimelineRequest).deserialize
-_deserialize_tick = Codec(Tick).deserialize
 
 
 class ScoringProcessor:
@@ -107,7 +107,7 @@ class ScoringProcessor:
         for record in records:
             try:
                 if record.key == TICK_KEY:
-                    tick = serialize(_deserialize_tick(record.value or b""))
+                    tick = tick_value(read_tick(record.value))
                     ticks[len(requests)] = [Output(CANDIDATES_SERVED.name, tick, TICK_KEY, record.partition)]
                     continue
                 request = _deserialize(record.value or b"")

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from contracts.codec import Codec
 from contracts.columnar import CandidatesServed
 from contracts.errors import BadRecord
-from contracts.records import TICK_KEY, Engagement, Tick, Tweet
+from contracts.records import Engagement, Tweet
 from contracts.topics import Topic
+from eventtime.ticks import TICK_KEY, read_tick
 from eventtime.watermark import Observed, Watermark
 from sources.foreign import tweet_from_foreign_json
 from transport.dead_letters import dead_letter
@@ -20,7 +21,6 @@ from transport.processor import Output
 
 EventT = TypeVar("EventT", Tweet, Engagement, CandidatesServed)
 
-_deserialize_tick = Codec(Tick).deserialize
 _deserialize_own_tweet = Codec(Tweet).deserialize
 
 
@@ -55,7 +55,7 @@ def decode_batch(
     for record in records:
         try:
             if record.key == TICK_KEY:
-                batch.ticks.append((len(batch.events), _deserialize_tick(record.value or b"").tick_ms))
+                batch.ticks.append((len(batch.events), read_tick(record.value)))
                 continue
             event = decode(record.value or b"")
         except BadRecord as error:

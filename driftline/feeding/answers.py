@@ -9,9 +9,10 @@ from kafka import KafkaConsumer
 
 from contracts.codec import Codec
 from contracts.errors import BadRecord
-from contracts.records import TICK_KEY, RankedTimeline
+from contracts.records import RankedTimeline
 from contracts.settings import Settings
 from contracts.topics import TIMELINES_RANKED
+from eventtime.ticks import TICK_KEY
 from transport.kafka.clients import consumer, translated
 
 log = logging.getLogger(__name__)

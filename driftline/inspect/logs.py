@@ -12,9 +12,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from contracts.codec import Codec, RecordT
 from contracts.errors import ServerUnavailable
-from contracts.records import TICK_KEY
 from contracts.settings import Settings
 from contracts.topics import Topic, prefixed
+from eventtime.ticks import TICK_KEY
 from transport.kafka.admin import topic_offsets
 from transport.kafka.clients import consumer, translated
 

@@ -11,9 +11,10 @@ from aiokafka import ConsumerRecord
 from contracts.codec import Codec, serialize
 from contracts.columnar import VocabCounts
 from contracts.errors import SettingsError
-from contracts.records import SETTINGS_KEY, TICK_KEY, DeadLetter, Tick, VocabConfigured
+from contracts.records import SETTINGS_KEY, DeadLetter, Tick, VocabConfigured
 from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, dead_letters
+from eventtime.ticks import TICK_KEY
 from streams.ingest_processor import IngestProcessor
 from tests.support.pipeline_runs import (
     BEGIN_MS,

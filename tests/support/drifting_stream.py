@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from contracts.codec import serialize
 from contracts.partitioning import record_key
-from contracts.records import TICK_KEY, Provenance, Tick, Tweet
+from contracts.records import Provenance, Tick, Tweet
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TWEETS, Topic
+from eventtime.ticks import TICK_KEY
 from transport.kafka.partitioner import partition_of
 from vocab.keys import SHARDS
 

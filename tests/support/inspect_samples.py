@@ -9,7 +9,6 @@ from contracts.columnar import COUNTERS, VocabDelta
 from contracts.columns import FeatureColumns
 from contracts.examples import Examples, serialize_examples
 from contracts.records import (
-    TICK_KEY,
     BinsVersion,
     DeadLetter,
     Evaluation,
@@ -33,6 +32,7 @@ from contracts.topics import (
     dead_letters,
     prefixed,
 )
+from eventtime.ticks import TICK_KEY
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SIDE, VIEWER_SPLITS
 from featurestore.store import redis_layout as layout
 from featurestore.store.subwords import subwords_of

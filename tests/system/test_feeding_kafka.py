@@ -10,11 +10,12 @@ from kafka import TopicPartition
 
 from contracts.codec import Codec, serialize
 from contracts.partitioning import record_key
-from contracts.records import TICK_KEY, DeadLetter, RankedTimeline, Tick, TimelineRequest, Tweet
+from contracts.records import DeadLetter, RankedTimeline, Tick, TimelineRequest, Tweet
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, TWEETS, Topic, dead_letters
 from driftline.feeding.loop import FeedConfig, Progress, feed
 from driftline.feeding.replay import replay
+from eventtime.ticks import TICK_KEY
 from simulation.config import HOUR_MS
 from simulation.world import World
 from sources import open_source

@@ -4,11 +4,11 @@ import contextlib
 
 from kafka import KafkaProducer
 
-from contracts.records import TICK_KEY
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, MODELS, TWEETS, prefixed
 from driftline.inspect import dead_letter_log as dead_letters
 from driftline.inspect.logs import newest_records, read_log
+from eventtime.ticks import TICK_KEY
 from tests.support.inspect_samples import LETTERS, write_all
 from transport.kafka import admin as kafka_admin
 

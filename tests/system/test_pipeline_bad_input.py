@@ -15,9 +15,10 @@ import numpy as np
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import COUNTERS, VIEWER
-from contracts.records import TICK_KEY, Action, DeadLetter, Engagement, Tick, Tweet
+from contracts.records import Action, DeadLetter, Engagement, Tick, Tweet
 from contracts.settings import Settings, to_environ
 from contracts.topics import ENGAGEMENTS, TWEETS, Topic, dead_letters
+from eventtime.ticks import TICK_KEY
 from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, unpack_records
 from sources.foreign import tweet_from_foreign_json
 from tests.support.pipeline_runs import BEGIN_MS, END_MS, INPUTS, counted_tokens, drained, read_all, worker

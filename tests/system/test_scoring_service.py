@@ -18,12 +18,13 @@ from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.errors import ServerUnavailable
 from contracts.partitioning import partition_of, record_key
-from contracts.records import TICK_KEY, DeadLetter, RankedTimeline, Tick
+from contracts.records import DeadLetter, RankedTimeline, Tick
 from contracts.served import features_of_requests
 from contracts.settings import Settings, VocabSettings, to_environ
 from contracts.topics import CANDIDATES_SERVED, MODELS, TIMELINE_REQUESTS, TIMELINES_RANKED, dead_letters
 from driftline.servers.local import running, start_redis
 from driftline.servers.processes import free_port
+from eventtime.ticks import TICK_KEY
 from featurestore.features import CANDIDATE_SIDE, VIEWER_SIDE
 from featurestore.store.reader import FeatureReader
 from featurestore.store.writer import write_tweets

@@ -6,9 +6,10 @@ import pytest
 
 from contracts import partitioning
 from contracts.codec import Codec
-from contracts.records import TICK_KEY, Tick
+from contracts.records import Tick
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, PARTITIONS, TWEETS
+from eventtime.ticks import TICK_KEY
 from tests.support.transport_hops import read_visible
 from transport.kafka import admin as kafka_admin
 from transport.kafka import clients as kafka_clients

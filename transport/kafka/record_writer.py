@@ -4,10 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
 
-from contracts.codec import serialize
 from contracts.errors import DriftlineError
-from contracts.records import TICK_KEY, Tick
 from contracts.topics import Topic
+from eventtime.ticks import TICK_KEY, tick_value
 from transport.kafka.partitioner import partition_of
 
 BATCH_BYTES = 256 * 1024  # of a partition's records before compression; few such batches of each are in memory
@@ -42,7 +41,7 @@ class RecordWriter(ABC):
 
     async def send_tick(self, topics: Sequence[Topic], tick_ms: int) -> None:
         """Tell every partition of `topics` that event time has reached `tick_ms`."""
-        tick = serialize(Tick(tick_ms=tick_ms))
+        tick = tick_value(tick_ms)
         for topic in topics:
             for partition in range(topic.partitions):
                 await self.send(topic, TICK_KEY, tick, partition)
