@@ -61,7 +61,7 @@ def served_freshness(settings: Settings, since_ms: int) -> Freshness:
     first_served_ms: dict[int, int] = {}
     for record, timeline in read_records(settings, TIMELINES_RANKED, Codec(RankedTimeline)):
         if timeline.model_version is not None:
-            first_served_ms.setdefault(timeline.model_version, record.append_ms)
+            first_served_ms.setdefault(timeline.model_version, record.timestamp)
     models = [(model.version, model.offsets) for model in read_models(settings, settings.trainer.name)]
     meter = FreshnessMeter(models, first_served_ms)
     for record, examples in read_examples(settings):

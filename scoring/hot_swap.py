@@ -13,21 +13,19 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from contracts.bags import Bags, Keys
 from contracts.codec import Codec
 from contracts.columns import FeatureColumns
-from contracts.errors import BadRecord, SnapshotInvalid
+from contracts.errors import BadRecord, ServerUnavailable, SnapshotInvalid
 from contracts.records import ModelPublished
 from contracts.settings import Settings
-from contracts.topics import MODELS, prefixed
+from contracts.topics import MODELS
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
 from model.serving import Predictor
 from transport.backoff import pauses
-from transport.kafka.clients import unavailable
 from transport.metrics import MODEL_SWAPS, MODELS_REFUSED
+from transport.ports.kafka import ConsumerLost, Kafka, KafkaFailed, TopicPartition
 
 log = logging.getLogger(__name__)
 
@@ -51,42 +49,33 @@ class ModelFollower:
         """Wait until all that was announced when `run` began has been looked at, and the newest loaded."""
         await self._caught_up.wait()
 
-    async def run(self) -> NoReturn:
+    async def run(self, kafka: Kafka) -> NoReturn:
         """Until cancelled. A broker that is away is waited for; the current model stays in use meanwhile."""
         for pause in pauses():
             try:
-                await self._follow()
-            except (KafkaError, OSError) as error:
-                log.warning("models: %s; trying again in %.1f s", unavailable(self._settings, error), pause)
+                await self._follow(kafka)
+            except (KafkaFailed, ConsumerLost, ServerUnavailable) as error:
+                log.warning("models: %s; trying again in %.1f s", error, pause)
             await asyncio.sleep(pause)
         raise AssertionError("pauses() never ends")
 
-    async def _follow(self) -> None:
-        topic = prefixed(MODELS, self._settings.prefix).name
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka.split(","),
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-        )
-        try:
-            await consumer.start()
-            if topic not in await consumer.topics():
-                raise UnknownTopicOrPartitionError(f"no topic {topic}: make it with `driftline topics apply`")
-            partition = TopicPartition(topic, 0)
-            consumer.assign([partition])
-            await consumer.seek_to_beginning(partition)
-            end = (await consumer.end_offsets([partition]))[partition]
+    async def _follow(self, kafka: Kafka) -> None:
+        models = TopicPartition(MODELS.name, 0)
+        async with kafka.consumer() as consumer:
+            if MODELS.name not in await consumer.topics():
+                raise ServerUnavailable(
+                    f"{kafka.address} has no topic {MODELS.name}: make it with `driftline topics apply`"
+                )
+            end = (await consumer.ends([models]))[models]
+            consumer.assign(await consumer.begins([models]))
             while True:
-                reached = await consumer.position(partition) >= end
+                reached = await consumer.position(models) >= end
                 if reached:
                     await self.take_newest()
                     self._caught_up.set()
-                found = await consumer.getmany(partition, timeout_ms=int(RETRY_S * 1000) if reached else 1000)
-                for record in found.get(partition, []):
+                found = await consumer.read([models], None, RETRY_S if reached else 1.0)
+                for record in found.get(models, []):
                     self.observe(record.value or b"")
-        finally:
-            await consumer.stop()
 
     def observe(self, value: bytes) -> None:
         """Remember an announcement; one that this code cannot read, or of another model, is passed over."""

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord
@@ -25,8 +24,10 @@ from scoring.hot_swap import ModelFollower
 from scoring.ranker import Model, rank
 from transport.dead_letters import dead_letter
 from transport.duplicates import RecentIdentities
-from transport.hop.hop import ExactlyOnceHop, Output
+from transport.hop.hop import ExactlyOnceHop, Output, Processor
+from transport.kafka.cluster import KafkaCluster
 from transport.metrics import DUPLICATES
+from transport.ports.kafka import LogRecord
 from transport.redis.connection import connect
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ MAX_REQUESTS = 128  # of one transaction: at 1,500 places each, their answers st
 _deserialize = Codec(TimelineRequest).deserialize
 
 
-class ScoringProcessor:
+class ScoringProcessor(Processor):
     """One partition of `timeline-requests`. Its only state is which requests there were lately."""
 
     def __init__(self, settings: Settings, reader: FeatureReader, model: Callable[[], Model | None]) -> None:
@@ -52,11 +53,11 @@ class ScoringProcessor:
             return {}
         return {TIMELINE_REQUESTS.name: self._repeats.rebuild_from(committed[TIMELINE_REQUESTS.name][0])}
 
-    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+    async def replay(self, records: Sequence[LogRecord]) -> None:
         """Learn which requests there were."""
         self._new_requests(records)
 
-    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+    async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """The answers to the batch's requests. Raises `ServerUnavailable` where features cannot be read."""
         requests, letters, ticks = self._new_requests(records)
         outputs = letters
@@ -85,16 +86,8 @@ class ScoringProcessor:
                 ])  # fmt: skip
         return answers
 
-    def metadata(self) -> str:
-        """Nothing: what is remembered is read again."""
-        return ""
-
-    def paused(self) -> frozenset[str]:
-        """Never: a batch is answered before the next one is read."""
-        return frozenset()
-
     def _new_requests(
-        self, records: Sequence[ConsumerRecord]
+        self, records: Sequence[LogRecord]
     ) -> tuple[list[TimelineRequest], list[Output], dict[int, list[Output]]]:
         """(requests not seen lately, dead letters of what is none, ticks to pass on).
 
@@ -127,15 +120,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     Begins once the newest model has been loaded, or it is known that there is none.
     """
     redis = connect(settings)
+    kafka = KafkaCluster(settings)
     reader = FeatureReader(redis, settings)
     follower = ModelFollower(settings)
     hop = ExactlyOnceHop(
-        settings, NAME, [TIMELINE_REQUESTS],
+        kafka, NAME, [TIMELINE_REQUESTS],
         lambda partition: ScoringProcessor(settings, reader, lambda: follower.current),
         max_records=MAX_REQUESTS, linger_ms=settings.scorer.linger_ms,
     )  # fmt: skip
     stopping = asyncio.create_task(stop.wait())
-    following = asyncio.create_task(follower.run())
+    following = asyncio.create_task(follower.run(kafka))
     answering = asyncio.create_task(_answer(hop, follower))
     try:
         await asyncio.wait({stopping, following, answering}, return_when=asyncio.FIRST_COMPLETED)

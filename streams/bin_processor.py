@@ -15,6 +15,7 @@ from featurestore.bins.owner import BinOwner
 from featurestore.bins.redis_view import write_bins
 from featurestore.bins.settings import supervised_numbers
 from streams.owner_processor import OwnerProcessor
+from transport.ports.kafka import Kafka
 from transport.ports.redis import Redis
 from transport.processor import Output
 
@@ -35,10 +36,11 @@ class BinProcessor(OwnerProcessor[BinOwner]):
 
     counts, state, frame = BIN_COUNTS, BIN_STATE, BinCounts
 
-    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
+    def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
         sources = sources_of(settings.bins)
         super().__init__(
             settings,
+            kafka,
             partition,
             BinOwner(settings.bins, sources),
             lambda packed: BinOwner.from_bytes(settings.bins, sources, packed),

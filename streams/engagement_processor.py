@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xxhash
-from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
 
 from contracts.codec import Codec, serialize
@@ -14,13 +13,14 @@ from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from featurestore.store.counters import aggregate_engagements, route
 from streams.event_batch import EventBatch
 from streams.event_source import EventSource
-from transport.processor import Output
+from transport.ports.kafka import LogRecord
+from transport.processor import Output, Processor
 
 _deserialize = Codec(Engagement).deserialize
 _ACTION_INDEX = {action: index for index, action in enumerate(ACTIONS)}
 
 
-class EngagementProcessor:
+class EngagementProcessor(Processor):
     """State of one partition of `engagements`: its clock, and which events it has had."""
 
     def __init__(self, settings: Settings, partition: int) -> None:
@@ -32,11 +32,11 @@ class EngagementProcessor:
         """Take up the clock; have recent events re-read, to know them when they come again."""
         return self._source.resume(committed)
 
-    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+    async def replay(self, records: Sequence[LogRecord]) -> None:
         """Learn which events there were."""
         self._source.replay(records)
 
-    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+    async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """The batch's partial aggregates, one frame for each partition of their owners."""
         batch, _, _ = self._source.take(records)
         return [*self._aggregate(batch.events), *batch.letters]
@@ -44,10 +44,6 @@ class EngagementProcessor:
     def metadata(self) -> str:
         """The clock, now and where a restart begins to read."""
         return self._source.metadata()
-
-    def paused(self) -> frozenset[str]:
-        """Never: nothing is held back."""
-        return frozenset()
 
     def _aggregate(self, events: Sequence[Engagement]) -> list[Output]:
         if not events:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
-from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
 
 from contracts.codec import Codec
@@ -17,6 +16,7 @@ from eventtime.ticks import TICK_KEY, read_tick
 from eventtime.watermark import Observed, Watermark
 from sources.foreign import tweet_from_foreign_json
 from transport.dead_letters import dead_letter
+from transport.ports.kafka import LogRecord
 from transport.processor import Output
 
 EventT = TypeVar("EventT", Tweet, Engagement, CandidatesServed)
@@ -33,7 +33,7 @@ class EventBatch(Generic[EventT]):
 
     source: Topic
     events: list[EventT] = field(default_factory=list)
-    records: list[ConsumerRecord] = field(default_factory=list)
+    records: list[LogRecord] = field(default_factory=list)
     ticks: list[tuple[int, int]] = field(default_factory=list)
     letters: list[Output] = field(default_factory=list)
 
@@ -47,7 +47,7 @@ class EventBatch(Generic[EventT]):
 
 def decode_batch(
     source: Topic,
-    records: Sequence[ConsumerRecord],
+    records: Sequence[LogRecord],
     decode: Callable[[bytes], EventT],
 ) -> EventBatch[EventT]:
     """Decode a batch; nothing that a record holds makes this raise."""

@@ -11,7 +11,6 @@ from typing import Any, Generic
 
 import msgspec
 import numpy as np
-from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
 
 from contracts.settings import Settings
@@ -20,6 +19,7 @@ from eventtime.watermark import Watermark
 from streams.event_batch import EventBatch, EventT, decode_batch, observe_times
 from transport.duplicates import RecentIdentities
 from transport.metrics import DUPLICATES, LATE_EVENTS
+from transport.ports.kafka import LogRecord
 
 
 class SourceMetadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +65,11 @@ class EventSource(Generic[EventT]):
         self.clock.restore(clock)
         return {self._topic.name: offset}
 
-    def replay(self, records: Sequence[ConsumerRecord]) -> None:
+    def replay(self, records: Sequence[LogRecord]) -> None:
         """Learn again which events there were."""
         self._observe(records)
 
-    def take(self, records: Sequence[ConsumerRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int]:
+    def take(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int]:
         """The events of a batch to process that are believed and new, the window that each counts in, int64[n], and
         the newest window that was closed before the batch."""
         self._begin(records[0].offset)
@@ -97,7 +97,7 @@ class EventSource(Generic[EventT]):
         while len(self._marks) > 1 and offset - self._marks[1][0] >= horizon:
             del self._marks[0]
 
-    def _observe(self, records: Sequence[ConsumerRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int, int]:
+    def _observe(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int, int]:
         """(events believed and new, their windows, how many others were repeats, how many of these are late)."""
         batch = decode_batch(self._topic, records, self._decode)
         seen = observe_times(batch, self.clock, *self._times_of(batch.events))

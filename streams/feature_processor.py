@@ -7,8 +7,6 @@ committed offset (a kill), or empty (a wiped Redis), what is missing is re-read 
 import logging
 from collections.abc import Mapping, Sequence
 
-from aiokafka import ConsumerRecord
-
 from contracts.codec import Codec
 from contracts.columnar import FeatureUpdates
 from contracts.errors import BadRecord, ServerUnavailable
@@ -18,19 +16,21 @@ from featurestore.store.errors import ViewWiped
 from featurestore.store.writer import FeatureOwner
 from streams.rebuild_tweets import rewrite_tweets
 from transport.dead_letters import dead_letter
+from transport.ports.kafka import Kafka, LogRecord
 from transport.ports.redis import Redis
-from transport.processor import Output
+from transport.processor import Output, Processor
 
 log = logging.getLogger(__name__)
 
 _deserialize = Codec(FeatureUpdates).deserialize
 
 
-class FeatureProcessor:
+class FeatureProcessor(Processor):
     """The entities of one partition of `feature-updates`."""
 
-    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
+    def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
         self._settings = settings
+        self._kafka = kafka
         self._partition = partition
         self._redis = redis
         self._owner = FeatureOwner(redis, settings, partition)
@@ -41,27 +41,19 @@ class FeatureProcessor:
         position = await self._owner.resume()
         if position is None and offset > 0:
             log.warning("Redis holds nothing of partition %d: rewriting it from Kafka", self._partition)
-            await rewrite_tweets(self._settings, self._partition, self._redis)
+            await rewrite_tweets(self._settings, self._kafka, self._partition, self._redis)
         position = position or 0
         return {FEATURE_UPDATES.name: position} if position < offset else {}
 
-    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+    async def replay(self, records: Sequence[LogRecord]) -> None:
         """Write what Redis lacks."""
         await self._apply(records)
 
-    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+    async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """Write the batch: once, whatever its size."""
         return await self._apply(records)
 
-    def metadata(self) -> str:
-        """Nothing: the position stands in Redis."""
-        return ""
-
-    def paused(self) -> frozenset[str]:
-        """Never."""
-        return frozenset()
-
-    async def _apply(self, records: Sequence[ConsumerRecord]) -> list[Output]:
+    async def _apply(self, records: Sequence[LogRecord]) -> list[Output]:
         frames, letters = [], []
         for record in records:
             try:

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from aiokafka import ConsumerRecord
 from numpy.typing import NDArray
 
 from contracts.codec import serialize
@@ -28,8 +27,9 @@ from featurestore.store.writer import write_tweets
 from streams.event_batch import EventBatch, decode_tweet
 from streams.event_source import EventSource, SourceMetadata
 from streams.vocab_settings import pass_on, to_owners
+from transport.ports.kafka import LogRecord
 from transport.ports.redis import Redis
-from transport.processor import Output
+from transport.processor import Output, Processor
 from vocab.rules import configured
 from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import Tokenizer
@@ -41,8 +41,8 @@ class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):
     shards: int
 
 
-class IngestProcessor:
-    """State of one partition of `tweets`: its clock, and which tweets it has seen."""
+class IngestProcessor(Processor):
+    """State of one partition of `tweets`: its clock, and which tweets it has had."""
 
     def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
         self._settings = settings
@@ -72,11 +72,11 @@ class IngestProcessor:
         self._says_settings = self._partition == SETTINGS_PARTITION and not again
         return again
 
-    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+    async def replay(self, records: Sequence[LogRecord]) -> None:
         """Learn which tweets there were."""
         self._source.replay([record for record in records if not self._is_settings(record)])
 
-    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+    async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """Counts of the batch, the windows that it closed, and its dead letters."""
         outputs: list[Output] = []
         if self._says_settings:
@@ -89,22 +89,18 @@ class IngestProcessor:
                 outputs += await self._process_events(list(part))
         return outputs
 
-    async def _process_events(self, records: Sequence[ConsumerRecord]) -> list[Output]:
+    async def _process_events(self, records: Sequence[LogRecord]) -> list[Output]:
         batch, windows, closed_before = self._source.take(records)
         outputs = await self._count(batch.events, windows, closed_before) if batch.events else []
         return [*outputs, *self._close(closed_before), *batch.letters]
 
-    def _is_settings(self, record: ConsumerRecord) -> bool:
+    def _is_settings(self, record: LogRecord) -> bool:
         return self._partition == SETTINGS_PARTITION and record.key == SETTINGS_KEY
 
     def metadata(self) -> str:
         """The clock, now and where a restart begins to read; and how many shards keys are counted into."""
         position = msgspec.structs.asdict(self._source.position())
         return msgspec.json.encode(IngestMetadata(**position, shards=self._settings.vocab.shards)).decode()
-
-    def paused(self) -> frozenset[str]:
-        """Never: nothing is held back."""
-        return frozenset()
 
     async def _count(self, tweets: Sequence[Tweet], windows: NDArray[np.int64], closed_before: int) -> list[Output]:
         tokens = self._tokenizer.tokenize(tweets)

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
@@ -31,7 +30,8 @@ from featurestore.join.joiner import Joiner, JoinPosition
 from streams.event_batch import decode_batch, observe_times
 from transport import metrics
 from transport.dead_letters import dead_letter
-from transport.processor import Output, unprefix
+from transport.ports.kafka import LogRecord
+from transport.processor import Output, Processor
 
 MAX_WAITING = 200_000  # engagements whose request was not read yet; more pause `engagements`
 
@@ -53,7 +53,7 @@ class JoinMetadata(msgspec.Struct, frozen=True, kw_only=True):
     engagements: dict[str, object]
 
 
-class JoinProcessor:
+class JoinProcessor(Processor):
     """One partition number of both topics."""
 
     def __init__(self, settings: Settings, partition: int) -> None:
@@ -89,11 +89,11 @@ class JoinProcessor:
         if watermark_ms >= 0:
             clock.restore({"newest_ms": watermark_ms + self._settings.time.lateness_ms, "ahead": []})
 
-    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+    async def replay(self, records: Sequence[LogRecord]) -> None:
         """Take in again what is open; it is labelled as before and closes later."""
         self._observe(records, again=True)
 
-    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+    async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """Examples of the requests whose label window has closed, and what turned out to label nothing."""
         if self._at_commit is not None:
             self._served_clock.restore(self._at_commit.served)
@@ -146,16 +146,16 @@ class JoinProcessor:
             return frozenset({ENGAGEMENTS.name})
         return frozenset()
 
-    def _observe(self, records: Sequence[ConsumerRecord], *, again: bool) -> list[Output]:
+    def _observe(self, records: Sequence[LogRecord], *, again: bool) -> list[Output]:
         """`again`: what is only re-read is in the metrics already."""
-        by_topic: dict[str, list[ConsumerRecord]] = {CANDIDATES_SERVED.name: [], ENGAGEMENTS.name: []}
+        by_topic: dict[str, list[LogRecord]] = {CANDIDATES_SERVED.name: [], ENGAGEMENTS.name: []}
         for record in records:
-            by_topic[unprefix(self._settings, record.topic)].append(record)
+            by_topic[record.topic].append(record)
         outputs = self._observe_served(by_topic[CANDIDATES_SERVED.name], again=again)
         self._observe_engagements(by_topic[ENGAGEMENTS.name])
         return outputs
 
-    def _observe_served(self, records: Sequence[ConsumerRecord], *, again: bool) -> list[Output]:
+    def _observe_served(self, records: Sequence[LogRecord], *, again: bool) -> list[Output]:
         closed_before = self._served_clock.closed_through
         batch = decode_batch(CANDIDATES_SERVED, records, _decode_served)
         at_ms = np.array([served.at_ms for served in batch.events], np.int64)
@@ -176,7 +176,7 @@ class JoinProcessor:
             frames.append(self._bin_counter.marker(self._served_clock.closed_through))
         return [Output(BIN_COUNTS.name, serialize(frame), partition=0) for frame in frames] + batch.letters
 
-    def _observe_engagements(self, records: Sequence[ConsumerRecord]) -> None:
+    def _observe_engagements(self, records: Sequence[LogRecord]) -> None:
         batch = decode_batch(ENGAGEMENTS, records, _deserialize_engagement)
         at_ms = np.array([event.at_ms for event in batch.events], np.int64)
         viewers = np.array([event.viewer_id for event in batch.events], np.uint64)

@@ -4,11 +4,9 @@ An owner (`vocab/owner/owner.py`, `featurestore/bins/owner.py`) is the single wr
 written in the transaction that commits the offset it stands at, and read again with the counts since after a restart.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
-
-from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, Frame
 from contracts.errors import BadRecord
@@ -17,7 +15,8 @@ from contracts.topics import Topic
 from streams.state_records import EVERY_RECORDS, join_state, state_outputs
 from transport.dead_letters import dead_letter
 from transport.kafka.state_log import read_latest
-from transport.processor import Output
+from transport.ports.kafka import Kafka, LogRecord
+from transport.processor import Output, Processor
 
 
 class Owner(Protocol):
@@ -35,15 +34,21 @@ class Owner(Protocol):
 OwnerT = TypeVar("OwnerT", bound=Owner)
 
 
-class OwnerProcessor(ABC, Generic[OwnerT]):
-    """One partition of counts and its owner. A subclass says which topics, and what a decision looks like."""
+class OwnerProcessor(Processor, Generic[OwnerT]):
+    """One partition of counts and its owner. A subclass says which topics, and what a decision looks like.
+
+    Nothing is committed beside the offsets: the state names its own.
+    """
 
     counts: Topic
     state: Topic
     frame: type[Frame]
 
-    def __init__(self, settings: Settings, partition: int, owner: OwnerT, restore: Callable[[bytes], OwnerT]) -> None:
+    def __init__(
+        self, settings: Settings, kafka: Kafka, partition: int, owner: OwnerT, restore: Callable[[bytes], OwnerT]
+    ) -> None:
         self.settings = settings
+        self.kafka = kafka
         self.partition = partition
         self.owner = owner
         self._restore = restore
@@ -54,25 +59,25 @@ class OwnerProcessor(ABC, Generic[OwnerT]):
     async def decide(self) -> list[Output]:
         """What the owner decides of the windows that every source has closed by now."""
 
-    def take(self, record: ConsumerRecord) -> None:
+    def take(self, record: LogRecord) -> None:
         """Give the owner one record. Raises `BadRecord`."""
         self.owner.observe(self._decode(record.value or b""))
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
         """Take up the newest state; have what came after it re-read."""
-        state = join_state(await read_latest(self.settings, self.state, self.partition))
+        state = join_state(await read_latest(self.kafka, self.state, self.partition))
         if state is None:
             return {self.counts.name: 0} if self.counts.name in committed else {}
         offset, packed = state
         self.owner = self._restore(packed)
         return {self.counts.name: offset}
 
-    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+    async def replay(self, records: Sequence[LogRecord]) -> None:
         """Count again what the state does not hold, and decide again what is in the log already."""
         self._observe(records)
         await self.decide()
 
-    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+    async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """The decisions of the windows that these counts close."""
         outputs = self._observe(records)
         outputs += await self.decide()
@@ -81,15 +86,7 @@ class OwnerProcessor(ABC, Generic[OwnerT]):
             outputs += state_outputs(self.state, self.partition, records[-1].offset + 1, self.owner.to_bytes())
         return outputs
 
-    def metadata(self) -> str:
-        """Nothing: the state names its own offset."""
-        return ""
-
-    def paused(self) -> frozenset[str]:
-        """Never."""
-        return frozenset()
-
-    def _observe(self, records: Sequence[ConsumerRecord]) -> list[Output]:
+    def _observe(self, records: Sequence[LogRecord]) -> list[Output]:
         letters = []
         for record in records:
             try:

@@ -22,6 +22,9 @@ from streams.ingest_processor import IngestProcessor
 from streams.join_processor import JoinProcessor
 from streams.vocabulary_processor import VocabularyProcessor
 from transport.hop.hop import ExactlyOnceHop, Processor
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka import Kafka
+from transport.ports.redis import Redis
 from transport.redis.connection import connect
 
 
@@ -50,21 +53,25 @@ class StreamServices(Service):
     """All that a stream worker does, as sub-services, so that one failing stops the worker in good order."""
 
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
-        self.settings = settings
+        self._redis = connect(settings)
+        self._hops = make_hops(settings, KafkaCluster(settings), self._redis)
         super().__init__(**kwargs)
 
     def on_init_dependencies(self) -> list[Any]:
         """Called by mode."""
-        return [HopService(hop) for hop in make_hops(self.settings)]
+        return [HopService(hop) for hop in self._hops]
+
+    async def on_shutdown(self) -> None:
+        """Called by mode once the hops have stopped."""
+        await self._redis.aclose()
 
 
-def make_hops(settings: Settings) -> list[ExactlyOnceHop]:
+def make_hops(settings: Settings, kafka: Kafka, redis: Redis) -> list[ExactlyOnceHop]:
     """One of each hop; Kafka's group protocol spreads their partitions over the workers."""
-    redis = connect(settings)
 
     def hop(name: str, topics: Sequence[Topic], make_processor: Callable[[int], Processor]) -> ExactlyOnceHop:
         return ExactlyOnceHop(
-            settings,
+            kafka,
             name,
             topics,
             make_processor,
@@ -77,7 +84,7 @@ def make_hops(settings: Settings) -> list[ExactlyOnceHop]:
         hop("ingest", [TWEETS], lambda p: IngestProcessor(settings, p, redis)),
         hop("engagements", [ENGAGEMENTS], lambda p: EngagementProcessor(settings, p)),
         hop("join", [CANDIDATES_SERVED, ENGAGEMENTS], lambda p: JoinProcessor(settings, p)),
-        hop("vocabulary", [VOCAB_COUNTS], lambda p: VocabularyProcessor(settings, p, redis)),
-        hop("bins", [BIN_COUNTS], lambda p: BinProcessor(settings, p, redis)),
-        hop("features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, p, redis)),
+        hop("vocabulary", [VOCAB_COUNTS], lambda p: VocabularyProcessor(settings, kafka, p, redis)),
+        hop("bins", [BIN_COUNTS], lambda p: BinProcessor(settings, kafka, p, redis)),
+        hop("features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, kafka, p, redis)),
     ]

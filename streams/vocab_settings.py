@@ -7,7 +7,6 @@ the operator asked for. That is a function of the log, and so is the window from
 from collections.abc import Iterable
 
 import msgspec
-from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord, SettingsError
@@ -15,6 +14,7 @@ from contracts.records import SETTINGS_KEY, VocabConfigured
 from contracts.settings import VocabSettings
 from contracts.topics import TWEETS, VOCAB_COUNTS
 from transport.dead_letters import dead_letter
+from transport.ports.kafka import LogRecord
 from transport.processor import Output
 from vocab.rules import settings_of
 from vocab.slot_layout import SlotLayout
@@ -22,7 +22,7 @@ from vocab.slot_layout import SlotLayout
 deserialize_settings = Codec(VocabConfigured).deserialize
 
 
-def pass_on(vocabulary: VocabSettings, records: Iterable[ConsumerRecord], closed_through: int) -> list[Output]:
+def pass_on(vocabulary: VocabSettings, records: Iterable[LogRecord], closed_through: int) -> list[Output]:
     """Records of settings, as owners get them; a dead letter of each that no owner could go by."""
     outputs: list[Output] = []
     for record in records:

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Mapping
 from functools import cache
 
-from aiokafka import ConsumerRecord
-
 from contracts.codec import serialize
 from contracts.columnar import VocabCounts
 from contracts.partitioning import record_key
@@ -16,6 +14,7 @@ from streams.owner_processor import OwnerProcessor
 from streams.vocab_settings import deserialize_settings
 from transport import metrics
 from transport.kafka.state_log import read_partition
+from transport.ports.kafka import Kafka, LogRecord
 from transport.ports.redis import Redis
 from transport.processor import Output
 from vocab.owner.owner import VocabularyOwner
@@ -34,10 +33,11 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
 
     counts, state, frame = VOCAB_COUNTS, VOCAB_STATE, VocabCounts
 
-    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
+    def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
         shards = [shard for shard in range(settings.vocab.shards) if shard % VOCAB_COUNTS.partitions == partition]
         super().__init__(
             settings,
+            kafka,
             partition,
             VocabularyOwner.begin(settings.vocab, shards, SOURCES, settings.time.window_ms),
             lambda packed: VocabularyOwner.from_bytes(settings.vocab, packed, settings.time.window_ms),
@@ -53,12 +53,12 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
     async def catch_up(self) -> OwnerState:
         """The state that a successor would take up, with all counts in the log decided on. Writes nothing."""
         again = await super().resume({VOCAB_COUNTS.name: (0, "")})
-        async for records in read_partition(self.settings, VOCAB_COUNTS, self.partition, again[VOCAB_COUNTS.name]):
+        async for records in read_partition(self.kafka, VOCAB_COUNTS, self.partition, again[VOCAB_COUNTS.name]):
             self._observe(records)
         self.owner.close_windows()
         return self.owner.state
 
-    def take(self, record: ConsumerRecord) -> None:
+    def take(self, record: LogRecord) -> None:
         """Counts, or settings that hold from a window on."""
         if record.key == SETTINGS_KEY:
             self.owner.configure(deserialize_settings(record.value or b""))

@@ -14,10 +14,17 @@ _MAX_DETAIL_CHARS = 500  # an error may quote the whole record, which stands bes
 class Consumed(Protocol):
     """What a dead letter needs of a consumed record."""
 
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def value(self) -> bytes | None: ...
 
 
 def dead_letter(source: Topic, record: Consumed, error: BadRecord) -> Output:

@@ -2,12 +2,11 @@
 
 import contextlib
 
-from kafka.errors import KafkaError
-
 from contracts.settings import Settings
 from driftline.inspect.lags import GROUPS
 from transport.kafka import admin as kafka_admin
-from transport.kafka.clients import admin
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka import KafkaFailed
 from transport.redis.connection import connect_blocking
 from transport.redis.errors import unavailable_as_such
 
@@ -23,9 +22,9 @@ def delete_demo_data(settings: Settings, *, kafka: bool, redis: bool) -> None:
         raise ValueError("without a prefix, the demo's data cannot be distinguished from other data")
     if kafka:
         kafka_admin.delete(settings)
-        # A failure is harmless: groups without members expire anyway.
-        with admin(settings) as client, contextlib.suppress(KafkaError):
-            client.delete_groups([settings.prefix + group for group in GROUPS])
+        # Groups without members expire anyway.
+        with contextlib.suppress(KafkaFailed), KafkaCluster(settings).admin() as admin:
+            admin.forget(list(GROUPS))
     if redis:
         with unavailable_as_such(settings), connect_blocking(settings) as client:
             keys = client.scan_iter(match=f"{settings.prefix}*", count=_KEYS_AT_ONCE)

@@ -139,7 +139,7 @@ def gather(settings: Settings, run: Run) -> Report:
     models = list(read_models(settings, settings.scorer.model))
     scan = TimelineScan()
     for record, timeline in read_records(settings, TIMELINES_RANKED, _codec):
-        scan.observe(record.append_ms, timeline)
+        scan.observe(record.timestamp, timeline)
     examples, engaged, freshness = _measure_examples(settings, models, scan.first_served_ms)
     early, late = early_and_late([model.evaluation for model in models if model.evaluation])
     shown = timelines.with_texts(settings, scan.shown(), SHOWN_PLACES)

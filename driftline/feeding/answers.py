@@ -1,11 +1,10 @@
-"""Reads ranked timelines as they arrive: a kafka-python consumer, polled in a thread, from the end of the log."""
+"""Ranked timelines as they come: a blocking consumer, its polls in threads, read from the end."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-
-from kafka import KafkaConsumer
+import time
+from collections.abc import AsyncIterator, Sequence
 
 from contracts.codec import Codec
 from contracts.errors import BadRecord
@@ -13,11 +12,12 @@ from contracts.records import RankedTimeline
 from contracts.settings import Settings
 from contracts.topics import TIMELINES_RANKED
 from eventtime.ticks import TICK_KEY
-from transport.kafka.clients import consumer, translated
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka import BlockingConsumer, TopicPartition
 
 log = logging.getLogger(__name__)
 
-_POLL_MS = 100
+_POLL_S = 0.1
 _POLL_RECORDS = 500
 _codec = Codec(RankedTimeline)
 
@@ -28,32 +28,37 @@ async def open_answers(settings: Settings) -> AsyncIterator["Answers"]:
 
     Raises `ServerUnavailable`.
     """
-    client = await asyncio.to_thread(_at_the_end, settings)
+    consumer, partitions = await asyncio.to_thread(_at_the_end, settings)
     try:
-        yield Answers(client)
+        yield Answers(consumer, partitions)
     finally:
-        await asyncio.to_thread(client.close)
+        await asyncio.to_thread(consumer.close)
 
 
-def _at_the_end(settings: Settings) -> KafkaConsumer:
-    client = consumer(settings, [TIMELINES_RANKED], newest_only=True)
-    with translated(settings):
-        while not client.assignment():
-            client.poll(timeout_ms=_POLL_MS)
-        for partition in client.assignment():
-            client.position(partition)
-    return client
+def _at_the_end(settings: Settings) -> tuple[BlockingConsumer, list[TopicPartition]]:
+    """A topic that does not exist yet is waited for."""
+    consumer = KafkaCluster(settings).blocking_consumer()
+    try:
+        while not (numbers := consumer.partitions(TIMELINES_RANKED.name)):
+            time.sleep(_POLL_S)
+        partitions = [TopicPartition(TIMELINES_RANKED.name, number) for number in numbers]
+        consumer.assign(consumer.ends(partitions))
+    except BaseException:
+        consumer.close()
+        raise
+    return consumer, partitions
 
 
 class Answers:
     """The reader. Values that do not decode are logged and skipped."""
 
-    def __init__(self, client: KafkaConsumer) -> None:
-        self._client = client
+    def __init__(self, consumer: BlockingConsumer, partitions: Sequence[TopicPartition]) -> None:
+        self._consumer = consumer
+        self._partitions = partitions
 
     async def take(self) -> list[RankedTimeline]:
-        """Wait up to 100 ms for timelines, of any requests, and return them; perhaps none."""
-        polled = await asyncio.to_thread(self._client.poll, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
+        """Timelines that arrived, of whatever requests; perhaps none."""
+        polled = await asyncio.to_thread(self._consumer.read, self._partitions, _POLL_RECORDS, _POLL_S)
         found = []
         for records in polled.values():
             for record in records:

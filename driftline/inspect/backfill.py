@@ -12,7 +12,7 @@ from contracts.errors import BadRecord, DriftlineError
 from contracts.settings import Settings
 from contracts.topics import EXAMPLES
 from driftline.inspect.backfill_report import Report
-from driftline.inspect.logs import LogRecord, read_log
+from driftline.inspect.logs import read_log
 from driftline.inspect.models import find_model, read_models
 from driftline.inspect.rescoring import Rescorer, Span
 from driftline.inspect.score_file import ScoreFile
@@ -20,6 +20,7 @@ from model.serving import Predictor
 from scoring.hot_swap import load_warm
 from trainer.check_examples import read_examples
 from transport.kafka.admin import topic_offsets
+from transport.ports.kafka import LogRecord
 
 OnProgress = Callable[[int, int], None]  # (offsets read, offsets in all)
 

@@ -10,9 +10,10 @@ from contracts.codec import Codec
 from contracts.errors import DriftlineError
 from contracts.records import DeadLetter
 from contracts.settings import Settings
-from contracts.topics import WITH_DEAD_LETTERS, Topic, dead_letters, prefixed
-from driftline.inspect.logs import LogRecord, read_records
-from transport.kafka.clients import producer, translated
+from contracts.topics import WITH_DEAD_LETTERS, Topic, dead_letters
+from driftline.inspect.logs import read_records
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka import LogRecord, Output
 
 SOURCES = {topic.name: topic for topic in WITH_DEAD_LETTERS}
 _MAX_UNFLUSHED = 1_000
@@ -81,8 +82,8 @@ def replay(
     """
     sent: Counter[str] = Counter()
     not_replayable = 0
-    with translated(settings), contextlib.closing(producer(settings)) as client:
-        pending = []
+    with contextlib.closing(KafkaCluster(settings).producer()) as producer:
+        pending: list[Output] = []
         for found in read_letters(settings, reason=reason, topic=topic):
             letter = found.letter
             source = SOURCES.get(letter.topic)
@@ -92,22 +93,15 @@ def replay(
             sent[f"{letter.topic}: {letter.reason}"] += 1
             if dry_run:
                 continue
-            name = prefixed(source, settings.prefix).name
-            pending.append(client.send(name, key=letter.key, value=letter.value, partition=letter.partition))
+            pending.append(Output(source.name, letter.value, letter.key, letter.partition))
             if len(pending) >= _MAX_UNFLUSHED:
-                _settle(pending)
-        _settle(pending)
+                producer.deliver(pending)
+                pending.clear()
+        producer.deliver(pending)
     return Replayed(sent=dict(sent), not_replayable=not_replayable)
-
-
-def _settle(pending: list[object]) -> None:
-    """Wait for every send; raises the error of the first that failed."""
-    for future in pending:
-        future.get(timeout=30)  # type: ignore[attr-defined]
-    pending.clear()
 
 
 def _placed(topic: Topic, record: LogRecord, letter: DeadLetter) -> Letter:
     return Letter(
-        letters=topic.name, partition=record.partition, offset=record.offset, at_ms=record.append_ms, letter=letter
+        letters=topic.name, partition=record.partition, offset=record.offset, at_ms=record.timestamp, letter=letter
     )

@@ -11,7 +11,8 @@ from contracts.examples import PROVENANCES, Examples, deserialize_examples, enga
 from contracts.records import ACTIONS, Provenance
 from contracts.settings import Settings
 from contracts.topics import EXAMPLES
-from driftline.inspect.logs import LogRecord, newest_records, read_log
+from driftline.inspect.logs import newest_records, read_log
+from transport.ports.kafka import LogRecord
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,9 +7,6 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 
-from kafka import KafkaAdminClient
-from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
-
 from contracts.settings import Settings
 from contracts.topics import (
     BIN_COUNTS,
@@ -24,7 +21,8 @@ from contracts.topics import (
 )
 from driftline.inspect.models import read_models
 from transport.kafka.admin import lags_over, topic_offsets
-from transport.kafka.clients import admin
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka_admin import Admin
 
 # Consumer group -> the topics that it reads.
 GROUPS: Mapping[str, tuple[Topic, ...]] = {
@@ -37,41 +35,30 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
     "scorer": (TIMELINE_REQUESTS,),
 }
 
-# Errors of a cluster that is still creating its offsets topic, because its first group has just joined.
-_NO_GROUPS_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
-
 
 class LagMeter:
     """Reads lags repeatedly over one open connection. Thread-safe."""
 
-    def __init__(self, settings: Settings, client: KafkaAdminClient) -> None:
-        self._settings = settings
-        self._client = client
-        # A read goes on in its thread after the task that waits for it was cancelled.
-        self._lock = threading.Lock()
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+        self._lock = threading.Lock()  # a reading whose waiter was cancelled goes on in its thread
 
     @staticmethod
     @contextlib.contextmanager
     def connected(settings: Settings) -> Iterator["LagMeter"]:
-        """A meter that is connected while the block runs. Raises `ServerUnavailable`, also from within the block."""
-        with admin(settings) as client:
-            yield LagMeter(settings, client)
+        """A meter for the time of the block. Raises `ServerUnavailable`, in the block too."""
+        with KafkaCluster(settings).admin() as admin:
+            yield LagMeter(admin)
 
     def read(self) -> dict[str, int]:
         """Group -> offsets not yet committed; all offsets for a group that has not committed any."""
         with self._lock:
-            return lags_over(self._client, self._settings, GROUPS)
+            return lags_over(self._admin, GROUPS)
 
     def members(self) -> dict[str, int]:
-        """Group -> number of members; 0 unless the group is stable."""
-        prefix = self._settings.prefix
-        members = dict.fromkeys(GROUPS, 0)
-        with self._lock, contextlib.suppress(*_NO_GROUPS_YET):
-            stable = {group["group_id"] for group in self._client.list_groups(states_filter=["Stable"])}
-            names = [prefix + group for group in GROUPS if prefix + group in stable]
-            for name, described in self._client.describe_groups(names).items() if names else ():
-                members[name.removeprefix(prefix)] = len(described["members"])
-        return members
+        """Group -> how many members hold partitions, once its assignment is settled; else 0."""
+        with self._lock:
+            return self._admin.settled_members(list(GROUPS))
 
 
 def trainer_lag(settings: Settings) -> int:

@@ -5,10 +5,6 @@ Memory holds only what the client has fetched, however long the log. It joins no
 
 import contextlib
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from kafka import KafkaConsumer, TopicPartition
 
 from contracts.codec import Codec, RecordT
 from contracts.errors import ServerUnavailable
@@ -16,21 +12,12 @@ from contracts.settings import Settings
 from contracts.topics import Topic, prefixed
 from eventtime.ticks import TICK_KEY
 from transport.kafka.admin import topic_offsets
-from transport.kafka.clients import consumer, translated
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka import BlockingConsumer, LogRecord, OffsetOutOfRange, TopicPartition
 
-_POLL_MS = 500
-_SILENT_POLLS = 60  # empty polls before the end of the log: half a minute
-
-
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """One record of the log. append_ms: its timestamp, the broker's clock on topics with LogAppendTime."""
-
-    partition: int
-    offset: int
-    append_ms: int
-    key: bytes | None
-    value: bytes | None
+_POLL_S = 0.5
+_POLL_RECORDS = 2_000
+_SILENT_POLLS = 60  # of a broker that has records to give and gives none: half a minute
 
 
 def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> Generator[LogRecord, None, None]:
@@ -39,12 +26,11 @@ def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> 
     Transaction markers take offsets too, so `newest` offsets hold at most that many records. Raises
     `ServerUnavailable` if the broker does not answer or the topic does not exist.
     """
-    with translated(settings), contextlib.closing(consumer(settings, [])) as client:
+    kafka = KafkaCluster(settings)
+    with contextlib.closing(kafka.blocking_consumer()) as consumer:
         spans = _spans(settings, topic, newest)
-        client.assign(list(spans))
-        for partition, (begin, _) in spans.items():
-            client.seek(partition, begin)
-        yield from _until_the_end(settings, client, {partition: end for partition, (_, end) in spans.items()})
+        consumer.assign({at: begin for at, (begin, _) in spans.items()})
+        yield from _until_the_end(kafka.address, consumer, {at: end for at, (_, end) in spans.items()})
 
 
 def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogRecord]:
@@ -56,8 +42,8 @@ def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogReco
         records = [record for record in read_log(settings, topic, newest=width) if record.key != TICK_KEY]
         if len(records) >= count or width >= max(_lengths(settings, topic), default=0):
             break
-        width *= 4  # too many of these offsets were markers, aborted records or ticks
-    records.sort(key=lambda record: (record.append_ms, record.partition, record.offset))
+        width *= 4  # of these offsets, too many were markers, aborted records or ticks
+    records.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
     return records[-count:]
 
 
@@ -86,7 +72,7 @@ def _spans(settings: Settings, topic: Topic, newest: int | None) -> dict[TopicPa
     for number, offsets in held[topic.name].items():
         begin = offsets.begin if newest is None else max(offsets.begin, offsets.end - newest)
         if begin < offsets.end:
-            spans[TopicPartition(name, number)] = (begin, offsets.end)
+            spans[TopicPartition(topic.name, number)] = (begin, offsets.end)
     return spans
 
 
@@ -94,21 +80,25 @@ def _lengths(settings: Settings, topic: Topic) -> list[int]:
     return [offsets.count for offsets in topic_offsets(settings, [topic])[topic.name].values()]
 
 
-def _until_the_end(settings: Settings, client: KafkaConsumer, ends: Mapping[Any, int]) -> Iterator[LogRecord]:
-    left = dict(ends)
+def _until_the_end(
+    address: str, consumer: BlockingConsumer, ends: Mapping[TopicPartition, int]
+) -> Iterator[LogRecord]:
+    """What retention deletes meanwhile is passed over."""
+    left = list(ends)
     silent = 0
     while left:
-        fetched = client.poll(timeout_ms=_POLL_MS, max_records=2000)
+        try:
+            fetched = consumer.read(left, _POLL_RECORDS, _POLL_S)
+        except OffsetOutOfRange:
+            begins = consumer.begins(left)
+            consumer.assign({at: max(begins[at], consumer.position(at)) for at in left})
+            continue
         silent = 0 if fetched else silent + 1
-        for partition, records in fetched.items():
+        for at, records in fetched.items():
             for record in records:
-                if record.offset < ends[partition]:
-                    yield LogRecord(record.partition, record.offset, record.timestamp, record.key, record.value)
-        # Unlike the offset of the last record, the position also moves past markers and aborted records.
-        for partition in [partition for partition in left if client.position(partition) >= left[partition]]:
-            client.pause(partition)
-            del left[partition]
+                if record.offset < ends[at]:
+                    yield record
+        # The position, unlike a record's offset, also passes markers and aborted records.
+        left = [at for at in left if consumer.position(at) < ends[at]]
         if silent > _SILENT_POLLS:
-            raise ServerUnavailable(
-                f"Kafka at {settings.kafka} (setting DRIFTLINE_KAFKA) stopped returning records of {sorted(left)}"
-            )
+            raise ServerUnavailable(f"{address} stopped giving records of {sorted(left)}")

@@ -4,6 +4,8 @@ New settings take effect at the same window for every owner. The record goes to 
 that partition assigns it the first window that is not closed there (`streams/vocab_settings.py`).
 """
 
+import contextlib
+
 import msgspec
 
 from contracts.codec import Codec, serialize
@@ -12,11 +14,10 @@ from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import TWEETS, VOCAB_DELTAS
 from driftline.inspect.logs import read_records
-from transport.kafka.clients import producer, translated
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka import Output
 from vocab.rules import configured, differences, settings_of
 from vocab.slot_layout import SlotLayout
-
-SEND_TIMEOUT_S = 30.0
 
 _deltas = Codec(VocabDelta)
 
@@ -70,18 +71,9 @@ def plan(settings: Settings) -> Plan:
 
 
 def apply(settings: Settings, from_window: int) -> None:
-    """Write the settings of this process into the log.
-
-    They take effect at `from_window`, or at the first window that is not closed, if that is later. Raises
-    `ServerUnavailable`, and `SettingsError` for settings that contradict each other.
-    """
+    """Write the settings of this process into the log, to hold from `from_window` on, or from the first window that
+    is not closed. Raises `ServerUnavailable`, and `SettingsError` for settings that contradict each other."""
     SlotLayout.of(settings.vocab)
-    with translated(settings):
-        client = producer(settings)
-        try:
-            value = serialize(configured(settings.vocab, from_window))
-            client.send(settings.prefix + TWEETS.name, value, SETTINGS_KEY, partition=SETTINGS_PARTITION).get(
-                timeout=SEND_TIMEOUT_S
-            )
-        finally:
-            client.close(timeout=SEND_TIMEOUT_S)
+    value = serialize(configured(settings.vocab, from_window))
+    with contextlib.closing(KafkaCluster(settings).producer()) as producer:
+        producer.deliver([Output(TWEETS.name, value, SETTINGS_KEY, partition=SETTINGS_PARTITION)])

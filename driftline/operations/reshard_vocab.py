@@ -8,8 +8,6 @@ then on a worker with the old settings refuses to count; before, a worker with t
 import asyncio
 
 import msgspec
-from aiokafka import TopicPartition
-from aiokafka.structs import OffsetAndMetadata
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import VocabDelta
@@ -21,8 +19,9 @@ from driftline.inspect.logs import read_records
 from streams.ingest_processor import IngestMetadata
 from streams.state_records import state_outputs
 from streams.vocabulary_processor import VocabularyProcessor
-from transport.hop.producer import HopProducer
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka import Committed, TopicPartition
 from transport.processor import Output
 from transport.redis.connection import connect
 from vocab.owner import reshard as resharding
@@ -74,9 +73,11 @@ def reshard(settings: Settings, name: str, shards: int, *, write: bool) -> Plan:
 
 
 async def _reshard(settings: Settings, name: str, shards: int, write: bool) -> Plan:
-    redis = connect(settings)  # processors take a connection; here it is not used
+    redis = connect(settings)  # a processor wants one; nothing is read from it or written
+    kafka = KafkaCluster(settings)
     try:
-        processors = [VocabularyProcessor(settings, number, redis) for number in range(VOCAB_COUNTS.partitions)]
+        numbers = range(VOCAB_COUNTS.partitions)
+        processors = [VocabularyProcessor(settings, kafka, number, redis) for number in numbers]
         states = [await processor.catch_up() for processor in processors]
     finally:
         await redis.aclose()
@@ -106,13 +107,13 @@ async def _write(settings: Settings, made: resharding.Resharded) -> None:
         )
         for delta in made.deltas
     ]
-    async with HopProducer(settings, settings.prefix + SOURCE_HOP, 0).owned() as producer:
+    async with KafkaCluster(settings).own(SOURCE_HOP, 0) as producer:
         await asyncio.to_thread(_check_at_rest, settings)
         sources = await asyncio.to_thread(kafka_admin.committed, settings, SOURCE_HOP)
         await producer.commit(
             outputs,
             {
-                TopicPartition(settings.prefix + TWEETS.name, partition): OffsetAndMetadata(
+                TopicPartition(TWEETS.name, partition): Committed(
                     offset, _counting_into(metadata, made.states[0].settings.shards)
                 )
                 for partition, (offset, metadata) in sources[TWEETS.name].items()

@@ -67,19 +67,9 @@ def answers(port: int) -> bool:
     address = f"127.0.0.1:{port}"
     if not listening(address):
         return False
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
+    from transport.kafka import clients
 
-    try:
-        client = KafkaAdminClient(bootstrap_servers=address, request_timeout_ms=2000)
-    except KafkaError:
-        return False
-    try:
-        return bool(client.describe_cluster()["brokers"])
-    except KafkaError:
-        return False
-    finally:
-        client.close()
+    return clients.answers(address)
 
 
 def _properties(folder: Path, port: int, controller_port: int) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """What one input partition gives its hop, and what it says of it."""
 
 import numpy as np
-from aiokafka import ConsumerRecord
 from prometheus_client import REGISTRY
 
 from contracts.codec import serialize
@@ -10,6 +9,7 @@ from contracts.settings import Settings, TimeSettings
 from contracts.topics import TWEETS
 from streams.event_batch import EventBatch, decode_tweet
 from streams.event_source import EventSource
+from transport.ports.kafka import LogRecord
 
 START_MS = 1_700_000_000_000
 SETTINGS = Settings(time=TimeSettings(window_ms=1_000, lateness_ms=2_000))
@@ -23,15 +23,15 @@ def identities_of(batch: EventBatch[Tweet]) -> list[int]:
     return [tweet.id for tweet in batch.events]
 
 
-def records(*tweets: tuple[int, int], begin: int = 0) -> list[ConsumerRecord]:
+def records(*tweets: tuple[int, int], begin: int = 0) -> list[LogRecord]:
     return [
-        ConsumerRecord(
-            topic=TWEETS.name, partition=0, offset=begin + i, timestamp=START_MS, timestamp_type=1, key=b"1",
-            value=serialize(Tweet(id=number, author_id=7, author="ann", created_ms=START_MS + after_ms, text="x")),
-            checksum=None, serialized_key_size=1, serialized_value_size=1, headers=(),
-        )
+        LogRecord(TWEETS.name, 0, begin + i, START_MS, b"1", serialize(tweet(number, after_ms)))
         for i, (number, after_ms) in enumerate(tweets)
-    ]  # fmt: skip
+    ]
+
+
+def tweet(number: int, after_ms: int) -> Tweet:
+    return Tweet(id=number, author_id=7, author="ann", created_ms=START_MS + after_ms, text="x")
 
 
 def late() -> float:

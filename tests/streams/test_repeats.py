@@ -3,7 +3,6 @@
 import random
 
 import pytest
-from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import COUNTERS, VIEWER, FeatureUpdates
@@ -12,6 +11,7 @@ from contracts.settings import FeatureSettings, Settings, TimeSettings
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from streams.engagement_processor import EngagementProcessor
 from tests.support.pipeline_runs import record_of
+from transport.ports.kafka import LogRecord
 from transport.processor import MAX_METADATA_BYTES
 
 START_MS = 1_760_000_000_000
@@ -28,11 +28,11 @@ def engagement(viewer: int, at_ms: int) -> bytes:
     )
 
 
-def log_of(*values: bytes) -> list[ConsumerRecord]:
+def log_of(*values: bytes) -> list[LogRecord]:
     return [record_of(ENGAGEMENTS, offset, value) for offset, value in enumerate(values)]
 
 
-def random_log(rng: random.Random) -> list[ConsumerRecord]:
+def random_log(rng: random.Random) -> list[LogRecord]:
     """Events that advance slowly, some far ahead, some sent again soon or late."""
     values: list[bytes] = []
     for i in range(200):

@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 import pytest
-from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import VocabCounts
@@ -21,6 +19,7 @@ from tests.support.pipeline_runs import (
     record_of,
 )
 from tests.support.vocab_changes import BEGINNING, LATER
+from transport.ports.kafka import LogRecord
 from transport.processor import Output
 from vocab.rules import configured
 
@@ -30,16 +29,16 @@ WINDOW_MS = Settings().time.window_ms
 settings_of_record = Codec(VocabConfigured).deserialize
 
 
-def log_of(settings: Sequence[VocabConfigured | bytes]) -> list[ConsumerRecord]:
+def log_of(settings: Sequence[VocabConfigured | bytes]) -> list[LogRecord]:
     """Ticks of five windows, with settings after the third."""
     ticks = [serialize(Tick(tick_ms=BEGIN_MS + i * WINDOW_MS)) for i in range(5)]
     records = [(TICK_KEY, tick) for tick in ticks[:3]]
     records += [(SETTINGS_KEY, each if isinstance(each, bytes) else serialize(each)) for each in settings]
     records += [(TICK_KEY, tick) for tick in ticks[3:]]
-    return [replace(record_of(TWEETS, i, value), key=key) for i, (key, value) in enumerate(records)]
+    return [record_of(TWEETS, i, value, key) for i, (key, value) in enumerate(records)]
 
 
-def outputs_of(records: Sequence[ConsumerRecord], sizes: Sequence[int], committed: bool = True) -> list[Output]:
+def outputs_of(records: Sequence[LogRecord], sizes: Sequence[int], committed: bool = True) -> list[Output]:
     async def run() -> list[Output]:
         processor = IngestProcessor(Settings(vocab=BEGINNING), 0, None)  # there is no tweet to write to Redis
         await processor.resume({TWEETS.name: (0, before)} if committed else {})

@@ -16,6 +16,7 @@ from featurestore.bins.replica import Bins
 from streams.bin_processor import sources_of
 from streams.state_records import join_state
 from tests.support.pipeline_runs import read_all
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.state_log import read_latest
 from transport.redis.connection import connect, connect_blocking
 
@@ -60,7 +61,7 @@ def bins_outcome(settings: Settings) -> BinsOutcome:
 def recovered_owner(settings: Settings) -> BinOwner:
     """The owner of the bins as a successor of the one that was stopped would have it."""
     sources = sources_of(settings.bins)
-    state = join_state(asyncio.run(read_latest(settings, BIN_STATE, 0)))
+    state = join_state(asyncio.run(read_latest(KafkaCluster(settings), BIN_STATE, 0)))
     offset, owner = 0, BinOwner(settings.bins, sources)
     if state is not None:
         offset, owner = state[0], BinOwner.from_bytes(settings.bins, sources, state[1])

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from aiokafka import ConsumerRecord
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed, VocabCounts
@@ -35,7 +34,7 @@ from contracts.topics import (
     VOCAB_DELTAS,
     Topic,
 )
-from driftline.inspect.logs import LogRecord, read_log
+from driftline.inspect.logs import read_log
 from featurestore.features import (
     CANDIDATE_DENSE,
     CANDIDATE_SPLITS,
@@ -46,6 +45,7 @@ from featurestore.features import (
 )
 from transport.kafka import admin as kafka_admin
 from transport.kafka.writer import KafkaWriter
+from transport.ports.kafka import LogRecord
 from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
 BEGIN_MS = 1_760_000_000_000
@@ -246,21 +246,9 @@ def read_all(settings: Settings, topic: Topic) -> list[LogRecord]:
     return list(read_log(settings, topic))
 
 
-def record_of(topic: Topic, offset: int, value: bytes) -> ConsumerRecord:
-    """A record as a processor gets it, without a broker: of partition 0, its key `1`."""
-    return ConsumerRecord(
-        topic=topic.name,
-        partition=0,
-        offset=offset,
-        timestamp=END_MS,
-        timestamp_type=0,
-        key=b"1",
-        value=value,
-        checksum=None,
-        serialized_key_size=1,
-        serialized_value_size=len(value),
-        headers=(),
-    )
+def record_of(topic: Topic, offset: int, value: bytes, key: bytes = b"1") -> LogRecord:
+    """A record as a processor gets it, without a broker: of partition 0."""
+    return LogRecord(topic.name, 0, offset, END_MS, key, value)
 
 
 def counted_tokens(settings: Settings) -> collections.Counter[tuple[int, int]]:

@@ -13,12 +13,14 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer
 
 from contracts.settings import Settings, load
 from contracts.topics import TWEETS
 from tests.support.transport_hops import Counting
 from transport.hop.hop import ExactlyOnceHop, Output
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka import LogRecord
 
 
 def die() -> None:
@@ -32,7 +34,7 @@ class DyingSoon(Counting):
         super().__init__(settings)
         self.seconds = seconds
 
-    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+    async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         asyncio.get_running_loop().call_later(self.seconds, die)
         return await super().process(records)
 
@@ -61,7 +63,7 @@ async def run(group: str, plan: str) -> None:
     elif kind.endswith("-before-commit"):
         signal_before_commit(int(value), signal.SIGKILL if kind.startswith("kill") else signal.SIGSTOP)
     make = (lambda number: DyingSoon(settings, seconds)) if kind == "kill" else (lambda number: Counting(settings))
-    hop = ExactlyOnceHop(settings, group, [TWEETS], make, max_records=50, linger_ms=0)
+    hop = ExactlyOnceHop(KafkaCluster(settings), group, [TWEETS], make, max_records=50, linger_ms=0)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: asyncio.ensure_future(hop.stop()))
     await hop.run()
 

@@ -14,15 +14,16 @@ from kafka.admin import MemberToRemove
 from contracts.settings import Settings, to_environ
 from contracts.topics import TWEETS, VOCAB_COUNTS, Topic
 from tests.support.paths import ROOT
-from transport.hop.hop import Output, unprefix
+from transport.hop.hop import Output, Processor
 from transport.kafka.admin import lags
 from transport.kafka.clients import admin
+from transport.ports.kafka import LogRecord
 
 DEADLINE_S = 40.0
 CHECKPOINT_RECORDS = 40
 
 
-class Counting:
+class Counting(Processor):
     """Sends [offset, how many records came so far] for each record. Its count is rebuilt from a checkpoint that the
     metadata names, by reading again: a wrong resume, replay or metadata shows in the outputs."""
 
@@ -40,14 +41,14 @@ class Counting:
         self.checkpoint = (offset, self.count)
         return {self.source.name: offset}
 
-    async def replay(self, records: Sequence[ConsumerRecord]) -> None:
+    async def replay(self, records: Sequence[LogRecord]) -> None:
         self.count += len(records)
         self.replayed.append(len(records))
 
-    async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+    async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         outputs = []
         for record in records:
-            assert unprefix(self.settings, record.topic) == self.source.name
+            assert record.topic == self.source.name
             if record.offset >= self.checkpoint[0] + CHECKPOINT_RECORDS:
                 self.checkpoint = (record.offset, self.count)
             self.count += 1
@@ -57,9 +58,6 @@ class Counting:
 
     def metadata(self) -> str:
         return json.dumps(self.checkpoint)
-
-    def paused(self) -> frozenset[str]:
-        return frozenset()
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]], what: str, every_s: float = 0.1) -> None:

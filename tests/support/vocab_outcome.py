@@ -11,13 +11,14 @@ from contracts.partitioning import record_key
 from contracts.records import SETTINGS_KEY
 from contracts.settings import Settings
 from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
-from driftline.inspect.logs import LogRecord
 from streams.state_records import join_state
 from streams.vocab_settings import deserialize_settings
 from streams.vocabulary_processor import SOURCES
 from tests.support.bin_outcome import BinsOutcome, bins_outcome
 from tests.support.pipeline_runs import read_all
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.state_log import read_latest
+from transport.ports.kafka import LogRecord
 from transport.redis.connection import connect_blocking
 from vocab.keys import SHARDS
 from vocab.owner.owner import VocabularyOwner
@@ -116,7 +117,7 @@ def _committed_deltas(settings: Settings) -> Iterable[VocabDelta]:
 
 
 def _recovered(settings: Settings, partition: int, counts: Iterable[LogRecord]) -> VocabularyOwner:
-    state = join_state(asyncio.run(read_latest(settings, VOCAB_STATE, partition)))
+    state = join_state(asyncio.run(read_latest(KafkaCluster(settings), VOCAB_STATE, partition)))
     if state is None:
         shards = [shard for shard in range(SHARDS) if shard % VOCAB_COUNTS.partitions == partition]
         offset, owner = 0, VocabularyOwner.begin(settings.vocab, shards, SOURCES, settings.time.window_ms)

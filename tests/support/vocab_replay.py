@@ -3,12 +3,11 @@
 A source restarts from the metadata of its last commit and an owner from its bytes, as their processors do.
 """
 
-import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
-from aiokafka import ConsumerRecord
 
 from contracts.columnar import VocabCounts, VocabDelta
 from contracts.settings import Settings
@@ -18,6 +17,7 @@ from streams.event_source import EventSource
 from streams.vocabulary_processor import SOURCES
 from tests.support.drifting_stream import Row
 from tests.support.pipeline_runs import record_of
+from transport.ports.kafka import LogRecord
 from vocab.owner.owner import VocabularyOwner
 from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import Tokenizer
@@ -46,7 +46,7 @@ class _Source:
             lambda batch: [tweet.id for tweet in batch.events],
         )
 
-    def take(self, records: Sequence[ConsumerRecord]) -> list[tuple[int, VocabCounts]]:
+    def take(self, records: Sequence[LogRecord]) -> list[tuple[int, VocabCounts]]:
         """(owner, frame) of one batch."""
         batch, windows, closed_before = self._events.take(records)
         closed = self._events.clock.closed_through
@@ -56,7 +56,7 @@ class _Source:
             frames += self._counter.count(tokens, windows, closed)
         return frames + (self._counter.markers(closed) if closed != closed_before else [])
 
-    def successor(self, log: Sequence[ConsumerRecord], offset: int) -> "_Source":
+    def successor(self, log: Sequence[LogRecord], offset: int) -> "_Source":
         """Another that knows what this one committed at `offset`, and re-reads what that asks for."""
         heir = _Source(*self._made_with)
         begin = heir._events.resume({TWEETS.name: (offset, self._events.metadata())}).get(TWEETS.name, offset)
@@ -96,7 +96,7 @@ def _counted(
 ) -> Iterator[tuple[int, VocabCounts]]:
     values = [(key, value) for topic, number, key, value in rows if (topic, number) == (TWEETS, partition)]
     log = [
-        dataclasses.replace(record_of(TWEETS, offset, value), partition=partition, key=key)
+        msgspec.structs.replace(record_of(TWEETS, offset, value), partition=partition, key=key)
         for offset, (key, value) in enumerate(values)
     ]
     source = _Source(settings, partition, owners)

@@ -22,6 +22,7 @@ from tests.support.pipeline_runs import record_of
 from tests.support.vocab_frames import SOURCE, counts_frame
 from transport.kafka import admin as kafka_admin
 from transport.kafka.clients import producer
+from transport.kafka.cluster import KafkaCluster
 from transport.redis.connection import connect
 from vocab.keys import SHARDS, key_of, shard_of
 from vocab.languages import UND
@@ -127,7 +128,7 @@ def test_the_difference_of_two_versions_is_that_of_their_tables(drifted):
 async def test_a_worker_exports_drift_by_partition(settings):
     """The gauges say what the owner measured."""
     redis = connect(settings)
-    processor = VocabularyProcessor(settings, 1, redis)
+    processor = VocabularyProcessor(settings, KafkaCluster(settings), 1, redis)
     records = []
     for window in range(1, 4):
         for frame in counted(window):

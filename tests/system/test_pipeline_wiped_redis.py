@@ -29,6 +29,7 @@ from tests.support.pipeline_runs import (
     write_run,
 )
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 from transport.redis.connection import connect, connect_blocking
 from vocab.source_counter import SourceCounter
@@ -108,7 +109,7 @@ async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypat
         counts = counter.count(batch, np.full(len(tweets), 1, np.int64), 1)
         frames += [frame for owner, frame in [*counts, *counter.markers(1)] if owner == 0]
     redis = connect(settings)
-    former = VocabularyProcessor(settings, 0, redis)
+    former = VocabularyProcessor(settings, KafkaCluster(settings), 0, redis)
     await former.process([record_of(VOCAB_COUNTS, offset, serialize(frame)) for offset, frame in enumerate(frames)])
     with connect_blocking(settings) as view:
         keys = list(view.scan_iter(settings.prefix + "*"))
@@ -121,7 +122,7 @@ async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypat
             }
 
         monkeypatch.setattr(owner_processor, "read_latest", read_latest)
-        heir = VocabularyProcessor(settings, 0, redis)
+        heir = VocabularyProcessor(settings, KafkaCluster(settings), 0, redis)
         assert await heir.resume({VOCAB_COUNTS.name: (len(frames), "")}) == {VOCAB_COUNTS.name: len(frames)}
         assert view.mget(keys) == values
         assert len(keys) == BUCKETS // VOCAB_COUNTS.partitions + 1

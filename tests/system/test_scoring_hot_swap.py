@@ -10,6 +10,7 @@ from contracts.topics import MODELS
 from scoring.hot_swap import ModelFollower
 from tests.support.scoring_samples import save_snapshot
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 
 SMALL = VocabSettings.uniform(capacity=128, rare_slots=64)
@@ -37,7 +38,7 @@ async def test_the_topic_is_followed_from_its_beginning_and_on(settings):
         await publish(1)
         await publish(2)
         follower = ModelFollower(settings)
-        task = asyncio.create_task(follower.run())
+        task = asyncio.create_task(follower.run(KafkaCluster(settings)))
         try:
             await asyncio.wait_for(follower.caught_up(), 30)
             assert version_of(follower) == 2
@@ -51,7 +52,7 @@ async def test_the_topic_is_followed_from_its_beginning_and_on(settings):
 async def test_an_empty_topic_is_caught_up_with_at_once(settings):
     kafka_admin.apply(settings, [MODELS])
     follower = ModelFollower(settings)
-    task = asyncio.create_task(follower.run())
+    task = asyncio.create_task(follower.run(KafkaCluster(settings)))
     try:
         await asyncio.wait_for(follower.caught_up(), 30)
         assert follower.current is None

@@ -29,6 +29,7 @@ from tests.support.pipeline_runs import (
 from tests.support.vocab_changes import BEGINNING, LATER
 from transport.hop.hop import ExactlyOnceHop
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 from transport.ports.redis import Redis
 from transport.redis.connection import connect
@@ -78,11 +79,12 @@ async def _work(first: Settings, second: Settings | None = None) -> None:
 
 def _hops(settings: Settings, redis: Redis) -> list[ExactlyOnceHop]:
     """A worker's, as `streams.services` makes them."""
+    kafka = KafkaCluster(settings)
     return [
-        ExactlyOnceHop(settings, name, HOPS[name], make, max_records=settings.hop.batch_records)
+        ExactlyOnceHop(kafka, name, HOPS[name], make, max_records=settings.hop.batch_records)
         for name, make in (
             ("ingest", lambda number: IngestProcessor(settings, number, redis)),
-            ("vocabulary", lambda number: VocabularyProcessor(settings, number, redis)),
+            ("vocabulary", lambda number: VocabularyProcessor(settings, kafka, number, redis)),
         )
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from contracts.errors import ServerUnavailable
@@ -14,9 +14,11 @@ from contracts.partitioning import record_key
 from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, MODELS, TWEETS, VOCAB_COUNTS, Topic
 from tests.support.transport_hops import Counting, assert_each_counted_once, drained, eventually, read_visible
-from transport.hop.hop import ExactlyOnceHop, Output, unprefix
+from transport.hop.hop import ExactlyOnceHop, Output
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
+from transport.ports.kafka import LogRecord
 
 
 async def write(settings: Settings, topic: Topic, count: int) -> None:
@@ -29,7 +31,7 @@ async def write(settings: Settings, topic: Topic, count: int) -> None:
 async def running(
     settings: Settings, topics: Sequence[Topic], make: Callable[[int], Counting], max_records: int = 50
 ) -> AsyncIterator[ExactlyOnceHop]:
-    hop = ExactlyOnceHop(settings, "hop", topics, make, max_records=max_records, linger_ms=0)
+    hop = ExactlyOnceHop(KafkaCluster(settings), "hop", topics, make, max_records=max_records, linger_ms=0)
     task = asyncio.create_task(hop.run())
     try:
         yield hop
@@ -44,7 +46,7 @@ async def test_a_batch_that_fails_is_aborted_and_processed_again_by_a_new_proces
     made: list[int] = []
 
     class FailingOnce(Counting):
-        async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
             outputs = await super().process(records)
             if made.count(records[0].partition) == 1 and self.count > 70:
                 raise ServerUnavailable("a store that the processor needs is away")
@@ -96,7 +98,7 @@ async def test_a_batch_without_outputs_still_advances_the_offsets(settings: Sett
     kafka_admin.apply(settings, [TWEETS])
 
     class Silent(Counting):
-        async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
             await super().process(records)
             return []
 
@@ -113,8 +115,8 @@ async def test_a_paused_topic_waits_while_its_co_partitioned_one_is_read(setting
     seen: list[tuple[str, int]] = []
 
     class Paused(Counting):
-        async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
-            seen.extend((unprefix(settings, record.topic), record.partition) for record in records)
+        async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
+            seen.extend((record.topic, record.partition) for record in records)
             return [Output(VOCAB_COUNTS.name, b"%d" % record.partition) for record in records]
 
         def paused(self) -> frozenset[str]:
@@ -135,10 +137,10 @@ async def test_an_error_of_the_processors_own_ends_the_hop_and_commits_nothing(s
     await write(settings, TWEETS, 100)
 
     class Broken(Counting):
-        async def process(self, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+        async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
             raise ZeroDivisionError("a bug")
 
-    hop = ExactlyOnceHop(settings, "hop", [TWEETS], lambda number: Broken(settings))
+    hop = ExactlyOnceHop(KafkaCluster(settings), "hop", [TWEETS], lambda number: Broken(settings))
     with pytest.raises(ZeroDivisionError):
         await hop.run()
     assert kafka_admin.committed(settings, "hop") == {}
@@ -167,7 +169,7 @@ async def test_a_broker_that_is_away_is_waited_for_and_named_without_a_stack_tra
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings = Settings(kafka="127.0.0.1:1")
-    hop = ExactlyOnceHop(settings, "hop", [TWEETS], lambda number: Counting(settings))
+    hop = ExactlyOnceHop(KafkaCluster(settings), "hop", [TWEETS], lambda number: Counting(settings))
     task = asyncio.create_task(hop.run())
     await eventually(lambda: says(caplog, "127.0.0.1:1 (setting DRIFTLINE_KAFKA)"), "the hop names what it waits for")
     assert not any(record.exc_info for record in caplog.records if record.name.startswith("transport"))
@@ -195,16 +197,19 @@ async def test_a_broker_that_has_only_just_started_is_tried_again(
     await assert_each_counted_once(settings)
 
 
-async def test_a_group_membership_that_broke_down_is_begun_anew(settings: Settings) -> None:
+async def test_a_group_membership_that_broke_down_is_begun_anew(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS])
     consumers: list[AIOKafkaConsumer] = []
+    start = AIOKafkaConsumer.start
 
-    class Watched(ExactlyOnceHop):
-        async def _check_topics(self, consumer: AIOKafkaConsumer) -> None:
-            consumers.append(consumer)
-            await super()._check_topics(consumer)
+    async def start_watched(consumer: AIOKafkaConsumer) -> None:
+        consumers.append(consumer)
+        await start(consumer)
 
-    hop = Watched(settings, "hop", [TWEETS], lambda number: Counting(settings), linger_ms=0)
+    monkeypatch.setattr(AIOKafkaConsumer, "start", start_watched)
+    hop = ExactlyOnceHop(KafkaCluster(settings), "hop", [TWEETS], lambda number: Counting(settings), linger_ms=0)
     task = asyncio.create_task(hop.run())
     await eventually(lambda: owns(hop, 4), "the hop begins")
     consumers[0]._coordinator._pending_exception = KafkaError("the coordination broke down")
@@ -213,6 +218,7 @@ async def test_a_group_membership_that_broke_down_is_begun_anew(settings: Settin
         return len(consumers) == 2
 
     await eventually(joined_again, "the hop joins its group again")
+    monkeypatch.undo()
     await write(settings, TWEETS, 100)
     await drained(settings, "hop")
     await hop.stop()
@@ -238,10 +244,4 @@ async def test_partitions_assigned_while_the_hop_leaves_are_not_begun(
 
 def test_topics_of_different_partition_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="different partition counts"):
-        ExactlyOnceHop(Settings(), "hop", [TWEETS, MODELS], lambda number: Counting(Settings()))
-
-
-def test_a_topic_of_another_installation_has_no_contract_name() -> None:
-    assert unprefix(Settings(prefix="a-"), "a-tweets") == "tweets"
-    with pytest.raises(ValueError, match="prefix"):
-        unprefix(Settings(prefix="a-"), "b-tweets")
+        ExactlyOnceHop(KafkaCluster(Settings()), "hop", [TWEETS, MODELS], lambda number: Counting(Settings()))

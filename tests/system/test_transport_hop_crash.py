@@ -20,6 +20,7 @@ from tests.support.transport_hops import (
 )
 from transport.hop.hop import ExactlyOnceHop
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 
 TOPICS = [TWEETS, VOCAB_COUNTS]
@@ -32,7 +33,9 @@ async def write_tweets(settings: Settings, count: int) -> None:
 
 
 def counting_hop(settings: Settings) -> ExactlyOnceHop:
-    return ExactlyOnceHop(settings, "counting", [TWEETS], lambda _: Counting(settings), max_records=50, linger_ms=0)
+    return ExactlyOnceHop(
+        KafkaCluster(settings), "counting", [TWEETS], lambda _: Counting(settings), max_records=50, linger_ms=0
+    )
 
 
 async def died(child: "subprocess.Popen[bytes]") -> None:

@@ -26,6 +26,7 @@ from tests.support.pipeline_runs import run_worker, worker
 from tests.support.vocab_replay import replay
 from tests.support.vocab_runs import write_rows
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
 from transport.redis.connection import connect, connect_blocking
 from vocab.owner.packed_state import unpack
 from vocab.owner.state import OwnerState
@@ -39,19 +40,19 @@ KILLED = """
 import os, signal, sys
 from contracts.settings import load
 from driftline.operations import reshard_vocab as vocab_reshard
-from transport.hop.producer import HopProducer
+from transport.kafka.aiokafka_producer import AiokafkaTransactionalProducer
 
-left, send = int(sys.argv[1]), HopProducer._send
+left, send = int(sys.argv[1]), AiokafkaTransactionalProducer._send
 
 async def send_or_die(self, output):
     global left
     if not left:
-        await self._producer.flush()
+        await self._client.flush()
         os.kill(os.getpid(), signal.SIGKILL)
     left -= 1
     return await send(self, output)
 
-HopProducer._send = send_or_die
+AiokafkaTransactionalProducer._send = send_or_die
 vocab_reshard.reshard(load(), "wide", 128, write=True)
 """
 
@@ -75,7 +76,10 @@ def states_of(settings: Settings) -> list[OwnerState]:
         redis = connect(settings)
         try:
             numbers = range(VOCAB_COUNTS.partitions)
-            return [await VocabularyProcessor(settings, number, redis).catch_up() for number in numbers]
+            return [
+                await VocabularyProcessor(settings, KafkaCluster(settings), number, redis).catch_up()
+                for number in numbers
+            ]
         finally:
             await redis.aclose()
 

@@ -9,37 +9,24 @@ then are the committed offsets fetched, so that no commit can come after. Downst
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
-
-from contracts.errors import DriftlineError
-from contracts.settings import Settings
-from contracts.topics import Topic, prefixed
+from contracts.errors import DriftlineError, ServerUnavailable
+from contracts.topics import Topic
 from transport import metrics
 from transport.backoff import pauses
-from transport.hop.input import ConsumerLost
 from transport.hop.partition import HopPartition
-from transport.hop.producer import Fenced
-from transport.kafka.clients import unavailable
-from transport.kafka.waiting import pace
-from transport.processor import Output, Processor, unprefix
+from transport.ports.kafka import ConsumerLost, Fenced, GroupConsumer, Kafka, KafkaFailed, TopicPartition
+from transport.processor import Output, Processor
 
-__all__ = ["ExactlyOnceHop", "Output", "Processor", "unprefix"]
+__all__ = ["ExactlyOnceHop", "Output", "Processor"]
 
 log = logging.getLogger(__name__)
 
 SESSION_TIMEOUT_MS = 10_000  # a killed instance's partitions move after this
-HEARTBEAT_MS = 1_000  # how soon an instance learns of a rebalance
-REBALANCE_TIMEOUT_MS = 60_000  # how long a rebalance waits for all to let go
 DRAIN_S = 20.0  # a batch still unfinished this long after a revocation is aborted
 CHECK_S = 1.0  # how soon a group membership that broke down is noticed
 REJOIN_S = 1.0  # after being fenced: two that claim one partition must not fight at full speed
-FETCH_WAIT_MS = (
-    50  # one broker answers one fetch of a consumer at a time: an idle partition holds the others up so long
-)
 
 
 class ExactlyOnceHop:
@@ -52,7 +39,7 @@ class ExactlyOnceHop:
 
     def __init__(
         self,
-        settings: Settings,
+        kafka: Kafka,
         name: str,
         topics: Sequence[Topic],
         make_processor: Callable[[int], Processor],
@@ -64,9 +51,8 @@ class ExactlyOnceHop:
         if len({topic.partitions for topic in topics}) != 1:
             raise ValueError(f"hop {name}: topics of different partition counts: {[topic.name for topic in topics]}")
         self.name = name
-        self._settings = settings
+        self._kafka = kafka
         self._topics = [topic.name for topic in topics]
-        self._names = {prefixed(topic, settings.prefix).name for topic in topics}
         self._make_processor = make_processor
         self._max_records = max_records
         self._linger_s = linger_ms / 1000
@@ -85,10 +71,8 @@ class ExactlyOnceHop:
                 try:
                     await self._session()
                     return
-                except (KafkaError, ConsumerLost, OSError) as error:
-                    log.warning(
-                        "hop %s: %s; trying again in %.1f s", self.name, unavailable(self._settings, error), pause
-                    )
+                except (KafkaFailed, ConsumerLost, ServerUnavailable) as error:
+                    log.warning("hop %s: %s; trying again in %.1f s", self.name, error, pause)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), pause)
                     return
@@ -107,45 +91,32 @@ class ExactlyOnceHop:
 
     async def _session(self) -> None:
         """One membership of the group, until stopped or until something fails."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka.split(","),
-            client_id=self._settings.prefix + self.name,
-            group_id=self._settings.prefix + self.name,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            auto_offset_reset="none",  # every partition seeks; an offset out of range is looked at, not skipped
-            partition_assignment_strategy=(RangePartitionAssignor,),
-            session_timeout_ms=self._session_timeout_ms,
-            heartbeat_interval_ms=HEARTBEAT_MS,
-            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-        )
-        pace(consumer._client)
         failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure = failure
-        stopping = asyncio.create_task(self._wait_until_stopping())
-        listener = _Listener(self, consumer)
-        try:
-            await consumer.start()
+        async with self._kafka.member(self.name, session_timeout_ms=self._session_timeout_ms) as consumer:
             await self._check_topics(consumer)
-            consumer.subscribe(list(self._names), listener=listener)
-            while not stopping.done():
-                await asyncio.wait([stopping, failure], timeout=CHECK_S, return_when=asyncio.FIRST_COMPLETED)
-                if failure.done():
-                    failure.result()
-                consumer._coordinator.check_errors()  # which no read does while no partition is assigned
-        finally:
-            stopping.cancel()
-            listener.leaving = True  # a rebalance may end while we leave: what it assigns is no longer begun
-            await self._release()
-            await consumer.stop()
+            listener = _Listener(self, consumer)
+            stopping = asyncio.create_task(self._wait_until_stopping())
+            try:
+                consumer.subscribe(self._topics, listener)
+                while not stopping.done():
+                    await asyncio.wait([stopping, failure], timeout=CHECK_S, return_when=asyncio.FIRST_COMPLETED)
+                    if failure.done():
+                        failure.result()
+                    consumer.check()
+            finally:
+                stopping.cancel()
+                listener.leaving = True  # a rebalance may end while we leave: what it assigns is no longer begun
+                await self._release()
 
     async def _wait_until_stopping(self) -> None:
         await self._stopping.wait()
 
-    async def _check_topics(self, consumer: AIOKafkaConsumer) -> None:
-        if missing := self._names - await consumer.topics():
-            raise ConsumerLost(f"no topics {sorted(missing)}: make them with `driftline topics apply`")
+    async def _check_topics(self, consumer: GroupConsumer) -> None:
+        if missing := set(self._topics) - await consumer.topics():
+            raise ServerUnavailable(
+                f"{self._kafka.address} has no topics {sorted(missing)}: make them with `driftline topics apply`"
+            )
 
     async def _release(self) -> None:
         """Let go of all partitions: their batches are committed, or aborted if that takes too long."""
@@ -164,28 +135,29 @@ class ExactlyOnceHop:
         if late:
             await asyncio.wait(late)
 
-    def _assign(self, consumer: AIOKafkaConsumer, assigned: Collection[TopicPartition]) -> None:
+    def _assign(self, consumer: GroupConsumer, assigned: Sequence[TopicPartition]) -> None:
+        topics = set(self._topics)
         numbers = sorted({partition.partition for partition in assigned})
         log.info("hop %s: partitions %s", self.name, numbers)
         for number in numbers:
-            if {partition.topic for partition in assigned if partition.partition == number} != self._names:
-                self._fail(DriftlineError(f"hop {self.name}: {sorted(self._names)} have different partition counts"))
+            if {partition.topic for partition in assigned if partition.partition == number} != topics:
+                self._fail(DriftlineError(f"hop {self.name}: {self._topics} have different partition counts"))
                 return
             partition = HopPartition(
-                self._settings, self.name, number, consumer, self._topics,
+                self._kafka, self.name, number, consumer, self._topics,
                 self._make_processor, self._max_records, self._linger_s,
             )  # fmt: skip
             task = asyncio.create_task(partition.run(), name=f"hop {self.name}, partition {number}")
             task.add_done_callback(lambda task: self._done(consumer, task))
             self._running[partition] = task
 
-    def _done(self, consumer: AIOKafkaConsumer, task: "asyncio.Task[None]") -> None:
+    def _done(self, consumer: GroupConsumer, task: "asyncio.Task[None]") -> None:
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, Fenced):
             log.warning("hop %s: %s; joining the group anew", self.name, error)
             metrics.HOP_FENCED.labels(self.name).inc()
-            asyncio.get_running_loop().call_later(REJOIN_S, consumer._coordinator.request_rejoin)
+            asyncio.get_running_loop().call_later(REJOIN_S, consumer.rejoin)
         else:
             self._fail(error)
 
@@ -194,17 +166,19 @@ class ExactlyOnceHop:
             self._failure.set_exception(error)
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """The group protocol is eager: a rebalance revokes everything first, and aiokafka waits for us to let go."""
+class _Listener:
+    """Begins what the group assigns to the hop, and ends what it revokes."""
 
-    def __init__(self, hop: ExactlyOnceHop, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, hop: ExactlyOnceHop, consumer: GroupConsumer) -> None:
         self._hop = hop
         self._consumer = consumer
         self.leaving = False
 
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+    async def revoked(self) -> None:
+        """See `RebalanceListener`."""
         await self._hop._release()
 
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+    async def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """See `RebalanceListener`."""
         if not self.leaving:
-            self._hop._assign(self._consumer, assigned)
+            self._hop._assign(self._consumer, partitions)

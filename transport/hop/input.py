@@ -9,27 +9,19 @@ import asyncio
 import bisect
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
-
-from contracts.settings import Settings
-from transport.kafka.waiting import say_silent
+from transport.ports.kafka import GroupConsumer, LogRecord, TopicPartition
+from transport.waiting import say_silent
 
 log = logging.getLogger(__name__)
 
-POLL_MS = 200  # how long one read waits for records
+POLL_S = 0.2  # how long one read waits for records
 SILENT_S = 10.0  # a broker that has not answered a fetch for so long is reported, as often
 
 ResultT = TypeVar("ResultT")
-
-
-class ConsumerLost(Exception):
-    """The consumer that a hop's partitions share failed; the hop must join the group anew."""
 
 
 class Stopped(Exception):
@@ -37,34 +29,25 @@ class Stopped(Exception):
 
 
 class HopInput:
-    """Partition `number` of `topics` (without prefix), read through `consumer` until `stopping` is set.
+    """Partition `number` of `topics`, read through `consumer` until `stopping` is set.
 
-    Every method that waits raises `Stopped` once `stopping` is set, `OffsetOutOfRangeError` if retention overtook
-    the position, and `ConsumerLost` if the consumer failed for good.
+    server: Kafka's name, for messages. Every method that waits raises `Stopped` once `stopping` is set,
+    `OffsetOutOfRange` if retention overtook the position, and `ConsumerLost` if the consumer failed for good.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        consumer: AIOKafkaConsumer,
-        topics: Sequence[str],
-        number: int,
-        stopping: asyncio.Event,
+        self, server: str, consumer: GroupConsumer, topics: Sequence[str], number: int, stopping: asyncio.Event
     ) -> None:
-        self._settings = settings
+        self._server = server
         self._consumer = consumer
         self._stopping = stopping
-        self.partitions = {topic: TopicPartition(settings.prefix + topic, number) for topic in topics}
-        self._said_silent_at = time.time()
+        self.partitions = {topic: TopicPartition(topic, number) for topic in topics}
+        self._say_after_s = SILENT_S
 
     async def committed(self) -> dict[str, tuple[int, str]]:
         """Topic -> (offset, metadata) as last committed; topics never committed are absent."""
-        # `consumer.committed` would drop the metadata.
-        offsets = await self._unless_stopped(
-            self._consumer._coordinator.fetch_committed_offsets(list(self.partitions.values()))
-        )
-        found = {topic: offsets[partition] for topic, partition in self.partitions.items() if partition in offsets}
-        return {topic: (position.offset, position.metadata) for topic, position in found.items()}
+        found = await self._unless_stopped(self._consumer.committed(list(self.partitions.values())))
+        return {partition.topic: position for partition, position in found.items()}
 
     async def seek(self, offsets: Mapping[str, int]) -> dict[str, int]:
         """Go to `offsets`, and to the beginning of topics that are not in it; returns where reading begins.
@@ -72,8 +55,8 @@ class HopInput:
         An offset that the log does not hold (any more) is an error logged, and reading begins at the beginning.
         """
         partitions = list(self.partitions.values())
-        begins = await self._unless_stopped(self._consumer.beginning_offsets(partitions))
-        ends = await self._unless_stopped(self._consumer.end_offsets(partitions))
+        begins = await self._unless_stopped(self._consumer.begins(partitions))
+        ends = await self._unless_stopped(self._consumer.ends(partitions))
         result = {}
         for topic, partition in self.partitions.items():
             begin, end = begins[partition], ends[partition]
@@ -82,21 +65,21 @@ class HopInput:
                 log.error(
                     "%s[%d] is to be read from offset %d, but holds [%d, %d): records were lost to retention, or the "
                     "topic was made anew; reading from %d",
-                    partition.topic, partition.partition, offset, begin, end, begin,
+                    topic, partition.partition, offset, begin, end, begin,
                 )  # fmt: skip
                 offset = begin
             self._consumer.seek(partition, offset)
             result[topic] = offset
         return result
 
-    async def reread(self, ranges: Mapping[str, tuple[int, int]], most: int) -> AsyncIterator[list[ConsumerRecord]]:
+    async def reread(self, ranges: Mapping[str, tuple[int, int]], most: int) -> AsyncIterator[list[LogRecord]]:
         """Records of `ranges` (topic -> [start, stop)), at most `most` at a time; then positions are at the stops."""
         stops = {self.partitions[topic]: stop for topic, (start, stop) in ranges.items() if start < stop}
         for topic, (start, _) in ranges.items():
             self._consumer.seek(self.partitions[topic], start)
         while stops:
-            found = await self._getmany(list(stops), most)
-            wanted: list[ConsumerRecord] = []
+            found = await self._read(list(stops), most)
+            wanted: list[LogRecord] = []
             for partition, records in found.items():
                 wanted += records[: bisect.bisect_left(records, stops[partition], key=attrgetter("offset"))]
             for partition, stop in list(stops.items()):
@@ -106,18 +89,18 @@ class HopInput:
             if wanted:
                 yield wanted
 
-    async def read(self, most: int, paused: frozenset[str], linger_s: float) -> list[ConsumerRecord]:
+    async def read(self, most: int, paused: frozenset[str], linger_s: float) -> list[LogRecord]:
         """At most `most` next records; after the first ones it waits `linger_s` for more. [] if none come."""
         partitions = [partition for topic, partition in self.partitions.items() if topic not in paused]
         if not partitions:
-            await self.pause(POLL_MS / 1000)
+            await self.pause(POLL_S)
             return []
-        records = _flatten(await self._getmany(partitions, most))
+        records = _flatten(await self._read(partitions, most))
         if not records:
             self._say_if_silent(partitions)
         elif len(records) < most and linger_s:
             await self.pause(linger_s)
-            records += _flatten(await self._getmany(partitions, most - len(records), timeout_ms=0))
+            records += _flatten(await self._read(partitions, most - len(records), timeout_s=0))
         return records
 
     async def positions(self) -> dict[TopicPartition, int]:
@@ -130,17 +113,10 @@ class HopInput:
             await asyncio.wait_for(self._stopping.wait(), seconds)
             raise Stopped
 
-    async def _getmany(
-        self, partitions: Sequence[TopicPartition], most: int, timeout_ms: int = POLL_MS
-    ) -> dict[TopicPartition, list[ConsumerRecord]]:
-        try:
-            return await self._unless_stopped(
-                self._consumer.getmany(*partitions, timeout_ms=timeout_ms, max_records=most)
-            )
-        except (OffsetOutOfRangeError, IllegalStateError):
-            raise
-        except (KafkaError, ConsumerStoppedError) as error:
-            raise ConsumerLost(f"the consumer failed: {error!r}") from error
+    async def _read(
+        self, partitions: Sequence[TopicPartition], most: int, timeout_s: float = POLL_S
+    ) -> dict[TopicPartition, list[LogRecord]]:
+        return await self._unless_stopped(self._consumer.read(partitions, most, timeout_s))
 
     async def _unless_stopped(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """A read may wait for the end of a rebalance, which waits for the partition to be let go."""
@@ -157,13 +133,13 @@ class HopInput:
             await asyncio.wait({reading, stopping})
 
     def _say_if_silent(self, partitions: Sequence[TopicPartition]) -> None:
-        now = time.time()
-        heard = max((self._consumer.last_poll_timestamp(partition) or 0) / 1000 for partition in partitions)
-        silent_since = max(heard, self._said_silent_at)
-        if heard and now - silent_since > SILENT_S:
-            self._said_silent_at = now
-            say_silent(self._settings, now - heard, f"no fetch of {partitions[0].topic} is answered")
+        silence_s = self._consumer.silence_s(partitions)
+        if silence_s is None or silence_s <= SILENT_S:
+            self._say_after_s = SILENT_S
+        elif silence_s > self._say_after_s:
+            self._say_after_s = silence_s + SILENT_S
+            say_silent(self._server, silence_s, f"no fetch of {partitions[0].topic} is answered")
 
 
-def _flatten(found: Mapping[TopicPartition, list[ConsumerRecord]]) -> list[ConsumerRecord]:
+def _flatten(found: Mapping[TopicPartition, list[LogRecord]]) -> list[LogRecord]:
     return [record for records in found.values() for record in records]

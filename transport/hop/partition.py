@@ -9,47 +9,54 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalOperation, KafkaError
-from aiokafka.structs import OffsetAndMetadata
+from dataclasses import replace
 
 from contracts.errors import DriftlineError, ServerUnavailable
-from contracts.settings import Settings
+from contracts.topics import ALL
 from transport import metrics
 from transport.backoff import pauses
 from transport.hop.input import HopInput, Stopped
-from transport.hop.producer import HopProducer
+from transport.ports.kafka import (
+    Committed,
+    GroupConsumer,
+    Kafka,
+    KafkaFailed,
+    LogRecord,
+    TopicPartition,
+    TransactionalProducer,
+)
 from transport.processor import MAX_METADATA_BYTES, Output, Processor
 
 log = logging.getLogger(__name__)
 
 # What a later attempt may well not meet: a server that is away, an offset that retention has overtaken.
-PASSING = (KafkaError, IllegalOperation, ServerUnavailable, OSError, TimeoutError)
+PASSING = (KafkaFailed, ServerUnavailable, OSError, TimeoutError)
+
+_PARTITIONS = {topic.name: topic.partitions for topic in ALL}
 
 
 class HopPartition:
-    """Runs one partition number: `run` until `release`."""
+    """Runs one partition number of `topics` of the hop `name`: `run` until `release`."""
 
     def __init__(
         self,
-        settings: Settings,
+        kafka: Kafka,
         name: str,
         number: int,
-        consumer: AIOKafkaConsumer,
+        consumer: GroupConsumer,
         topics: Sequence[str],
         make_processor: Callable[[int], Processor],
         max_records: int,
         linger_s: float,
     ) -> None:
-        self._settings = settings
+        self._kafka = kafka
         self._name = name
         self.number = number
         self._make_processor = make_processor
         self._max_records = max_records
         self._linger_s = linger_s
         self._stopping = asyncio.Event()
-        self._input = HopInput(settings, consumer, topics, number, self._stopping)
+        self._input = HopInput(kafka.address, consumer, topics, number, self._stopping)
         self._pauses = pauses()
 
     def release(self) -> None:
@@ -77,11 +84,12 @@ class HopPartition:
         """With an address: errors of ours have one already."""
         if isinstance(error, DriftlineError):
             return str(error)
-        return f"{error!r} (Kafka at {self._settings.kafka}, setting DRIFTLINE_KAFKA)"
+        if isinstance(error, RedisConnectionError | RedisTimeoutError):
+            return f"{error!r} (Redis, setting DRIFTLINE_REDIS)"
+        return f"{error!r} ({self._kafka.address})"
 
     async def _live(self) -> None:
-        group = self._settings.prefix + self._name
-        async with HopProducer(self._settings, group, self.number).owned() as producer:
+        async with self._kafka.own(self._name, self.number) as producer:
             processor = self._make_processor(self.number)
             committed = await self._resume(processor)
             while not self._stopping.is_set():
@@ -109,21 +117,32 @@ class HopPartition:
             metrics.HOP_REPLAYED.labels(self._name).inc(len(records))
         return await self._input.positions()
 
-    async def _process(self, processor: Processor, records: Sequence[ConsumerRecord]) -> Sequence[Output]:
+    async def _process(self, processor: Processor, records: Sequence[LogRecord]) -> Sequence[Output]:
         began = time.perf_counter()
         outputs = await processor.process(records)
         metrics.HOP_PROCESS_SECONDS.labels(self._name).inc(time.perf_counter() - began)
         return outputs
 
     async def _commit(
-        self, producer: HopProducer, outputs: Sequence[Output], positions: Mapping[TopicPartition, int], metadata: str
+        self,
+        producer: TransactionalProducer,
+        outputs: Sequence[Output],
+        positions: Mapping[TopicPartition, int],
+        metadata: str,
     ) -> None:
         if len(metadata.encode()) >= MAX_METADATA_BYTES:
             raise ValueError(f"hop {self._name}: metadata of {len(metadata)} characters is past {MAX_METADATA_BYTES}")
         began = time.perf_counter()
         await producer.commit(
-            outputs, {partition: OffsetAndMetadata(offset, metadata) for partition, offset in positions.items()}
+            [self._placed(output) for output in outputs],
+            {partition: Committed(offset, metadata) for partition, offset in positions.items()},
         )
         metrics.HOP_COMMIT_SECONDS.labels(self._name).inc(time.perf_counter() - began)
         metrics.HOP_COMMITS.labels(self._name).inc()
         metrics.HOP_OUTPUTS.labels(self._name).inc(len(outputs))
+
+    def _placed(self, output: Output) -> Output:
+        """What has neither a partition nor a key goes to the number of its input."""
+        if output.partition is not None or output.key is not None:
+            return output
+        return replace(output, partition=self.number % _PARTITIONS[output.topic])

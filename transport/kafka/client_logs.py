@@ -1,7 +1,7 @@
 """Kafka's clients log every attempt to reach a broker that is away, dozens of lines a second: let each through once.
 
-Entry points add `OncePerInterval` to their handlers. What a process waits for it says itself, in `waiting.py`, and
-what failed in `transport/hop/partition.py`, so the clients' stack traces are left out.
+Entry points add `OncePerInterval` to their handlers. What a process waits for it says itself, in
+`transport/waiting.py`, and what failed in `transport/hop/partition.py`, so the clients' stack traces are left out.
 So are those that asyncio writes of the clients' own futures, which they fail and then forget when a broker goes away.
 """
 

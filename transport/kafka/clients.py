@@ -1,6 +1,7 @@
 """kafka-python clients with our settings, for administration, doctor, the command line and plain consumers.
 
-They block. The firehoses use aiokafka (`transport/hop/hop.py`, `transport/kafka/writer.py`), 20 times as fast.
+They block. The firehoses use aiokafka (`aiokafka_consumer.py`, `aiokafka_producer.py`, `writer.py`), 20 times as
+fast.
 """
 
 import contextlib
@@ -9,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from contracts.errors import ServerUnavailable, SettingsError
 from contracts.settings import Settings
 from contracts.topics import ALL, Topic, prefixed
+from transport.ports.kafka import KafkaFailed, OffsetOutOfRange
 
 BOOTSTRAP_TIMEOUT_MS = 5_000  # a person waits this long to read that the broker is not there
 MAX_REQUEST_BYTES = max(topic.max_message_bytes for topic in ALL)
@@ -21,6 +23,11 @@ MAX_REQUEST_BYTES = max(topic.max_message_bytes for topic in ALL)
 # What producers of ours compress with. aiokafka's lz4 always compresses at level 9: 34 MB/s of JSON tweets on one
 # core, where its zstd makes 220 MB/s and smaller batches. Both clients read zstd with what is installed.
 COMPRESSION = "zstd"
+
+
+def address(settings: Settings) -> str:
+    """The server, its address and the setting that says so: for messages."""
+    return f"Kafka at {settings.kafka} (setting DRIFTLINE_KAFKA)"
 
 
 def unavailable(settings: Settings, error: BaseException | str) -> ServerUnavailable:
@@ -61,6 +68,33 @@ def translated(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def as_ours(settings: Settings) -> Iterator[None]:
+    """kafka-python's errors become `ServerUnavailable`, `OffsetOutOfRange` and `KafkaFailed`."""
+    try:
+        yield
+    except (KafkaConnectionError, KafkaTimeoutError) as error:
+        raise unavailable(settings, error) from error
+    except OffsetOutOfRangeError as error:
+        raise OffsetOutOfRange(f"{address(settings)}: {error}") from error
+    except KafkaError as error:
+        raise KafkaFailed(f"{address(settings)}: {error!r}") from error
+
+
+def answers(server: str) -> bool:
+    """Whether a broker that listens at `server` (host:port) serves metadata too."""
+    try:
+        client = KafkaAdminClient(bootstrap_servers=server, request_timeout_ms=2000)
+    except KafkaError:
+        return False
+    try:
+        return bool(client.describe_cluster()["brokers"])
+    except KafkaError:
+        return False
+    finally:
+        client.close()
+
+
+@contextlib.contextmanager
 def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An administration client, closed at the end. Raises `ServerUnavailable`, in the block too."""
     with translated(settings):
@@ -77,11 +111,9 @@ def consumer(
     settings: Settings,
     topics: Sequence[Topic],
     group: str | None = None,
-    *,
-    newest_only: bool = False,
     **options: Any,
 ) -> KafkaConsumer:
-    """A plain consumer of `topics`: read-committed, from the beginning (or the end), committing nothing by itself.
+    """A plain consumer of `topics`: read-committed, from the beginning, committing nothing by itself.
 
     Raises `ServerUnavailable`. Close it, or use it in `contextlib.closing`.
     """
@@ -92,10 +124,9 @@ def consumer(
             bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
             group_id=settings.prefix + group if group else None,
             isolation_level="read_committed",
-            auto_offset_reset="latest" if newest_only else "earliest",
             enable_auto_commit=False,
             allow_auto_create_topics=False,
-            **options,
+            **{"auto_offset_reset": "earliest", **options},
         )
 
 

@@ -13,9 +13,10 @@ from kafka.errors import KafkaError
 from contracts.settings import Settings
 from contracts.topics import Topic
 from transport.kafka import clients as kafka_clients
+from transport.kafka.aiokafka_clients import CLOSE_S
 from transport.kafka.record_writer import BATCH_BYTES, RecordWriter, WriteFailed
-from transport.kafka.waiting import CLOSE_S, announcing
 from transport.metrics import WRITER_RECORDS
+from transport.waiting import announcing
 
 MOST_UNCONFIRMED = 20_000  # records that may be on their way
 _LINGER_MS = 20
@@ -50,7 +51,7 @@ class KafkaPublisher(RecordWriter):
 
     async def flush(self) -> None:
         """Until all that was sent is acknowledged by the broker. Raises `WriteFailed`."""
-        with announcing(self._settings, "to acknowledge what was written"):
+        with announcing(kafka_clients.address(self._settings), "to acknowledge what was written"):
             await asyncio.to_thread(self._producer.flush)
         self._take_confirmed()
 
@@ -61,13 +62,13 @@ class KafkaPublisher(RecordWriter):
         self._unconfirmed.append(self._producer.send(name, value=value, key=key, partition=partition))
         WRITER_RECORDS.labels(topic.name).inc()
         if len(self._unconfirmed) >= MOST_UNCONFIRMED:
-            with announcing(self._settings, f"to take records of {topic.name}"):
+            with announcing(kafka_clients.address(self._settings), f"to take records of {topic.name}"):
                 await asyncio.to_thread(_settled, self._unconfirmed[MOST_UNCONFIRMED // 2])
             self._take_confirmed()
 
     async def _get_to_know(self, name: str) -> None:
         """Fetch a topic's partitions off the event loop: `send` would block it until they are known."""
-        with announcing(self._settings, f"for the partitions of {name}"):
+        with announcing(kafka_clients.address(self._settings), f"for the partitions of {name}"):
             partitions = await asyncio.to_thread(self._producer.partitions_for, name)
         if not partitions:
             raise WriteFailed(f"{name} cannot be written: there is no such topic; see `driftline topics plan`")

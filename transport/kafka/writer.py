@@ -15,10 +15,12 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from contracts.settings import Settings
 from contracts.topics import Topic
-from transport.kafka.clients import COMPRESSION, MAX_REQUEST_BYTES, unavailable
+from transport.kafka.aiokafka_clients import close
+from transport.kafka.aiokafka_private import paced_producer, start
+from transport.kafka.clients import COMPRESSION, MAX_REQUEST_BYTES, address, unavailable
 from transport.kafka.record_writer import BATCH_BYTES, RecordWriter, WriteFailed
-from transport.kafka.waiting import announcing, close, pace, start
 from transport.metrics import WRITER_RECORDS
+from transport.waiting import announcing
 
 LINGER_S = 0.02
 
@@ -50,16 +52,17 @@ class KafkaWriter(RecordWriter):
 
     async def __aenter__(self) -> "KafkaWriter":
         """Raises `ServerUnavailable`."""
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka.split(","),
-            client_id=f"{self._settings.prefix}driftline-writer",
-            enable_idempotence=True,
-            acks="all",
-            compression_type=COMPRESSION,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=MAX_REQUEST_BYTES,
+        self._producer = paced_producer(
+            AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka.split(","),
+                client_id=f"{self._settings.prefix}driftline-writer",
+                enable_idempotence=True,
+                acks="all",
+                compression_type=COMPRESSION,
+                max_batch_size=BATCH_BYTES,
+                max_request_size=MAX_REQUEST_BYTES,
+            )
         )
-        pace(self._producer.client)
         try:
             await start(self._producer)
         except KafkaError as error:
@@ -87,7 +90,7 @@ class KafkaWriter(RecordWriter):
         for topic, partition in list(self._partitions):
             await self._hand_over(topic, partition)
         if self._in_flight:
-            with announcing(self._settings, "to acknowledge what was written"):
+            with announcing(address(self._settings), "to acknowledge what was written"):
                 await asyncio.wait(self._in_flight)
         self._raise_failure()
 
@@ -104,7 +107,7 @@ class KafkaWriter(RecordWriter):
             batch, place.batch = place.batch, None
             if batch is None:
                 return
-            with announcing(self._settings, f"to take records of {topic}"):
+            with announcing(address(self._settings), f"to take records of {topic}"):
                 delivery = await self._enqueue(batch, self._settings.prefix + topic, partition)
             self._in_flight.add(delivery)
             delivery.add_done_callback(self._delivered)

@@ -5,7 +5,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.producer import AIOKafkaProducer
 
 from contracts.settings import Settings
-from transport.hop.producer import HopProducer
+from transport.kafka.aiokafka_producer import AiokafkaTransactionalProducer
 
 
 async def drained_batch(producer: AIOKafkaProducer):
@@ -21,7 +21,7 @@ async def drained_batch(producer: AIOKafkaProducer):
 
 
 async def test_a_batch_that_failed_while_its_retry_waited_is_let_go():
-    producer = HopProducer(Settings(), "hop", 0)._producer
+    producer = AiokafkaTransactionalProducer(Settings(), "hop", 0)._client
     accumulator, batch = producer._message_accumulator, await drained_batch(producer)
     accumulator.fail_all(KafkaError("the sender died"))
     await accumulator.flush()
@@ -32,7 +32,7 @@ async def test_a_batch_that_failed_while_its_retry_waited_is_let_go():
 
 
 async def test_a_batch_that_may_still_be_delivered_is_sent_again():
-    producer = HopProducer(Settings(), "hop", 0)._producer
+    producer = AiokafkaTransactionalProducer(Settings(), "hop", 0)._client
     accumulator, batch = producer._message_accumulator, await drained_batch(producer)
     accumulator.reenqueue(batch)
     assert list(accumulator._batches[TopicPartition("topic", 0)]) == [batch]

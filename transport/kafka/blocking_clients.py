@@ -1,0 +1,126 @@
+"""The ports' blocking clients on kafka-python: topics get the installation's prefix, records lose it."""
+
+from collections.abc import Mapping, Sequence
+
+from kafka import TopicPartition as PrefixedPartition
+
+from contracts.settings import Settings
+from transport.kafka import clients
+from transport.ports.kafka import LogRecord, Output, TopicPartition
+
+READ_IN = "3.0.12"  # the version of kafka-python whose ways `KafkaPythonConsumer` goes by
+DELIVERY_TIMEOUT_S = 30.0
+
+
+class KafkaPythonConsumer:
+    """`transport.ports.kafka.BlockingConsumer`.
+
+    kafka-python (`READ_IN`) parks the fetched records of a partition that is paused and may never give them
+    back when it is resumed, nor fetch it again; one that is assigned anew and sought begins afresh. So what is not
+    read leaves the client's assignment, and comes back at the place that it was left at.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `ServerUnavailable`."""
+        self._settings = settings
+        self._prefix = settings.prefix
+        self._client = clients.consumer(settings, [], auto_offset_reset="none")
+        self._left_at: dict[TopicPartition, int] = {}
+        self._read_from: frozenset[TopicPartition] = frozenset()
+
+    def partitions(self, topic: str) -> list[int]:
+        """See `BlockingConsumer`."""
+        with clients.as_ours(self._settings):
+            return sorted(self._client.partitions_for_topic(self._prefix + topic) or ())
+
+    def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """See `BlockingConsumer`."""
+        self._client.assign([])
+        self._read_from = frozenset()
+        self._left_at = dict(offsets)
+
+    def position(self, partition: TopicPartition) -> int:
+        """See `BlockingConsumer`."""
+        if partition in self._left_at:
+            return self._left_at[partition]
+        with clients.as_ours(self._settings):
+            return int(self._client.position(self._prefixed(partition)))
+
+    def begins(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """See `BlockingConsumer`."""
+        with clients.as_ours(self._settings):
+            return self._ours(self._client.beginning_offsets([self._prefixed(at) for at in partitions]))
+
+    def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """See `BlockingConsumer`."""
+        with clients.as_ours(self._settings):
+            return self._ours(self._client.end_offsets([self._prefixed(at) for at in partitions]))
+
+    def known_end(self, partition: TopicPartition) -> int | None:
+        """See `BlockingConsumer`."""
+        if partition not in self._read_from:
+            return None
+        end: int | None = self._client.highwater(self._prefixed(partition))
+        return end
+
+    def read(
+        self, partitions: Sequence[TopicPartition], most: int, timeout_s: float
+    ) -> dict[TopicPartition, list[LogRecord]]:
+        """See `BlockingConsumer`."""
+        self._choose(frozenset(partitions))
+        if not partitions:
+            return {}
+        with clients.as_ours(self._settings):
+            found = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=most)
+        result = {}
+        for (name, number), records in found.items():
+            topic = name.removeprefix(self._prefix)
+            result[TopicPartition(topic, number)] = [
+                LogRecord(topic, number, record.offset, record.timestamp, record.key, record.value)
+                for record in records
+            ]
+        return result
+
+    def close(self) -> None:
+        """See `BlockingConsumer`."""
+        self._client.close(timeout_ms=1_000)
+
+    def _choose(self, chosen: frozenset[TopicPartition]) -> None:
+        if chosen == self._read_from:
+            return
+        self._left_at |= {at: self.position(at) for at in self._read_from - chosen}
+        self._client.assign([self._prefixed(at) for at in chosen])
+        for at in chosen - self._read_from:
+            self._client.seek(self._prefixed(at), self._left_at.pop(at))
+        self._read_from = chosen
+
+    def _prefixed(self, partition: TopicPartition) -> PrefixedPartition:
+        return PrefixedPartition(self._prefix + partition.topic, partition.partition)
+
+    def _ours(self, offsets: Mapping[PrefixedPartition, int]) -> dict[TopicPartition, int]:
+        return {TopicPartition(at.topic.removeprefix(self._prefix), at.partition): offsets[at] for at in offsets}
+
+
+class KafkaPythonProducer:
+    """`transport.ports.kafka.Producer`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `ServerUnavailable`."""
+        self._settings = settings
+        self._client = clients.producer(settings)
+
+    def deliver(self, outputs: Sequence[Output]) -> None:
+        """See `Producer`."""
+        with clients.translated(self._settings), clients.as_ours(self._settings):
+            sent = [
+                self._client.send(
+                    self._settings.prefix + output.topic, output.value, output.key, partition=output.partition
+                )
+                for output in outputs
+            ]
+            for delivery in sent:
+                delivery.get(timeout=DELIVERY_TIMEOUT_S)
+
+    def close(self) -> None:
+        """See `Producer`."""
+        self._client.close(timeout=DELIVERY_TIMEOUT_S)

@@ -1,0 +1,48 @@
+"""The ports' `Kafka` on a real cluster: aiokafka where records stream, kafka-python for threads that block."""
+
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
+from contracts.settings import Settings
+from transport.kafka import clients
+from transport.kafka.admin_client import open_admin
+from transport.kafka.aiokafka_consumer import open_consumer, open_member
+from transport.kafka.aiokafka_producer import AiokafkaTransactionalProducer
+from transport.kafka.blocking_clients import KafkaPythonConsumer, KafkaPythonProducer
+from transport.ports.kafka import BlockingConsumer, Consumer, GroupConsumer, Producer, TransactionalProducer
+from transport.ports.kafka_admin import Admin
+
+
+class KafkaCluster:
+    """The cluster that the settings name, under their prefix. Makes clients, and holds none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def address(self) -> str:
+        """See `Kafka`."""
+        return clients.address(self._settings)
+
+    def consumer(self) -> AbstractAsyncContextManager[Consumer]:
+        """See `Kafka`."""
+        return open_consumer(self._settings)
+
+    def member(self, group: str, *, session_timeout_ms: int) -> AbstractAsyncContextManager[GroupConsumer]:
+        """See `Kafka`."""
+        return open_member(self._settings, group, session_timeout_ms)
+
+    def own(self, group: str, number: int) -> AbstractAsyncContextManager[TransactionalProducer]:
+        """See `Kafka`."""
+        return AiokafkaTransactionalProducer(self._settings, group, number).owned()
+
+    def blocking_consumer(self) -> BlockingConsumer:
+        """See `Kafka`."""
+        return KafkaPythonConsumer(self._settings)
+
+    def producer(self) -> Producer:
+        """See `Kafka`."""
+        return KafkaPythonProducer(self._settings)
+
+    def admin(self) -> AbstractContextManager[Admin]:
+        """See `Kafka`."""
+        return open_admin(self._settings)
