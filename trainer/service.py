@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-from kafka import KafkaProducer
 
 from contracts.codec import serialize
 from contracts.errors import ServerUnavailable
@@ -21,12 +20,13 @@ from contracts.topics import EXAMPLES, MODELS, VOCAB_DELTAS
 from trainer import checkpoint
 from trainer.checkpoint import Folders
 from trainer.reader import LogReader
+from trainer.reading_thread import ReadingThread
 from trainer.trainer import Trainer
 from transport.backoff import pauses
-from transport.hop.hop import Output
-from transport.kafka.clients import producer, translated
+from transport.kafka.cluster import KafkaCluster
 from transport.ports.clock import Clock
 from transport.ports.files import Files
+from transport.ports.kafka import Kafka, Output
 from transport.system.clock import SYSTEM_CLOCK
 from transport.system.disk import DISK
 
@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 
 WAIT_S = 0.2  # how long to wait for the log before looking at `stop` again
 SAY_EVERY_S = 10.0  # how often a trainer that waits for a version says so
-SEND_TIMEOUT_S = 30.0
 MOST_DEAD_LETTERS = 100  # that wait for delivery, with the bytes of their records in them
 THREADS = 1  # of torch: the bits of the weights depend on it
 
@@ -50,12 +49,14 @@ def run(settings: Settings, stop: threading.Event, clock: Clock = SYSTEM_CLOCK, 
     """
     torch.set_num_threads(THREADS)
     with checkpoint.locked(Folders.of(settings, files)):
-        _Service(settings, stop, clock, files).run()
+        TrainerService(settings, KafkaCluster(settings), stop, clock, files).run()
 
 
-class _Service:
-    def __init__(self, settings: Settings, stop: threading.Event, clock: Clock, files: Files) -> None:
-        self._settings = settings
+class TrainerService:
+    """`run` of a trainer that has its folders to itself, on any Kafka. Raises as the function `run` does."""
+
+    def __init__(self, settings: Settings, kafka: Kafka, stop: threading.Event, clock: Clock, files: Files) -> None:
+        self._kafka = kafka
         self._stop = stop
         self._clock = clock
         self._trainer = Trainer(settings, files)
@@ -63,25 +64,28 @@ class _Service:
         self._said_at_us: int | None = None
 
     def run(self) -> None:
-        trainer, settings = self._trainer, self._settings
+        """Until `stop` is set; then publish what was learned since the last time."""
+        trainer = self._trainer
         offsets = {EXAMPLES: trainer.offsets, VOCAB_DELTAS: trainer.delta_offsets}
-        self._producer: KafkaProducer = self._patiently(lambda: producer(settings))
+        self._producer = self._patiently(self._kafka.producer)
         try:
             if trainer.announced:
                 self._announce(trainer.announced)
-            self._reader = self._patiently(lambda: LogReader(settings, offsets))
+            self._reader = self._patiently(lambda: LogReader(self._kafka, offsets))
+            self._reading = ReadingThread(self._reader)
             try:
                 while not self._stop.is_set():
                     self._advance()
                 if trainer.learner.progress.examples:
                     self._publish()
             finally:
-                self._reader.close()
+                self._reading.close()
         finally:
-            self._producer.close(timeout=SEND_TIMEOUT_S)
+            self._producer.close()
 
     def _advance(self) -> None:
         """One record, or one group, or a short wait."""
+        self._reading.raise_if_ended()
         trainer, reader = self._trainer, self._reader
         if trainer.full:
             reader.feed(trainer.versions)
@@ -119,19 +123,8 @@ class _Service:
 
     def _deliver(self) -> None:
         """Send what waits, and wait until the broker has it."""
-        self._patiently(self._try_to_deliver)
+        self._patiently(lambda: self._producer.deliver(self._undelivered))
         self._undelivered.clear()
-
-    def _try_to_deliver(self) -> None:
-        with translated(self._settings):
-            sent = [
-                self._producer.send(
-                    self._settings.prefix + output.topic, output.value, output.key, partition=output.partition
-                )
-                for output in self._undelivered
-            ]
-            for future in sent:
-                future.get(timeout=SEND_TIMEOUT_S)
 
     def _patiently(self, attempt: Callable[[], ResultT]) -> ResultT:
         """What `attempt` returns, once the broker answers. Raises its `ServerUnavailable` when told to stop."""

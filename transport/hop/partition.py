@@ -84,8 +84,6 @@ class HopPartition:
         """With an address: errors of ours have one already."""
         if isinstance(error, DriftlineError):
             return str(error)
-        if isinstance(error, RedisConnectionError | RedisTimeoutError):
-            return f"{error!r} (Redis, setting DRIFTLINE_REDIS)"
         return f"{error!r} ({self._kafka.address})"
 
     async def _live(self) -> None:

@@ -1,0 +1,185 @@
+"""What the trainer reads ahead: bounded, in one order over partitions, what it cannot read named; step by step."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from contracts.codec import serialize
+from contracts.errors import BadRecord, DriftlineError
+from contracts.examples import serialize_examples
+from contracts.topics import BINS, EXAMPLES, VOCAB_DELTAS
+from tests.support.trainer_world import PLACES, WINDOWS, World
+from trainer import reader
+from trainer.reader import LogReader
+from trainer.reading_thread import ReadingThread
+from transport.ports.kafka import LogRecord, OffsetOutOfRange, TopicPartition
+
+ROWS = PLACES  # of a record of examples: one request
+WORLD = World()
+TOPICS = (EXAMPLES, VOCAB_DELTAS, BINS)
+
+
+class Log:
+    """A Kafka and its one consumer: what `values` holds, from offset `begin` on."""
+
+    address = "Kafka at nowhere"
+
+    def __init__(self, values: Mapping[TopicPartition, Sequence[bytes]], topics=TOPICS, begin: int = 0) -> None:
+        self.values, self.topics, self.begin = values, {topic.name: topic for topic in topics}, begin
+        self.positions: dict[TopicPartition, int] = {}
+        self.closed = self.retention_passed = False
+
+    def blocking_consumer(self) -> "Log":
+        return self
+
+    def partitions(self, topic: str) -> list[int]:
+        return list(range(self.topics[topic].partitions)) if topic in self.topics else []
+
+    def begins(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.begin)
+
+    def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
+        self.positions = dict(offsets)
+
+    def position(self, at: TopicPartition) -> int:
+        return self.positions[at]
+
+    def known_end(self, at: TopicPartition) -> int:
+        return len(self.values.get(at, ()))
+
+    def read(self, partitions: Sequence[TopicPartition], most: int, timeout_s: float):
+        if self.retention_passed:
+            raise OffsetOutOfRange("offset 7 is gone")
+        found = {}
+        for at in partitions:
+            begin = self.positions[at]
+            values = self.values.get(at, ())[begin : begin + most]
+            self.positions[at] += len(values)
+            most -= len(values)
+            if values:
+                found[at] = [LogRecord(*at, begin + i, 0, None, value) for i, value in enumerate(values)]
+        return found
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def examples(at_ms: int) -> bytes:
+    return serialize_examples(WORLD.examples(1, at_ms)[0])
+
+
+def in_examples(partition: int) -> TopicPartition:
+    return TopicPartition(EXAMPLES.name, partition)
+
+
+def taken(reading: LogReader) -> list[tuple[int, int]]:
+    """(partition, offset) of all that can be taken now."""
+    found = []
+    while (read := reading.take()) is not None:
+        found.append((read[0].partition, read[0].offset))
+    return found
+
+
+def test_records_come_in_order_of_event_time_over_partitions_whatever_a_poll_brought():
+    log = Log({in_examples(0): [examples(at) for at in (1_000, 5_000)], in_examples(2): [examples(3_000)]})
+    reading = LogReader(log, {})
+    assert reading.take() is None  # before the first step nothing is known
+    assert reading.step()
+    assert taken(reading) == [(0, 0), (2, 0), (0, 1)]
+
+
+def test_reading_begins_at_the_offsets_given_and_elsewhere_at_the_beginning():
+    log = Log({in_examples(1): [examples(at) for at in (1_000, 2_000, 3_000)]}, begin=1)
+    reading = LogReader(log, {EXAMPLES: {1: 2}})
+    assert log.positions[in_examples(1)] == 2
+    assert log.positions[in_examples(0)] == log.positions[TopicPartition(BINS.name, 0)] == 1
+    reading.step()
+    assert taken(reading) == [(1, 2)]
+
+
+def test_a_partition_with_enough_waiting_is_left_until_half_of_it_is_taken(monkeypatch):
+    monkeypatch.setattr(reader, "MOST_ROWS", 10 * ROWS)
+    monkeypatch.setattr(reader, "POLL_RECORDS", 4)
+    values = [examples(1_000 * i) for i in range(40)]
+    log = Log({in_examples(number): values for number in range(4)})
+    reading = LogReader(log, {})
+
+    def read_ahead() -> list[int]:
+        """How far each partition is read; `bins` and `vocab-deltas` are empty, and always read."""
+        for _ in range(20):
+            reading.step()
+        return [log.positions[in_examples(number)] for number in range(4)]
+
+    def take_of_each(count: int) -> None:
+        for _ in range(4 * count):
+            assert reading.take() is not None
+
+    assert read_ahead() == [12] * 4  # past ten by less than one poll
+    take_of_each(6)
+    assert read_ahead() == [12] * 4  # six wait: more than half of ten
+    take_of_each(2)
+    assert read_ahead() == [20] * 4  # from four on, until there are ten again
+
+
+def test_a_step_says_when_there_is_nothing_to_read_on(monkeypatch):
+    monkeypatch.setattr(reader, "MOST_ROWS", 0)
+    monkeypatch.setattr(reader, "MOST_DELTAS", 0)
+    assert not LogReader(Log({}), {}).step()
+
+
+def test_what_cannot_be_decoded_is_a_dead_letter_at_its_place():
+    reading = LogReader(Log({in_examples(3): [b"no examples", examples(1_000)]}), {})
+    reading.step()
+    consumed, letter = reading.take() or (None, None)
+    assert consumed is not None
+    assert (consumed.partition, consumed.offset, consumed.examples) == (3, 0, None)
+    assert letter is not None
+    assert taken(reading) == [(3, 1)]
+
+
+def test_a_delta_that_cannot_be_decoded_ends_the_reading():
+    reading = LogReader(Log({TopicPartition(VOCAB_DELTAS.name, 0): [b"no delta"]}), {})
+    with pytest.raises(BadRecord):
+        reading.step()
+
+
+def test_deltas_are_handed_over_with_their_places():
+    bins = [serialize(version) for version in WORLD.bins_log(range(WINDOWS[0], WINDOWS[0] + 2))]
+    reading = LogReader(Log({TopicPartition(BINS.name, 0): bins}), {})
+    reading.step()
+    fed = []
+
+    class Versions:
+        def feed_bins(self, delta):
+            fed.append(serialize(delta))
+
+        def waiting_bins(self):
+            return len(fed)
+
+        def waiting_deltas(self, partition):
+            return 0
+
+    reading.feed(Versions())
+    assert fed == bins
+
+
+def test_a_topic_that_is_not_there_is_named_and_the_connection_closed():
+    log = Log({}, topics=(EXAMPLES, BINS))
+    with pytest.raises(DriftlineError, match="nowhere has no topic vocab-deltas; run `driftline topics apply`"):
+        LogReader(log, {})
+    assert log.closed
+
+
+def test_a_checkpoint_that_retention_has_overtaken_is_refused():
+    with pytest.raises(DriftlineError, match=r"begins at offset 9, but the checkpoint ends at 2.*deleted 7 records"):
+        LogReader(Log({}, begin=9), {EXAMPLES: {1: 2}})
+
+
+def test_what_ends_the_thread_is_raised_to_the_learner_and_closes_the_connection():
+    log = Log({})
+    log.retention_passed = True
+    thread = ReadingThread(LogReader(log, {}))
+    thread.close()
+    with pytest.raises(DriftlineError, match="retention has deleted examples that were not learned yet"):
+        thread.raise_if_ended()
+    assert log.closed
