@@ -5,6 +5,7 @@ of their own (`streams/services.py`), which own their transactions: Faust's exac
 offset and its outputs in different transactions.
 """
 
+from functools import cache
 from typing import Any
 
 import faust
@@ -42,7 +43,7 @@ class WorkerApp(faust.App):
 
 
 def create_app(settings: Settings) -> WorkerApp:
-    """A worker's app with these settings."""
+    """A worker's app with these settings: the entry for programs."""
     app = WorkerApp(settings)
     letters = app.topic(
         *(prefixed(dead_letters(topic), settings.prefix).name for topic in WITH_DEAD_LETTERS),
@@ -53,4 +54,19 @@ def create_app(settings: Settings) -> WorkerApp:
     return app
 
 
-app = create_app(load())
+def run_worker(settings: Settings) -> None:
+    """Run a worker until SIGTERM or Ctrl-C drains it; ends the process. Logging is the caller's business."""
+    worker = faust.Worker(create_app(settings), override_logging=False, redirect_stdouts=False)
+    worker.execute_from_commandline()
+
+
+@cache
+def _app_of_this_process() -> WorkerApp:
+    return create_app(load())
+
+
+def __getattr__(name: str) -> WorkerApp:
+    """`app`, for Faust's own command line: made of the environment's settings when it is asked for, once."""
+    if name == "app":
+        return _app_of_this_process()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,7 +29,13 @@ ROOMS: dict[str, set[str]] = {
 ROOMS["driftline"] = set(ROOMS)
 
 # Library -> the folders whose modules may import it: a port's adapter, and nothing else of the rooms.
-ADAPTERS: dict[str, set[str]] = {"redis": {"transport/redis"}}
+ADAPTERS: dict[str, set[str]] = {
+    "redis": {"transport/redis"},
+    "aiokafka": {"transport/kafka"},
+    "kafka": {"transport/kafka"},
+    "faust": {"streams"},
+    "mode": {"streams"},
+}
 
 # Folders of Python that are no rooms: they may import everything, and no room may import them.
 BESIDES = {"tests", "benchmarks", "scripts"}

@@ -1,12 +1,10 @@
 """`driftline worker`: one stream worker."""
 
 import logging
-import os
 from typing import Annotated, Literal
 
 import typer
 
-from contracts.settings import to_environ
 from driftline.cli.common import begin_service, current_settings
 
 
@@ -22,10 +20,7 @@ def worker(
     """
     settings = current_settings()
     begin_service(settings)
-    os.environ.update(to_environ(settings))  # streams.app reads its settings on import
-    import faust
-
-    from streams.app import app
+    from streams.app import run_worker
 
     logging.getLogger().setLevel(log_level.upper())
-    faust.Worker(app, override_logging=False, redirect_stdouts=False).execute_from_commandline()
+    run_worker(settings)

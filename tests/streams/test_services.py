@@ -1,0 +1,44 @@
+"""A worker's app is made of the settings it is given, and lets go of what it opened."""
+
+import pytest
+
+import streams.app
+from contracts.settings import Settings
+from streams import services
+from streams.services import StreamServices
+
+NOWHERE = Settings(kafka="127.0.0.1:1", prefix="x-")
+
+
+class Connection:
+    """A connection to Redis that nobody uses."""
+
+    closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_the_connection_to_redis_is_closed_when_the_services_have_stopped(monkeypatch) -> None:
+    redis = Connection()
+    monkeypatch.setattr(services, "connect", lambda settings: redis)
+    running = StreamServices(NOWHERE)
+    await running.start()
+    assert not redis.closed
+    await running.stop()
+    assert redis.closed
+
+
+def test_the_app_is_made_of_the_settings_that_it_is_given() -> None:
+    assert streams.app.create_app(NOWHERE).conf.id == "x-driftline-worker"
+
+
+def test_the_environment_is_read_only_when_fausts_command_asks_for_the_app(monkeypatch) -> None:
+    assert "app" not in vars(streams.app)
+    monkeypatch.setenv("DRIFTLINE_PREFIX", "of-the-environment-")
+    streams.app._app_of_this_process.cache_clear()
+    assert streams.app.app.conf.id == "of-the-environment-driftline-worker"
+    assert streams.app.app is streams.app.app
+    streams.app._app_of_this_process.cache_clear()
+    with pytest.raises(AttributeError, match="no attribute 'apps'"):
+        streams.app.apps  # noqa: B018
