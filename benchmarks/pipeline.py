@@ -39,7 +39,7 @@ EVENT_RATE = 1_000.0  # tweets per second of event time, so that windows of a mi
 NAMED_CHUNKS = 20  # requests name tweets of these chunks, which are in the store before the first request
 WARM_UP_CHUNKS = 30  # enough examples for a first model
 POLL_S = 0.25
-IDLE_POLLS = 4  # a run is over after so many polls without lag
+IDLE_POLLS = 4  # a run is over after this many polls without lag
 INGEST_GROUPS = ("ingest", "vocabulary", "bins", "features")
 
 

@@ -39,7 +39,7 @@ class ViewersConfig:
     viewers: int = 300
     requests_per_tweet: float = 0.02
     candidates: int = 80
-    pool: int = 2_000  # candidates are drawn from so many newest tweets; newer ones are likelier
+    pool: int = 2_000  # newest tweets from which candidates are drawn; newer ones are likelier
     limit: int = 35
     remembered_tweets: int = 50_000  # the newest ones: only these can be reacted to
     counts_memory: float = 2_000.0  # tweets over which the running mean of the counts decays

@@ -19,7 +19,7 @@ from featurestore.features import CONTINUOUS, NUMBER, TWEET_COUNTED, VIEWER_DENS
 from trainer.bin_rows import row_mixtures
 
 BINS = BinSettings().bins
-FEWEST_VALUES = 100  # a feature gets edges once it has so many values
+FEWEST_VALUES = 100  # a feature with fewer values has no edges
 
 _TWEET_COLUMNS = [NUMBER[name] for name in TWEET_COUNTED]
 _TWEETS, _SERVED = ("tweets", 0), ("candidates-served", 0)

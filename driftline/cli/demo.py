@@ -27,7 +27,7 @@ def demo(
     trainer and the scorer. Feeds a simulated world, or your file with simulated viewers. Then drains, stops
     everything and prints a summary. Ctrl-C drains too. Takes under five minutes.
 
-    Texts of the data set of troll accounts, whatever its file is called, are never shown.
+    Texts of the data set of troll accounts are never shown, whatever the name of the file.
 
     Example: driftline demo --source tweets.csv.gz --json summary.json
     """

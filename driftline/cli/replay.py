@@ -26,7 +26,7 @@ def replay(
         typer.Option(help="Window length in ms, to close the last windows; auto: fitted to the file's time span."),
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated viewers.")] = 1,
-    outstanding: Annotated[int, typer.Option(min=1, help="Hold event time at so many unanswered requests.")] = 200,
+    outstanding: Annotated[int, typer.Option(min=1, help="Hold event time at this many unanswered requests.")] = 200,
 ) -> None:
     """Publish a file of tweets in order of event time.
 

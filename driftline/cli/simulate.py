@@ -16,7 +16,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same world.")] = 1,
     speed: Annotated[str, typer.Option(help="Event time per wall-clock time, such as 100x; or max.")] = "max",
     viewers: Annotated[int, typer.Option(min=1, help="Viewers that ask for timelines and react to them.")] = 400,
-    outstanding: Annotated[int, typer.Option(min=1, help="Hold event time at so many unanswered requests.")] = 200,
+    outstanding: Annotated[int, typer.Option(min=1, help="Hold event time at this many unanswered requests.")] = 200,
 ) -> None:
     """Publish a simulated world: tweets, timeline requests, and reactions to the timelines, by known probabilities.
 

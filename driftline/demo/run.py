@@ -39,7 +39,7 @@ from transport.kafka.writer import KafkaWriter
 _CLOCK_SKEW_MS = 86_400_000  # how far ahead of this machine's clock a tweet may be
 MOVERS = 10  # how many rising and falling hashtags are shown
 MOST_BEHIND = 2_000  # records of ingest's lag at which feeding waits
-# Feeding ends after so many times the seconds that it should take: a slow machine feeds less, not longer.
+# Feeding ends after this multiple of the seconds that it should take: a slow machine feeds less, not longer.
 _PATIENCE = 1.4
 
 

@@ -21,7 +21,7 @@ _SILENT_POLLS = 60  # of a broker that has records to give and gives none: half 
 
 
 def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> Generator[LogRecord, None, None]:
-    """The records of `topic`, in offset order within each partition. newest: only the last so many offsets of each.
+    """The records of `topic`, in offset order within each partition. newest: only the last `newest` of each.
 
     Transaction markers take offsets too, so `newest` offsets hold at most that many records. Raises
     `ServerUnavailable` if the broker does not answer or the topic does not exist.

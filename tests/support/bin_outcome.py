@@ -1,4 +1,4 @@
-"""What a run left of its bins, as digests: equal outcomes are equal byte for byte."""
+"""The bins that a run left behind, as digests: equal digests mean equal bytes."""
 
 import asyncio
 import contextlib
@@ -26,8 +26,11 @@ _version_of = Codec(BinsVersion).deserialize
 
 @dataclass(frozen=True, slots=True)
 class BinsOutcome:
-    """log: digest of the records of `bins`, in order. state: of the owner's, recovered as a successor would: the
-    newest state of the log and the counts since. view: of the value in Redis. records, rolls: how many there are.
+    """Digests and counts.
+
+    log: of the records of `bins`, in order. state: of the owner's state, recovered as a successor does, from the
+    newest logged state and the counts since. view: of the value in Redis. records: how many records `bins` has.
+    rolls: how many changes of edges they hold.
     """
 
     log: str
@@ -38,7 +41,7 @@ class BinsOutcome:
 
 
 def bins_outcome(settings: Settings) -> BinsOutcome:
-    """Of a run that is drained; read-committed. Raises `ChainBroken` on a gap, a repeat or a wrong order."""
+    """The outcome of a drained run; committed records only. Raises `ChainBroken` on a gap, repeat or wrong order."""
     values = [record.value or b"" for record in read_all(settings, BINS)]
     records = [_version_of(value) for value in values]
     assert [serialize(record) for record in records] == values
@@ -59,7 +62,7 @@ def bins_outcome(settings: Settings) -> BinsOutcome:
 
 
 def recovered_owner(settings: Settings) -> BinOwner:
-    """The owner of the bins as a successor of the one that was stopped would have it."""
+    """The bin owner, recovered as a successor of the stopped one does."""
     sources = sources_of(settings.bins)
     state = join_state(asyncio.run(read_latest(KafkaCluster(settings), BIN_STATE, 0)))
     offset, owner = 0, BinOwner(settings.bins, sources)
@@ -73,7 +76,7 @@ def recovered_owner(settings: Settings) -> BinOwner:
 
 
 async def shown_edges(settings: Settings, version: int | None = None) -> dict[int, list[float]]:
-    """What Redis answers: feature number -> edges."""
+    """Feature number -> edges, as read from Redis."""
     async with contextlib.aclosing(connect(settings)) as redis:
         view = await read_bins(redis, settings, version)
     return {number: edges.tolist() for number, edges in view.edges.items()}

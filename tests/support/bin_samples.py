@@ -1,4 +1,4 @@
-"""Streams of values and logs of counts that the tests of the bins share."""
+"""Streams of values and logs of counts for the tests of the bins."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -41,7 +41,7 @@ def sketch_of(values: Sequence[float] | np.ndarray) -> Sketch:
 
 
 def frames_of(source: tuple[str, int], log: Sequence[tuple[int, Sequence[float]]], through: int) -> list[BinCounts]:
-    """A source's frames: each window's text lengths counted in two parts, the last frame closing all."""
+    """A source's frames: each window's text lengths are counted in two parts; the last frame closes all windows."""
     frames = []
     for window, values in log:
         dense = np.full((len(values), len(TWEET_COUNTED)), MISSING)
@@ -55,7 +55,7 @@ def frames_of(source: tuple[str, int], log: Sequence[tuple[int, Sequence[float]]
 def counted(
     settings: BinSettings, values_by_window: Mapping[int, Sequence[float]], through: int | None = None
 ) -> tuple[BinOwner, list]:
-    """An owner that was shown these text lengths, and its records."""
+    """An owner that has observed these text lengths, and its records."""
     owner = BinOwner(settings, SOURCES)
     through = max(values_by_window) if through is None else through
     frames = frames_of(("tweets", 0), sorted(values_by_window.items()), through)

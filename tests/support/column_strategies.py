@@ -1,4 +1,4 @@
-"""Bags, vectors and blocks of features of any shape and any bits, of two sides that have all there can be."""
+"""Hypothesis strategies for bags, vectors and feature blocks, of any shape and bits. Two sides with every option."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,13 +13,13 @@ BITS = st.integers(0, 2**32 - 1) | st.sampled_from([int(MISSING_BITS), 0x7FC0000
 
 
 def floats(shape):
-    """float32 of any bits: NaNs of every kind, infinities and -0.0 included."""
+    """float32 with any bits, including all NaNs, infinities and -0.0."""
     return arrays(np.uint32, shape, elements=BITS).map(lambda bits: bits.view(np.float32))
 
 
 @st.composite
 def bags(draw, rows, longest=5, weighted=None):
-    """`rows` bags, many of them empty; with values, without, or as it comes."""
+    """`rows` bags, many of them empty. valued: whether they have values; None: drawn."""
     lengths = draw(arrays(np.int64, rows, elements=st.integers(0, longest)))
     keys = int(lengths.sum())
     has_weights = draw(st.booleans()) if weighted is None else weighted
@@ -36,7 +36,7 @@ def side_columns(draw, side, rows):
 
 @st.composite
 def feature_columns(draw, requests=None):
-    """Some viewers, none or some candidates of each, in order of their viewers."""
+    """Some viewers, each with some or no candidates, in the viewers' order."""
     per_viewer = draw(st.lists(st.integers(0, 4), min_size=1, max_size=4)) if requests is None else requests
     m, n = len(per_viewer), sum(per_viewer)
     viewer_keys, viewer_vectors = side_columns(draw, VIEWER, m)

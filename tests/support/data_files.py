@@ -1,4 +1,4 @@
-"""Real tweets for tests marked `data`: beside the repository, or where `DRIFTLINE_TEST_DATA` points; never copied."""
+"""Files of real tweets for tests marked `data`: beside the repository, or in the folder `DRIFTLINE_TEST_DATA`."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ FOLDER = Path(os.environ.get("DRIFTLINE_TEST_DATA", ROOT.parent / "shared" / "da
 
 
 def data_file(name: str) -> Path:
-    """The path of one file; where it is absent the test is skipped, or fails under `REQUIRE_DATA=1`."""
+    """The path of one file. If it is absent, the test is skipped, or fails under `REQUIRE_DATA=1`."""
     path = FOLDER / name
     if not path.exists():
         if os.environ.get("REQUIRE_DATA") == "1":

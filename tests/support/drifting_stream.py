@@ -1,6 +1,6 @@
-"""A seeded log of tweets whose words come and go, with what real logs hold besides: repeats, late events, bad clocks.
+"""A seeded log of tweets whose words come and go, with duplicates, late events and wrong clocks as in real logs.
 
-Small enough for many runs, and with settings under which hundreds of keys take slots and lose them.
+It is small enough for many runs. Its settings make hundreds of keys gain and lose slots.
 """
 
 import random
@@ -17,27 +17,29 @@ from eventtime.ticks import TICK_KEY
 from transport.kafka.partitioner import partition_of
 from vocab.keys import SHARDS
 
-BEGIN_MS = 1_760_000_040_000  # where a window begins
+BEGIN_MS = 1_760_000_040_000  # the start of a window
 WINDOW_MS = 60_000
 WINDOWS = 30
-END_MS = BEGIN_MS + (WINDOWS + 2) * WINDOW_MS  # a tick of this closes all windows
+END_MS = BEGIN_MS + (WINDOWS + 2) * WINDOW_MS  # a tick at this time closes all windows
 WORDS = 1_200
-SHIFT = 16  # words that a window's most frequent word is past the one of the window before
+SHIFT = 16  # by how many words the most frequent word moves from window to window
 AUTHORS = 60
-WRONG_CLOCK = 999  # an author whose clock is a day ahead; alone, so nobody confirms it
+WRONG_CLOCK = 999  # the only author whose clock is a day ahead, so that no other confirms it
 DAY_MS = 86_400_000
-LAST_REPEAT = 800  # tweets: some 200 offsets of a partition, twice the horizon within which a repeat is recognized
+# Tweets between a tweet and its duplicate at most: about 200 offsets per partition, twice the duplicate horizon.
+LAST_REPEAT = 800
 SCRIPTS = ("word", "λόγος", "слово", "言葉", "ﬁn")
 
 Row = tuple[Topic, int, bytes, bytes]  # topic, partition, key, value
 
 
 def drifting(settings: Settings, batch_records: int) -> Settings:
-    """Settings for this stream: few slots, quick decay, recovery that re-reads less than all."""
+    """Settings for this stream: few slots, fast decay, and a recovery that does not re-read everything."""
     return replace(
         settings,
         time=replace(settings.time, window_ms=WINDOW_MS),
-        hop=replace(settings.hop, batch_records=batch_records, session_timeout_ms=6_000),  # the least a broker allows
+        # 6 s is the shortest session timeout that a broker allows.
+        hop=replace(settings.hop, batch_records=batch_records, session_timeout_ms=6_000),
         vocab=VocabSettings.uniform(
             capacity=4 * SHARDS,
             rare_slots=64,
@@ -52,16 +54,16 @@ def drifting(settings: Settings, batch_records: int) -> Settings:
 
 
 def drifting_rows(tweets: int, seed: int) -> list[Row]:
-    """The records of all input topics in the order in which they are written."""
+    """The records of all input topics, in the order in which they are written."""
     rng = random.Random(seed)
     rows: list[Row] = []
-    again: dict[int, list[Row]] = {}  # number of a tweet -> repeats of earlier ones that come after it
+    again: dict[int, list[Row]] = {}  # number of a tweet -> duplicates of earlier tweets to write after it
     ticked = BEGIN_MS
     for i in range(tweets):
         now = BEGIN_MS + i * WINDOWS * WINDOW_MS // tweets
         if now >= ticked + WINDOW_MS:
             ticked += WINDOW_MS
-            rows += ticks((ENGAGEMENTS, CANDIDATES_SERVED), ticked)  # idle topics hold bins back otherwise
+            rows += ticks((ENGAGEMENTS, CANDIDATES_SERVED), ticked)  # otherwise idle topics would hold bins back
         row = _tweet(i, now, rng)
         if rng.random() < 0.005:
             rows.append((*row[:3], b"not a tweet"))
@@ -72,20 +74,20 @@ def drifting_rows(tweets: int, seed: int) -> list[Row]:
 
 
 def row_of(tweet: Tweet) -> Row:
-    """A tweet as a producer writes it."""
+    """A tweet's record, as a producer writes it."""
     key = record_key(tweet.id)
     return TWEETS, partition_of(key, TWEETS.partitions), key, serialize(tweet)
 
 
 def ticks(topics: tuple[Topic, ...], at_ms: int) -> Iterator[Row]:
-    """One for each partition of these topics."""
+    """A tick for each partition of these topics."""
     for topic in topics:
         for partition in range(topic.partitions):
             yield topic, partition, TICK_KEY, serialize(Tick(tick_ms=at_ms))
 
 
 def _tweet(i: int, now: int, rng: random.Random) -> Row:
-    """In time, late, or from a wrong clock."""
+    """A tweet that is in time, late, or has a wrong clock."""
     tweet = Tweet(
         id=1_000 + i,
         created_ms=now - rng.randrange(4 * WINDOW_MS if rng.random() < 0.02 else 20_000),
@@ -101,7 +103,7 @@ def _tweet(i: int, now: int, rng: random.Random) -> Row:
 
 
 def _text(now: int, rng: random.Random) -> str:
-    """Six words of a Zipf-like law whose order of frequency moves on with every window, and a hashtag of its day."""
+    """Six words by a Zipf-like law that shifts with every window, and a hashtag of the window's time."""
     first = (now - BEGIN_MS) // WINDOW_MS * SHIFT
     numbers = [(first + int(WORDS ** rng.random())) % WORDS for _ in range(6)]
     words = [f"{SCRIPTS[number % len(SCRIPTS)]}{number}" for number in numbers]

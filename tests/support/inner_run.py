@@ -1,4 +1,4 @@
-"""A test run inside of a test: one test that uses Redis by the fixtures of conftest.py."""
+"""Runs pytest inside a test: one test that uses Redis through the fixtures of conftest.py."""
 
 import os
 import subprocess
@@ -21,20 +21,33 @@ def test_it(redis_url):
 
 
 def command(folder: Path) -> list[str]:
-    """What runs it in `folder`, which gets the test's file and, once Redis answers, `server.pid`."""
+    """The command that runs the test in `folder`. Writes the test's file there; the test writes `server.pid`."""
     (folder / "test_inner.py").write_text(USES_REDIS)
     return [
-        sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-o", "addopts=", "-s",
-        "--rootdir", str(folder), "--basetemp", str(folder / "temporary"), str(folder / "test_inner.py"),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "addopts=",
+        "-s",
+        "--rootdir",
+        str(folder),
+        "--basetemp",
+        str(folder / "temporary"),
+        str(folder / "test_inner.py"),
+    ]
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """Of a process that starts its own servers."""
+    """The environment of a process that starts its own servers."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DRIFTLINE_", "REQUIRE_"))}
     return {**inherited, "PYTHONPATH": str(ROOT), **extra}
 
 
 def run(folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """The run, ended."""
+    """Run the test to its end."""
     return subprocess.run(command(folder), cwd=folder, env=environment(**extra), capture_output=True, text=True)

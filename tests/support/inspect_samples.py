@@ -1,4 +1,4 @@
-"""A few records of every kind, written by hand, for tests of what reads them."""
+"""A few handwritten records of every kind, for tests of the commands that read them."""
 
 import numpy as np
 import redis
@@ -140,7 +140,7 @@ def examples(n: int = 3) -> Examples:
 
 
 def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
-    """An owner of all shards after three windows: #rust rises, in English, #old falls, in German, `go` is a word."""
+    """An owner of all shards after three windows: #rust (English) rises, #old (German) falls, `go` is a word."""
     owner = VocabularyOwner.begin(settings.vocab, range(SHARDS), frozenset({SOURCE}))
     for i, counts in enumerate([{"old": 40, "rust": 6}, {"old": 20, "rust": 12}, {"old": 5, "rust": 60}]):
         tokens = [(Namespace.HASHTAG, token, n) for token, n in counts.items()] + [(Namespace.WORD, "go", 9)]
@@ -160,7 +160,7 @@ def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
 
 
 def write_all(settings: Settings) -> None:
-    """Topics made, a few records on each that the command groups read, and the views in Redis."""
+    """Create the topics, write a few records to each topic that the commands read, and write the views in Redis."""
     kafka_admin.apply(settings)
     tick = serialize(Tick(tick_ms=AT_MS))
     with producer(settings) as writer:

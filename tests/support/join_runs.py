@@ -1,4 +1,4 @@
-"""Logs of what was served and of what happened, fed to a joiner in any order, and the plain rule beside it."""
+"""Logs of served candidates and engagements, fed to a joiner in any order, and a plain reference of the join."""
 
 import numpy as np
 
@@ -37,9 +37,11 @@ def served(request_id, at, tweets, viewer=1) -> CandidatesServed:
         candidate_dense=np.repeat(np.array(tweets, np.float32), len(CANDIDATE_DENSE)),
         candidate_lengths=np.tile(np.array([1, 0, 1, 0], np.uint8), n),
         candidate_keys=np.repeat(np.array(tweets, np.uint64), 2),
-        viewer_values=np.empty(0, np.float32), viewer_vectors=np.full(VIEWER_SIDE.vector_width, at, np.float32),
-        candidate_values=np.empty(0, np.float32), candidate_vectors=np.empty(0, np.float32),
-    )  # fmt: skip
+        viewer_values=np.empty(0, np.float32),
+        viewer_vectors=np.full(VIEWER_SIDE.vector_width, at, np.float32),
+        candidate_values=np.empty(0, np.float32),
+        candidate_vectors=np.empty(0, np.float32),
+    )
 
 
 def engagement(request_id, tweet, action, at, viewer=1) -> Engagement:
@@ -54,7 +56,7 @@ def engagement(request_id, tweet, action, at, viewer=1) -> Engagement:
 
 
 def with_watermarks(records):
-    """(record, offset, watermark before it), and the watermark at the end. A record that is an int is a tick."""
+    """([(record, offset, watermark before it)], watermark at the end). An int among the records is a tick."""
     newest, entries = NOT_YET, []
     for offset, record in enumerate(records):
         entries.append((record, offset, newest - LATENESS if newest > 0 else NOT_YET))
@@ -63,7 +65,7 @@ def with_watermarks(records):
 
 
 class Run:
-    """Both logs fed to a joiner, and what came out of it."""
+    """Feeds both logs to a joiner and keeps its outputs."""
 
     def __init__(self, served_log, engagement_log, config=SETTINGS):
         self.config = config
@@ -97,17 +99,17 @@ class Run:
             self.joiner.observe_engagement(record, offset, 50_000 + offset, watermark)
 
     def commit(self) -> tuple[JoinPosition, int, int]:
-        """What is ready goes out together with the position."""
+        """Take the outputs that are ready, and return the position that is committed with them."""
         for closed in self.joiner.close():
             self.examples += rows_of(closed.examples)
-            assert (closed.counted_ms >= self.closed_ms).all()  # what was called final stays so
+            assert (closed.counted_ms >= self.closed_ms).all()  # nothing is counted into a closed time
             self.counted += zip(rows_of(closed.examples), closed.counted_ms.tolist(), strict=True)
         self.closed_ms = self.joiner.closed_ms
         self.unjoined += [(u.offset, u.reason) for u in self.joiner.take_unjoined()]
         return self.joiner.needed(), self.next_served, self.next_engagement
 
     def crash(self, committed) -> None:
-        """Everything since the commit is lost; a new joiner is rebuilt from the named offsets."""
+        """Lose everything since the commit, and rebuild a new joiner from the committed position."""
         position, self.next_served, self.next_engagement = committed
         self.joiner = Joiner(
             self.config, position, served_committed=self.next_served, engagements_committed=self.next_engagement
@@ -148,8 +150,10 @@ def rows_of(piece):
 
 
 def plain_join(served_log, engagement_log):
-    """The rule as `featurestore/join/joiner.py` states it, over whole logs: labels of (served offset, tweet), and
-    what labels nothing."""
+    """The join by the rule in `featurestore/join/joiner.py`, over whole logs.
+
+    Returns (labels as sorted (request id, tweet, bits); unjoined engagements as sorted (offset, reason)).
+    """
     served_entries, served_end = with_watermarks(served_log)
     entries, engagements_end = with_watermarks(engagement_log)
     labels: dict[tuple[int, int], int] = {}
@@ -179,7 +183,7 @@ def plain_join(served_log, engagement_log):
 
 
 def make_logs(random):
-    """Two logs of which most records belong together; with repeated request ids, jitter, late records and ticks."""
+    """Two logs whose records mostly match, with duplicate request ids, jitter, late records and ticks."""
     served_log, engagement_log = [], []
     jitter = random.choice([0, 2, 8, 50])
     for _ in range(random.randint(1, 12)):

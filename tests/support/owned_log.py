@@ -1,4 +1,4 @@
-"""The log of a vocabulary by an owner of all its shards, beside four owners that share them out and agree."""
+"""A vocabulary's log, decided by one owner of all shards; four owners that share the shards must decide the same."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from vocab.replica.vocabulary import VocabularyView
 SETTINGS = VocabSettings.uniform(
     capacity=2 * SHARDS, rare_slots=5, admit_at=2.0, evict_below=1.0, half_life_windows=1.5, candidates_per_slot=4.0
 )
-PER_SHARD = 5  # keys of each shard that has any: the first, the fourth and the last
+PER_SHARD = 5  # keys per shard; only the first, the fourth and the last shard have any
 
 
 def keys_of(shards: int) -> list[int]:
@@ -30,7 +30,7 @@ def counts(window: int, occurrences: dict[int, int], closed: int) -> VocabCounts
 
 
 class Log:
-    """An owner of all shards, one window at a time; beside it four that share them out, fed in other pieces."""
+    """An owner of all shards, one window at a time, and four owners that share the shards and get other frames."""
 
     def __init__(self, made_with: VocabSettings = SETTINGS) -> None:
         shards = made_with.shards
@@ -51,13 +51,13 @@ class Log:
             owner.configure(record)
 
     def restart(self) -> None:
-        """Every owner goes on from its saved state; whatever a worker's own settings are, the state's hold."""
+        """Restart every owner from its saved state. The state's settings hold, whatever the worker's settings are."""
         others = VocabSettings(shards=self.owner.state.settings.shards)
         self.owner = VocabularyOwner.from_bytes(others, self.owner.to_bytes())
         self.four = [VocabularyOwner.from_bytes(others, owner.to_bytes()) for owner in self.four]
 
     def _of_four(self, occurrences: dict[int, int]) -> dict[tuple[int, int], bytes]:
-        """What the four decide: one frame a key, last key first, and each owner's share at a time."""
+        """The decisions of the four owners, fed one frame per key, last key first, one owner after the other."""
         found = {}
         for number, owner in enumerate(self.four):
             for key in sorted(occurrences, reverse=True):

@@ -1,4 +1,4 @@
-"""Where things stand in the checkout."""
+"""Paths in the checkout."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Runs of the real pipeline: an hour of events, child processes that work on them, and what came out of it.
+"""Runs of the real pipeline: an hour of events, child processes that process them, and the outputs.
 
-A run is: write events to the topics, let `driftline worker` processes drain them, read the topics that come out.
+A run writes events to the topics, lets `driftline worker` processes drain them, and reads the output topics.
 """
 
 import collections
@@ -50,10 +50,11 @@ from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
 BEGIN_MS = 1_760_000_000_000
 SPAN_MS = 3_600_000
-END_MS = BEGIN_MS + 2 * SPAN_MS  # a tick of this closes all windows and all label windows
+END_MS = BEGIN_MS + 2 * SPAN_MS  # a tick at this time closes all windows and all label windows
 PLACES = 10
 INPUTS = [TWEETS, ENGAGEMENTS, CANDIDATES_SERVED]
-HOPS = {  # in the order of the flow
+# In the order of the flow.
+HOPS = {
     "ingest": [TWEETS],
     "engagements": [ENGAGEMENTS],
     "join": [CANDIDATES_SERVED, ENGAGEMENTS],
@@ -112,7 +113,7 @@ def make_served(i: int, count: int) -> CandidatesServed:
 
 
 def engagements_of(served: CandidatesServed) -> Iterator[Engagement]:
-    """Every place is seen, every other one liked."""
+    """Engagements with a served timeline: every place is seen, every second one liked."""
     for place, tweet_id in enumerate(served.tweet_ids.tolist()):
         for action in (Action.SEEN, Action.LIKE)[: 1 + place % 2]:
             yield Engagement(
@@ -128,7 +129,7 @@ def engagements_of(served: CandidatesServed) -> Iterator[Engagement]:
 
 
 def impressions_of(requests: Sequence[CandidatesServed]) -> list[tuple[str, int, int]]:
-    """(request, tweet, labels) of all that `engagements_of` makes, sorted."""
+    """(request, tweet, labels) of everything that `engagements_of` makes, sorted."""
     return sorted(
         (served.request_id, tweet_id, 1 + 2 * (place % 2))
         for served in requests
@@ -137,10 +138,10 @@ def impressions_of(requests: Sequence[CandidatesServed]) -> list[tuple[str, int,
 
 
 async def write_events(writer: KafkaWriter, tweets: Sequence[Tweet], requests: Sequence[CandidatesServed]) -> None:
-    """Tweets, requests and what was done with them; without the tick that ends a run."""
+    """Write tweets, served candidates and engagements, without the tick that ends a run."""
     for tweet in tweets:
         await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
-        if tweet.id % 100 == 0:  # a producer that sends twice
+        if tweet.id % 100 == 0:  # some tweets are sent twice
             await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
     for served in requests:
         await writer.send(CANDIDATES_SERVED, record_key(served.viewer_id), serialize(served))
@@ -150,7 +151,7 @@ async def write_events(writer: KafkaWriter, tweets: Sequence[Tweet], requests: S
 
 
 async def write_run(settings: Settings, tweets: Sequence[Tweet], requests: Sequence[CandidatesServed]) -> None:
-    """A whole run's input, closed by its last tick."""
+    """Write a whole run's input, with the tick that ends it."""
     async with KafkaWriter(settings) as writer:
         await write_events(writer, tweets, requests)
         await writer.send_tick(INPUTS, END_MS)
@@ -158,13 +159,13 @@ async def write_run(settings: Settings, tweets: Sequence[Tweet], requests: Seque
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process of ours and its log."""
+    """A child process and its log."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 120) -> None:
-        """Polls until `condition()`; fails with the log's end if the process dies or `seconds` pass."""
+        """Poll until `condition()`; fails with the end of the log if the process dies or after `seconds`."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, f"the process died:\n{self.said()[-4_000:]}"
@@ -175,11 +176,11 @@ class Child:
         return self.log.read_text()
 
     def ready(self) -> bool:
-        """Whether it is a worker that has started, and so heeds SIGTERM."""
+        """Whether it is a worker that has started, and so handles SIGTERM."""
         return READY in self.said()
 
     def drain(self, settings: Settings) -> None:
-        """Until nothing that the topics hold is left to do; a failure says what is left."""
+        """Wait until every hop has committed everything; a failure shows the lags."""
         try:
             self.wait_until(lambda: self.ready() and drained(settings))
         except AssertionError as error:
@@ -187,14 +188,14 @@ class Child:
             raise AssertionError(f"ready: {self.ready()}, left to do: {left}\n{error}") from error
 
     def terminate(self) -> None:
-        """SIGTERM; the process must end in good order."""
+        """Send SIGTERM; the process must end with status 0."""
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(60) == 0, self.said()[-4_000:]
 
 
 @contextlib.contextmanager
 def child(settings: Settings, log: Path, *arguments: str, **environ: str) -> Iterator[Child]:
-    """`python -m ARGUMENTS...` with these settings, in the folder of its log, killed at the end of the block."""
+    """Run `python -m ARGUMENTS...` with these settings, in the folder of its log; kill it at the end of the block."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
@@ -216,7 +217,7 @@ def worker(settings: Settings, log: Path, **environ: str) -> contextlib.Abstract
 
 
 def run_worker(settings: Settings, log: Path, **environ: str) -> str:
-    """One worker from its start to drained topics and its end by SIGTERM; returns its log."""
+    """Run one worker until the topics are drained, then end it by SIGTERM. Returns its log."""
     with worker(settings, log, **environ) as running:
         running.drain(settings)
         running.terminate()
@@ -224,17 +225,17 @@ def run_worker(settings: Settings, log: Path, **environ: str) -> str:
 
 
 def drained(settings: Settings) -> bool:
-    """Whether every hop has committed all that its topics hold."""
+    """Whether every hop has committed everything in its topics."""
     return not any(kafka_admin.lags(settings, HOPS).values())
 
 
 def left(settings: Settings) -> int:
-    """Offsets of the input topics that their hops have still to commit."""
+    """The number of offsets of the input topics that their hops have not committed."""
     return sum(kafka_admin.lags(settings, {hop: HOPS[hop] for hop in ("ingest", "join")}).values())
 
 
 def done(settings: Settings) -> int:
-    """Offsets of the input topics that are committed as processed."""
+    """The number of offsets of the input topics that are committed."""
     held = sum(
         offsets.count for by in kafka_admin.topic_offsets(settings, INPUTS).values() for offsets in by.values()
     )
@@ -274,7 +275,7 @@ def impressions(settings: Settings) -> list[tuple[str, int, int]]:
 
 
 def deltas_by_shard(settings: Settings) -> dict[bytes, list[bytes]]:
-    """Each shard's log of the vocabulary, as bytes."""
+    """Shard's key -> its deltas in order, as bytes."""
     logs: dict[bytes, list[bytes]] = collections.defaultdict(list)
     for record in read_all(settings, VOCAB_DELTAS):
         logs[record.key or b""].append(record.value or b"")

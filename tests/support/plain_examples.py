@@ -1,4 +1,4 @@
-"""Examples of which a test says only what it is about."""
+"""Examples with default columns, so that a test only gives the columns that it is about."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from featurestore.features import FEATURE_SET
 def examples_of(
     features: FeatureColumns, at_ms: NDArray[np.int64], labels: NDArray[np.uint16], **known: Any
 ) -> Examples:
-    """Candidates [n] of a simulated viewer, ranked without a model in one request, unless `known` says otherwise."""
+    """Examples of n candidates of one simulated viewer and request, ranked without a model. known: other columns."""
     n = len(features)
     zeros = np.zeros(n, np.int64)
     others = {

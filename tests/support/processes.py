@@ -1,4 +1,4 @@
-"""Waiting for processes and files, for tests that start and kill them."""
+"""Waits for processes and files, for tests that start and kill processes."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ DEADLINE_S = 60.0
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
-    """Returns once it has happened; fails the test where that takes longer than `DEADLINE_S`."""
+    """Wait until `happened()`; fails after `DEADLINE_S`."""
     deadline = time.monotonic() + DEADLINE_S
     while not happened():
         assert time.monotonic() < deadline, "did not happen in time"
@@ -16,7 +16,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 
 def gone(pid: int) -> bool:
-    """Ended, or a zombie that whatever adopted it has yet to reap."""
+    """Whether the process has ended; also if it is a zombie that has not been reaped yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):

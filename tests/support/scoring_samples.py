@@ -1,4 +1,4 @@
-"""Models and tweets for the scorer's tests: random weights, but whole snapshots that load like any other."""
+"""Models and tweets for the scorer's tests: complete snapshots with random weights."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ FEATURE_SET = snapshots.FEATURE_SET
 
 
 def make_snapshot(settings: Settings, version: int, epoch: int = 1, keys: int = 50) -> Snapshot:
-    """A model drawn from its version: no two agree on anything. Its vocabulary holds the keys 1, 2, ... `keys`."""
+    """A snapshot with random weights, seeded by its version. Its vocabulary has the keys 1, 2, ... `keys`."""
     rng = np.random.default_rng(version)
     empty = VocabularyView.empty(settings.vocab)
     vocabulary = VocabularyView(
@@ -58,7 +58,7 @@ def make_snapshot(settings: Settings, version: int, epoch: int = 1, keys: int = 
 
 
 def save_snapshot(settings: Settings, version: int, epoch: int = 1) -> ModelPublished:
-    """Write a snapshot into the data folder; returns its announcement."""
+    """Write a snapshot into the data folder. Returns its record for `models`."""
     path = Path(settings.data_dir) / "models" / f"{epoch}-{version}"
     made = make_snapshot(settings, version, epoch)
     made.save(path)
@@ -76,7 +76,7 @@ def save_snapshot(settings: Settings, version: int, epoch: int = 1) -> ModelPubl
 
 
 def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
-    """Random features of `counts[i]` candidates of request i, some missing, some bags empty; ids 1, 2, ..."""
+    """Random features of requests with `counts[i]` candidates, ids 1, 2, ...; some values missing, some bags empty."""
     rng = np.random.default_rng(seed)
     m, n = len(counts), sum(counts)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -111,7 +111,7 @@ def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
 
 
 def make_words(tweets: int, rng: np.random.Generator) -> TweetWords:
-    """Words of `tweets` tweets: some of the keys 1, 2, ..., some with fewer n-grams; a candidate is of any tweet."""
+    """Random words of `tweets` tweets, some with fewer n-grams. Every candidate is one of these tweets."""
     bags = rng.integers(0, 6, tweets)
     subwords = rng.integers(1, 1 << 32, (bags.sum(), WORD_SUBWORDS)).astype(np.uint32)
     subwords[np.arange(WORD_SUBWORDS) >= rng.integers(0, WORD_SUBWORDS + 1, len(subwords))[:, None]] = 0
@@ -125,12 +125,12 @@ def make_words(tweets: int, rng: np.random.Generator) -> TweetWords:
 
 
 def make_request(number: int, **fields) -> TimelineRequest:
-    """A request of viewer `number`."""
+    """A request by viewer `number`."""
     return TimelineRequest(request_id=f"r{number}", viewer_id=number, at_ms=BEGIN_MS + 60_000, **fields)
 
 
 def make_tweet(number: int) -> Tweet:
-    """Tweet `number`, a second after the one before."""
+    """Tweet `number`, created a second after tweet `number` - 1."""
     return Tweet(
         id=number,
         created_ms=BEGIN_MS + number * 1_000,

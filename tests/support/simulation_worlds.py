@@ -1,4 +1,4 @@
-"""Small worlds and helpers for the tests of the simulation."""
+"""Small simulated worlds and helpers for the tests of the simulation."""
 
 from collections.abc import Sequence
 
@@ -23,13 +23,13 @@ SMALL = WorldConfig(
 
 
 def run(world: World, hours: float) -> tuple[list[Tweet], list[TimelineRequest]]:
-    """Everything up to so many hours."""
+    """All tweets and requests of the first `hours` hours."""
     until = world.begin_ms + int(hours * HOUR_MS)
     return world.tweets(until), world.requests(until)
 
 
 def answer(request: TimelineRequest, order: Sequence[int] | None = None) -> RankedTimeline:
-    """A timeline of the first `limit` of the candidates, in their order or in the one given."""
+    """A timeline of the first `limit` candidates, in the request's order or in the given one."""
     ids = list(order if order is not None else request.candidates or [])[: request.limit]
     return RankedTimeline(
         request_id=request.request_id,
@@ -47,5 +47,5 @@ def seen_and_engaged(engagements: Sequence[Engagement], actions: Sequence[Action
 
 
 def probabilities(world: World | RecordedWorld, request: TimelineRequest, ids: Sequence[int]) -> np.ndarray:
-    """float64[n], the truth for these tweets."""
+    """float64[n], the true probabilities of these tweets."""
     return world.true_probability(request.viewer_id, np.array(ids, np.int64), request.at_ms)

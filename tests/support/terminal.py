@@ -1,4 +1,4 @@
-"""Driftline's commands as they are typed into a terminal."""
+"""Runs Driftline's commands as a user does."""
 
 import os
 import subprocess
@@ -10,18 +10,22 @@ from driftline.servers import background
 
 
 class Terminal:
-    """A folder in which driftline commands are run, with no server configured."""
+    """A folder in which commands run, without configured servers."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith("DRIFTLINE_")}
 
     def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """`driftline words...`, run to its end."""
+        """Run `driftline words...` to its end."""
         return subprocess.run(
             [sys.executable, "-m", "driftline", *words],
-            cwd=self.folder, env=self.environ | environ, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=self.folder,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def state(self) -> dict[str, background.BackgroundServer]:
         """The servers that `driftline up` started here and that still run."""

@@ -1,8 +1,8 @@
-"""A small world with known probabilities, as the logs that a trainer reads: examples, vocabulary deltas, bins.
+"""A small world with known probabilities, as logs that a trainer reads: examples, vocabulary deltas, bins.
 
     logit(viewer, tweet, place) = -1 + 2 * taste[viewer] . topic[author] + quality[author] + followers - 0.05 * place
 
-Viewers' tastes and authors' topics are unit vectors, which nothing but the interaction of the two keys gives away.
+Viewers' tastes and authors' topics are unit vectors. A model can learn them only from the interaction of both keys.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ FOLLOWERS = [feature.name for feature in CANDIDATE_DENSE].index("author_follower
 
 
 def small_settings(data_dir: str, **trainer: object) -> Settings:
-    """A model small enough that a test builds it in milliseconds."""
+    """Settings of a model so small that a test builds it in milliseconds."""
     return Settings(
         data_dir=data_dir,
         time=TimeSettings(window_ms=60_000),
@@ -45,7 +45,7 @@ def small_settings(data_dir: str, **trainer: object) -> Settings:
 
 @dataclass
 class World:
-    """Seeded; every call of `examples` draws on."""
+    """The world. Seeded; every call of `examples` continues the random sequence."""
 
     seed: int = 0
     viewers: int = 60
@@ -115,7 +115,7 @@ class World:
         return examples, truth
 
     def vocabulary_log(self, settings: Settings, windows: range) -> list[VocabDelta]:
-        """One delta a shard and window: every key is admitted in one of the windows, and some leave in the last."""
+        """One delta per shard and window. Every key is admitted in one of the windows."""
         keys = np.concatenate([self.viewer_keys, self.author_keys, self.word_keys])
         order = np.random.default_rng(self.seed + 1).permutation(len(keys))
         layout = SlotLayout.of(settings.vocab)
@@ -147,7 +147,7 @@ class World:
         return sorted(deltas, key=lambda delta: (delta.version, delta.shard))
 
     def bins_log(self, windows: range) -> list[BinsVersion]:
-        """Edges of the followers feature in the first window, and finer ones in the third."""
+        """Edges of the feature `author_followers` in the first window, and finer ones in the third."""
         log = []
         for number, window in enumerate(windows):
             edges = {}
@@ -165,7 +165,7 @@ class World:
 
 
 def versions_of(world: World, settings: Settings, learner: Learner) -> Versions:
-    """Replicas fed with the world's logs: three windows before `START_MS`, the last two of them reachable."""
+    """Replicas that have read the world's logs: three windows before `START_MS`; the last two are reachable."""
     versions = Versions(settings, learner.vocabulary, {})
     for offset, delta in enumerate(world.vocabulary_log(settings, WINDOWS)):
         versions.feed_vocabulary(0, offset, delta)
@@ -175,7 +175,7 @@ def versions_of(world: World, settings: Settings, learner: Learner) -> Versions:
 
 
 def trained(world: World, settings: Settings, requests: int) -> Learner:
-    """A learner at the vocabulary of `START_MS` that has learned so many requests."""
+    """A learner with the vocabulary of `START_MS` that has learned `requests` requests."""
     learner, version = Learner(settings), WINDOWS[-1]
     versions = versions_of(world, settings, learner)
     assert versions.reach(version)
@@ -185,7 +185,7 @@ def trained(world: World, settings: Settings, requests: int) -> Learner:
 
 
 def snapshot_of(learner: Learner, version: int = 1) -> Snapshot:
-    """What the trainer would publish of it."""
+    """The snapshot that the trainer would publish."""
     manifest = Manifest(
         name="timeline",
         version=version,
@@ -202,7 +202,7 @@ def snapshot_of(learner: Learner, version: int = 1) -> Snapshot:
 
 
 def entropy(truth: NDArray[np.float64]) -> float:
-    """The log-loss of one who knows the probabilities."""
+    """The log-loss of predicting the true probabilities."""
     return float(-(truth * np.log(truth) + (1 - truth) * np.log1p(-truth)).mean())
 
 
@@ -214,7 +214,7 @@ def _bags(keys: NDArray[np.uint64], values: Sequence[float] | None = None) -> Ke
 
 
 def _clock(requests: int) -> NDArray[np.float32]:
-    """A tenth of a turn goes by from one request to the next; a week has seven turns."""
+    """Clock vectors: a day passes in ten requests."""
     turns = np.arange(requests)[:, None] * (2 * np.pi / np.array([10, 70]))
     return np.stack([np.sin(turns), np.cos(turns)], axis=2).reshape(-1, 4).astype(np.float32)
 

@@ -1,9 +1,9 @@
-"""A hop in a process of its own, which dies or freezes where its plan says. Run by the tests of the hop.
+"""A hop in its own process that dies or freezes as planned. Run by the tests of the hop.
 
     python -m tests.support.transport_child GROUP PLAN
 
-PLAN: `kill:SECONDS` (SIGKILL so long after the first batch), `kill-before-commit:N` or `freeze-before-commit:N`
-(SIGKILL or SIGSTOP when the N-th transaction has all been sent but not committed).
+PLAN: `kill:SECONDS` (SIGKILL that long after the first batch), `kill-before-commit:N` or `freeze-before-commit:N`
+(SIGKILL or SIGSTOP when the N-th transaction has been sent completely but not committed).
 """
 
 import asyncio
@@ -28,7 +28,7 @@ def die() -> None:
 
 
 class DyingSoon(Counting):
-    """Sets the timer at its first batch, so that death comes anywhere in read, process, send or commit."""
+    """Starts a timer with its first batch, so that the process dies anywhere in read, process, send or commit."""
 
     def __init__(self, settings: Settings, seconds: float) -> None:
         super().__init__(settings)

@@ -1,4 +1,4 @@
-"""What the hop's tests share: a processor whose outputs prove its state, and readers of what became visible."""
+"""Helpers of the hop's tests: a processor whose outputs show its state, and readers of committed records."""
 
 import asyncio
 import json
@@ -61,7 +61,7 @@ class Counting(Processor):
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]], what: str, every_s: float = 0.1) -> None:
-    """Until `holds`; fails after `DEADLINE_S`."""
+    """Wait until `holds()`; fails after `DEADLINE_S`."""
     deadline = time.monotonic() + DEADLINE_S
     while not await holds():
         assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
@@ -69,7 +69,7 @@ async def eventually(holds: Callable[[], Awaitable[bool]], what: str, every_s: f
 
 
 async def drained(settings: Settings, group: str, topics: Sequence[Topic] = (TWEETS,)) -> None:
-    """Until `group` has committed all there is in all partitions of `topics`."""
+    """Wait until `group` has committed everything in all partitions of `topics`."""
 
     async def no_lag() -> bool:
         return not (await asyncio.to_thread(lags, settings, {group: topics}))[group]
@@ -78,7 +78,7 @@ async def drained(settings: Settings, group: str, topics: Sequence[Topic] = (TWE
 
 
 async def read_visible(settings: Settings, topic: Topic) -> dict[int, list[ConsumerRecord]]:
-    """Partition -> what a read-committed reader sees of it."""
+    """Partition -> the records that a read-committed reader sees."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
     )
@@ -98,7 +98,7 @@ async def read_visible(settings: Settings, topic: Topic) -> dict[int, list[Consu
 
 
 async def assert_each_counted_once(settings: Settings, source: Topic = TWEETS, sink: Topic = VOCAB_COUNTS) -> None:
-    """Every record of `source` gave one visible record of `sink`, in order, with an unbroken count."""
+    """Assert that every record of `source` has one committed record in `sink`, in order, with an unbroken count."""
     read, written = await read_visible(settings, source), await read_visible(settings, sink)
     for number in range(source.partitions):
         expected = [[record.offset, count] for count, record in enumerate(read[number], 1)]
@@ -106,7 +106,7 @@ async def assert_each_counted_once(settings: Settings, source: Topic = TWEETS, s
 
 
 def evict_members(settings: Settings, group: str) -> None:
-    """What the broker does once a dead member's session times out, at once."""
+    """Remove the group's members, as the broker does when a dead member's session times out."""
     with admin(settings) as client:
         name = settings.prefix + group
         described = client.describe_groups([name])[name]
@@ -114,7 +114,7 @@ def evict_members(settings: Settings, group: str) -> None:
 
 
 def start_child(settings: Settings, group: str, plan: str, log: Path) -> "subprocess.Popen[bytes]":
-    """A process that runs one hop of `group` with the fault that `plan` names (see `transport_child.py`)."""
+    """Start a process that runs one hop of `group` with the fault `plan` (see `transport_child.py`)."""
     with log.open("ab") as sink:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.support.transport_child", group, plan],

@@ -1,4 +1,4 @@
-"""Settings of property tests that a busy machine must not fail: no deadline, no complaint about slow generation."""
+"""Hypothesis settings for busy machines: no deadline, and no failure when generating data is slow."""
 
 from hypothesis import HealthCheck, settings
 

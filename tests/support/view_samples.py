@@ -1,4 +1,4 @@
-"""Owners of a vocabulary of a few hashtags, to be shown."""
+"""Owners of a vocabulary of a few hashtags, for tests of the view."""
 
 from contracts.columnar import VocabCounts
 from contracts.settings import VocabSettings
@@ -13,13 +13,13 @@ SETTINGS = VocabSettings.uniform(
 
 
 def frame(window: int, tags: dict[str, int], closed: int) -> VocabCounts:
-    """How often each hashtag occurred in a window; closed: the newest window that the source has closed."""
+    """A source's counts of hashtags in a window. closed: the newest window that the source has closed."""
     keys = [key_of(Namespace.HASHTAG, tag) for tag in tags]
     return counts_frame(window, closed, keys, list(tags.values()), Namespace.HASHTAG, tokens=list(tags))
 
 
 def an_owner(windows: list[dict[str, int]], shards: range = range(SHARDS)) -> VocabularyOwner:
-    """Of windows 101, 102, ... with these hashtags, as far as they are of its shards."""
+    """The owner of `shards` after windows 101, 102, ... with these hashtags."""
     owner = VocabularyOwner.begin(SETTINGS, shards, frozenset({SOURCE}))
     for window, tags in enumerate(windows, 101):
         mine = {tag: count for tag, count in tags.items() if key_of(Namespace.HASHTAG, tag) >> 58 in shards}

@@ -1,4 +1,4 @@
-"""Settings of a vocabulary, and others that it can change to while it runs."""
+"""Settings of a vocabulary, and settings to which it can change while it runs."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Counts as a source sends them, for tests that need no tweets."""
+"""Frames of counts, as a source sends them, for tests that need no tweets."""
 
 from collections.abc import Sequence
 
@@ -22,9 +22,9 @@ def counts_frame(
     tokens: Sequence[str] = (),
     languages: ArrayLike = UND,
 ) -> VocabCounts:
-    """A source's counts of a window; without keys, of the window that it closes, its marker.
+    """A source's counts of a window. Without keys, and for the window that it closes, it is a marker.
 
-    namespaces, languages: each key's, or that of all. tokens: how the first keys are spelled.
+    namespaces, languages: one per key, or one for all. tokens: the spellings of the first keys.
     """
     column = np.array(keys, np.uint64)
     return VocabCounts(

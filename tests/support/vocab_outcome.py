@@ -1,4 +1,4 @@
-"""What a run left of its vocabulary, as digests: equal outcomes are equal byte for byte."""
+"""The vocabulary that a run left behind, as digests: equal digests mean equal bytes."""
 
 import asyncio
 import hashlib
@@ -31,10 +31,10 @@ _delta_of = Codec(VocabDelta).deserialize
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What the vocabulary is made of.
+    """The decisions of the vocabulary.
 
     deltas: shard -> digest of the bytes of all its deltas, in order. version: the newest that all shards reached.
-    table: digest of `Vocabulary.at(version).to_arrays()`. admitted, evicted: how many keys took and lost a slot.
+    table: digest of `Vocabulary.at(version).to_arrays()`. admitted, evicted: the number of admissions and evictions.
     """
 
     deltas: Mapping[int, str]
@@ -46,10 +46,10 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that a run of workers left.
+    """Everything that a run of workers left behind.
 
-    states: partition -> digest of its owner's state, recovered as a successor would: the newest state of the log and
-    the counts since. view: Redis key without prefix -> digest. bins: the same of the bins.
+    states: partition -> digest of its owner's state, recovered as a successor does, from the newest logged state and
+    the counts since. view: Redis key without prefix -> digest. bins: the same for the bins.
     """
 
     decided: Decided
@@ -59,7 +59,7 @@ class Outcome:
 
 
 def digest(parts: Iterable[bytes]) -> str:
-    """SHA-256 of a sequence of byte strings, their lengths included."""
+    """SHA-256 of a sequence of byte strings, including their lengths."""
     sha = hashlib.sha256()
     for part in parts:
         sha.update(len(part).to_bytes(8, "big"))
@@ -68,7 +68,7 @@ def digest(parts: Iterable[bytes]) -> str:
 
 
 def decided(settings: Settings, deltas: Iterable[VocabDelta]) -> Decided:
-    """The vocabulary that these deltas make; raises `ChainBroken` on a gap, a repeat or a wrong order in a shard."""
+    """The decisions in these deltas. Raises `ChainBroken` on a gap, a repeat or a wrong order within a shard."""
     vocabulary = Vocabulary(settings.vocab)
     logs: dict[int, list[bytes]] = {shard: [] for shard in range(SHARDS)}
     admitted = evicted = 0
@@ -88,7 +88,7 @@ def decided(settings: Settings, deltas: Iterable[VocabDelta]) -> Decided:
 
 
 def outcome(settings: Settings) -> Outcome:
-    """Of a run that is drained; read-committed."""
+    """The outcome of a drained run; committed records only."""
     counts: dict[int, list[LogRecord]] = {partition: [] for partition in range(VOCAB_COUNTS.partitions)}
     for record in read_all(settings, VOCAB_COUNTS):
         counts[record.partition].append(record)
@@ -104,14 +104,14 @@ def outcome(settings: Settings) -> Outcome:
 
 
 def states_written(settings: Settings) -> set[int]:
-    """Partitions of which an owner's state is in the log."""
+    """The partitions whose owner's state is in the log."""
     return {record.partition for record in read_all(settings, VOCAB_STATE)}
 
 
 def _committed_deltas(settings: Settings) -> Iterable[VocabDelta]:
     for record in read_all(settings, VOCAB_DELTAS):
         delta = _delta_of(record.value or b"")
-        assert serialize(delta) == record.value  # so a digest of what was decoded is one of the log
+        assert serialize(delta) == record.value  # so the digest of decoded deltas is also that of the log
         assert record.key == record_key(delta.shard)
         yield delta
 

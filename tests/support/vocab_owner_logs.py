@@ -1,4 +1,4 @@
-"""Logs of counts for the vocabulary's owner, small enough to meet every rule, and ways to run an owner over them."""
+"""Small logs of counts that trigger every rule of the vocabulary owner, and ways to run an owner over them."""
 
 from collections.abc import Sequence
 
@@ -34,14 +34,14 @@ SETTINGS = msgspec.structs.replace(
     bigram=msgspec.structs.replace(PLAIN.bigram, admit_at=2.0, evict_below=0.5, hysteresis=0.0),
 )
 SOURCES = frozenset({("tweets", 0), ("tweets", 1)})
-# Few keys in few shards, so that slots are short and every rule is met.
+# Few keys in few shards, so that slots are scarce and every rule applies.
 KEYS = [shard << 58 | i * 7 + 1 for shard in (0, 1, 5, 63) for i in range(6)]
 FIRST = SlotLayout.of(SETTINGS).slots_of(Namespace.WORD, 0)[:1].tolist()
 WORDS = [key for key in KEYS[:6] if key // 8 % 2 == 0]  # of shard 0
 
 
 def frame(source: tuple[str, int], window: int, counts: dict[int, int], closed: int) -> VocabCounts:
-    """Every key has a namespace, a spelling and, in each window, a language of its own."""
+    """A frame in which each key has a fixed namespace and spelling, and a language that depends on the window."""
     keys = sorted(counts)
     return counts_frame(
         window,
@@ -58,7 +58,7 @@ def frame(source: tuple[str, int], window: int, counts: dict[int, int], closed: 
 def only(
     counted: VocabCounts | VocabConfigured, shards: Sequence[int], of: int = SHARDS
 ) -> VocabCounts | VocabConfigured:
-    """What a source sends to the owner of `shards` of all `of`: its keys, or none, and all settings."""
+    """What a source sends to the owner of `shards`, of `of` shards in all: that owner's keys, and all settings."""
     if isinstance(counted, VocabConfigured):
         return counted
     mine = np.isin(shard_of(counted.keys, of), shards)
@@ -75,7 +75,7 @@ def only(
 
 @st.composite
 def changes(draw: st.DrawFn) -> VocabSettings:
-    """Settings that another operator might choose."""
+    """Random settings to change to."""
     kinds = {
         kind: KindSettings(
             capacity=SHARDS * draw(st.integers(0, 3)),
@@ -92,14 +92,15 @@ def changes(draw: st.DrawFn) -> VocabSettings:
 
 
 Log = dict[tuple[str, int], list[VocabCounts | VocabConfigured]]
-ORDER = st.lists(st.booleans(), max_size=20)  # whose frame is next; or, after which frames windows are closed
+ORDER = st.lists(st.booleans(), max_size=20)  # which source's frame comes next, or after which frames windows close
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> Log:
-    """Each source's frames: windows rise, with gaps; each window's counts in one frame or more; then closed.
+    """The frames of each source: ascending windows with gaps, each with one or more frames of counts, then closed.
 
-    The first source's log has settings too, of a window that it has not closed."""
+    The log of the first source also has settings, for windows that it has not closed.
+    """
     result: Log = {}
     for source in sorted(SOURCES):
         frames: list[VocabCounts | VocabConfigured] = []
@@ -120,7 +121,7 @@ def logs(draw: st.DrawFn) -> Log:
 
 
 def interleaved(log: Log, order: list[bool]) -> list[VocabCounts | VocabConfigured]:
-    """One order in which the two sources' frames may come."""
+    """The frames of both sources, in one possible order."""
     first, second = (list(frames) for frames in log.values())
     mixed = []
     for pick in order:
@@ -162,7 +163,7 @@ def trend_rows(owner: VocabularyOwner) -> list[tuple[int, int, list[int]]]:
 
 
 def of_shards(shards: int, settings: VocabSettings) -> VocabSettings:
-    """The same with as many slots a shard, of other shards."""
+    """The same settings with another number of shards, and equally many slots per shard."""
     kinds = {
         name: msgspec.structs.replace(kind, capacity=kind.capacity * shards // SHARDS)
         for name, kind in settings.kinds.items()

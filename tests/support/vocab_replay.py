@@ -1,6 +1,6 @@
-"""The way from `tweets` to `vocab-deltas` in one process, without servers: what the hops do, cut as one likes.
+"""From `tweets` to `vocab-deltas` in one process, without servers: what the hops do, with any batches and restarts.
 
-A source restarts from the metadata of its last commit and an owner from its bytes, as their processors do.
+A source restarts from the metadata of its last commit, and an owner from its bytes, as in their processors.
 """
 
 import random
@@ -23,13 +23,13 @@ from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import Tokenizer
 
 LARGEST_BATCH = 60
-RESTART = 0.1  # of the batches
-CLOSE = 0.2  # of the frames
-RECOVER = 0.02  # of the frames
+RESTART = 0.1  # probability of a source's restart after a batch
+CLOSE = 0.2  # probability that an owner closes windows after a frame
+RECOVER = 0.02  # probability of an owner's recovery after a frame
 
 
 class _Source:
-    """One partition of `tweets`, as ingest counts it for `owners` owners."""
+    """Counts one partition of `tweets` for `owners` owners, as ingest does."""
 
     def __init__(self, settings: Settings, partition: int, owners: int) -> None:
         self._made_with = settings, partition, owners
@@ -61,17 +61,17 @@ class _Source:
         heir = _Source(*self._made_with)
         begin = heir._events.resume({TWEETS.name: (offset, self._events.metadata())}).get(TWEETS.name, offset)
         if begin < offset:
-            heir._events.replay(log[begin:offset])
-        return heir
+            successor._events.replay(log[begin:offset])
+        return successor
 
 
 def replay(
     settings: Settings, rows: Sequence[Row], owners: int = 1, rng: random.Random | None = None
 ) -> tuple[list[VocabDelta], list[bytes]]:
-    """The deltas of `owners` owners, each one's in its order, and their last states.
+    """(the deltas of `owners` owners, in order for each owner; the last states of the owners).
 
-    rng: draws batches, restarts, interleaving and times of closing; without, every partition is one batch, and the
-    partitions come one after the other.
+    rng: draws batches, restarts, interleaving, and when windows close. Without it every partition is one batch, and
+    the partitions come one after the other.
     """
     counted = [list(_counted(settings, partition, rows, owners, rng)) for partition in range(TWEETS.partitions)]
     deltas: list[VocabDelta] = []
@@ -110,7 +110,7 @@ def _counted(
 
 
 def _interleaved(queues: list[list[VocabCounts]], rng: random.Random | None) -> Iterator[VocabCounts]:
-    """Frames of one source keep their order; runs of random length, so that sources get far ahead of each other."""
+    """Interleave runs of random length, so that sources get far ahead of each other. Each source keeps its order."""
     left = [iter(queue) for queue in queues]
     while left:
         frames = rng.choice(left) if rng else left[0]

@@ -1,4 +1,4 @@
-"""Runs of real workers over one log: any number of them, some of them killed, until nothing is left to do."""
+"""Runs of real workers over one log: any number of workers, some of them killed, until the log is drained."""
 
 import asyncio
 import contextlib
@@ -22,9 +22,9 @@ from transport.kafka.clients import admin
 from transport.kafka.writer import KafkaWriter
 from transport.redis.connection import connect_blocking
 
-PATIENCE_S = 600  # of a busy machine
-LOOK_S = 0.01  # between two looks at how far a topic has got
-DRAINED_S = 1.0  # between two looks
+PATIENCE_S = 600  # timeout on a busy machine
+LOOK_S = 0.01  # between two reads of a topic's end
+DRAINED_S = 1.0  # between two reads of the lags
 YEAR_S = 365 * 86_400
 # The environment of a process that believes itself a year ahead.
 SHIFTED = {
@@ -37,7 +37,7 @@ OWNERSHIP = re.compile(r"hop ingest: partitions \[(.*?)\]")
 
 
 class Crew:
-    """Workers of one installation. `start` adds one, `kill` ends one as `kill -9` does."""
+    """The workers of one installation. `start` adds a worker, `kill` ends one as `kill -9` does."""
 
     def __init__(self, settings: Settings, folder: Path, stack: contextlib.ExitStack, **environ: str) -> None:
         self._settings = settings
@@ -48,7 +48,7 @@ class Crew:
         self.members: list[Child] = []
 
     def start(self) -> Child:
-        """A worker, on its way up."""
+        """Start a worker. Returns before it is ready."""
         log = self._folder / f"worker-{self._started}.log"
         self._started += 1
         member = self._stack.enter_context(worker(self._settings, log, **self._environ))
@@ -56,13 +56,13 @@ class Crew:
         return member
 
     def kill(self, member: Child) -> None:
-        """SIGKILL; returns when the process is gone."""
+        """Send SIGKILL. Returns when the process has ended."""
         self.members.remove(member)
         member.process.kill()
         member.process.wait()
 
     def wait_until(self, condition: Callable[[], bool], *, poll_s: float = 0.1) -> None:
-        """Polls until `condition()`; fails with the end of a log if a worker dies or `PATIENCE_S` pass."""
+        """Poll until `condition()`; fails with the end of a log if a worker dies, or after `PATIENCE_S`."""
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
             for member in self.members:
@@ -71,9 +71,9 @@ class Crew:
             time.sleep(poll_s)
 
     def wait_for(self, topic: Topic, offsets: int, look: "Appended") -> None:
-        """Until a topic holds more offsets; or until all is done: large batches leave fewer of them than small ones.
+        """Wait until a topic has more than `offsets` offsets, or until everything is drained.
 
-        What is to be done must have been written before.
+        Large batches leave fewer offsets than small ones. The whole input must have been written before.
         """
         looked = time.monotonic()
 
@@ -89,11 +89,11 @@ class Crew:
         self.wait_until(reached, poll_s=LOOK_S)
 
     def all_own_some(self) -> bool:
-        """Whether each has partitions of `tweets` now."""
+        """Whether every worker has partitions of `tweets` now."""
         return all(owned[-1:] not in ([], [""]) for owned in (OWNERSHIP.findall(m.said()) for m in self.members))
 
     def drain(self) -> None:
-        """Until nothing that the topics hold is left to do."""
+        """Wait until every hop has committed everything."""
         self.wait_until(lambda: drained(self._settings), poll_s=DRAINED_S)
 
     def _said(self) -> str:
@@ -102,7 +102,7 @@ class Crew:
 
 @contextlib.contextmanager
 def crew(settings: Settings, workers: int, folder: Path, **environ: str) -> Iterator[Crew]:
-    """So many workers, each of which owns partitions; killed at the end of the block."""
+    """`workers` workers, each of which owns partitions; killed at the end of the block."""
     folder.mkdir(parents=True, exist_ok=True)
     kafka_admin.apply(settings)
     with contextlib.ExitStack() as stack:
@@ -114,7 +114,7 @@ def crew(settings: Settings, workers: int, folder: Path, **environ: str) -> Iter
 
 
 def write_rows(settings: Settings, rows: Sequence[Row]) -> None:
-    """All of a log, in its order."""
+    """Write a whole log, in order."""
 
     async def write() -> None:
         async with KafkaWriter(settings) as writer:
@@ -134,7 +134,7 @@ def forget(settings: Settings) -> None:
 
 
 class Appended:
-    """How far topics have got: some ms a look. Offsets of records in open transactions count."""
+    """Reads the ends of topics, in some milliseconds. Records in open transactions count too."""
 
     def __init__(self, settings: Settings, client: Any, topics: Sequence[Topic]) -> None:
         self._client = client
@@ -144,13 +144,14 @@ class Appended:
         }
 
     def offsets(self, topic: Topic) -> int:
-        """Offsets that the topic holds, in flight or not."""
+        """The number of offsets in the topic, including those of open transactions."""
         return self._ends([topic], "read_uncommitted")
 
     def in_flight(self) -> int:
-        """Offsets since the beginning of the oldest open transaction of each partition."""
+        """The number of offsets since the start of the oldest open transaction, summed over partitions."""
         topics = list(self._partitions)
-        stable = self._ends(topics, "read_committed")  # first: what is committed in between is no less than this
+        # Read this first: a commit in between then cannot make the difference negative.
+        stable = self._ends(topics, "read_committed")
         return self._ends(topics, "read_uncommitted") - stable
 
     def _ends(self, topics: Sequence[Topic], isolation: str) -> int:
@@ -163,6 +164,6 @@ class Appended:
 
 @contextlib.contextmanager
 def appended(settings: Settings, topics: Sequence[Topic]) -> Iterator[Appended]:
-    """A look at `topics`, over one connection."""
+    """An `Appended` of `topics`, over one connection."""
     with admin(settings) as client:
         yield Appended(settings, client, topics)

@@ -1,8 +1,8 @@
-"""A wall clock that is `SHIFTED_CLOCK_S` seconds off, in every Python that has this folder on its PYTHONPATH.
+"""Shifts the wall clock by `SHIFTED_CLOCK_S` seconds in every Python that has this folder on its PYTHONPATH.
 
-Python imports `sitecustomize` before anything else, so whoever takes `time.time` later takes the shifted one. Shifted
-are the real-time functions of `time` and `datetime`; monotonic and CPU clocks stand as they are. Code in C that asks
-the kernel by itself sees the true clock, and so do the servers.
+Python imports `sitecustomize` before anything else, so all later users of `time.time` get the shifted one. It shifts
+the real-time functions of `time` and `datetime`, but not monotonic and CPU clocks. C code that asks the kernel sees
+the true clock, and so do the servers.
 """
 
 import datetime
@@ -26,12 +26,12 @@ def _now() -> float:
 
 
 def _of_now(function: Callable[..., Any], seconds: float | None = None) -> Any:
-    """`time.localtime` and the like, which mean now where they are given no time."""
+    """Call `time.localtime` and the like, which use the present time if they are given none."""
     return function(_now() if seconds is None else seconds)
 
 
 class _AlsoReal(type):
-    """What C code makes is of the real class, and must pass for one of the class that took its name."""
+    """C code makes instances of the real class; they must count as instances of the class that replaces it."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         if cls in _REAL:
@@ -40,7 +40,7 @@ class _AlsoReal(type):
 
 
 class _ShiftedDatetime(_datetime, metaclass=_AlsoReal):
-    __slots__ = ()  # compiled modules check that the size is that of the real one
+    __slots__ = ()  # compiled modules check that the size equals that of the real class
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> "_ShiftedDatetime":
