@@ -25,7 +25,8 @@ from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE,
 from model.serving import Predictor
 from transport.backoff import pauses
 from transport.metrics import MODEL_SWAPS, MODELS_REFUSED
-from transport.ports.kafka import ConsumerLost, Kafka, KafkaFailed, TopicPartition
+from transport.ports.kafka import Kafka
+from transport.ports.kafka_records import ConsumerLost, KafkaFailed, TopicPartition
 
 log = logging.getLogger(__name__)
 

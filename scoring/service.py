@@ -27,7 +27,7 @@ from transport.duplicates import RecentIdentities
 from transport.hop.hop import ExactlyOnceHop, Output, Processor
 from transport.kafka.cluster import KafkaCluster
 from transport.metrics import DUPLICATES
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from transport.redis.connection import connect
 
 log = logging.getLogger(__name__)

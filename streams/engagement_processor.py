@@ -13,7 +13,7 @@ from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from featurestore.store.counters import aggregate_engagements, route
 from streams.event_batch import EventBatch
 from streams.event_source import EventSource
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from transport.processor import Output, Processor
 
 _deserialize = Codec(Engagement).deserialize

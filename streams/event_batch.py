@@ -16,7 +16,7 @@ from eventtime.ticks import TICK_KEY, read_tick
 from eventtime.watermark import Observed, Watermark
 from sources.foreign import tweet_from_foreign_json
 from transport.dead_letters import dead_letter
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from transport.processor import Output
 
 EventT = TypeVar("EventT", Tweet, Engagement, CandidatesServed)

@@ -19,7 +19,7 @@ from eventtime.watermark import Watermark
 from streams.event_batch import EventBatch, EventT, decode_batch, observe_times
 from transport.duplicates import RecentIdentities
 from transport.metrics import DUPLICATES, LATE_EVENTS
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 
 
 class SourceMetadata(msgspec.Struct, frozen=True, kw_only=True):

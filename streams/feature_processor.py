@@ -16,7 +16,8 @@ from featurestore.store.errors import ViewWiped
 from featurestore.store.writer import FeatureOwner
 from streams.rebuild_tweets import rewrite_tweets
 from transport.dead_letters import dead_letter
-from transport.ports.kafka import Kafka, LogRecord
+from transport.ports.kafka import Kafka
+from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
 from transport.processor import Output, Processor
 

@@ -27,7 +27,7 @@ from featurestore.store.writer import write_tweets
 from streams.event_batch import EventBatch, decode_tweet
 from streams.event_source import EventSource, SourceMetadata
 from streams.vocab_settings import pass_on, to_owners
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
 from transport.processor import Output, Processor
 from vocab.rules import configured

@@ -30,7 +30,7 @@ from featurestore.join.joiner import Joiner, JoinPosition
 from streams.event_batch import decode_batch, observe_times
 from transport import metrics
 from transport.dead_letters import dead_letter
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from transport.processor import Output, Processor
 
 MAX_WAITING = 200_000  # engagements whose request was not read yet; more pause `engagements`

@@ -15,7 +15,8 @@ from contracts.topics import Topic
 from streams.state_records import EVERY_RECORDS, join_state, state_outputs
 from transport.dead_letters import dead_letter
 from transport.kafka.state_log import read_latest
-from transport.ports.kafka import Kafka, LogRecord
+from transport.ports.kafka import Kafka
+from transport.ports.kafka_records import LogRecord
 from transport.processor import Output, Processor
 
 

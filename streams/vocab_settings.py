@@ -14,7 +14,7 @@ from contracts.records import SETTINGS_KEY, VocabConfigured
 from contracts.settings import VocabSettings
 from contracts.topics import TWEETS, VOCAB_COUNTS
 from transport.dead_letters import dead_letter
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from transport.processor import Output
 from vocab.rules import settings_of
 from vocab.slot_layout import SlotLayout

@@ -14,7 +14,8 @@ from streams.owner_processor import OwnerProcessor
 from streams.vocab_settings import deserialize_settings
 from transport import metrics
 from transport.kafka.state_log import read_partition
-from transport.ports.kafka import Kafka, LogRecord
+from transport.ports.kafka import Kafka
+from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
 from transport.processor import Output
 from vocab.owner.owner import VocabularyOwner

@@ -20,7 +20,8 @@ from trainer.interleave import Interleave
 from trainer.trainer import Consumed
 from trainer.versions import Versions
 from transport.dead_letters import dead_letter
-from transport.ports.kafka import BlockingConsumer, Kafka, LogRecord, OffsetOutOfRange, Output, TopicPartition
+from transport.ports.kafka import BlockingConsumer, Kafka
+from transport.ports.kafka_records import LogRecord, OffsetOutOfRange, Output, TopicPartition
 
 MOST_ROWS = 20_000  # examples of one partition that may wait, some 10 MB
 MOST_DELTAS = 512  # records of one partition of a delta log that may wait

@@ -26,7 +26,8 @@ from transport.backoff import pauses
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.clock import Clock
 from transport.ports.files import Files
-from transport.ports.kafka import Kafka, Output
+from transport.ports.kafka import Kafka
+from transport.ports.kafka_records import Output
 from transport.system.clock import SYSTEM_CLOCK
 from transport.system.disk import DISK
 

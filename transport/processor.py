@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from transport.ports.kafka import LogRecord, Output
+from transport.ports.kafka_records import LogRecord, Output
 
 __all__ = ["MAX_METADATA_BYTES", "Output", "Processor"]
 

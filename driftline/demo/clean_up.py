@@ -6,7 +6,7 @@ from contracts.settings import Settings
 from driftline.inspect.lags import GROUPS
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
-from transport.ports.kafka import KafkaFailed
+from transport.ports.kafka_records import KafkaFailed
 from transport.redis.connection import connect_blocking
 from transport.redis.errors import unavailable_as_such
 

@@ -13,7 +13,8 @@ from contracts.settings import Settings
 from contracts.topics import TIMELINES_RANKED
 from eventtime.ticks import TICK_KEY
 from transport.kafka.cluster import KafkaCluster
-from transport.ports.kafka import BlockingConsumer, TopicPartition
+from transport.ports.kafka import BlockingConsumer
+from transport.ports.kafka_records import TopicPartition
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from model.serving import Predictor
 from scoring.hot_swap import load_warm
 from trainer.check_examples import read_examples
 from transport.kafka.admin import topic_offsets
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 
 OnProgress = Callable[[int, int], None]  # (offsets read, offsets in all)
 

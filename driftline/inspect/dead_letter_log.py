@@ -13,7 +13,7 @@ from contracts.settings import Settings
 from contracts.topics import WITH_DEAD_LETTERS, Topic, dead_letters
 from driftline.inspect.logs import read_records
 from transport.kafka.cluster import KafkaCluster
-from transport.ports.kafka import LogRecord, Output
+from transport.ports.kafka_records import LogRecord, Output
 
 SOURCES = {topic.name: topic for topic in WITH_DEAD_LETTERS}
 _MAX_UNFLUSHED = 1_000

@@ -12,7 +12,7 @@ from contracts.records import ACTIONS, Provenance
 from contracts.settings import Settings
 from contracts.topics import EXAMPLES
 from driftline.inspect.logs import newest_records, read_log
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):

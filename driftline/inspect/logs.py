@@ -13,7 +13,8 @@ from contracts.topics import Topic, prefixed
 from eventtime.ticks import TICK_KEY
 from transport.kafka.admin import topic_offsets
 from transport.kafka.cluster import KafkaCluster
-from transport.ports.kafka import BlockingConsumer, LogRecord, OffsetOutOfRange, TopicPartition
+from transport.ports.kafka import BlockingConsumer
+from transport.ports.kafka_records import LogRecord, OffsetOutOfRange, TopicPartition
 
 _POLL_S = 0.5
 _POLL_RECORDS = 2_000

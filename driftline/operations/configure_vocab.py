@@ -15,7 +15,7 @@ from contracts.settings import Settings, VocabSettings
 from contracts.topics import TWEETS, VOCAB_DELTAS
 from driftline.inspect.logs import read_records
 from transport.kafka.cluster import KafkaCluster
-from transport.ports.kafka import Output
+from transport.ports.kafka_records import Output
 from vocab.rules import configured, differences, settings_of
 from vocab.slot_layout import SlotLayout
 

@@ -21,7 +21,7 @@ from streams.state_records import state_outputs
 from streams.vocabulary_processor import VocabularyProcessor
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
-from transport.ports.kafka import Committed, TopicPartition
+from transport.ports.kafka_records import Committed, TopicPartition
 from transport.processor import Output
 from transport.redis.connection import connect
 from vocab.owner import reshard as resharding

@@ -9,7 +9,7 @@ from contracts.settings import Settings, TimeSettings
 from contracts.topics import TWEETS
 from streams.event_batch import EventBatch, decode_tweet
 from streams.event_source import EventSource
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 
 START_MS = 1_700_000_000_000
 SETTINGS = Settings(time=TimeSettings(window_ms=1_000, lateness_ms=2_000))

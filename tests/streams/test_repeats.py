@@ -11,7 +11,7 @@ from contracts.settings import FeatureSettings, Settings, TimeSettings
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from streams.engagement_processor import EngagementProcessor
 from tests.support.pipeline_runs import record_of
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from transport.processor import MAX_METADATA_BYTES
 
 START_MS = 1_760_000_000_000

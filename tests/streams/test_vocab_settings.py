@@ -19,7 +19,7 @@ from tests.support.pipeline_runs import (
     record_of,
 )
 from tests.support.vocab_changes import BEGINNING, LATER
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from transport.processor import Output
 from vocab.rules import configured
 

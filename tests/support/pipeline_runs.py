@@ -45,7 +45,7 @@ from featurestore.features import (
 )
 from transport.kafka import admin as kafka_admin
 from transport.kafka.writer import KafkaWriter
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
 BEGIN_MS = 1_760_000_000_000

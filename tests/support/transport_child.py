@@ -20,7 +20,7 @@ from contracts.topics import TWEETS
 from tests.support.transport_hops import Counting
 from transport.hop.hop import ExactlyOnceHop, Output
 from transport.kafka.cluster import KafkaCluster
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 
 
 def die() -> None:

@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 from transport.hop.hop import Output, Processor
 from transport.kafka.admin import lags
 from transport.kafka.clients import admin
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 
 DEADLINE_S = 40.0
 CHECKPOINT_RECORDS = 40

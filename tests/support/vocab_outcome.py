@@ -18,7 +18,7 @@ from tests.support.bin_outcome import BinsOutcome, bins_outcome
 from tests.support.pipeline_runs import read_all
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.state_log import read_latest
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from transport.redis.connection import connect_blocking
 from vocab.keys import SHARDS
 from vocab.owner.owner import VocabularyOwner

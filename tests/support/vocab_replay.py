@@ -17,7 +17,7 @@ from streams.event_source import EventSource
 from streams.vocabulary_processor import SOURCES
 from tests.support.drifting_stream import Row
 from tests.support.pipeline_runs import record_of
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 from vocab.owner.owner import VocabularyOwner
 from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import Tokenizer
@@ -57,9 +57,9 @@ class _Source:
         return frames + (self._counter.markers(closed) if closed != closed_before else [])
 
     def successor(self, log: Sequence[LogRecord], offset: int) -> "_Source":
-        """Another that knows what this one committed at `offset`, and re-reads what that asks for."""
-        heir = _Source(*self._made_with)
-        begin = heir._events.resume({TWEETS.name: (offset, self._events.metadata())}).get(TWEETS.name, offset)
+        """A new source that resumes from this one's commit at `offset`, and re-reads as much as that requires."""
+        successor = _Source(*self._made_with)
+        begin = successor._events.resume({TWEETS.name: (offset, self._events.metadata())}).get(TWEETS.name, offset)
         if begin < offset:
             successor._events.replay(log[begin:offset])
         return successor

@@ -18,7 +18,7 @@ from transport.hop.hop import ExactlyOnceHop, Output
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
-from transport.ports.kafka import LogRecord
+from transport.ports.kafka_records import LogRecord
 
 
 async def write(settings: Settings, topic: Topic, count: int) -> None:

@@ -12,7 +12,7 @@ from tests.support.trainer_world import PLACES, WINDOWS, World
 from trainer import reader
 from trainer.reader import LogReader
 from trainer.reading_thread import ReadingThread
-from transport.ports.kafka import LogRecord, OffsetOutOfRange, TopicPartition
+from transport.ports.kafka_records import LogRecord, OffsetOutOfRange, TopicPartition
 
 ROWS = PLACES  # of a record of examples: one request
 WORLD = World()

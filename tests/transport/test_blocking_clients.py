@@ -10,7 +10,8 @@ from contracts.topics import ENGAGEMENTS, TWEETS
 from transport.kafka import admin as kafka_admin
 from transport.kafka import blocking_clients
 from transport.kafka.cluster import KafkaCluster
-from transport.ports.kafka import BlockingConsumer, LogRecord, OffsetOutOfRange, Output, TopicPartition
+from transport.ports.kafka import BlockingConsumer
+from transport.ports.kafka_records import LogRecord, OffsetOutOfRange, Output, TopicPartition
 
 FIRST, SECOND = TopicPartition(TWEETS.name, 0), TopicPartition(TWEETS.name, 1)
 

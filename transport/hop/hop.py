@@ -16,7 +16,8 @@ from contracts.topics import Topic
 from transport import metrics
 from transport.backoff import pauses
 from transport.hop.partition import HopPartition
-from transport.ports.kafka import ConsumerLost, Fenced, GroupConsumer, Kafka, KafkaFailed, TopicPartition
+from transport.ports.kafka import GroupConsumer, Kafka
+from transport.ports.kafka_records import ConsumerLost, Fenced, KafkaFailed, TopicPartition
 from transport.processor import Output, Processor
 
 __all__ = ["ExactlyOnceHop", "Output", "Processor"]

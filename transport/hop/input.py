@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
-from transport.ports.kafka import GroupConsumer, LogRecord, TopicPartition
+from transport.ports.kafka import GroupConsumer
+from transport.ports.kafka_records import LogRecord, TopicPartition
 from transport.waiting import say_silent
 
 log = logging.getLogger(__name__)

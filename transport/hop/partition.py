@@ -16,15 +16,8 @@ from contracts.topics import ALL
 from transport import metrics
 from transport.backoff import pauses
 from transport.hop.input import HopInput, Stopped
-from transport.ports.kafka import (
-    Committed,
-    GroupConsumer,
-    Kafka,
-    KafkaFailed,
-    LogRecord,
-    TopicPartition,
-    TransactionalProducer,
-)
+from transport.ports.kafka import GroupConsumer, Kafka, TransactionalProducer
+from transport.ports.kafka_records import Committed, KafkaFailed, LogRecord, TopicPartition
 from transport.processor import MAX_METADATA_BYTES, Output, Processor
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from contracts.settings import Settings
 from contracts.topics import Topic
 from transport.backoff import pauses
 from transport.kafka import clients
-from transport.ports.kafka import Committed, TopicPartition
 from transport.ports.kafka_admin import PartitionOffsets, TopicFound, UnknownTopic
+from transport.ports.kafka_records import Committed, TopicPartition
 
 MOST_REPLICAS = 3
 COORDINATOR_ATTEMPTS = 6  # some 6 s in all

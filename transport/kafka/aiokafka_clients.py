@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaError, OffsetOutOfRangeError
 
-from transport.ports.kafka import KafkaFailed, OffsetOutOfRange
+from transport.ports.kafka_records import KafkaFailed, OffsetOutOfRange
 
 log = logging.getLogger(__name__)
 

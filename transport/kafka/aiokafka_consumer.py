@@ -13,13 +13,13 @@ from contracts.settings import Settings
 from transport.kafka import aiokafka_private
 from transport.kafka.aiokafka_clients import as_ours
 from transport.kafka.clients import address, unavailable
-from transport.ports.kafka import (
+from transport.ports.kafka import RebalanceListener
+from transport.ports.kafka_records import (
     Committed,
     ConsumerLost,
     KafkaFailed,
     LogRecord,
     OffsetOutOfRange,
-    RebalanceListener,
     TopicPartition,
 )
 

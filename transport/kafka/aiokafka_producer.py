@@ -15,7 +15,7 @@ from transport.kafka import aiokafka_private
 from transport.kafka.aiokafka_clients import as_ours, close
 from transport.kafka.clients import COMPRESSION, MAX_REQUEST_BYTES, address
 from transport.kafka.partitioner import partition_of
-from transport.ports.kafka import Committed, Fenced, KafkaFailed, Output, TopicPartition
+from transport.ports.kafka_records import Committed, Fenced, KafkaFailed, Output, TopicPartition
 from transport.waiting import announcing
 
 TRANSACTION_TIMEOUT_MS = 30_000  # how long a killed owner's open transaction may hold back readers

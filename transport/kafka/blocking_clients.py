@@ -6,7 +6,7 @@ from kafka import TopicPartition as PrefixedPartition
 
 from contracts.settings import Settings
 from transport.kafka import clients
-from transport.ports.kafka import LogRecord, Output, TopicPartition
+from transport.ports.kafka_records import LogRecord, Output, TopicPartition
 
 READ_IN = "3.0.12"  # the version of kafka-python whose ways `KafkaPythonConsumer` goes by
 DELIVERY_TIMEOUT_S = 30.0

@@ -15,7 +15,7 @@ from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, Of
 from contracts.errors import ServerUnavailable, SettingsError
 from contracts.settings import Settings
 from contracts.topics import ALL, Topic, prefixed
-from transport.ports.kafka import KafkaFailed, OffsetOutOfRange
+from transport.ports.kafka_records import KafkaFailed, OffsetOutOfRange
 
 BOOTSTRAP_TIMEOUT_MS = 5_000  # a person waits this long to read that the broker is not there
 MAX_REQUEST_BYTES = max(topic.max_message_bytes for topic in ALL)

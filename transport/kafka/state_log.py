@@ -9,15 +9,8 @@ from collections.abc import AsyncIterator
 
 from contracts.errors import ServerUnavailable
 from contracts.topics import Topic
-from transport.ports.kafka import (
-    Consumer,
-    ConsumerLost,
-    Kafka,
-    KafkaFailed,
-    LogRecord,
-    OffsetOutOfRange,
-    TopicPartition,
-)
+from transport.ports.kafka import Consumer, Kafka
+from transport.ports.kafka_records import ConsumerLost, KafkaFailed, LogRecord, OffsetOutOfRange, TopicPartition
 from transport.waiting import announcing
 
 POLL_S = 0.1

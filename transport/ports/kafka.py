@@ -11,76 +11,17 @@ Topics, groups and transactional ids come and go without the installation's pref
 * A transactional id has one owner. Whoever begins to own it fences the owner before, wherever that is: nothing of
   the former is committed any more, and what it left open is aborted.
 
-Any call may fail with `KafkaFailed`, and one that has to connect with `contracts.errors.ServerUnavailable`. What was
-written before a failure may be there all the same: its answer may have been what was lost.
+Any call may fail with `KafkaFailed` (`kafka_records.py`), and one that has to connect with
+`contracts.errors.ServerUnavailable`. What was written before a failure may be there all the same: its answer may have
+been what was lost.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Protocol
 
-import msgspec
-
-from contracts.errors import DriftlineError
-
-if TYPE_CHECKING:
-    from transport.ports.kafka_admin import Admin
-
-
-class KafkaFailed(DriftlineError):
-    """The broker or its client refused a call, or did not get through; another attempt may well succeed."""
-
-
-class OffsetOutOfRange(KafkaFailed):
-    """The log does not hold the position: retention has overtaken it, or the topic was made anew."""
-
-
-class ConsumerLost(DriftlineError):
-    """The consumer failed for good; close it and make another."""
-
-
-class Fenced(DriftlineError):
-    """A younger owner of the transactional id has begun: nothing of ours can be committed any more."""
-
-
-class TopicPartition(NamedTuple):
-    """One log."""
-
-    topic: str
-    partition: int
-
-
-class Committed(NamedTuple):
-    """What a group committed of a partition: the offset of the next record to process, and its words beside it."""
-
-    offset: int
-    metadata: str
-
-
-class LogRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record as the log has it.
-
-    timestamp: ms since 1970; the broker's clock at appending on topics of LogAppendTime, the producer's on others.
-    value: None is a tombstone.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One record to send. Its partition: as given, else the key's (murmur2), else any."""
-
-    topic: str
-    value: bytes | None
-    key: bytes | None = None
-    partition: int | None = None
+from transport.ports.kafka_admin import Admin
+from transport.ports.kafka_records import Committed, LogRecord, Output, TopicPartition
 
 
 class Consumer(Protocol):
@@ -258,6 +199,6 @@ class Kafka(Protocol):
         """Raises `ServerUnavailable`."""
         ...
 
-    def admin(self) -> AbstractContextManager["Admin"]:
+    def admin(self) -> AbstractContextManager[Admin]:
         """A connection for administration, for the block. Raises `ServerUnavailable`."""
         ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.topics import Topic
-from transport.ports.kafka import Committed, KafkaFailed, TopicPartition
+from transport.ports.kafka_records import Committed, KafkaFailed, TopicPartition
 
 
 class UnknownTopic(KafkaFailed):
