@@ -1,6 +1,6 @@
 """Examples encoded per second on one core (CPU time, one thread): `python -m benchmarks.encode [--rounds 7]`.
 
-First with 500 features: 400 continuous ones with 16 bins each, and 100 keys in five splits (`subwords` is empty);
+First with 500 features: 400 continuous ones with 16 bins each, and 100 keys in five fields (`subwords` is empty);
 every candidate has its own viewer. Half of the keys are among the 100,000 that the vocabulary has admitted, all
 equally likely, which helps caches least. Compared with scikit-learn's `KBinsDiscretizer` (fitted, ordinal, with the
 same edges, so its bins must equal ours) and `FeatureHasher`, which starts from strings, where `encode` starts from
@@ -27,19 +27,19 @@ from featurestore.bins.replica import BinsView
 from featurestore.encoding.encode import encode
 from featurestore.features import (
     CANDIDATE_DENSE,
-    CANDIDATE_SPLITS,
+    CANDIDATE_FIELDS,
     CONTINUOUS,
-    TWEET_SPLITS,
+    TWEET_FIELDS,
     VIEWER_DENSE,
+    VIEWER_FIELDS,
     VIEWER_SIDE,
-    VIEWER_SPLITS,
 )
 from vocab.namespaces import Namespace
 from vocab.replica.vocabulary_view import VocabularyView
 from vocab.slot_layout import SlotLayout
 
 CONTINUOUS_FEATURES, BINS = 400, 16
-SPLITS, KEYS_PER_SPLIT = (*VIEWER_SPLITS, *TWEET_SPLITS), 20
+FIELDS, KEYS_PER_FIELD = (*VIEWER_FIELDS, *TWEET_FIELDS), 20
 ADMITTED = 100_000
 EXAMPLES = 4_096
 BATCHES = (1, 64, EXAMPLES)
@@ -89,16 +89,16 @@ def wide(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, ban
     tables = Tables(EdgeTable([]), EdgeTable([edges[1:-1].astype(np.float32) for edges in kbins.bin_edges_]))
     if not (tables.candidate.discretize(values) % BIN_STRIDE - ORDINARY == kbins.transform(values)).all():
         raise RuntimeError("encode and scikit-learn do not agree on the bins")
-    bags = {split: random.choice(keys, (EXAMPLES, KEYS_PER_SPLIT)) for split in SPLITS}
+    bags = {field: random.choice(keys, (EXAMPLES, KEYS_PER_FIELD)) for field in FIELDS}
     hasher = FeatureHasher(vocabulary.num_slots, input_type="string", alternate_sign=False)
     tokens = np.concatenate(list(bags.values()), axis=1)
     strings = [[f"{key:x}" for key in row] for row in tokens.tolist()]
 
-    print(f"{CONTINUOUS_FEATURES} continuous features of {BINS} bins and {len(SPLITS)} bags of {KEYS_PER_SPLIT} keys")
+    print(f"{CONTINUOUS_FEATURES} continuous features of {BINS} bins and {len(FIELDS)} bags of {KEYS_PER_FIELD} keys")
     print(f"{'batch':>6}{'examples/s':>14}{'us each':>10} |{'KBins, us':>11}{'hasher, us':>12}{'times slower':>14}")
     for size in BATCHES:
         cuts = [slice(begin, begin + size) for begin in range(0, EXAMPLES, size)]
-        parts = [wide_features(values[part], {split: bag[part] for split, bag in bags.items()}) for part in cuts]
+        parts = [wide_features(values[part], {field: bag[part] for field, bag in bags.items()}) for part in cuts]
         ours, binned, hashed = medians(
             [
                 [lambda part=part: encode(part, vocabulary, tables) for part in parts],
@@ -114,7 +114,7 @@ def wide(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, ban
     found = medians([[lambda: tables.candidate.discretize(values)], [lambda: vocabulary.lookup(flat)]], rounds)
     bins_us, lookup_us = np.array(found) / EXAMPLES * 1e6
     print(f"of {EXAMPLES:,}: {bins_us:.2f} us discretize, {lookup_us:.2f} us look up")
-    moved = CONTINUOUS_FEATURES * (4 + 4) + len(SPLITS) * KEYS_PER_SPLIT * (8 + 4)
+    moved = CONTINUOUS_FEATURES * (4 + 4) + len(FIELDS) * KEYS_PER_FIELD * (8 + 4)
     print(
         f"limit: {moved:,} bytes read and written an example, at {bandwidth / 1e9:.1f} GB/s of a plain copy:"
         f" {moved / bandwidth * 1e6:.2f} us, {bandwidth / moved:,.0f} examples/s"
@@ -122,13 +122,13 @@ def wide(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, ban
 
 
 def wide_features(values: F32, bags: Mapping[str, U64]) -> FeatureColumns:
-    """The features of n candidates. values: float32[n, d], all of the candidate. bags: uint64[n, k] per split."""
+    """The features of n candidates. values: float32[n, d], all of the candidate. bags: uint64[n, k] per field."""
     return FeatureColumns(
         viewer_row=np.arange(len(values), dtype=np.int32),
         viewer_dense=np.empty((len(values), 0), np.float32),
-        viewer_keys={split: bags_of(bags[split]) for split in VIEWER_SPLITS},
+        viewer_keys={field: bags_of(bags[field]) for field in VIEWER_FIELDS},
         candidate_dense=values.copy(),
-        candidate_keys={split: bags_of(bags[split]) for split in TWEET_SPLITS}
+        candidate_keys={field: bags_of(bags[field]) for field in TWEET_FIELDS}
         | {"subwords": bags_of(np.empty((len(values), 0), np.uint64))},
         viewer_vectors=VIEWER_SIDE.zero_vectors(len(values)),
     )
@@ -151,19 +151,19 @@ def declared(random: np.random.Generator, vocabulary: VocabularyView, keys: U64,
 def declared_features(random: np.random.Generator, keys: U64, viewers: int, candidates: int) -> FeatureColumns:
     """Random features of some candidates, at most `CANDIDATES_PER_VIEWER` per viewer."""
 
-    def bags(splits: Sequence[str], count: int) -> dict[str, Keys]:
-        return {split: bag(split, random.choice(keys, (count, DECLARED_KEYS[split]))) for split in splits}
+    def bags(fields: Sequence[str], count: int) -> dict[str, Keys]:
+        return {field: bag(field, random.choice(keys, (count, DECLARED_KEYS[field]))) for field in fields}
 
-    def bag(split: str, of: U64) -> Keys:
+    def bag(field: str, of: U64) -> Keys:
         plain = bags_of(of)
-        return replace(plain, weights=random.random(of.size, np.float32)) if split in VIEWER_SIDE.weighted else plain
+        return replace(plain, weights=random.random(of.size, np.float32)) if field in VIEWER_SIDE.weighted else plain
 
     return FeatureColumns(
         viewer_row=np.arange(candidates, dtype=np.int32) // np.int32(CANDIDATES_PER_VIEWER),
         viewer_dense=random.lognormal(0, 2, (viewers, len(VIEWER_DENSE))).astype(np.float32),
-        viewer_keys=bags(VIEWER_SPLITS, viewers),
+        viewer_keys=bags(VIEWER_FIELDS, viewers),
         candidate_dense=random.lognormal(0, 2, (candidates, len(CANDIDATE_DENSE))).astype(np.float32),
-        candidate_keys=bags(CANDIDATE_SPLITS, candidates),
+        candidate_keys=bags(CANDIDATE_FIELDS, candidates),
         viewer_vectors=VIEWER_SIDE.zero_vectors(viewers),
     )
 

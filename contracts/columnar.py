@@ -110,8 +110,8 @@ class FeatureUpdates(Frame, frozen=True, kw_only=True):
 class CandidatesServed(Frame, frozen=True, kw_only=True):
     """What the scorer saw of every tweet that it served for one request. Topic `candidates-served`.
 
-    Row i is place i of the timeline. Dense values are raw, or `columns.MISSING`. Keys of a row stand split after
-    split, `*_lengths` (rows x splits) says how many of each; `*_values` belong to the keys of those splits that have
+    Row i is place i of the timeline. Dense values are raw, or `columns.MISSING`. Keys of a row stand field after
+    field, `*_lengths` (rows x fields) says how many of each; `*_values` belong to the keys of those fields that have
     values, in their order. Vectors of a row stand one after another. `feature_set` names the order of all of it.
     """
 

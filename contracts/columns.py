@@ -42,10 +42,10 @@ class Side:
     """What one side of a request, the viewer's or the candidates', carries beside dense values: names, in the order
     that they have on the wire.
 
-    splits: bags of keys. weighted: those of them whose keys have weights. vectors: (name, width) of each.
+    fields: bags of keys. weighted: those of them whose keys have weights. vectors: (name, width) of each.
     """
 
-    splits: tuple[str, ...]
+    fields: tuple[str, ...]
     weighted: tuple[str, ...] = ()
     vectors: tuple[tuple[str, int], ...] = ()
 
@@ -66,7 +66,7 @@ class FeatureColumns:
     viewer_row: int32[n], the row below m of each candidate's viewer.
     viewer_dense: float32[m, number of viewer features], raw values (not binned), `MISSING` = not known.
     candidate_dense: float32[n, number of candidate features], likewise.
-    viewer_keys, candidate_keys: per split, m and n bags.
+    viewer_keys, candidate_keys: per field, m and n bags.
     viewer_vectors, candidate_vectors: per vector, float32[m, its width] and float32[n, its width], finite; zero = not
     known.
     """
@@ -88,7 +88,7 @@ class FeatureColumns:
             self,
             viewer_row=self.viewer_row[rows],
             candidate_dense=self.candidate_dense[rows],
-            candidate_keys={split: bags.take(rows) for split, bags in self.candidate_keys.items()},
+            candidate_keys={name: bags.take(rows) for name, bags in self.candidate_keys.items()},
             candidate_vectors={name: vectors[rows] for name, vectors in self.candidate_vectors.items()},
         )
 
@@ -98,7 +98,7 @@ class FeatureColumns:
             self,
             viewer_row=viewer_row,
             viewer_dense=self.viewer_dense[viewers],
-            viewer_keys={split: bags.take(viewers) for split, bags in self.viewer_keys.items()},
+            viewer_keys={name: bags.take(viewers) for name, bags in self.viewer_keys.items()},
             viewer_vectors={name: vectors[viewers] for name, vectors in self.viewer_vectors.items()},
         )
 
@@ -113,14 +113,13 @@ class FeatureColumns:
             ),
             viewer_dense=np.concatenate([part.viewer_dense for part in parts]),
             viewer_keys={
-                split: Bags.concatenate([part.viewer_keys[split] for part in parts]) for split in first.viewer_keys
+                name: Bags.concatenate([part.viewer_keys[name] for part in parts]) for name in first.viewer_keys
             },
             candidate_dense=np.concatenate(
                 [part.candidate_dense for part in parts if len(part)] or [first.candidate_dense]
             ),
             candidate_keys={
-                split: Bags.concatenate([part.candidate_keys[split] for part in parts])
-                for split in first.candidate_keys
+                name: Bags.concatenate([part.candidate_keys[name] for part in parts]) for name in first.candidate_keys
             },
             viewer_vectors={
                 name: np.concatenate([part.viewer_vectors[name] for part in parts]) for name in first.viewer_vectors

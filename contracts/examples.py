@@ -77,10 +77,10 @@ def serialize_examples(examples: Examples) -> bytes:
     arrays["provenances"] = _named(examples.provenances)
     arrays["viewer_dense"] = _dense_array(features.viewer_dense[rows])
     arrays["candidate_dense"] = _dense_array(features.candidate_dense)
-    for split, bags in features.viewer_keys.items():
-        arrays |= _bag_arrays("viewer", split, bags.take(rows))
-    for split, bags in features.candidate_keys.items():
-        arrays |= _bag_arrays("candidate", split, bags)
+    for field, bags in features.viewer_keys.items():
+        arrays |= _bag_arrays("viewer", field, bags.take(rows))
+    for field, bags in features.candidate_keys.items():
+        arrays |= _bag_arrays("candidate", field, bags)
     for name, vectors in features.viewer_vectors.items():
         arrays[f"viewer_vectors.{name}"] = _dense_array(vectors[rows])
     for name, vectors in features.candidate_vectors.items():
@@ -195,22 +195,22 @@ def _dense(array: pa.Array) -> F32:
     return values.reshape(len(array), array.type.list_size)
 
 
-def _bag_arrays(side: str, split: str, bags: Keys) -> dict[str, pa.Array]:
+def _bag_arrays(side: str, field: str, bags: Keys) -> dict[str, pa.Array]:
     offsets = pa.array(bags.offsets.astype(np.int32))
-    arrays = {f"{side}_keys.{split}": pa.ListArray.from_arrays(offsets, pa.array(bags.ids))}
+    arrays = {f"{side}_keys.{field}": pa.ListArray.from_arrays(offsets, pa.array(bags.ids))}
     if bags.weights is not None:
-        arrays[f"{side}_values.{split}"] = pa.ListArray.from_arrays(offsets, pa.array(bags.weights))
+        arrays[f"{side}_values.{field}"] = pa.ListArray.from_arrays(offsets, pa.array(bags.weights))
     return arrays
 
 
 def _bags(table: pa.Table, side: str) -> dict[str, Keys]:
     """Raises `ValueError` for values that are not one for each key."""
     found, values = {}, _columns(table, f"{side}_values.")
-    for split, keys in _columns(table, f"{side}_keys.").items():
-        of_keys = values.pop(split, None)
+    for field, keys in _columns(table, f"{side}_keys.").items():
+        of_keys = values.pop(field, None)
         if of_keys is not None and of_keys.offsets != keys.offsets:
-            raise ValueError(f"the values of {split} are not one for each key")
-        found[split] = Bags(
+            raise ValueError(f"the values of {field} are not one for each key")
+        found[field] = Bags(
             keys.offsets.to_numpy().astype(np.int64),
             keys.values.to_numpy(),
             None if of_keys is None else of_keys.values.to_numpy(),

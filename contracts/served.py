@@ -14,8 +14,8 @@ from contracts.columns import FeatureColumns, Side
 
 
 class PackedBags(NamedTuple):
-    """Bags as they travel, row after row. lengths: uint8[rows * splits]. keys: uint64[...], of a row split after
-    split. values: float32[...], of those of the keys whose split has values."""
+    """Bags as they travel, row after row. lengths: uint8[rows * fields]. keys: uint64[...], of a row field after
+    field. values: float32[...], of those of the keys whose field has values."""
 
     lengths: U8
     keys: U64
@@ -24,18 +24,18 @@ class PackedBags(NamedTuple):
 
 def pack_bags(bags: Mapping[str, Keys], side: Side) -> PackedBags:
     """Raises `ValueError` for a bag of more than 255 keys."""
-    lengths = np.stack([bags[split].lengths for split in side.splits], axis=1)
+    lengths = np.stack([bags[field].lengths for field in side.fields], axis=1)
     if lengths.size and lengths.max() > 255:
         raise ValueError(f"a bag of {lengths.max()} keys is past the 255 that a served row may carry")
     starts = np.zeros(lengths.size + 1, np.int64)
     np.cumsum(lengths.reshape(-1), out=starts[1:])
     keys, values = np.empty(starts[-1], np.uint64), np.empty(starts[-1], np.float32)
-    for column, split in enumerate(side.splits):
-        bag = bags[split]
+    for column, field in enumerate(side.fields):
+        bag = bags[field]
         begin = starts[:-1].reshape(lengths.shape)[:, column]
         at = np.arange(len(bag.ids)) + np.repeat(begin - bag.offsets[:-1], bag.lengths)
         keys[at] = bag.ids
-        if split in side.weighted:
+        if field in side.weighted:
             values[at] = bag.weights_or_ones()
     packed = lengths.astype(np.uint8).reshape(-1)
     return PackedBags(packed, keys, values[have_values(packed, side)])
@@ -43,9 +43,9 @@ def pack_bags(bags: Mapping[str, Keys], side: Side) -> PackedBags:
 
 def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Keys]:
     """The inverse of `pack_bags`. Raises `ValueError` for lengths that do not fit the others."""
-    rows, odd = divmod(len(packed.lengths), len(side.splits))
+    rows, odd = divmod(len(packed.lengths), len(side.fields))
     if odd:
-        raise ValueError(f"{len(packed.lengths)} bags are not rows of {len(side.splits)} splits")
+        raise ValueError(f"{len(packed.lengths)} bags are not rows of {len(side.fields)} fields")
     weighted = have_values(packed.lengths, side)
     if np.count_nonzero(weighted) != len(packed.values):
         raise ValueError(f"{np.count_nonzero(weighted)} keys have values, but there are {len(packed.values)} values")
@@ -54,23 +54,23 @@ def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Keys]:
     values[weighted] = packed.values
     with_weights = Bags(plain.offsets, plain.ids, values)
     return {
-        split: (with_weights if split in side.weighted else plain).take(
-            np.arange(rows, dtype=np.int64) * len(side.splits) + column
+        field: (with_weights if field in side.weighted else plain).take(
+            np.arange(rows, dtype=np.int64) * len(side.fields) + column
         )
-        for column, split in enumerate(side.splits)
+        for column, field in enumerate(side.fields)
     }
 
 
 def have_values(lengths: U8, side: Side) -> Bools:
-    """bool[number of keys]: which of the keys of packed bags, lengths [rows * splits], are of a split with values."""
-    of_split = np.array([split in side.weighted for split in side.splits])
-    return np.repeat(np.resize(of_split, len(lengths)), lengths)
+    """bool[number of keys]: which of the keys of packed bags, lengths [rows * fields], are of a field with values."""
+    of_field = np.array([field in side.weighted for field in side.fields])
+    return np.repeat(np.resize(of_field, len(lengths)), lengths)
 
 
 def count_values(lengths: U8, side: Side) -> int:
     """How many values go with packed bags of these lengths."""
-    places = [place for place, split in enumerate(side.splits) if split in side.weighted]
-    return sum(int(lengths[place :: len(side.splits)].sum(dtype=np.int64)) for place in places)
+    places = [place for place, field in enumerate(side.fields) if field in side.weighted]
+    return sum(int(lengths[place :: len(side.fields)].sum(dtype=np.int64)) for place in places)
 
 
 def pack_vectors(vectors: Mapping[str, F32], side: Side) -> F32:

@@ -1,6 +1,6 @@
-"""Which features there are: their names, order, splits, and where their bins are counted. The order is on the wire.
+"""Which features there are: their names, order, fields, and where their bins are counted. The order is on the wire.
 
-Dense features are raw numbers, or `MISSING`; splits are bags of 64-bit keys, some with a value a key; vectors go to
+Dense features are raw numbers, or `MISSING`; fields are bags of 64-bit keys, some with a value a key; vectors go to
 the model as they are. Whatever changes a name, an order or
 a meaning here must raise `REVISION`: `FEATURE_SET` then differs, and records of the former set are told apart.
 """
@@ -14,8 +14,8 @@ from contracts.columns import Side
 
 REVISION = 4
 
-TWEET_KEYS = 32  # token keys kept of a tweet, over all splits: bounds what a served candidate weighs
-TAG_KEYS = 8  # of these, at most so many in the split `tags`
+TWEET_KEYS = 32  # token keys kept of a tweet, over all fields: bounds what a served candidate weighs
+TAG_KEYS = 8  # of these, at most so many in the field `tags`
 SUBWORDS = 8  # n-grams that a candidate is served with beside its tweet's keys
 SERVED_KEYS = 36  # keys of a candidate, n-grams included: a tweet of TWEET_KEYS has room for fewer n-grams
 HISTORY = 16  # engaged tweets that a viewer's history names
@@ -66,15 +66,15 @@ CANDIDATE_DENSE: tuple[Continuous, ...] = (
 CONTINUOUS = VIEWER_DENSE + CANDIDATE_DENSE  # a feature's number, in bins and counts, is its index here
 NUMBER = {feature.name: number for number, feature in enumerate(CONTINUOUS)}
 
-TWEET_SPLITS = ("text", "tags", "author")  # a tweet's own, whatever vocabulary it is ranked with
+TWEET_FIELDS = ("text", "tags", "author")  # a tweet's own, whatever vocabulary it is ranked with
 
 VIEWER_SIDE = Side(
-    splits=("viewer", "history"),
+    fields=("viewer", "history"),
     weighted=("history",),  # what an engagement still counts for: 1 / (1 + its age / HISTORY_FADES_MS)
     vectors=(("clock", 4),),  # sine and cosine of the UTC time of day of the request, and of its time of week
 )
-CANDIDATE_SIDE = Side(splits=(*TWEET_SPLITS, "subwords"))
-VIEWER_SPLITS, CANDIDATE_SPLITS = VIEWER_SIDE.splits, CANDIDATE_SIDE.splits
+CANDIDATE_SIDE = Side(fields=(*TWEET_FIELDS, "subwords"))
+VIEWER_FIELDS, CANDIDATE_FIELDS = VIEWER_SIDE.fields, CANDIDATE_SIDE.fields
 
 # The tweet-counted features, in the order of `tweet_records.tweet_dense`'s columns.
 TWEET_COUNTED = tuple(feature.name for feature in CANDIDATE_DENSE if feature.counted_from == "tweets")

@@ -1,6 +1,6 @@
-"""The shape of the ranking model: its splits, what the glue joins, and how wide each part is.
+"""The shape of the ranking model: its fields, the interaction input, and how wide each part is.
 
-The glue is one vector a candidate, in this order (widths in brackets):
+The interaction input is one vector a candidate, in this order (widths in brackets):
 
     viewer [dim], history [dim], viewer bins [bin_dim], the viewer's vectors       the viewer's part
     text, tags, author, subwords [dim each], candidate bins [bin_dim],
@@ -14,7 +14,7 @@ Vectors are taken as they are, one after another in declared order; none is decl
 import msgspec
 
 from contracts.errors import SettingsError
-from featurestore.features import CANDIDATE_SIDE, CANDIDATE_SPLITS, VIEWER_SIDE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_FIELDS, CANDIDATE_SIDE, VIEWER_FIELDS, VIEWER_SIDE
 
 CROSSES = (
     ("viewer", "author"),
@@ -23,7 +23,7 @@ CROSSES = (
     ("history", "author"),
     ("history", "tags"),
 )
-# The glue in its order, without the crosses: pooled fields, pooled bins, vectors.
+# The interaction input in its order, without the crosses: pooled fields, pooled bins, vectors.
 VIEWER_PARTS = ("viewer", "history", "viewer_bins", "viewer_vectors")
 CANDIDATE_PARTS = ("text", "tags", "author", "subwords", "candidate_bins", "candidate_vectors")
 
@@ -37,16 +37,16 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     bin_dim: int = 8
     hidden: tuple[int, int] = (64, 32)
     places: int = 64  # places of a timeline with a position bias of their own; all below share the last
-    # What all vectors of a side have in the glue.
+    # What all vectors of a side have in the interaction input.
     viewer_vector_width: int = VIEWER_SIDE.vector_width
     candidate_vector_width: int = CANDIDATE_SIDE.vector_width
     init_scale: float = 0.1  # fresh embedding rows are uniform in (-init_scale, init_scale)
 
     def __post_init__(self) -> None:
-        declared, laid_out = (VIEWER_SPLITS, CANDIDATE_SPLITS), (VIEWER_PARTS[:-2], CANDIDATE_PARTS[:-2])
+        declared, laid_out = (VIEWER_FIELDS, CANDIDATE_FIELDS), (VIEWER_PARTS[:-2], CANDIDATE_PARTS[:-2])
         if declared != laid_out:
             raise SettingsError(
-                f"the model is laid out for the splits {laid_out}, but the feature set declares {declared}: "
+                f"the model is laid out for the fields {laid_out}, but the feature set declares {declared}: "
                 "change model/config.py with it"
             )
         sizes = (self.num_slots, self.bin_rows, self.dim, self.bin_dim, *self.hidden, self.places)
@@ -55,15 +55,15 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def viewer_width(self) -> int:
-        """How many elements of the glue depend on the viewer alone."""
+        """Elements of the interaction input that depend on the viewer alone."""
         return 2 * self.dim + self.bin_dim + self.viewer_vector_width
 
     @property
     def candidate_width(self) -> int:
-        """How many elements of the glue depend on the candidate alone."""
+        """Elements of the interaction input that depend on the candidate alone."""
         return 4 * self.dim + self.bin_dim + self.candidate_vector_width
 
     @property
-    def glue_width(self) -> int:
-        """Elements of the glue vector: what the first hidden layer reads."""
+    def interaction_width(self) -> int:
+        """Elements of the interaction input: what the first hidden layer reads."""
         return self.viewer_width + self.candidate_width + len(CROSSES) * self.dim

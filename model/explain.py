@@ -1,7 +1,7 @@
 """What drove a score: take each feature away in turn, score again, and see by how much the log-odds changed.
 
 Exact for the model as it is (no gradient, no sampling), and through the one encoding: taking a dense feature away
-makes it missing, a split taken away is an empty bag, a vector zeros. Costs one score a feature and candidate: it is
+makes it missing, a field taken away is an empty bag, a vector zeros. Costs one score a feature and candidate: it is
 for those shown.
 """
 
@@ -20,8 +20,8 @@ from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE,
 _NAMES = (
     *(feature.name for feature in VIEWER_DENSE),
     *(feature.name for feature in CANDIDATE_DENSE),
-    *VIEWER_SIDE.splits,
-    *CANDIDATE_SIDE.splits,
+    *VIEWER_SIDE.fields,
+    *CANDIDATE_SIDE.fields,
     *(name for name, _ in VIEWER_SIDE.vectors),
     *(name for name, _ in CANDIDATE_SIDE.vectors),
 )
@@ -59,10 +59,10 @@ def _without_each(features: FeatureColumns) -> Iterator[FeatureColumns]:
         yield replace(features, viewer_dense=_missing(features.viewer_dense, column))
     for column in range(len(CANDIDATE_DENSE)):
         yield replace(features, candidate_dense=_missing(features.candidate_dense, column))
-    for split in VIEWER_SIDE.splits:
-        yield replace(features, viewer_keys=_emptied(features.viewer_keys, split))
-    for split in CANDIDATE_SIDE.splits:
-        yield replace(features, candidate_keys=_emptied(features.candidate_keys, split))
+    for field in VIEWER_SIDE.fields:
+        yield replace(features, viewer_keys=_emptied(features.viewer_keys, field))
+    for field in CANDIDATE_SIDE.fields:
+        yield replace(features, candidate_keys=_emptied(features.candidate_keys, field))
     for name, _ in VIEWER_SIDE.vectors:
         yield replace(features, viewer_vectors=_zeroed(features.viewer_vectors, name))
     for name, _ in CANDIDATE_SIDE.vectors:
@@ -75,8 +75,8 @@ def _missing(dense: F32, column: int) -> F32:
     return changed
 
 
-def _emptied(bags: Mapping[str, Keys], split: str) -> dict[str, Keys]:
-    return {**bags, split: Bags.empty(len(bags[split]), np.uint64)}
+def _emptied(bags: Mapping[str, Keys], field: str) -> dict[str, Keys]:
+    return {**bags, field: Bags.empty(len(bags[field]), np.uint64)}
 
 
 def _zeroed(vectors: Mapping[str, F32], name: str) -> dict[str, F32]:

@@ -1,6 +1,6 @@
 """The dense part of the ranking model in torch: from pooled bags to one logit.
 
-    logit = bias + place bias + first-order sum + taste . crosses + MLP(glue)
+    logit = bias + place bias + first-order sum + taste . crosses + MLP(interaction input)
 
 The sparse part (tables, pooling, their updates) stands outside, in `model/kernels/bags`: autograd ends at the pooled
 bags, which are its leaves, and at the vectors, which are inputs. `taste` is the direct path of the viewer-candidate
@@ -21,14 +21,14 @@ from model.config import CANDIDATE_PARTS, CROSSES, VIEWER_PARTS, ModelConfig
 
 
 class RankingModel(nn.Module):
-    """Two hidden layers over the glue, beside the direct terms. Parameters are drawn from `seed` alone."""
+    """Two hidden layers over the interaction input, plus the direct terms. `seed` alone decides how it begins."""
 
     def __init__(self, config: ModelConfig, seed: int) -> None:
         super().__init__()
         self.config = config
         random = np.random.Generator(np.random.PCG64(seed))
         first, second = config.hidden
-        self.hidden1_weight = nn.Parameter(_he_uniform(random, first, config.glue_width))
+        self.hidden1_weight = nn.Parameter(_he_uniform(random, first, config.interaction_width))
         self.hidden1_bias = nn.Parameter(torch.zeros(first))
         self.hidden2_weight = nn.Parameter(_he_uniform(random, second, first))
         self.hidden2_bias = nn.Parameter(torch.zeros(second))
@@ -40,7 +40,7 @@ class RankingModel(nn.Module):
     def forward(
         self,
         viewer_row: Tensor,  # int64[n], rows of the m viewers
-        inputs: Mapping[str, Tensor],  # the parts of the glue by name, float32[m, width] or float32[n, width]
+        inputs: Mapping[str, Tensor],  # `VIEWER_PARTS` float32[m, width], `CANDIDATE_PARTS` float32[n, width]
         viewer_first_order: Tensor,  # float32[m], sums of first-order weights
         candidate_first_order: Tensor,  # float32[n]
     ) -> Tensor:  # float32[n]
@@ -48,8 +48,8 @@ class RankingModel(nn.Module):
         viewer = {name: inputs[name].index_select(0, viewer_row) for name in VIEWER_PARTS}
         candidate = [inputs[name] for name in CANDIDATE_PARTS]
         crosses = torch.cat([viewer[left] * inputs[right] for left, right in CROSSES], dim=1)
-        glue = torch.cat([*viewer.values(), *candidate, crosses], dim=1)
-        hidden = torch.relu(torch.addmm(self.hidden1_bias, glue, self.hidden1_weight.t()))
+        interaction = torch.cat([*viewer.values(), *candidate, crosses], dim=1)
+        hidden = torch.relu(torch.addmm(self.hidden1_bias, interaction, self.hidden1_weight.t()))
         hidden = torch.relu(torch.addmm(self.hidden2_bias, hidden, self.hidden2_weight.t()))
         first_order = viewer_first_order.index_select(0, viewer_row) + candidate_first_order
         direct = first_order + torch.mv(crosses, self.taste) + self.bias + self.place_bias[0]

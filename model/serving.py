@@ -17,7 +17,7 @@ from contracts.bags import Rows
 from contracts.columns import FeatureColumns
 from contracts.records import Reason
 from featurestore.encoding.encode import encode
-from featurestore.features import CANDIDATE_SPLITS, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_FIELDS, VIEWER_FIELDS
 from model.explain import explanations
 from model.kernels.bags import as_arrays
 from model.kernels.ranking import Weights, score_candidates, score_viewers
@@ -74,7 +74,7 @@ class Predictor:
         """What drove the score of candidates `rows`: for each, the `top` reasons, strongest first.
 
         A reason's `log_odds` is the log-odds with the feature less those without it: positive raised the score.
-        Without means: missing for a dense feature, an empty bag for a split of keys, zeros for a vector.
+        Without means: missing for a dense feature, an empty bag for a field of keys, zeros for a vector.
         """
         return explanations(features, rows, self.logits, top)
 
@@ -83,20 +83,20 @@ class Predictor:
         inputs = encode(features, self._snapshot.vocabulary, self._snapshot.bins)
         weights, calibrator = self._weights, self._snapshot.calibrator
         m, n = len(inputs.viewer_bins), len(inputs)
-        glue = np.empty((m, self.manifest.config.viewer_width), np.float32)
+        interaction = np.empty((m, self.manifest.config.viewer_width), np.float32)
         hidden = np.empty((m, len(weights.hidden1_bias)), np.float32)
         first_order = np.empty(m, np.float32)
-        viewer, history = (_bags(inputs.viewer_slots[split]) for split in VIEWER_SPLITS)
-        text, tags, author, subwords = (_bags(inputs.candidate_slots[split]) for split in CANDIDATE_SPLITS)
+        viewer, history = (_bags(inputs.viewer_slots[field]) for field in VIEWER_FIELDS)
+        text, tags, author, subwords = (_bags(inputs.candidate_slots[field]) for field in CANDIDATE_FIELDS)
         viewer_row = _own(inputs.viewer_row)
         viewer_vectors, candidate_vectors = inputs.vector_matrices()
-        score_viewers(inputs.viewer_bins, viewer_vectors, viewer, history, weights, glue, hidden, first_order)
+        score_viewers(inputs.viewer_bins, viewer_vectors, viewer, history, weights, interaction, hidden, first_order)
         logits, probabilities = np.empty(n, np.float32), np.empty(n, np.float32)
 
         def share(begin: int, end: int) -> None:
             score_candidates(
                 begin, end, viewer_row, inputs.candidate_bins, candidate_vectors, text, tags, author, subwords,
-                glue, hidden, first_order, weights, calibrator.x, calibrator.y, logits, probabilities,
+                interaction, hidden, first_order, weights, calibrator.x, calibrator.y, logits, probabilities,
             )  # fmt: skip
 
         if self._pool is None:

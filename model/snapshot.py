@@ -127,7 +127,7 @@ def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         "linear": (config.num_slots,),
         "bin_embedding": (config.bin_rows, config.bin_dim),
         "bin_linear": (config.bin_rows,),
-        "hidden1_weight": (first, config.glue_width),
+        "hidden1_weight": (first, config.interaction_width),
         "hidden1_bias": (first,),
         "hidden2_weight": (second, first),
         "hidden2_bias": (second,),

@@ -141,9 +141,9 @@ def _one_candidate() -> FeatureColumns:
     return FeatureColumns(
         viewer_row=np.zeros(1, np.int32),
         viewer_dense=np.zeros((1, len(VIEWER_DENSE)), np.float32),
-        viewer_keys={split: _one_key() for split in VIEWER_SIDE.splits},
+        viewer_keys={field: _one_key() for field in VIEWER_SIDE.fields},
         candidate_dense=np.zeros((1, len(CANDIDATE_DENSE)), np.float32),
-        candidate_keys={split: _one_key() for split in CANDIDATE_SIDE.splits},
+        candidate_keys={field: _one_key() for field in CANDIDATE_SIDE.fields},
         viewer_vectors=VIEWER_SIDE.zero_vectors(1),
         candidate_vectors=CANDIDATE_SIDE.zero_vectors(1),
     )

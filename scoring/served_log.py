@@ -74,8 +74,8 @@ class _PackedRows:
 
     def __init__(self, packed: PackedBags, side: Side) -> None:
         self._packed = packed
-        self._splits = len(side.splits)
-        keys = np.concatenate([[0], np.cumsum(packed.lengths, dtype=np.int64)])[:: self._splits]
+        self._fields = len(side.fields)
+        keys = np.concatenate([[0], np.cumsum(packed.lengths, dtype=np.int64)])[:: self._fields]
         values = np.concatenate([[0], np.cumsum(have_values(packed.lengths, side))])[keys]
         self._key_starts: list[int] = keys.tolist()
         self._value_starts: list[int] = values.tolist()
@@ -83,7 +83,7 @@ class _PackedRows:
     def __getitem__(self, rows: slice) -> PackedBags:
         begin, end = rows.start, rows.stop
         return PackedBags(
-            self._packed.lengths[begin * self._splits : end * self._splits],
+            self._packed.lengths[begin * self._fields : end * self._fields],
             self._packed.keys[self._key_starts[begin] : self._key_starts[end]],
             self._packed.values[self._value_starts[begin] : self._value_starts[end]],
         )

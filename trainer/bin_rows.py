@@ -1,4 +1,4 @@
-"""What becomes of the bins' rows when edges roll: ranks keep their rows, and ties keep their values.
+"""What becomes of the bins' rows when edges change: ranks keep their rows, and ties keep their values.
 
 Bins are *rank bins*: row k of a feature with n equal-mass bins means "the k-th n-th of what is seen now", and edges
 that move move with the data, so the row keeps its meaning and its weights. If the number of bins is another than
@@ -11,11 +11,11 @@ the edges. `BinsVersion.cells` is given there, and a new row is the mixture by m
 
     new row j = sum over i of mass(new bin j intersected with old bin i) / mass(new bin j) * old row i
 
-under the rolling window at the roll. So a mass point keeps the row that its value had, whatever bins appear beside
+under the rolling window at the change. So a mass point keeps the row that its value had, whatever bins appear beside
 it, and a feature can pass from one rule to the other. Both keep the mean of a feature's rows, weighted by mass, what
 it was, and optimizer moments go the same way. Rows of missing, NaN, zero and the infinities mean the same for ever.
 
-Rolls are applied one by one, in order: a mixture is between two neighbouring versions.
+Edge changes are applied one by one, in order: a mixture is between two neighbouring versions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,15 +29,15 @@ from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY
 from featurestore.features import NUMBER
 
 
-def row_mixtures(edges: Mapping[int, F32], roll: BinsVersion) -> Iterator[tuple[I64, F64]]:
+def row_mixtures(edges: Mapping[int, F32], change: BinsVersion) -> Iterator[tuple[I64, F64]]:
     """Per feature whose rows change: (rows int64[r] of the bin table, shares float64[r, r]).
 
-    edges: feature number -> its edges before the roll. Raises `ChainBroken` where the roll's cells do not fit them.
+    edges: feature number -> its edges before. Raises `ChainBroken` where the cells of the change do not fit them.
     """
-    for name, after in roll.edges.items():
+    for name, after in change.edges.items():
         number = NUMBER[name]
         shares = _shares(
-            edges.get(number, np.empty(0, np.float32)), np.array(after, np.float32), roll.cells.get(name)
+            edges.get(number, np.empty(0, np.float32)), np.array(after, np.float32), change.cells.get(name)
         )
         bins, before = shares.shape
         if bins == before and (shares == np.eye(bins)).all():
@@ -71,7 +71,7 @@ def mass_overlaps(before: F32, after: F32, cells: I64) -> F64:
     """
     cuts = np.union1d(before, after)
     if len(cells) != len(cuts) + 1 or (cells < 0).any():
-        raise ChainBroken(f"a roll of the bins counts {len(cells)} cells where its edges make {len(cuts) + 1}")
+        raise ChainBroken(f"an edge change counts {len(cells)} cells where its edges make {len(cuts) + 1}")
     begins = np.concatenate([[-np.inf], cuts])
     old, new = (np.searchsorted(edges, begins, side="right") for edges in (before, after))
     shares = np.zeros((len(after) + 1, len(before) + 1))

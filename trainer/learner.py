@@ -88,12 +88,13 @@ class Learner:
         self._network = RankingModel(self.config, settings.trainer.seed)
         self._adam = Adam(self._network, self._rate * DENSE_RATE)
 
-    def move_to(self, vocabulary: VocabularyView, bins: BinsView, rolls: Sequence[BinsVersion]) -> None:
+    def move_to(self, vocabulary: VocabularyView, bins: BinsView, edge_changes: Sequence[BinsVersion]) -> None:
         """Learn from here on with these versions: slots with new owners start fresh, rows of bins follow their edges.
 
-        Where the table of the vocabulary has grown, so does ours: every row stays as it is. rolls: the records that
-        lead to `bins`, ascending; those that the learner has followed already are passed over. Raises `ChainBroken`
-        for a vocabulary whose rows are others than those learned so far, and where the rolls lead elsewhere.
+        If the vocabulary's table has grown, so does the learner's, and every row keeps its bits. edge_changes: the
+        records that lead to `bins`, ascending; the learner skips those that it has followed already. Raises
+        `ChainBroken` for a vocabulary with other rows than those learned so far, and where the changes do not lead to
+        `bins`.
         """
         if (vocabulary.version, bins.version) == (self.vocabulary.version, self.bins.version):
             return
@@ -101,15 +102,13 @@ class Learner:
         slots, keys, generations = changed_slots(self.vocabulary, vocabulary)
         self._table.reset(slots, fresh_rows(keys, generations, self.config.dim, self.config.init_scale))
         edges = dict(self.bins.edges)
-        for roll in rolls:
-            if self.bins.version < roll.version <= bins.version:
-                for rows, shares in row_mixtures(edges, roll):
+        for change in edge_changes:
+            if self.bins.version < change.version <= bins.version:
+                for rows, shares in row_mixtures(edges, change):
                     self._bin_table.mix(rows, shares)
-                edges |= {NUMBER[name]: np.array(of, np.float32) for name, of in roll.edges.items()}
+                edges |= {NUMBER[name]: np.array(of, np.float32) for name, of in change.edges.items()}
         if not same_edges(edges, bins.edges):
-            raise ChainBroken(
-                f"the rolls of the bins after version {self.bins.version} do not lead to {bins.version}"
-            )
+            raise ChainBroken(f"the edge changes after version {self.bins.version} do not lead to {bins.version}")
         self.vocabulary, self.bins = vocabulary, bins
 
     def follow_keys(self, vocabulary: VocabularyView) -> None:
@@ -206,10 +205,10 @@ class Learner:
         self.examples_seen += len(targets.labels)
 
     def _pool(self, inputs: ModelInputs) -> dict[str, "_Leaf"]:
-        """The pooled splits and bins by name. Their order is the one in which a row's gradients are added up."""
+        """The pooled fields and bins by name. Their order is the one in which a row's gradients are added up."""
         slots = {**inputs.viewer_slots, **inputs.candidate_slots}
         bins = {"viewer_bins": inputs.viewer_bins, "candidate_bins": inputs.candidate_bins}
-        leaves = {split: _Leaf.pool(self._table, bags) for split, bags in slots.items()}
+        leaves = {field: _Leaf.pool(self._table, bags) for field, bags in slots.items()}
         return leaves | {name: _Leaf.pool(self._bin_table, Bags.of_matrix(rows)) for name, rows in bins.items()}
 
     def _logits(self, inputs: ModelInputs, leaves: Mapping[str, "_Leaf"]) -> Tensor:
@@ -234,7 +233,7 @@ def _even_slices(n: int, most: int) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """One split's pooled bags, where autograd ends and the tables' own update begins."""
+    """One field's pooled bags, where autograd ends and the tables' own update begins."""
 
     table: Table
     bags: Rows
@@ -249,7 +248,7 @@ class _Leaf:
 
 def _gradient(leaf: _Leaf) -> BagGradient:
     if leaf.pooled.grad is None or leaf.first_order.grad is None:
-        raise ValueError("the loss does not reach every split")
+        raise ValueError("the loss does not reach every field")
     return BagGradient(leaf.bags, leaf.pooled.grad.contiguous().numpy(), leaf.first_order.grad.contiguous().numpy())
 
 

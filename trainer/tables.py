@@ -20,7 +20,7 @@ EMBEDDING_MOMENT = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class BagGradient:
-    """The gradient at one split's pooled bags: pooled float32[n, dim], first_order float32[n]."""
+    """The gradient at one field's pooled bags: pooled float32[n, dim], first_order float32[n]."""
 
     bags: Rows
     pooled: F32

@@ -99,11 +99,11 @@ class Trainer:
         target = self.target
         if not self.versions.reach(target):
             return False
-        vocabulary, bins, rolls = self.versions.at(target)
+        vocabulary, bins, edge_changes = self.versions.at(target)
         if self._changes_vocabulary:
             self.learner.follow_keys(vocabulary)
             self._changes_vocabulary = False
-        self.learner.move_to(vocabulary, bins, rolls)
+        self.learner.move_to(vocabulary, bins, edge_changes)
         self.learner.learn(self._group)
         self._group = []
         self._learned = dict(self._observed)

@@ -34,7 +34,8 @@ class Versions:
         self._shards: dict[int, int] = {}  # shard -> newest version applied
         self._deltas: dict[int, deque[VocabDelta]] = defaultdict(deque)  # partition -> not applied yet
         self._edges: deque[BinsVersion] = deque()
-        self._rolls: list[BinsVersion] = []  # applied, with edges, after the version that was asked for last
+        # Applied, with edges, after the version that was asked for last.
+        self._edge_changes: list[BinsVersion] = []
         self._asked = 0
         self._ahead: dict[int, deque[tuple[int, int]]] = defaultdict(deque)  # partition -> (version, offset) of each
         self._next = dict(offsets)
@@ -81,7 +82,7 @@ class Versions:
             record = self._edges.popleft()
             self._bins.apply(record)
             if record.edges:
-                self._rolls.append(record)
+                self._edge_changes.append(record)
         return min(self.complete_through) >= version
 
     @property
@@ -90,15 +91,15 @@ class Versions:
         return self._vocabulary.complete_through, self._bins.complete_through
 
     def at(self, version: int) -> tuple[VocabularyView, BinsView, list[BinsVersion]]:
-        """Both at a version that `reach` said is reached, and the rolls of the bins since the one asked for before.
+        """Both at a version that `reach` said is reached, and the edge changes since the one asked for before.
 
         Versions are asked for in ascending order; the same one may be asked for again. Before the first version of a
         vocabulary that was made of another, there is that first one: its keys were held then, too.
         """
         if version > self._asked:
-            self._rolls = [roll for roll in self._rolls if roll.version > self._asked]
+            self._edge_changes = [change for change in self._edge_changes if change.version > self._asked]
             self._asked = version
-        return self._vocabulary.at(max(version, self._begins)), self._bins.at(version), self._rolls
+        return self._vocabulary.at(max(version, self._begins)), self._bins.at(version), self._edge_changes
 
     def offsets_after(self, version: int) -> Mapping[int, int]:
         """Partition of `vocab-deltas` -> the offset after its last delta up to `version`: where a replica that begins

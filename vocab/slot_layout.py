@@ -7,7 +7,7 @@ rows, and leaves those beyond its new size unused until it grows again.
 
 **Rare keys** have no slot of their own and share the rows of their *region*. A region is the namespaces that travel
 in the same bags of keys (`contracts.columns`), where nothing tells them apart. So a key has one row, in whichever
-split it comes. The first extent of a region takes all its rare keys, by hash; each later extent takes its share of
+field it comes. The first extent of a region takes all its rare keys, by hash; each later extent takes its share of
 them away. So growing a region moves only the keys that its new rows take.
 """
 
@@ -40,9 +40,9 @@ _SHIFT = np.uint64(32)
 class Region(IntEnum):
     """Namespaces whose rare keys share rows. The number is in every layout: append, never renumber."""
 
-    TEXT = 0  # the split `text`
-    NAMES = 1  # the splits `tags`, `author` and `history`
-    VIEWER = 2  # the split `viewer`
+    TEXT = 0  # the field `text`
+    NAMES = 1  # the fields `tags`, `author` and `history`
+    VIEWER = 2  # the field `viewer`
 
 
 REGION_OF = {

@@ -40,7 +40,7 @@ def tweet(tweet_id: TweetId, as_json: AsJson = False) -> None:
     console.print(plain(shown), markup=False)
     known = ("author_followers", "text_length", "tag_count", "media", "reply", "quote", "retweet")
     print_table("known at tweet time", ["feature", "#value"], [(name, getattr(stored, name)) for name in known])
-    print_table("tokens", ["split", "keys"], [(split, " ".join(keys)) for split, keys in stored.keys.items()])
+    print_table("tokens", ["field", "keys"], [(field, " ".join(keys)) for field, keys in stored.keys.items()])
     _print_counts(found.counts)
 
 

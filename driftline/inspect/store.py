@@ -14,7 +14,7 @@ from contracts.errors import DriftlineError
 from contracts.records import Provenance
 from contracts.settings import Settings
 from driftline.inspect.redis_values import look_up
-from featurestore.features import TWEET_SPLITS
+from featurestore.features import TWEET_FIELDS
 from featurestore.store import redis_layout as layout
 
 
@@ -23,7 +23,7 @@ class NotStored(DriftlineError):
 
 
 class StoredTweet(msgspec.Struct, frozen=True, kw_only=True):
-    """A tweet as stored. text: its beginning. keys: split -> the keys of its tokens, in hex."""
+    """A tweet as stored. text: its beginning. keys: field -> the keys of its tokens, in hex."""
 
     id: int
     created_ms: int
@@ -166,8 +166,8 @@ def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
         retweet=bool(flags & layout.RETWEET),
         provenance=tuple(Provenance)[int(row["provenance"])],
         keys={
-            split: [f"{key:016x}" for key in row["keys"][end - length : end].tolist()]
-            for split, end, length in zip(TWEET_SPLITS, ends.tolist(), row["lengths"].tolist(), strict=True)
+            field: [f"{key:016x}" for key in row["keys"][end - length : end].tolist()]
+            for field, end, length in zip(TWEET_FIELDS, ends.tolist(), row["lengths"].tolist(), strict=True)
         },
     )
 

@@ -101,7 +101,7 @@ def _tweets(window: int, alike: int, at_ms: int) -> list[Tweet]:
 
 
 def _examples(keys: U64, at_ms: int) -> Examples:
-    """One candidate per request, with one of `keys` in every split; every second candidate was liked."""
+    """One candidate per request, with one of `keys` in every field; every second candidate was liked."""
     labels = [1 << ACTIONS.index(Action.SEEN), 1 << ACTIONS.index(Action.SEEN) | 1 << ACTIONS.index(Action.LIKE)]
     places = np.arange(EXAMPLES)
     return Examples(
@@ -109,9 +109,9 @@ def _examples(keys: U64, at_ms: int) -> Examples:
         features=FeatureColumns(
             viewer_row=places.astype(np.int32),
             viewer_dense=np.ones((EXAMPLES, len(VIEWER_DENSE)), np.float32),
-            viewer_keys={split: _bags(keys, split in VIEWER_SIDE.weighted) for split in VIEWER_SIDE.splits},
+            viewer_keys={field: _bags(keys, field in VIEWER_SIDE.weighted) for field in VIEWER_SIDE.fields},
             candidate_dense=np.ones((EXAMPLES, len(CANDIDATE_DENSE)), np.float32),
-            candidate_keys={split: _bags(keys, split in CANDIDATE_SIDE.weighted) for split in CANDIDATE_SIDE.splits},
+            candidate_keys={field: _bags(keys, field in CANDIDATE_SIDE.weighted) for field in CANDIDATE_SIDE.fields},
             viewer_vectors=VIEWER_SIDE.zero_vectors(EXAMPLES),
             candidate_vectors=CANDIDATE_SIDE.zero_vectors(EXAMPLES),
         ),

@@ -12,7 +12,7 @@ from contracts.arrays import F32, I32
 from contracts.bags import Bags, Rows
 from contracts.columns import FeatureColumns, Side
 from featurestore.bins.replica import BIN_ROWS, BinsView
-from featurestore.features import CANDIDATE_SIDE, CANDIDATE_SPLITS, VIEWER_SIDE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_FIELDS, CANDIDATE_SIDE, VIEWER_FIELDS, VIEWER_SIDE
 from vocab.slot_layout import Region
 from vocab.sorted_keys import read_only
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["BIN_ROWS", "REGIONS", "ModelInputs", "encode"]
 
 
-# Where the rare keys of a split share rows: `layout.REGION_OF` the namespaces that it may hold.
+# Where the rare keys of a field share rows: `layout.REGION_OF` the namespaces that it may hold.
 REGIONS = {
     "viewer": Region.VIEWER,
     "history": Region.NAMES,
@@ -34,7 +34,7 @@ REGIONS = {
 }
 
 
-_REGIONS = read_only(np.array([REGIONS[split] for split in (*VIEWER_SPLITS, *CANDIDATE_SPLITS)], np.uint8))
+_REGIONS = read_only(np.array([REGIONS[field] for field in (*VIEWER_FIELDS, *CANDIDATE_FIELDS)], np.uint8))
 
 
 # Not frozen, nor are its bags: an example would take a microsecond longer, of some 17.
@@ -43,7 +43,7 @@ class ModelInputs:
     """What the model takes of n candidates of m viewers.
 
     viewer_row: int32[n]. viewer_bins: int32[m, len(VIEWER_DENSE)] and candidate_bins: int32[n, len(CANDIDATE_DENSE)],
-    rows of the bin table, below BIN_ROWS. viewer_slots, candidate_slots: per split, m and n bags. viewer_vectors,
+    rows of the bin table, below BIN_ROWS. viewer_slots, candidate_slots: per field, m and n bags. viewer_vectors,
     candidate_vectors: per vector, float32[m, its width] and float32[n, its width].
     """
 
@@ -83,12 +83,12 @@ class ModelInputs:
 
 
 def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
-    """Pure; one look-up for the keys of all splits, one pass over the dense values of each side.
+    """Pure; one look-up for the keys of all fields, one pass over the dense values of each side.
 
     Raises `ValueError` for features that lack a dense column or a vector, or have one of another width.
     """
-    bags = [features.viewer_keys[split] for split in VIEWER_SPLITS]
-    bags += [features.candidate_keys[split] for split in CANDIDATE_SPLITS]
+    bags = [features.viewer_keys[field] for field in VIEWER_FIELDS]
+    bags += [features.candidate_keys[field] for field in CANDIDATE_FIELDS]
     keys = [bag.ids for bag in bags]
     ends = list(accumulate(map(len, keys)))
     slots = vocabulary.lookup(np.concatenate(keys), _REGIONS, np.array(ends))
@@ -100,8 +100,8 @@ def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsVie
         viewer_row=features.viewer_row,
         viewer_bins=bins.viewer.discretize(features.viewer_dense),
         candidate_bins=bins.candidate.discretize(features.candidate_dense),
-        viewer_slots=dict(zip(VIEWER_SPLITS, found, strict=False)),
-        candidate_slots=dict(zip(CANDIDATE_SPLITS, found[len(VIEWER_SPLITS) :], strict=True)),
+        viewer_slots=dict(zip(VIEWER_FIELDS, found, strict=False)),
+        candidate_slots=dict(zip(CANDIDATE_FIELDS, found[len(VIEWER_FIELDS) :], strict=True)),
         viewer_vectors=_vectors(features.viewer_vectors, VIEWER_SIDE),
         candidate_vectors=_vectors(features.candidate_vectors, CANDIDATE_SIDE),
     )

@@ -65,12 +65,12 @@ def _rows(values: F32, features: tuple[Continuous, ...], bins: BinsView) -> I32:
 
 def _slots(keys: Mapping[str, Keys], vocabulary: "VocabularyView") -> dict[str, Rows]:
     return {
-        split: Bags(
+        field: Bags(
             bags.offsets,
-            np.array([_slot(key, REGIONS[split], vocabulary) for key in bags.ids], np.int32),
+            np.array([_slot(key, REGIONS[field], vocabulary) for key in bags.ids], np.int32),
             bags.weights,
         )
-        for split, bags in keys.items()
+        for field, bags in keys.items()
     }
 
 

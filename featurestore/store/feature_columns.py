@@ -15,8 +15,8 @@ from featurestore.features import (
     HISTORY_FADES_MS,
     TAG_KEYS,
     TWEET_COUNTED,
+    TWEET_FIELDS,
     TWEET_KEYS,
-    TWEET_SPLITS,
     VIEWER_DENSE,
     Continuous,
 )
@@ -27,11 +27,11 @@ from vocab.namespaces import Namespace
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
-_TAGS, _AUTHOR = TWEET_SPLITS.index("tags"), TWEET_SPLITS.index("author")
+_TAGS, _AUTHOR = TWEET_FIELDS.index("tags"), TWEET_FIELDS.index("author")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoreRows:
     """What the store knows of m viewers and n candidates; zeros where it has counted nothing.
 
     at_ms int64[m], viewer_ids uint64[m], viewers COUNTERS [m], histories HISTORY [m]; past_tweets: TWEET records
@@ -51,49 +51,49 @@ class Found:
     pair_counts: Records
 
 
-def columns_of(found: Found, pane_ms: int) -> FeatureColumns:
+def columns_of(rows: StoreRows, pane_ms: int) -> FeatureColumns:
     """The features of n candidates, exactly as declared in `featurestore/features.py`, but for those that a
     vocabulary decides."""
-    past, past_known = _history_rows(found)
-    viewer_keys = Bags.of_matrix(keys_of_ids(Namespace.VIEWER, found.viewer_ids)[:, None])
+    past, past_known = _history_rows(rows)
+    viewer_keys = Bags.of_matrix(keys_of_ids(Namespace.VIEWER, rows.viewer_ids)[:, None])
     return FeatureColumns(
-        viewer_row=found.viewer_row.astype(np.int32),
-        viewer_dense=_viewer_dense(found),
-        viewer_keys={"viewer": viewer_keys, "history": _history_keys(found, past, past_known)},
-        candidate_dense=_candidate_dense(found, past, past_known, pane_ms),
-        candidate_keys=_split_keys(found.tweets),
-        viewer_vectors={"clock": _clock(found.at_ms)},
+        viewer_row=rows.viewer_row.astype(np.int32),
+        viewer_dense=_viewer_dense(rows),
+        viewer_keys={"viewer": viewer_keys, "history": _history_keys(rows, past, past_known)},
+        candidate_dense=_candidate_dense(rows, past, past_known, pane_ms),
+        candidate_keys=_tweet_keys(rows.tweets),
+        viewer_vectors={"clock": _clock(rows.at_ms)},
     )
 
 
-def _history_rows(found: Found) -> tuple[I64, Bools]:
+def _history_rows(rows: StoreRows) -> tuple[I64, Bools]:
     """(row in past_tweets, whether there is one), [m, HISTORY] each, newest first."""
-    ids = found.past_tweets["id"]
+    ids = rows.past_tweets["id"]
     if len(ids) == 0:
-        shape = (len(found.viewer_ids), HISTORY)
+        shape = (len(rows.viewer_ids), HISTORY)
         return np.zeros(shape, np.int64), np.zeros(shape, bool)
-    row = np.minimum(np.searchsorted(ids, found.histories["tweets"]), len(ids) - 1)
-    return row, (ids[row] == found.histories["tweets"]) & (found.histories["at_ms"] > 0)
+    row = np.minimum(np.searchsorted(ids, rows.histories["tweets"]), len(ids) - 1)
+    return row, (ids[row] == rows.histories["tweets"]) & (rows.histories["at_ms"] > 0)
 
 
-def _history_keys(found: Found, past: I64, known: Bools) -> Keys:
+def _history_keys(rows: StoreRows, past: I64, known: Bools) -> Keys:
     """Authors and hashtags of the engaged tweets: tweet after tweet, newest first, the author before its tags."""
-    tweets = found.past_tweets
+    tweets = rows.past_tweets
     if not len(tweets):
         return Bags.from_lengths(
-            np.zeros(len(found.viewer_ids), np.int64), np.empty(0, np.uint64), np.empty(0, np.float32)
+            np.zeros(len(rows.viewer_ids), np.int64), np.empty(0, np.uint64), np.empty(0, np.float32)
         )
     authors, tags, tag_kept = _author_keys(tweets), *_hashtags(tweets)
     keys = np.concatenate([authors[:, None], tags], axis=1)[past]  # [m, HISTORY, 1 + TAG_KEYS]
     has_author = tweets["lengths"][:, _AUTHOR] > 0
     kept = np.concatenate([has_author[:, None], tag_kept], axis=1)[past] & known[:, :, None]
-    values = np.broadcast_to(_still_counts(found)[:, :, None], kept.shape)
+    values = np.broadcast_to(_still_counts(rows)[:, :, None], kept.shape)
     return Bags.from_lengths(kept.sum(axis=(1, 2)), keys[kept], values[kept])
 
 
-def _still_counts(found: Found) -> F32:
+def _still_counts(rows: StoreRows) -> F32:
     """float32[m, HISTORY] in (0, 1]: what each engagement counts for, by its age at the request."""
-    age_ms = np.maximum(found.at_ms[:, None] - found.histories["at_ms"], 0)
+    age_ms = np.maximum(rows.at_ms[:, None] - rows.histories["at_ms"], 0)
     return np.asarray(1 / (1 + age_ms / HISTORY_FADES_MS), np.float32)
 
 
@@ -117,20 +117,20 @@ def _hashtags(tweets: Records) -> tuple[U64, Bools]:
     return np.take_along_axis(tweets["keys"], column, axis=1), place < tweets["hashtags"][:, None]
 
 
-def _split_keys(tweets: Records) -> dict[str, Keys]:
+def _tweet_keys(tweets: Records) -> dict[str, Keys]:
     lengths = tweets["lengths"].astype(np.int64)
     begins = np.cumsum(lengths, axis=1) - lengths
     place = np.arange(TWEET_KEYS)
     bags = {}
-    for i, split in enumerate(TWEET_SPLITS):
+    for i, field in enumerate(TWEET_FIELDS):
         begin = begins[:, i, None]
         inside = (place >= begin) & (place < begin + lengths[:, i, None])
-        bags[split] = Bags.from_lengths(lengths[:, i], tweets["keys"][inside].astype(np.uint64))
+        bags[field] = Bags.from_lengths(lengths[:, i], tweets["keys"][inside].astype(np.uint64))
     return bags
 
 
-def _viewer_dense(found: Found) -> F32:
-    totals = found.viewers["totals"].astype(np.float64)
+def _viewer_dense(rows: StoreRows) -> F32:
+    totals = rows.viewers["totals"].astype(np.float64)
     seen, engaged = totals[:, SEEN], _engaged(totals)
     return _stack(
         VIEWER_DENSE,
@@ -138,22 +138,22 @@ def _viewer_dense(found: Found) -> F32:
             "viewer_seen": seen,
             "viewer_engaged": engaged,
             "viewer_rate": _rate(engaged, seen),
-            "hour_of_day": (found.at_ms // _HOUR_MS % 24).astype(np.float64),
+            "hour_of_day": (rows.at_ms // _HOUR_MS % 24).astype(np.float64),
         },
     )
 
 
-def _candidate_dense(found: Found, past: I64, past_known: Bools, pane_ms: int) -> F32:
-    at_ms = found.at_ms[found.viewer_row]
-    totals = found.tweet_counts["totals"].astype(np.float64)
-    lately = recent(found.tweet_counts, at_ms, pane_ms)
-    author = recent(found.author_counts, at_ms, pane_ms)
-    pair = found.pair_counts["totals"].astype(np.float64)
+def _candidate_dense(rows: StoreRows, past: I64, past_known: Bools, pane_ms: int) -> F32:
+    at_ms = rows.at_ms[rows.viewer_row]
+    totals = rows.tweet_counts["totals"].astype(np.float64)
+    lately = recent(rows.tweet_counts, at_ms, pane_ms)
+    author = recent(rows.author_counts, at_ms, pane_ms)
+    pair = rows.pair_counts["totals"].astype(np.float64)
     engaged, author_engaged = _engaged(totals), _engaged(author)
-    first = tweet_dense(found.tweets)
+    first = tweet_dense(rows.tweets)
     values: dict[str, NDArray[np.floating]] = {name: first[:, column] for column, name in enumerate(TWEET_COUNTED)}
     values |= {
-        "age_s": (at_ms - found.tweets["created_ms"]) / 1000.0,
+        "age_s": (at_ms - rows.tweets["created_ms"]) / 1000.0,
         "tweet_seen": totals[:, SEEN],
         "tweet_likes": totals[:, LIKE],
         "tweet_retweets": totals[:, RETWEET] + totals[:, QUOTE],
@@ -167,34 +167,34 @@ def _candidate_dense(found: Found, past: I64, past_known: Bools, pane_ms: int) -
         "author_rate": _rate(author_engaged, author[:, SEEN]),
         "pair_seen": pair[:, SEEN],
         "pair_engaged": _engaged(pair),
-        "history_author_match": _author_matches(found, past, past_known),
-        "history_tag_match": _tag_matches(found, past, past_known),
+        "history_author_match": _author_matches(rows, past, past_known),
+        "history_tag_match": _tag_matches(rows, past, past_known),
     }
     return _stack(CANDIDATE_DENSE, values)
 
 
-def _author_matches(found: Found, past: I64, known: Bools) -> F64:
+def _author_matches(rows: StoreRows, past: I64, known: Bools) -> F64:
     if not known.any():
-        return np.zeros(len(found.tweets))
-    authors = found.past_tweets["author_id"][past]
-    same = (authors[found.viewer_row] == found.tweets["author_id"][:, None]) & known[found.viewer_row]
+        return np.zeros(len(rows.tweets))
+    authors = rows.past_tweets["author_id"][past]
+    same = (authors[rows.viewer_row] == rows.tweets["author_id"][:, None]) & known[rows.viewer_row]
     return np.asarray(same.sum(axis=1), np.float64)
 
 
-def _tag_matches(found: Found, past: I64, known: Bools) -> F64:
+def _tag_matches(rows: StoreRows, past: I64, known: Bools) -> F64:
     if not known.any():
-        return np.zeros(len(found.tweets))
-    tags, is_tag = _hashtags(found.past_tweets)
+        return np.zeros(len(rows.tweets))
+    tags, is_tag = _hashtags(rows.past_tweets)
     liked = is_tag[past] & known[:, :, None]
     liked_viewer = np.nonzero(liked)[0]
     liked_tags, liked_number = np.unique(tags[past][liked], return_inverse=True)
     if len(liked_tags) == 0:
-        return np.zeros(len(found.tweets))
-    own, is_own = _hashtags(found.tweets)
+        return np.zeros(len(rows.tweets))
+    own, is_own = _hashtags(rows.tweets)
     number = np.minimum(np.searchsorted(liked_tags, own), len(liked_tags) - 1)
     is_own &= liked_tags[number] == own
     # (viewer, tag) as one integer: exact, and one look-up for all candidates of all requests.
-    wanted = found.viewer_row[:, None] * len(liked_tags) + number
+    wanted = rows.viewer_row[:, None] * len(liked_tags) + number
     matches = np.isin(wanted, liked_viewer * len(liked_tags) + liked_number) & is_own
     return np.asarray(matches.sum(axis=1), np.float64)
 
@@ -211,8 +211,7 @@ def _rate(engaged: F64, seen: F64) -> F32:
 
 
 def _stack(features: tuple[Continuous, ...], values: Mapping[str, NDArray[np.floating]]) -> F32:
-    rows = len(next(iter(values.values())))
-    dense = np.empty((rows, len(features)), np.float32)
+    dense = np.empty((len(next(iter(values.values()))), len(features)), np.float32)
     for column, feature in enumerate(features):
         dense[:, column] = values[feature.name]
     return dense

@@ -18,7 +18,7 @@ from contracts.columns import FeatureColumns
 from contracts.records import Provenance, TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import PARTITIONS
-from featurestore.store.feature_columns import Found, columns_of
+from featurestore.store.feature_columns import StoreRows, columns_of
 from featurestore.store.redis_layout import (
     COUNTERS_RECORD,
     HISTORY_RECORD,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class FeaturesRead:
     """Features of the candidates of m requests that the store knows, request after request, in the order named.
 
-    features: without the split `subwords`, which a vocabulary decides: `at`. words: what it decides on.
+    features: without the field `subwords`, which a vocabulary decides: `at`. words: what it decides on.
     offsets: int64[m+1], request i has rows `offsets[i]:offsets[i+1]`. tweet_ids, author_ids: uint64[n].
     created_ms: int64[n]. missing: per request, uint64 ids of which the store has no record.
     """
@@ -112,7 +112,7 @@ class FeatureReader:
         author_values, pair_values, past_values = await self._get(
             keys.counters(AUTHOR, authors), keys.counters(PAIR, pairs), keys.tweets(past_ids)
         )
-        found = Found(
+        rows = StoreRows(
             at_ms=at_ms,
             viewer_ids=viewer_ids,
             viewers=unpack_records(COUNTERS_RECORD, viewer_values),
@@ -126,12 +126,12 @@ class FeatureReader:
         )
         absent = ~kept
         return FeaturesRead(
-            features=columns_of(found, self._settings.features.pane_ms),
+            features=columns_of(rows, self._settings.features.pane_ms),
             words=TweetWords.of(tweets, known_values, tweet_row),
             offsets=np.searchsorted(viewer_row, np.arange(len(requests) + 1)).astype(np.int64),
-            tweet_ids=found.tweets["id"].astype(np.uint64),
-            author_ids=found.tweets["author_id"].astype(np.uint64),
-            created_ms=found.tweets["created_ms"].astype(np.int64),
+            tweet_ids=rows.tweets["id"].astype(np.uint64),
+            author_ids=rows.tweets["author_id"].astype(np.uint64),
+            created_ms=rows.tweets["created_ms"].astype(np.int64),
             missing=[named[absent & (named_row == row)] for row in range(len(requests))],
         )
 

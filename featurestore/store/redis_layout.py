@@ -37,8 +37,8 @@ TWEET = np.dtype(
         ("format", "u1"),  # TWEET_FORMAT
         ("flags", "u1"),
         ("media", "u1"),
-        ("hashtags", "u1"),  # the first so many keys of the split `tags` are hashtags
-        ("lengths", "u1", 3),  # keys of each split of TWEET_SPLITS, in order
+        ("hashtags", "u1"),  # the first so many keys of the field `tags` are hashtags
+        ("lengths", "u1", 3),  # keys of each field of TWEET_FIELDS, in order
         ("provenance", "u1"),  # index in contracts.records.Provenance
         ("id", "<u8"),
         ("created_ms", "<i8"),
@@ -50,7 +50,7 @@ TWEET = np.dtype(
         ("text_bytes", "<u2"),
         ("words", "u1"),  # the first so many words of the text have n-grams in the tail
         ("spare", "u1"),
-        ("keys", "<u8", TWEET_KEYS),  # split after split, the rest 0
+        ("keys", "<u8", TWEET_KEYS),  # field after field, the rest 0
     ]
 )
 SHOWN_CHARS = 560  # of a text that the tail keeps, for showing only: at most 2,240 bytes

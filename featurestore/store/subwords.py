@@ -1,4 +1,4 @@
-"""Character n-grams of a tweet's words, from the record in Redis to the split `subwords`.
+"""Character n-grams of a tweet's words, from the record in Redis to the field `subwords`.
 
 A tweet is written once, whatever the vocabulary will be: its record keeps a few n-grams of each word. Which words are
 made up is known where the tweet is ranked: those that the model's own vocabulary has not admitted. Their n-grams are

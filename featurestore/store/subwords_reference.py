@@ -1,4 +1,4 @@
-"""The split `subwords` of one candidate in plain Python: the definition of `featurestore.store.subwords`."""
+"""The field `subwords` of one candidate in plain Python: the definition of `featurestore.store.subwords`."""
 
 from collections.abc import Callable, Sequence
 

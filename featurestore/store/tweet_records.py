@@ -13,7 +13,7 @@ import numpy as np
 from contracts.arrays import F32, U32, Records
 from contracts.columns import MISSING
 from contracts.records import Provenance, Tweet
-from featurestore.features import TAG_KEYS, TWEET_COUNTED, TWEET_KEYS, TWEET_SPLITS
+from featurestore.features import TAG_KEYS, TWEET_COUNTED, TWEET_FIELDS, TWEET_KEYS
 from featurestore.store.grouping import place_in_group
 from featurestore.store.redis_layout import (
     QUOTE,
@@ -30,18 +30,18 @@ from vocab.namespaces import Namespace
 if TYPE_CHECKING:
     from vocab.tokens.tokenizer import TokenBatch
 
-_TEXT, _TAGS, _AUTHOR = (TWEET_SPLITS.index(name) for name in ("text", "tags", "author"))
-_ORDER = {  # split -> its namespaces, in the order that a tweet's keys are kept in
+_TEXT, _TAGS, _AUTHOR = (TWEET_FIELDS.index(name) for name in ("text", "tags", "author"))
+_ORDER = {  # field -> its namespaces, in the order that a tweet's keys are kept in
     _TEXT: (Namespace.LANG, Namespace.WORD, Namespace.EMOJI, Namespace.BIGRAM),
     _TAGS: (Namespace.HASHTAG, Namespace.CASHTAG, Namespace.MENTION, Namespace.DOMAIN),
     _AUTHOR: (Namespace.AUTHOR,),
 }
-_NO_SPLIT = len(TWEET_SPLITS)
-_SPLIT = np.full(256, _NO_SPLIT, np.int64)
+_NO_FIELD = len(TWEET_FIELDS)
+_FIELD = np.full(256, _NO_FIELD, np.int64)
 _RANK = np.zeros(256, np.int64)
-for _split, _namespaces in _ORDER.items():
+for _field, _namespaces in _ORDER.items():
     for _rank, _namespace in enumerate(_namespaces):
-        _SPLIT[_namespace], _RANK[_namespace] = _split, _rank
+        _FIELD[_namespace], _RANK[_namespace] = _field, _rank
 _PROVENANCE = {provenance: number for number, provenance in enumerate(Provenance)}
 
 
@@ -70,18 +70,18 @@ def tweet_records(tweets: Sequence[Tweet], batch: "TokenBatch") -> Records:
 
 def _keep_keys(records: Records, batch: "TokenBatch") -> None:
     """Fills `keys`, `lengths`, `hashtags`, `words` and `tag_count`."""
-    n, splits = len(records), len(TWEET_SPLITS)
+    n, fields = len(records), len(TWEET_FIELDS)
     rows = np.repeat(np.arange(n, dtype=np.int64), np.diff(batch.offsets))
-    split = _SPLIT[batch.namespaces]
-    # One sort puts tokens into (tweet, split, kind, occurrence) order: a packed key sorts several times faster
+    field = _FIELD[batch.namespaces]
+    # One sort puts tokens into (tweet, field, kind, occurrence) order: a packed key sorts several times faster
     # than columns do.
     token = np.arange(len(rows), dtype=np.int64)
-    packed = np.sort((((rows * (splits + 1) + split) * 4 + _RANK[batch.namespaces]) << 32) | token)
+    packed = np.sort((((rows * (fields + 1) + field) * 4 + _RANK[batch.namespaces]) << 32) | token)
     token = packed & 0xFFFFFFFF
-    token = token[split[token] != _NO_SPLIT]
-    rows, split, namespaces = rows[token], split[token], batch.namespaces[token]
-    bag = rows * splits + split
-    found = np.bincount(bag, minlength=n * splits).reshape(n, splits)
+    token = token[field[token] != _NO_FIELD]
+    rows, field, namespaces = rows[token], field[token], batch.namespaces[token]
+    bag = rows * fields + field
+    found = np.bincount(bag, minlength=n * fields).reshape(n, fields)
     lengths = np.minimum(found, [TWEET_KEYS, TAG_KEYS, 1])
     lengths[:, _TEXT] = np.minimum(lengths[:, _TEXT], TWEET_KEYS - lengths[:, _TAGS] - lengths[:, _AUTHOR])
     begins = np.cumsum(lengths, axis=1) - lengths

@@ -45,25 +45,25 @@ def served(features: FeatureColumns) -> CandidatesServed:
     )  # fmt: skip
 
 
-PACKED = Side(splits=("b", "a", "c"), weighted=("a", "b"))
+PACKED = Side(fields=("b", "a", "c"), weighted=("a", "b"))
 
 
 @unhurried
 @given(st.integers(0, 4).flatmap(lambda n: st.fixed_dictionaries({
     "a": bags(n, weighted=True), "b": bags(n, weighted=True), "c": bags(n, weighted=False)
 })))  # fmt: skip
-def test_bags_packed_by_row_unpack_by_split(by_split):
-    packed = pack_bags(by_split, PACKED)
+def test_bags_packed_by_row_unpack_by_field(by_field):
+    packed = pack_bags(by_field, PACKED)
     assert len(packed.values) == count_values(packed.lengths, PACKED)
     found = unpack_bags(packed, PACKED)
     assert list(found) == ["b", "a", "c"]
-    for split, unpacked in found.items():
-        assert_same_bags(unpacked, by_split[split])
-    plain = unpack_bags(pack_bags(by_split, Side(PACKED.splits)), Side(PACKED.splits))
+    for field, unpacked in found.items():
+        assert_same_bags(unpacked, by_field[field])
+    plain = unpack_bags(pack_bags(by_field, Side(PACKED.fields)), Side(PACKED.fields))
     assert all(unpacked.weights is None for unpacked in plain.values())
 
 
-def test_a_split_with_values_that_were_not_written_out_comes_back_with_ones():
+def test_a_field_with_values_that_were_not_written_out_comes_back_with_ones():
     bag = Bags.from_lengths(np.array([2]), np.arange(2, dtype=np.uint64))
     side = Side(("a",), weighted=("a",))
     assert unpack_bags(pack_bags({"a": bag}, side), side)["a"].weights.tolist() == [1.0, 1.0]
@@ -78,7 +78,7 @@ def test_the_longest_bag_that_travels_has_255_keys():
 
 def test_bags_that_are_not_whole_rows_or_lack_values_are_refused():
     nothing = np.empty(0, np.float32)
-    with pytest.raises(ValueError, match="3 bags are not rows of 2 splits"):
+    with pytest.raises(ValueError, match="3 bags are not rows of 2 fields"):
         unpack_bags(PackedBags(np.zeros(3, np.uint8), np.empty(0, np.uint64), nothing), Side(("a", "b")))
     with pytest.raises(ValueError, match="2 keys have values, but there are 0 values"):
         unpack_bags(PackedBags(np.array([1, 2], np.uint8), np.zeros(3, np.uint64), nothing), Side(("a", "b"), ("b",)))
@@ -141,8 +141,8 @@ def test_requests_served_apart_concatenate_to_one_batch_even_those_of_no_candida
     assert len(whole) == len(whole.candidate_dense) == sum(map(len, parts))
     for row, part in enumerate(parts):
         mine = whole.take(np.flatnonzero(whole.viewer_row == row))
-        for split in CANDIDATE.splits:
-            assert_same_bags(mine.candidate_keys[split], part.candidate_keys[split])
+        for field in CANDIDATE.fields:
+            assert_same_bags(mine.candidate_keys[field], part.candidate_keys[field])
         if len(part):
             assert_same_bits(mine.candidate_dense, part.candidate_dense)
         assert_same_bits(whole.viewer_dense[row], part.viewer_dense[0])

@@ -13,7 +13,7 @@ from featurestore.bins.edges import equal_mass_edges
 from featurestore.bins.histogram import Histogram
 from featurestore.bins.sketch import BUCKET_BITS
 from featurestore.bins.state import Tally
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, NUMBER, VIEWER_DENSE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_FIELDS, NUMBER, VIEWER_DENSE, VIEWER_FIELDS
 from tests.support.bin_samples import STREAMS
 
 ODD = [0.0, -0.0, MISSING, np.nan, -np.nan, np.inf, -np.inf, 1e-45, -1e-45, 3.4e38, -3.4e38]
@@ -70,8 +70,8 @@ def test_any_split_order_and_merge_gives_the_same_counts_and_edges(stream, seed)
 
 
 def _features(random: np.random.Generator, viewers: int, candidates: int) -> FeatureColumns:
-    bags = {split: Bags.empty(viewers, np.uint64) for split in VIEWER_SPLITS}
-    of = {split: Bags.empty(candidates, np.uint64) for split in CANDIDATE_SPLITS}
+    bags = {field: Bags.empty(viewers, np.uint64) for field in VIEWER_FIELDS}
+    of = {field: Bags.empty(candidates, np.uint64) for field in CANDIDATE_FIELDS}
     return FeatureColumns(
         viewer_row=np.sort(random.integers(0, viewers, candidates)).astype(np.int32),
         viewer_dense=random.integers(0, 3, (viewers, len(VIEWER_DENSE))).astype(np.float32),

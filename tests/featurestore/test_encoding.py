@@ -17,12 +17,12 @@ from featurestore.encoding.encode import REGIONS, encode
 from featurestore.encoding.reference import encode_reference
 from featurestore.features import (
     CANDIDATE_DENSE,
+    CANDIDATE_FIELDS,
     CANDIDATE_SIDE,
-    CANDIDATE_SPLITS,
     CONTINUOUS,
     VIEWER_DENSE,
+    VIEWER_FIELDS,
     VIEWER_SIDE,
-    VIEWER_SPLITS,
 )
 from tests.support.paths import ROOT
 from vocab.keys import SHARDS
@@ -72,9 +72,9 @@ def columns(draw):
     return FeatureColumns(
         viewer_row=rng.integers(0, max(m, 1), n).astype(np.int32),
         viewer_dense=dense(m, len(VIEWER_DENSE)),
-        viewer_keys={split: draw(bags(m, split in VIEWER_SIDE.weighted)) for split in VIEWER_SPLITS},
+        viewer_keys={field: draw(bags(m, field in VIEWER_SIDE.weighted)) for field in VIEWER_FIELDS},
         candidate_dense=dense(n, len(CANDIDATE_DENSE)),
-        candidate_keys={split: draw(bags(n, split in CANDIDATE_SIDE.weighted)) for split in CANDIDATE_SPLITS},
+        candidate_keys={field: draw(bags(n, field in CANDIDATE_SIDE.weighted)) for field in CANDIDATE_FIELDS},
         viewer_vectors={name: dense(m, width) for name, width in VIEWER_SIDE.vectors},
         candidate_vectors={name: dense(n, width) for name, width in CANDIDATE_SIDE.vectors},
     )
@@ -93,11 +93,11 @@ def assert_same(one, other):
         assert getattr(one, name).tolist() == getattr(other, name).tolist()
     for name in ("viewer_slots", "candidate_slots"):
         assert list(getattr(one, name)) == list(getattr(other, name))
-        for split, slots in getattr(one, name).items():
+        for field, slots in getattr(one, name).items():
             assert slots.ids.dtype == np.int32
-            assert slots.offsets.tolist() == getattr(other, name)[split].offsets.tolist()
-            assert slots.ids.tolist() == getattr(other, name)[split].ids.tolist()
-            assert_same_values(slots.weights, getattr(other, name)[split].weights)
+            assert slots.offsets.tolist() == getattr(other, name)[field].offsets.tolist()
+            assert slots.ids.tolist() == getattr(other, name)[field].ids.tolist()
+            assert_same_values(slots.weights, getattr(other, name)[field].weights)
     for name in ("viewer_vectors", "candidate_vectors"):
         assert list(getattr(one, name)) == list(getattr(other, name))
         for vector, values in getattr(one, name).items():
@@ -131,8 +131,8 @@ def test_a_candidate_and_a_viewer_are_encoded_alike_in_any_batch(features, bins)
     for row in range(len(features)):
         alone = encode(features.take(np.array([row])), VOCABULARY, bins)
         assert (alone.candidate_bins[0] == whole.candidate_bins[row]).all()
-        for split, slots in alone.candidate_slots.items():
-            assert_same_bag(slots, whole.candidate_slots[split], row)
+        for field, slots in alone.candidate_slots.items():
+            assert_same_bag(slots, whole.candidate_slots[field], row)
         for name, values in alone.candidate_vectors.items():
             assert_same_values(values[0], whole.candidate_vectors[name][row])
     for row in range(len(features.viewer_dense)):
@@ -140,8 +140,8 @@ def test_a_candidate_and_a_viewer_are_encoded_alike_in_any_batch(features, bins)
         alone = encode(nobody.take_viewers(np.array([row]), nobody.viewer_row), VOCABULARY, bins)
         assert alone.candidate_bins.shape == (0, len(CANDIDATE_DENSE))
         assert (alone.viewer_bins[0] == whole.viewer_bins[row]).all()
-        for split, slots in alone.viewer_slots.items():
-            assert_same_bag(slots, whole.viewer_slots[split], row)
+        for field, slots in alone.viewer_slots.items():
+            assert_same_bag(slots, whole.viewer_slots[field], row)
         for name, values in alone.viewer_vectors.items():
             assert_same_values(values[0], whole.viewer_vectors[name][row])
 
@@ -172,9 +172,9 @@ def test_parts_encoded_together_are_the_parts_encoded_alone(parts, bins):
     for name in ("viewer_bins", "candidate_bins"):
         assert (getattr(whole, name) == np.concatenate([getattr(part, name) for part in alone])).all()
     for name in ("viewer_slots", "candidate_slots"):
-        for split, slots in getattr(whole, name).items():
-            assert slots.ids.tolist() == [s for part in alone for s in getattr(part, name)[split].ids.tolist()]
-            parts_of = [getattr(part, name)[split].weights for part in alone]
+        for field, slots in getattr(whole, name).items():
+            assert slots.ids.tolist() == [s for part in alone for s in getattr(part, name)[field].ids.tolist()]
+            parts_of = [getattr(part, name)[field].weights for part in alone]
             assert_same_values(slots.weights, None if parts_of[0] is None else np.concatenate(parts_of))
     for name in ("viewer_vectors", "candidate_vectors"):
         for vector, values in getattr(whole, name).items():
@@ -187,9 +187,9 @@ def _columns(**changed):
     given = {
         "viewer_row": np.zeros(2, np.int32),
         "viewer_dense": np.full((1, len(VIEWER_DENSE)), MISSING),
-        "viewer_keys": {split: empty.take(np.array([0])) for split in VIEWER_SPLITS},
+        "viewer_keys": {field: empty.take(np.array([0])) for field in VIEWER_FIELDS},
         "candidate_dense": np.full((2, len(CANDIDATE_DENSE)), MISSING),
-        "candidate_keys": dict.fromkeys(CANDIDATE_SPLITS, empty),
+        "candidate_keys": dict.fromkeys(CANDIDATE_FIELDS, empty),
         "viewer_vectors": VIEWER_SIDE.zero_vectors(1),
         "candidate_vectors": CANDIDATE_SIDE.zero_vectors(2),
     }
@@ -202,7 +202,7 @@ def test_nothing_known_is_empty_bags_and_the_bin_of_what_is_missing():
     assert rows.tolist() == [number * BIN_STRIDE + MISSING_BIN for number in range(len(CONTINUOUS))]
     for slots in (*inputs.viewer_slots.values(), *inputs.candidate_slots.values()):
         assert not len(slots.ids)
-    assert [len(slots.offsets) - 1 for slots in inputs.candidate_slots.values()] == [2] * len(CANDIDATE_SPLITS)
+    assert [len(slots.offsets) - 1 for slots in inputs.candidate_slots.values()] == [2] * len(CANDIDATE_FIELDS)
 
 
 def test_a_history_keeps_its_order_and_its_repeats():
@@ -241,12 +241,12 @@ def test_long_bags_hold_the_slots_of_their_keys_and_the_shared_rows_of_their_reg
         generations=np.ones(len(slots), np.uint32),
     )  # fmt: skip
     slot_of = dict(zip(keys[admitted].tolist(), slots.tolist(), strict=True))
-    held = {split: rng.choice(keys, length) for split, length in (("viewer", 33), ("history", 1_000))}
-    bags = {split: Bags.from_lengths(np.array([len(keys)]), keys) for split, keys in held.items()}
+    held = {field: rng.choice(keys, length) for field, length in (("viewer", 33), ("history", 1_000))}
+    bags = {field: Bags.from_lengths(np.array([len(keys)]), keys) for field, keys in held.items()}
     found = encode(_columns(viewer_keys=bags), vocabulary, BinsView.empty()).viewer_slots
-    for split, keys in held.items():
-        shared = layout.rare_slots_of(keys, np.full(len(keys), REGIONS[split], np.uint8)).tolist()
-        assert found[split].ids.tolist() == [slot_of.get(k, s) for k, s in zip(keys.tolist(), shared, strict=True)]
+    for field, keys in held.items():
+        shared = layout.rare_slots_of(keys, np.full(len(keys), REGIONS[field], np.uint8)).tolist()
+        assert found[field].ids.tolist() == [slot_of.get(k, s) for k, s in zip(keys.tolist(), shared, strict=True)]
 
 
 @settings(max_examples=30, deadline=None)
@@ -278,11 +278,11 @@ def test_the_example_of_the_page_prints_what_it_says(capsys):
     assert printed
 
 
-def test_the_benchmark_encodes_every_declared_split():
+def test_the_benchmark_encodes_every_declared_field():
     rng = np.random.default_rng(0)
     features = benchmark.declared_features(rng, ADMITTED, viewers=1, candidates=2)
     inputs = encode(features, benchmark.vocabulary_of(ADMITTED), BinsView.empty())
-    found = {split: np.diff(slots.offsets) for split, slots in (inputs.viewer_slots | inputs.candidate_slots).items()}
-    assert {split: set(lengths.tolist()) for split, lengths in found.items()} == {
-        split: {count} for split, count in benchmark.DECLARED_KEYS.items()
+    found = {field: np.diff(slots.offsets) for field, slots in (inputs.viewer_slots | inputs.candidate_slots).items()}
+    assert {field: set(lengths.tolist()) for field, lengths in found.items()} == {
+        field: {count} for field, count in benchmark.DECLARED_KEYS.items()
     }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from featurestore.features import HISTORY_FADES_MS
-from featurestore.store.feature_columns import Found, columns_of
+from featurestore.store.feature_columns import StoreRows, columns_of
 from featurestore.store.redis_layout import COUNTERS_RECORD, HISTORY_RECORD, TWEET
 
 DAY_MS = 86_400_000
@@ -20,14 +20,14 @@ def past_tweets(count: int) -> np.ndarray:
     return tweets
 
 
-def found(at_ms: list[int], histories: list[list[tuple[int, int]]], known: int = 4) -> Found:
+def found(at_ms: list[int], histories: list[list[tuple[int, int]]], known: int = 4) -> StoreRows:
     """Viewers without candidates; of each, (tweet, when it was engaged with), newest first."""
     records = np.zeros(len(at_ms), HISTORY_RECORD)
     for record, history in zip(records, histories, strict=True):
         for place, (tweet, engaged_ms) in enumerate(history):
             record["tweets"][place], record["at_ms"][place] = 100 + tweet, engaged_ms
     nothing = np.zeros(0, COUNTERS_RECORD)
-    return Found(
+    return StoreRows(
         at_ms=np.array(at_ms, np.int64), viewer_ids=np.arange(len(at_ms), dtype=np.uint64),
         viewers=np.zeros(len(at_ms), COUNTERS_RECORD), histories=records, past_tweets=past_tweets(known),
         viewer_row=np.empty(0, np.int64), tweets=np.zeros(0, TWEET), tweet_counts=nothing, author_counts=nothing,

@@ -13,12 +13,12 @@ from contracts.topics import PARTITIONS
 from featurestore import features
 from featurestore.features import (
     CANDIDATE_DENSE,
-    CANDIDATE_SPLITS,
+    CANDIDATE_FIELDS,
     SERVED_KEYS,
     TAG_KEYS,
     TWEET_COUNTED,
+    TWEET_FIELDS,
     TWEET_KEYS,
-    TWEET_SPLITS,
 )
 from featurestore.store import redis_layout as layout
 from featurestore.store.redis_layout import (
@@ -54,12 +54,12 @@ def records_of(*tweets):
 def bags_of(record):
     ends = np.cumsum(record["lengths"].astype(int))
     return {
-        split: record["keys"][end - length : end].tolist()
-        for split, end, length in zip(TWEET_SPLITS, ends, record["lengths"].tolist(), strict=True)
+        field: record["keys"][end - length : end].tolist()
+        for field, end, length in zip(TWEET_FIELDS, ends, record["lengths"].tolist(), strict=True)
     }
 
 
-def test_a_tweets_keys_stand_split_after_split():
+def test_a_tweets_keys_stand_field_after_field():
     record = records_of(tweet())[0]
     bags = bags_of(record)
     assert bags["author"] == [key_of(Namespace.AUTHOR, "7")]
@@ -129,7 +129,7 @@ def test_records_do_not_depend_on_the_batch():
 
 def test_a_served_candidate_weighs_at_most_400_bytes():
     fixed = 8 + 8 + 4  # tweet id, author id, probability
-    assert fixed + 4 * len(CANDIDATE_DENSE) + len(CANDIDATE_SPLITS) + 8 * SERVED_KEYS <= 400
+    assert fixed + 4 * len(CANDIDATE_DENSE) + len(CANDIDATE_FIELDS) + 8 * SERVED_KEYS <= 400
 
 
 def test_foreign_bytes_are_refused():
@@ -177,5 +177,5 @@ def test_the_docs_explain_every_feature():
     text = (DOCS / "features.md").read_text()
     for feature in features.CONTINUOUS:
         assert f"| `{feature.name}` | {feature.counted_from} | {feature.meaning} |" in text
-    for split in (*features.VIEWER_SPLITS, *features.CANDIDATE_SPLITS):
-        assert f"| `{split}` |" in text
+    for field in (*features.VIEWER_FIELDS, *features.CANDIDATE_FIELDS):
+        assert f"| `{field}` |" in text

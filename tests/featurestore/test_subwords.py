@@ -1,4 +1,4 @@
-"""The split `subwords`: the n-grams of words that a vocabulary has not admitted, and of no others."""
+"""The field `subwords`: the n-grams of words that a vocabulary has not admitted, and of no others."""
 
 import numpy as np
 import pytest

@@ -43,8 +43,8 @@ def assert_same_features(one: FeatureColumns, other: FeatureColumns) -> None:
     for field in ("viewer_keys", "candidate_keys"):
         mine, theirs = getattr(one, field), getattr(other, field)
         assert list(mine) == list(theirs)
-        for split in mine:
-            assert_same_bags(mine[split], theirs[split])
+        for field in mine:
+            assert_same_bags(mine[field], theirs[field])
     for field in ("viewer_vectors", "candidate_vectors"):
         mine, theirs = getattr(one, field), getattr(other, field)
         assert list(mine) == list(theirs)

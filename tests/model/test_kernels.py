@@ -65,7 +65,7 @@ def test_pooling_agrees_with_its_reference(lengths: list[int], weighted: bool, d
 
 @given(lengths, lengths, st.booleans(), st.booleans(), dims, seeds)
 @settings(deadline=None)
-def test_gradients_of_several_splits_add_up_as_in_the_reference(
+def test_gradients_of_several_fields_add_up_as_in_the_reference(
     first: list[int], second: list[int], first_weighted: bool, second_weighted: bool, dim: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ OF_VIEWER, OF_CANDIDATE = ("viewer", "history"), ("text", "tags", "author", "sub
 
 
 class Inputs:
-    """Random ones. `weighted`: the splits that have values; the others have none."""
+    """Random ones. `weighted`: the fields that have values; the others have none."""
 
     def __init__(self, config: ModelConfig, weighted: set[str], seed: int) -> None:
         random = np.random.default_rng(seed)
@@ -29,8 +29,8 @@ class Inputs:
         self.viewer_vectors = _normal(random, VIEWERS, config.viewer_vector_width)
         self.candidate_vectors = _normal(random, CANDIDATES, config.candidate_vector_width)
         self.bags = {
-            split: _bags(random, VIEWERS if split in OF_VIEWER else CANDIDATES, split in weighted)
-            for split in (*OF_VIEWER, *OF_CANDIDATE)
+            field: _bags(random, VIEWERS if field in OF_VIEWER else CANDIDATES, field in weighted)
+            for field in (*OF_VIEWER, *OF_CANDIDATE)
         }
 
 
@@ -58,24 +58,18 @@ def _arrays(config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
 
 def _served(inputs: Inputs, weights: Weights, cut: int) -> np.ndarray:
     """Logits, the candidates scored in two shares."""
-    w, bags = weights, inputs.bags
-    glue = np.empty((VIEWERS, len(w.viewer_layer)), np.float32)
+    w = weights
+    interaction = np.empty((VIEWERS, len(w.viewer_layer)), np.float32)
     hidden, first_order = np.empty((VIEWERS, w.hidden1_bias.size), np.float32), np.empty(VIEWERS, np.float32)
-    score_viewers(
-        inputs.viewer_bins,
-        inputs.viewer_vectors,
-        *(as_arrays(bags[split]) for split in OF_VIEWER),
-        w,
-        glue,
-        hidden,
-        first_order,
-    )
+    of_viewer = [as_arrays(inputs.bags[field]) for field in OF_VIEWER]
+    of_candidate = [as_arrays(inputs.bags[field]) for field in OF_CANDIDATE]
+    score_viewers(inputs.viewer_bins, inputs.viewer_vectors, *of_viewer, w, interaction, hidden, first_order)
     logits, probabilities, no_knots = np.empty(CANDIDATES, np.float32), np.empty(CANDIDATES, np.float32), np.empty(0)
     for begin, end in ((0, cut), (cut, CANDIDATES)):
         score_candidates(
             begin, end, inputs.viewer_row, inputs.candidate_bins, inputs.candidate_vectors,
-            *(as_arrays(bags[split]) for split in OF_CANDIDATE),
-            glue, hidden, first_order, w, no_knots, no_knots, logits, probabilities,
+            *of_candidate,
+            interaction, hidden, first_order, w, no_knots, no_knots, logits, probabilities,
         )  # fmt: skip
     return logits
 
@@ -129,5 +123,5 @@ def test_serving_training_and_reference_agree(
     np.testing.assert_allclose(served, exact, rtol=2e-5, atol=2e-5)
     np.testing.assert_allclose(_trained(inputs, arrays, config), exact, rtol=2e-5, atol=2e-5)
     assert served.tobytes() == _served(inputs, weights, 0).tobytes()
-    inputs.bags = {split: Bags(of.offsets, of.ids, of.weights_or_ones()) for split, of in inputs.bags.items()}
+    inputs.bags = {field: Bags(of.offsets, of.ids, of.weights_or_ones()) for field, of in inputs.bags.items()}
     assert served.tobytes() == _served(inputs, weights, 0).tobytes()

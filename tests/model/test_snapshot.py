@@ -119,7 +119,7 @@ def test_weights_that_do_not_fit_the_manifest_are_refused(snapshot: Snapshot, tm
 def test_a_model_of_other_vectors_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
     """Though its weights fit its own config: it would read past the vectors that there are."""
     config = msgspec.structs.replace(snapshot.manifest.config, candidate_vector_width=3)
-    layer = np.zeros((config.hidden[0], config.glue_width), np.float32)
+    layer = np.zeros((config.hidden[0], config.interaction_width), np.float32)
     files = {"weights": {**snapshot.weights, "hidden1_weight": layer}, "vocabulary": {}, "bins": {}, "calibrator": {}}
     write_folder(DISK, tmp_path / "1", FORMAT, msgspec.structs.replace(snapshot.manifest, config=config), files)
     with pytest.raises(SnapshotInvalid, match="laid out for vectors of widths"):

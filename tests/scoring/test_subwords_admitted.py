@@ -21,7 +21,7 @@ from contracts.topics import TWEETS
 from featurestore.encoding.encode import encode as encode_features
 from featurestore.features import CANDIDATE_SIDE, VIEWER_SIDE
 from featurestore.join.closed_requests import Labelled, examples_of
-from featurestore.store.feature_columns import Found, columns_of
+from featurestore.store.feature_columns import StoreRows, columns_of
 from featurestore.store.reader import FeaturesRead
 from featurestore.store.redis_layout import COUNTERS_RECORD, HISTORY_RECORD, TWEET, WORD_SUBWORDS, unpack_tweets
 from featurestore.store.subwords import TweetWords, subwords_of
@@ -68,7 +68,7 @@ def read() -> FeaturesRead:
     values = tweet_values(records, tweets, subwords_of(records, batch))
     records, rows = unpack_tweets(values), np.arange(len(tweets))
     nothing = np.zeros(len(tweets), COUNTERS_RECORD)
-    found = Found(
+    found = StoreRows(
         at_ms=np.array([BEGIN_MS]), viewer_ids=np.ones(1, np.uint64), viewers=nothing[:1],
         histories=np.zeros(1, HISTORY_RECORD), past_tweets=np.zeros(0, TWEET), viewer_row=np.zeros_like(rows),
         tweets=records, tweet_counts=nothing, author_counts=nothing, pair_counts=nothing,

@@ -7,8 +7,8 @@ from hypothesis.extra.numpy import arrays
 from contracts.bags import Bags
 from contracts.columns import MISSING_BITS, FeatureColumns, Side
 
-VIEWER = Side(splits=("viewer", "history"), weighted=("history",), vectors=(("clock", 2),))
-CANDIDATE = Side(splits=("text", "tags", "author"), weighted=("author", "text"), vectors=(("image", 3), ("sound", 1)))
+VIEWER = Side(fields=("viewer", "history"), weighted=("history",), vectors=(("clock", 2),))
+CANDIDATE = Side(fields=("text", "tags", "author"), weighted=("author", "text"), vectors=(("image", 3), ("sound", 1)))
 BITS = st.integers(0, 2**32 - 1) | st.sampled_from([int(MISSING_BITS), 0x7FC00000, 0xFFC00000, 0x7F800001])
 
 
@@ -27,9 +27,9 @@ def bags(draw, rows, longest=5, weighted=None):
 
 
 def side_columns(draw, side, rows):
-    """(bags by split, vectors by name) of `rows` rows."""
+    """(bags by field, vectors by name) of `rows` rows."""
     return (
-        {split: draw(bags(rows, weighted=split in side.weighted)) for split in side.splits},
+        {field: draw(bags(rows, weighted=field in side.weighted)) for field in side.fields},
         {name: draw(floats((rows, width))) for name, width in side.vectors},
     )
 

@@ -33,7 +33,7 @@ from contracts.topics import (
     prefixed,
 )
 from eventtime.ticks import TICK_KEY
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SPLITS, VIEWER_DENSE, VIEWER_SIDE, VIEWER_SPLITS
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_FIELDS, VIEWER_DENSE, VIEWER_FIELDS, VIEWER_SIDE
 from featurestore.store import redis_layout as layout
 from featurestore.store.subwords import subwords_of
 from featurestore.store.tweet_records import tweet_records, tweet_values
@@ -121,9 +121,9 @@ def examples(n: int = 3) -> Examples:
     features = FeatureColumns(
         viewer_row=np.zeros(n, np.int32),
         viewer_dense=np.zeros((1, len(VIEWER_DENSE)), np.float32),
-        viewer_keys=dict.fromkeys(VIEWER_SPLITS, one_bag),
+        viewer_keys=dict.fromkeys(VIEWER_FIELDS, one_bag),
         candidate_dense=np.zeros((n, len(CANDIDATE_DENSE)), np.float32),
-        candidate_keys=dict.fromkeys(CANDIDATE_SPLITS, bags),
+        candidate_keys=dict.fromkeys(CANDIDATE_FIELDS, bags),
         viewer_vectors=VIEWER_SIDE.zero_vectors(1),
     )
     return examples_of(

@@ -37,11 +37,11 @@ from contracts.topics import (
 from driftline.inspect.logs import read_log
 from featurestore.features import (
     CANDIDATE_DENSE,
-    CANDIDATE_SPLITS,
+    CANDIDATE_FIELDS,
     FEATURE_SET,
     VIEWER_DENSE,
+    VIEWER_FIELDS,
     VIEWER_SIDE,
-    VIEWER_SPLITS,
 )
 from transport.kafka import admin as kafka_admin
 from transport.kafka.writer import KafkaWriter
@@ -100,10 +100,10 @@ def make_served(i: int, count: int) -> CandidatesServed:
         author_ids=np.arange(PLACES, dtype=np.uint64),
         probabilities=np.full(PLACES, np.nan, np.float32),
         viewer_dense=np.full(len(VIEWER_DENSE), i, np.float32),
-        viewer_lengths=np.zeros(len(VIEWER_SPLITS), np.uint8),
+        viewer_lengths=np.zeros(len(VIEWER_FIELDS), np.uint8),
         viewer_keys=np.empty(0, np.uint64),
         candidate_dense=np.full(PLACES * len(CANDIDATE_DENSE), i, np.float32),
-        candidate_lengths=np.zeros(PLACES * len(CANDIDATE_SPLITS), np.uint8),
+        candidate_lengths=np.zeros(PLACES * len(CANDIDATE_FIELDS), np.uint8),
         candidate_keys=np.empty(0, np.uint64),
         viewer_values=np.empty(0, np.float32),
         viewer_vectors=np.zeros(VIEWER_SIDE.vector_width, np.float32),

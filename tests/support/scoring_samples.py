@@ -10,7 +10,7 @@ from contracts.records import ModelPublished, Provenance, TimelineRequest, Tweet
 from contracts.settings import Settings
 from featurestore.bins.replica import BinsView
 from featurestore.encoding.encode import BIN_ROWS
-from featurestore.features import CANDIDATE_DENSE, NUMBER, SUBWORDS, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SIDE
+from featurestore.features import CANDIDATE_DENSE, NUMBER, SUBWORDS, TWEET_FIELDS, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.store.reader import FeaturesRead
 from featurestore.store.redis_layout import WORD_SUBWORDS
 from featurestore.store.subwords import TweetWords
@@ -95,9 +95,9 @@ def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
     features = FeatureColumns(
         viewer_row=np.repeat(np.arange(m, dtype=np.int32), counts),
         viewer_dense=dense(m, len(VIEWER_DENSE)),
-        viewer_keys={split: bags(m, split in VIEWER_SIDE.weighted) for split in VIEWER_SIDE.splits},
+        viewer_keys={field: bags(m, field in VIEWER_SIDE.weighted) for field in VIEWER_SIDE.fields},
         candidate_dense=dense(n, len(CANDIDATE_DENSE)),
-        candidate_keys={split: bags(n) for split in TWEET_SPLITS},
+        candidate_keys={field: bags(n) for field in TWEET_FIELDS},
         viewer_vectors={name: rng.normal(size=(m, width)).astype(np.float32) for name, width in VIEWER_SIDE.vectors},
     )
     return FeaturesRead(

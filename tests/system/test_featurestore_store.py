@@ -180,8 +180,8 @@ async def test_a_batch_of_requests_reads_as_each_request_alone(redis, store):
         dense = together.features.candidate_dense[rows]
         assert dense.tobytes() == alone.features.candidate_dense.tobytes()
         assert together.features.viewer_dense[i].tobytes() == alone.features.viewer_dense.tobytes()
-        for split, bags in together.features.viewer_keys.items():
-            assert_same_bags(bags.take(np.array([i])), alone.features.viewer_keys[split])
+        for field, bags in together.features.viewer_keys.items():
+            assert_same_bags(bags.take(np.array([i])), alone.features.viewer_keys[field])
         for name, vectors in together.features.viewer_vectors.items():
             assert_same_bits(vectors[i : i + 1], alone.features.viewer_vectors[name])
 

@@ -1,4 +1,4 @@
-"""When edges roll, ranks keep their rows; where ranks say nothing, values do; nothing is lost on the way."""
+"""When edges change, ranks keep their rows; where ranks say nothing, values do; nothing is lost on the way."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ FEATURE = 3
 NAME = CONTINUOUS[FEATURE].name
 
 
-def _roll(edges: list[float], of: list[int] | None = None, version: int = 2) -> BinsVersion:
+def _edge_change(edges: list[float], of: list[int] | None = None, version: int = 2) -> BinsVersion:
     mixed = {} if of is None else {NAME: of}
     return BinsVersion(base_version=version - 1, version=version, sequence=version, edges={NAME: edges}, cells=mixed)
 
@@ -34,12 +34,12 @@ def _sketch(values: np.ndarray) -> Sketch:
 
 
 def test_ranks_keep_their_rows_where_edges_move() -> None:
-    assert list(row_mixtures({FEATURE: _f32(1, 2)}, _roll([10, 20]))) == []
+    assert list(row_mixtures({FEATURE: _f32(1, 2)}, _edge_change([10, 20]))) == []
 
 
 def test_the_first_edges_copy_the_one_row_there_was() -> None:
     for of in (None, [5, 900, 5, 5]):  # by rank, or by mass where values are tied
-        ((rows, shares),) = row_mixtures({}, _roll([1, 2, 3], of))
+        ((rows, shares),) = row_mixtures({}, _edge_change([1, 2, 3], of))
         assert rows.tolist() == [FEATURE * BIN_STRIDE + ORDINARY + k for k in range(4)]
         np.testing.assert_array_equal(shares[:, 0], 1)
         np.testing.assert_array_equal(shares[:, 1:], 0)
@@ -101,7 +101,7 @@ def test_a_mass_point_that_appears_keeps_the_row_of_its_value() -> None:
 def test_cells_that_do_not_fit_the_edges_break_the_chain() -> None:
     for of in ([1, 2, 3], [1, 2, 3, -1]):
         with pytest.raises(ChainBroken, match="cells"):
-            list(row_mixtures({FEATURE: _f32(1, 2)}, _roll([2, 3], of)))
+            list(row_mixtures({FEATURE: _f32(1, 2)}, _edge_change([2, 3], of)))
 
 
 def test_a_feature_without_edges_is_one_bin_named_or_not() -> None:
@@ -117,14 +117,14 @@ def test_rows_of_other_features_and_of_odd_values_keep_their_bits() -> None:
     before = {name: arrays[name].copy() for name in names}
     ((number, edges),) = learner.bins.edges.items()
     version, fewer = learner.bins.version + 1, edges[::2]
-    roll = BinsVersion(
+    change = BinsVersion(
         base_version=learner.bins.version,
         version=version,
         sequence=9,
         edges={CONTINUOUS[number].name: fewer.tolist()},
         cells={},
     )
-    learner.move_to(learner.vocabulary, BinsView(version, {number: fewer}), [roll])
+    learner.move_to(learner.vocabulary, BinsView(version, {number: fewer}), [change])
     count = len(edges) + 1
     changed = number * BIN_STRIDE + ORDINARY + np.arange(count)
     for name in names:
@@ -139,17 +139,18 @@ def test_many_rolls_at_once_are_as_one_after_another() -> None:
     one, other = (trained(World(), small_settings(""), 100) for _ in range(2))
     ((number, edges),) = one.bins.edges.items()
     start = one.bins.version
-    rolls = [
+    edge_changes = [
         BinsVersion(
             base_version=start + i, version=start + i + 1, sequence=9, edges={CONTINUOUS[number].name: of},
             cells={CONTINUOUS[number].name: list(range(1, 2 + len(set(of) | set(before))))},
         )
         for i, (before, of) in enumerate([(edges.tolist(), [5.0, 500.0]), ([5.0, 500.0], [1.0, 7.0, 900.0])])
     ]  # fmt: skip
-    views = [BinsView(roll.version, {number: _f32(*roll.edges[CONTINUOUS[number].name])}) for roll in rolls]
-    one.move_to(one.vocabulary, views[1], rolls)
-    other.move_to(other.vocabulary, views[0], rolls)
-    other.move_to(other.vocabulary, views[1], rolls)
+    name = CONTINUOUS[number].name
+    views = [BinsView(change.version, {number: _f32(*change.edges[name])}) for change in edge_changes]
+    one.move_to(one.vocabulary, views[1], edge_changes)
+    other.move_to(other.vocabulary, views[0], edge_changes)
+    other.move_to(other.vocabulary, views[1], edge_changes)
     for name, array in one.weights().items():
         np.testing.assert_array_equal(array, other.weights()[name])
 

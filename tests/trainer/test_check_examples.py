@@ -59,10 +59,10 @@ def test_weights_that_cannot_be_are_malformed(examples: Examples, weight: float)
         read_examples(serialize_examples(replace(examples, weights=weights)))
 
 
-def test_missing_splits_and_other_widths_are_malformed(examples: Examples) -> None:
+def test_missing_fields_and_other_widths_are_malformed(examples: Examples) -> None:
     features = examples.features
     fewer = replace(features, candidate_keys={"text": features.candidate_keys["text"]})
-    with pytest.raises(BadRecord, match="splits"):
+    with pytest.raises(BadRecord, match="fields"):
         read_examples(serialize_examples(replace(examples, features=fewer)))
     narrow = replace(features, candidate_dense=features.candidate_dense[:, :-1].copy())
     with pytest.raises(BadRecord, match="widths"):
@@ -77,8 +77,8 @@ def test_values_and_vectors_that_are_not_those_of_the_feature_set_are_malformed(
     text = features.candidate_keys["text"]
     weighted = replace(text, weights=np.ones(len(text.ids), np.float32))
     for changed, complaint in (
-        ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=None)}}, "splits with values"),
-        ({"candidate_keys": features.candidate_keys | {"text": weighted}}, "splits with values"),
+        ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=None)}}, "fields with values"),
+        ({"candidate_keys": features.candidate_keys | {"text": weighted}}, "fields with values"),
         ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=ones * np.inf)}}, "finite"),
         ({"viewer_vectors": {}}, "vectors are not"),
         ({"viewer_vectors": {"clock": clock[:, :3].copy()}}, "vectors are not"),

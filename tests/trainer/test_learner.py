@@ -103,8 +103,8 @@ def test_rare_rows_are_fresh_from_the_start_and_admitted_rows_when_admitted() ->
     assert not embedding[rare:].any()
     versions = versions_of(World(), settings, learner)
     assert versions.reach(NEWEST)
-    view, bins, rolls = versions.at(NEWEST)
-    learner.move_to(view, bins, rolls)
+    view, bins, edge_changes = versions.at(NEWEST)
+    learner.move_to(view, bins, edge_changes)
     expected = fresh_rows(view.keys, view.generations, 8, learner.config.init_scale)
     np.testing.assert_array_equal(embedding[view.slots], expected)
 

@@ -47,7 +47,7 @@ def _features(history: Keys, clock: NDArray[np.float32], author: NDArray[np.inte
         viewer_dense=np.full((REQUESTS, len(VIEWER_DENSE)), MISSING),
         viewer_keys={"viewer": Bags.empty(REQUESTS, np.uint64), "history": history},
         candidate_dense=np.full((n, len(CANDIDATE_DENSE)), MISSING),
-        candidate_keys={**dict.fromkeys(CANDIDATE_SIDE.splits, Bags.empty(n, np.uint64)), "author": by},
+        candidate_keys={**dict.fromkeys(CANDIDATE_SIDE.fields, Bags.empty(n, np.uint64)), "author": by},
         viewer_vectors={"clock": clock},
         candidate_vectors=CANDIDATE_SIDE.zero_vectors(n),
     )

@@ -10,7 +10,7 @@ from contracts.columns import MISSING, FeatureColumns
 from contracts.examples import Examples, engaged
 from contracts.records import ACTIONS, Action, Tweet
 from contracts.settings import Settings, TrainerSettings, VocabSettings
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, TWEET_SPLITS, VIEWER_DENSE, VIEWER_SIDE
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, TWEET_FIELDS, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.store.subwords import TweetWords, subwords_of
 from featurestore.store.tweet_records import tweet_records, tweet_values
 from model.evaluation import log_loss
@@ -53,12 +53,12 @@ def made_up(seed: int) -> tuple[Examples, np.ndarray]:
     features = FeatureColumns(
         viewer_row=np.zeros(TWEETS, np.int32),
         viewer_dense=np.full((1, len(VIEWER_DENSE)), MISSING),
-        viewer_keys=dict.fromkeys(VIEWER_SIDE.splits, Bags.empty(1, np.uint64)),
+        viewer_keys=dict.fromkeys(VIEWER_SIDE.fields, Bags.empty(1, np.uint64)),
         candidate_dense=np.full((TWEETS, len(CANDIDATE_DENSE)), MISSING),
         viewer_vectors=VIEWER_SIDE.zero_vectors(1),
         candidate_vectors=CANDIDATE_SIDE.zero_vectors(TWEETS),
         candidate_keys={
-            **dict.fromkeys(TWEET_SPLITS, Bags.empty(TWEETS, np.uint64)),
+            **dict.fromkeys(TWEET_FIELDS, Bags.empty(TWEETS, np.uint64)),
             "text": text,
             "subwords": words.unadmitted(None),
         },

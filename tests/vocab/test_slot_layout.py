@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contracts.errors import SettingsError
 from contracts.settings import KINDS, VocabSettings
 from featurestore.encoding.encode import REGIONS
-from featurestore.features import TWEET_SPLITS
+from featurestore.features import TWEET_FIELDS
 from featurestore.store.tweet_records import _ORDER
 from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
@@ -100,12 +100,12 @@ def test_keys_of_which_nothing_is_known_share_the_rows_that_a_table_began_with()
     assert (layout.changed(grown(150)).rare_slots_of(KEYS) == slots).all()
 
 
-def test_what_shares_rows_is_what_a_split_holds():
-    splits = {TWEET_SPLITS[split]: namespaces for split, namespaces in _ORDER.items()}
-    splits |= {"viewer": (Namespace.VIEWER,), "history": (*splits["author"], *splits["tags"])}
-    splits |= {"subwords": (Namespace.WORD,)}  # n-grams share the rows of the words that they are of
-    assert {split: {REGION_OF[kind] for kind in kinds} for split, kinds in splits.items()} == {
-        split: {region} for split, region in REGIONS.items()
+def test_what_shares_rows_is_what_a_field_holds():
+    fields = {TWEET_FIELDS[field]: namespaces for field, namespaces in _ORDER.items()}
+    fields |= {"viewer": (Namespace.VIEWER,), "history": (*fields["author"], *fields["tags"])}
+    fields |= {"subwords": (Namespace.WORD,)}  # n-grams share the rows of the words that they are of
+    assert {field: {REGION_OF[kind] for kind in kinds} for field, kinds in fields.items()} == {
+        field: {region} for field, region in REGIONS.items()
     }
     assert set(REGION_OF) == set(Namespace)
 

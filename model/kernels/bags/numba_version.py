@@ -56,7 +56,7 @@ def scatter_into(
     buffer: Any,  # float32[capacity, dim]
     buffer_linear: Any,  # float32[capacity]
 ) -> int:
-    """Add the gradients of one split's bags; returns the new count of touched rows."""
+    """Add the gradients of one field's bags; returns the new count of touched rows."""
     dim = pooled_gradient.shape[1]
     # Asked for each row: beside the row's own sums that costs nothing that can be measured.
     weighted = weights.size > 0

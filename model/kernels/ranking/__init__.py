@@ -1,4 +1,5 @@
-"""The whole of serving after encoding: bags -> glue -> hidden layers -> logit -> calibrated probability, fused.
+"""All of serving after the encoding, fused: bags -> interaction input -> hidden layers -> logit -> calibrated
+probability.
 
 Nothing of a candidate depends on its neighbours: it is computed alone, in one fixed order of accumulation, without
 `fastmath` and without a matrix product whose order would depend on the batch. So its bits are the same in any batch,

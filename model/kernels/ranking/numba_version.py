@@ -1,6 +1,6 @@
 """Serving, compiled. Inner loops run over the outputs of a layer, so that they are vectorized without reordering.
 
-Layout of a viewer's row in `glue` (float32[m, V]): viewer [dim], history [dim], viewer bins [bin_dim], vectors.
+A viewer's row of `interaction`, float32[m, V], is: viewer [dim], history [dim], viewer bins [bin_dim], vectors.
 """
 
 import math
@@ -58,7 +58,7 @@ def score_viewers(
     viewer: Any,  # bags, as `as_arrays` of model/kernels/bags gives them
     history: Any,
     weights: Any,  # Weights
-    glue: Any,  # float32[m, V], filled
+    interaction: Any,  # float32[m, V], filled
     hidden: Any,  # float32[m, h1], filled: the first layer before ReLU
     first_order: Any,  # float32[m], filled
 ) -> None:
@@ -66,7 +66,7 @@ def score_viewers(
     w = weights
     dim, bin_dim = w.embedding.shape[1], w.bin_embedding.shape[1]
     for v in range(bins.shape[0]):
-        row = glue[v]
+        row = interaction[v]
         total = _pool_bag(viewer, v, w.embedding, w.linear, row, 0)
         total += _pool_bag(history, v, w.embedding, w.linear, row, dim)
         total += _pool(0, bins.shape[1], bins[v], _NO_WEIGHTS, w.bin_embedding, w.bin_linear, row, 2 * dim)
@@ -88,7 +88,7 @@ def score_candidates(
     tags: Any,
     author: Any,
     subwords: Any,
-    viewer_glue: Any,  # what score_viewers filled
+    viewer_interaction: Any,  # what score_viewers filled
     viewer_hidden: Any,
     viewer_first_order: Any,
     weights: Any,  # Weights
@@ -117,7 +117,7 @@ def score_candidates(
             x[vectors_at + k] = vectors[i, k]
         taste = _ZERO
         for k in range(dim):
-            viewer, history = viewer_glue[v, k], viewer_glue[v, dim + k]
+            viewer, history = viewer_interaction[v, k], viewer_interaction[v, dim + k]
             words, topic, writer = x[k], x[dim + k], x[2 * dim + k]
             x[crosses + k] = viewer * writer
             x[crosses + dim + k] = viewer * words

@@ -19,14 +19,14 @@ def logits(
     candidate_bins: I32,  # [n, candidate features]
     viewer_vectors: F32,  # [m, width of all]
     candidate_vectors: F32,  # [n, width of all]
-    bags: Mapping[str, Rows],  # per split
+    bags: Mapping[str, Rows],  # per field
     weights: Weights,
 ) -> F64:
     """float64[n]."""
     parts: dict[str, NDArray[Any]] = {"viewer_vectors": viewer_vectors, "candidate_vectors": candidate_vectors}
     first_order: dict[str, F64] = {}
-    for split, of_split in bags.items():
-        parts[split], first_order[split] = pool(of_split, weights.embedding, weights.linear)
+    for field, of_field in bags.items():
+        parts[field], first_order[field] = pool(of_field, weights.embedding, weights.linear)
     for name, rows in (("viewer_bins", viewer_bins), ("candidate_bins", candidate_bins)):
         parts[name], first_order[name] = pool(Bags.of_matrix(rows), weights.bin_embedding, weights.bin_linear)
     for name in VIEWER_PARTS:
@@ -34,9 +34,9 @@ def logits(
     for name in first_order.keys() & set(VIEWER_PARTS):
         first_order[name] = first_order[name][viewer_row]
     crosses = np.concatenate([parts[left] * parts[right] for left, right in CROSSES], axis=1)
-    glue = np.concatenate([*(parts[name] for name in (*VIEWER_PARTS, *CANDIDATE_PARTS)), crosses], axis=1)
+    interaction = np.concatenate([*(parts[name] for name in (*VIEWER_PARTS, *CANDIDATE_PARTS)), crosses], axis=1)
     layer = np.concatenate([weights.viewer_layer, weights.candidate_layer])
-    hidden = np.maximum(_times(glue, layer) + weights.hidden1_bias, 0)
+    hidden = np.maximum(_times(interaction, layer) + weights.hidden1_bias, 0)
     hidden = np.maximum(_times(hidden, weights.hidden2_layer) + weights.hidden2_bias, 0)
     direct = sum(first_order.values()) + _times(crosses, weights.taste) + np.float64(weights.bias)
     return np.asarray(direct + _times(hidden, weights.output), np.float64)

@@ -10,7 +10,7 @@ from model.config import ModelConfig
 
 
 class Weights(NamedTuple):
-    """`h1`, `h2`: hidden sizes; V and C: widths of the glue's viewer part and of the rest.
+    """`h1`, `h2`: hidden sizes; V and C: widths of the interaction input's viewer part and of the rest.
 
     `viewer_layer` and `candidate_layer` are the first layer, input-major: a candidate adds row after row of it.
     `bias` is the logit's, with the bias of place 0 in it: every candidate is scored as if shown first.

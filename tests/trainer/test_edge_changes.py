@@ -1,9 +1,9 @@
-"""Rolling edges while learning: no jump of the progressive log-loss on data that does not change, and scorers switch
-with the trainer.
+"""Edges that change while learning: no jump of the progressive log-loss on data that does not change, and scorers
+switch with the trainer.
 
-Two learners see the same stationary examples. One keeps its edges. The other's roll before every batch: each time
+Two learners see the same stationary examples. One keeps its edges. The other's change before every batch: each time
 they are taken anew from a sample of 500 values, so they jitter as edges of a rolling window do. Losses are compared
-example by example, on the batch right after each roll, before it is learned from.
+example by example, on the batch right after each change, before it is learned from.
 """
 
 from dataclasses import dataclass, field
@@ -35,14 +35,14 @@ def wide_world() -> World:
 
 
 @dataclass
-class Roller:
-    """Makes rolls as the owner of the bins does, from samples of the world's own distribution."""
+class EdgeChanges:
+    """Changes edges as the owner of the bins does, from samples of the world's own distribution."""
 
     world: World
     tied: bool = False
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(5))
 
-    def roll(self, learner: Learner) -> tuple[BinsView, BinsVersion]:
+    def change(self, learner: Learner) -> tuple[BinsView, BinsVersion]:
         sketch = sketch_of(self.random.choice(self.world.followers, 500))
         version = learner.bins.version + 1
         before = learner.bins.edges[NUMBER[NAME]]
@@ -64,19 +64,19 @@ def losses(learner: Learner, examples: Examples) -> np.ndarray:
 
 
 def jumps(spoil=None, tied=False) -> np.ndarray:
-    """float64[BATCHES]: how much worse the rolling learner was on the batch right after each roll, on average."""
+    """float64[BATCHES]: how much worse the changing learner was on the batch right after each change, on average."""
     world = wide_world()
-    rolling = trained(world, SETTINGS, WARM_UP)
+    changing = trained(world, SETTINGS, WARM_UP)
     steady = trained(wide_world(), SETTINGS, WARM_UP)
-    roller, found = Roller(world, tied), []
+    changes, found = EdgeChanges(world, tied), []
     for _ in range(BATCHES):
-        view, record = roller.roll(rolling)
-        rolling.move_to(rolling.vocabulary, view, [record])
+        view, record = changes.change(changing)
+        changing.move_to(changing.vocabulary, view, [record])
         if spoil is not None:
-            spoil(rolling)
+            spoil(changing)
         examples, _ = world.examples(REQUESTS)
-        found.append((losses(rolling, examples) - losses(steady, examples)).mean())
-        rolling.learn([examples])
+        found.append((losses(changing, examples) - losses(steady, examples)).mean())
+        changing.learn([examples])
         steady.learn([examples])
     return np.array(found)
 
@@ -106,7 +106,7 @@ def test_the_bound_would_show_rows_that_do_not_follow_their_bins():
 def test_scorers_switch_with_the_trainer(tmp_path):
     """A snapshot's rows and edges are of one version, and it scores as the trainer that wrote it does."""
     world = wide_world()
-    learner, roller = trained(world, SETTINGS, 300), Roller(world, tied=True)
+    learner, changes = trained(world, SETTINGS, 300), EdgeChanges(world, tied=True)
     examples, _ = world.examples(20)
     edges = []
     for version in (1, 2):
@@ -117,6 +117,6 @@ def test_scorers_switch_with_the_trainer(tmp_path):
         expected = learner.predict(encode(examples.features, learner.vocabulary, learner.bins))
         np.testing.assert_allclose(model.logits(examples.features), expected, atol=1e-4)
         edges.append(snapshot.bins.edges[NUMBER[NAME]].tolist())
-        view, record = roller.roll(learner)
+        view, record = changes.change(learner)
         learner.move_to(learner.vocabulary, view, [record])
     assert edges[0] != edges[1]
