@@ -20,7 +20,7 @@ def choose(requests: Sequence[TimelineRequest], recent: NDArray[np.uint64]) -> l
     ]
 
 
-def split(candidates: Sequence[NDArray[np.uint64]], most: int) -> list[slice]:
+def batches(candidates: Sequence[NDArray[np.uint64]], most: int) -> list[slice]:
     """Runs of requests whose candidates add up to at most `most`; a request larger than that stands alone."""
     runs, begin, total = [], 0, 0
     for i, ids in enumerate(candidates):

@@ -73,7 +73,7 @@ class ScoringProcessor(Processor):
         if any(request.candidates is None for request in requests):
             recent, _ = await self._reader.recent_tweets(self._settings.recent_candidates)
         chosen = candidates.choose(requests, recent)
-        for run in candidates.split(chosen, self._settings.max_batch_candidates):
+        for run in candidates.batches(chosen, self._settings.max_batch_candidates):
             began = _clock_us()
             read = await self._reader.read(requests[run], chosen[run])
             # The model is taken once per run: a swap happens between runs, never inside of an answer.

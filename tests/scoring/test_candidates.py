@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.records import MAX_CANDIDATES
-from scoring.candidates import choose, split
+from scoring.candidates import batches, choose
 from tests.support.scoring_samples import make_request
 from tests.support.unhurried import unhurried
 
@@ -30,7 +30,7 @@ def test_a_request_that_names_none_gets_the_newest_and_one_that_names_an_empty_l
 @given(st.lists(st.integers(0, MAX_CANDIDATES), max_size=12), st.integers(1, 3_000))
 def test_batches_hold_all_requests_in_order_and_no_more_candidates_than_allowed(counts, most):
     candidates = [np.empty(count, np.uint64) for count in counts]
-    runs = split(candidates, most)
+    runs = batches(candidates, most)
     assert [i for run in runs for i in range(run.start, run.stop)] == list(range(len(counts)))
     for run in runs:
         assert run.stop - run.start == 1 or sum(counts[run]) <= most
