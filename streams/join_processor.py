@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
@@ -18,15 +19,16 @@ from contracts.columns import FeatureColumns, is_nan
 from contracts.errors import BadRecord
 from contracts.examples import engaged, serialize_examples
 from contracts.records import Engagement
-from contracts.served import features_of_requests
 from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES
 from eventtime.watermark import Watermark
 from featurestore.bins.counter import BinCounter
 from featurestore.bins.settings import supervised_numbers
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE, VIEWER_SIDE
-from featurestore.join.closed_requests import Closed, check_served
-from featurestore.join.joiner import Joiner, JoinPosition
+from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE
+from featurestore.join.closed_requests import Closed
+from featurestore.join.joiner import Joiner
+from featurestore.join.open_requests import JoinPosition
+from featurestore.join.served_requests import ServedRequest, blocks_of, check_served, dense_of, unpack_served
 from streams.event_batch import decode_batch, observe_times
 from transport import metrics
 from transport.dead_letters import dead_letter
@@ -91,7 +93,9 @@ class JoinProcessor(Processor):
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Take in again what is open; it is labelled as before and closes later."""
-        self._observe(records, again=True)
+        served, engagements = self._by_topic(records)
+        self._observe_served(served)
+        self._observe_engagements(engagements)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """Examples of the requests whose label window has closed, and what turned out to label nothing."""
@@ -99,13 +103,16 @@ class JoinProcessor(Processor):
             self._served_clock.restore(self._at_commit.served)
             self._engagements_clock.restore(self._at_commit.engagements)
             self._at_commit = None
-        closed_before = self._labels_closed_through()
-        outputs = self._observe(records, again=False)
+        served, engagements = self._by_topic(records)
+        labels_before, served_before = self._labels_closed_through(), self._served_clock.closed_through
+        requests, windows, letters = self._observe_served(served)
+        self._observe_engagements(engagements)
+        counts = self._count_served(requests, windows, served_before)
         closed = self._joiner.close()
-        outputs += [
+        examples = [
             Output(EXAMPLES.name, serialize_examples(each.examples), partition=self._partition) for each in closed
         ]
-        return outputs + self._count_labelled(closed, closed_before) + self._unjoined()
+        return [*counts, *letters, *examples, *self._count_labelled(closed, labels_before), *self._unjoined()]
 
     def _labels_closed_through(self) -> int:
         """The newest window in which no more labels will count; -1 before the first."""
@@ -146,35 +153,40 @@ class JoinProcessor(Processor):
             return frozenset({ENGAGEMENTS.name})
         return frozenset()
 
-    def _observe(self, records: Sequence[LogRecord], *, again: bool) -> list[Output]:
-        """`again`: what is only re-read is in the metrics already."""
+    def _by_topic(self, records: Sequence[LogRecord]) -> tuple[list[LogRecord], list[LogRecord]]:
+        """(those of `candidates-served`, those of `engagements`)."""
         by_topic: dict[str, list[LogRecord]] = {CANDIDATES_SERVED.name: [], ENGAGEMENTS.name: []}
         for record in records:
             by_topic[record.topic].append(record)
-        outputs = self._observe_served(by_topic[CANDIDATES_SERVED.name], again=again)
-        self._observe_engagements(by_topic[ENGAGEMENTS.name])
-        return outputs
+        return by_topic[CANDIDATES_SERVED.name], by_topic[ENGAGEMENTS.name]
 
-    def _observe_served(self, records: Sequence[LogRecord], *, again: bool) -> list[Output]:
-        closed_before = self._served_clock.closed_through
+    def _observe_served(
+        self, records: Sequence[LogRecord]
+    ) -> tuple[list[ServedRequest], NDArray[np.int64], list[Output]]:
+        """(the requests that are now open, the window of each, int64[n], dead letters of the other records)."""
         batch = decode_batch(CANDIDATES_SERVED, records, _decode_served)
         at_ms = np.array([served.at_ms for served in batch.events], np.int64)
         viewers = np.array([served.viewer_id for served in batch.events], np.uint64)
         seen = observe_times(batch, self._served_clock, at_ms, viewers)
-        for served, record, watermark in zip(batch.events, batch.records, seen.watermarks.tolist(), strict=True):
-            self._joiner.observe_served(served, record.offset, watermark)
+        requests = unpack_served(batch.events)
+        for request, record, watermark in zip(requests, batch.records, seen.watermarks.tolist(), strict=True):
+            self._joiner.observe_served(request, record.offset, watermark)
         self._joiner.advance_served(self._served_clock.watermark_ms)
-        shown = np.array([len(served.tweet_ids) > 0 for served in batch.events], np.bool_)
+        return requests, seen.windows, batch.letters
+
+    def _count_served(
+        self, requests: Sequence[ServedRequest], windows: NDArray[np.int64], closed_before: int
+    ) -> list[Output]:
+        """Bin counts of what was served, and the windows that are through with it."""
         frames = []
+        shown = np.array([len(request.tweet_ids) > 0 for request in requests], np.bool_)
         if shown.any():
-            with_tweets = [served for served in batch.events if len(served.tweet_ids)]
-            features = features_of_requests(with_tweets, VIEWER_SIDE, CANDIDATE_SIDE)
-            frames = self._bin_counter.count_served(features, seen.windows[shown], closed_before)
-            if not again:
-                _show_nans(features)
+            features = dense_of(blocks_of(requests))
+            frames = self._bin_counter.count_served(features, windows[shown], closed_before)
+            _show_nans(features)
         if self._served_clock.closed_through > closed_before:
             frames.append(self._bin_counter.marker(self._served_clock.closed_through))
-        return [Output(BIN_COUNTS.name, serialize(frame), partition=0) for frame in frames] + batch.letters
+        return [Output(BIN_COUNTS.name, serialize(frame), partition=0) for frame in frames]
 
     def _observe_engagements(self, records: Sequence[LogRecord]) -> None:
         batch = decode_batch(ENGAGEMENTS, records, _deserialize_engagement)

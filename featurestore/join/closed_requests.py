@@ -7,12 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from contracts.columnar import CandidatesServed
-from contracts.columns import FeatureColumns
-from contracts.errors import BadRecord
-from contracts.examples import PROVENANCES, Examples, engaged
-from contracts.served import count_values, features_of_requests
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
+from contracts.examples import Examples, engaged
+from featurestore.features import FEATURE_SET
+from featurestore.join.served_requests import ServedRequest, features_of
 from featurestore.store.redis_layout import mix64
 
 MAX_ROWS = 2_048  # of one batch of examples, unless one request has more: some 1.6 kB each before compression
@@ -36,44 +33,17 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """The kept rows of one request."""
+    """The kept places of one request."""
 
-    record: CandidatesServed
+    request: ServedRequest
     counted_ms: int
-    rows: NDArray[np.int64]
+    places: NDArray[np.int64]
     labels: NDArray[np.uint16]
     engaged_append_ms: NDArray[np.int64]
 
 
-def check_served(record: CandidatesServed) -> None:
-    """Raises `BadRecord` unless the record has this code's features and its columns fit each other."""
-    if record.feature_set != FEATURE_SET:
-        raise BadRecord("other_feature_set", f"served with feature set {record.feature_set}, here is {FEATURE_SET}")
-    n = len(record.tweet_ids)
-    expected = {
-        "author_ids": n,
-        "probabilities": n,
-        "viewer_dense": len(VIEWER_DENSE),
-        "viewer_lengths": len(VIEWER_SIDE.fields),
-        "viewer_keys": int(record.viewer_lengths.sum(dtype=np.int64)),
-        "candidate_dense": n * len(CANDIDATE_DENSE),
-        "candidate_lengths": n * len(CANDIDATE_SIDE.fields),
-        "candidate_keys": int(record.candidate_lengths.sum(dtype=np.int64)),
-        "viewer_values": count_values(record.viewer_lengths, VIEWER_SIDE),
-        "candidate_values": count_values(record.candidate_lengths, CANDIDATE_SIDE),
-        "viewer_vectors": VIEWER_SIDE.vector_width,
-        "candidate_vectors": n * CANDIDATE_SIDE.vector_width,
-    }
-    for column, length in expected.items():
-        if len(getattr(record, column)) != length:
-            raise BadRecord("malformed", f"{column} has {len(getattr(record, column))} elements instead of {length}")
-    for column in ("viewer_values", "candidate_values", "viewer_vectors", "candidate_vectors"):
-        if not np.isfinite(getattr(record, column)).all():
-            raise BadRecord("malformed", f"{column} has elements that are not finite")
-
-
 def examples_of(
-    closed: Sequence[tuple[CandidatesServed, Mapping[int, Labelled], int]], negative_keep: float
+    closed: Sequence[tuple[ServedRequest, Mapping[int, Labelled], int]], negative_keep: float
 ) -> list[Closed]:
     """Examples of (request, labels of its places, counted_ms), in their order, about MAX_ROWS a batch at most.
 
@@ -82,29 +52,27 @@ def examples_of(
     """
     batches: list[list[_Piece]] = []
     rows = 0
-    for record, labels, counted_ms in closed:
-        piece = _sampled(record, labels, counted_ms, negative_keep)
-        if len(piece.rows) == 0:
+    for request, labels, counted_ms in closed:
+        piece = _sampled(request, labels, counted_ms, negative_keep)
+        if len(piece.places) == 0:
             continue
-        repeated = bool(batches) and batches[-1][-1].record.request_id == record.request_id
-        if not batches or repeated or rows + len(piece.rows) > MAX_ROWS:
+        repeated = bool(batches) and batches[-1][-1].request.request_id == request.request_id
+        if not batches or repeated or rows + len(piece.places) > MAX_ROWS:
             batches.append([])
             rows = 0
         batches[-1].append(piece)
-        rows += len(piece.rows)
+        rows += len(piece.places)
     return [_batch(pieces, negative_keep) for pieces in batches]
 
 
-def _sampled(
-    record: CandidatesServed, labels: Mapping[int, Labelled], counted_ms: int, negative_keep: float
-) -> _Piece:
-    places = sorted(labels)
-    rows = np.array(places, np.int64)
-    bits = np.array([labels[place].bits for place in places], np.uint16)
-    appended = np.array([labels[place].engaged_append_ms for place in places], np.int64)
+def _sampled(request: ServedRequest, labels: Mapping[int, Labelled], counted_ms: int, negative_keep: float) -> _Piece:
+    labelled = sorted(labels)
+    places = np.array(labelled, np.int64)
+    bits = np.array([labels[place].bits for place in labelled], np.uint16)
+    appended = np.array([labels[place].engaged_append_ms for place in labelled], np.int64)
     kept = engaged(bits)
-    kept |= _drawn(record.request_id, record.tweet_ids[rows]) < negative_keep
-    return _Piece(record, counted_ms, rows[kept], bits[kept], appended[kept])
+    kept |= _drawn(request.request_id, request.tweet_ids[places]) < negative_keep
+    return _Piece(request, counted_ms, places[kept], bits[kept], appended[kept])
 
 
 def _drawn(request_id: str, tweet_ids: NDArray[np.uint64]) -> NDArray[np.float64]:
@@ -115,36 +83,32 @@ def _drawn(request_id: str, tweet_ids: NDArray[np.uint64]) -> NDArray[np.float64
 
 def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Closed:
     labels = np.concatenate([piece.labels for piece in pieces])
-    lengths = [len(piece.rows) for piece in pieces]
+    requests, places = [piece.request for piece in pieces], [piece.places for piece in pieces]
+    lengths = [len(of_request) for of_request in places]
 
     def each(values: Sequence[int]) -> NDArray[np.int64]:
         return np.repeat(np.array(values, np.int64), lengths)
 
     examples = Examples(
         feature_set=FEATURE_SET,
-        features=_features(pieces),
-        request_ids=[piece.record.request_id for piece in pieces for _ in range(len(piece.rows))],
-        viewer_ids=each([piece.record.viewer_id for piece in pieces]).astype(np.uint64),
-        tweet_ids=np.concatenate([piece.record.tweet_ids[piece.rows] for piece in pieces]),
-        at_ms=each([piece.record.at_ms for piece in pieces]),
-        positions=np.concatenate([piece.rows for piece in pieces]).astype(np.uint16),
+        features=features_of(requests, places),
+        request_ids=[request.request_id for request, n in zip(requests, lengths, strict=True) for _ in range(n)],
+        viewer_ids=each([request.viewer_id for request in requests]).astype(np.uint64),
+        tweet_ids=np.concatenate([request.tweet_ids[at] for request, at in zip(requests, places, strict=True)]),
+        at_ms=each([request.at_ms for request in requests]),
+        positions=np.concatenate(places).astype(np.uint16),
         labels=labels,
         weights=_weights(labels, negative_keep),
-        probabilities=np.concatenate([piece.record.probabilities[piece.rows] for piece in pieces]),
-        model_versions=each([piece.record.model_version for piece in pieces]),
-        vocab_versions=each([piece.record.vocab_version for piece in pieces]),
-        bins_versions=each([piece.record.bins_version for piece in pieces]),
+        probabilities=np.concatenate(
+            [request.probabilities[at] for request, at in zip(requests, places, strict=True)]
+        ),
+        model_versions=each([request.model_version for request in requests]),
+        vocab_versions=each([request.vocab_version for request in requests]),
+        bins_versions=each([request.bins_version for request in requests]),
         engaged_append_ms=np.concatenate([piece.engaged_append_ms for piece in pieces]),
-        provenances=each([PROVENANCES.index(piece.record.provenance) for piece in pieces]).astype(np.uint8),
+        provenances=each([request.provenance for request in requests]).astype(np.uint8),
     )
     return Closed(examples, each([piece.counted_ms for piece in pieces]))
-
-
-def _features(pieces: Sequence[_Piece]) -> FeatureColumns:
-    """Of the kept rows; every request has its viewer."""
-    first_rows = np.cumsum([0, *(len(piece.record.tweet_ids) for piece in pieces)])
-    rows = np.concatenate([piece.rows + first for piece, first in zip(pieces, first_rows, strict=False)])
-    return features_of_requests([piece.record for piece in pieces], VIEWER_SIDE, CANDIDATE_SIDE).take(rows)
 
 
 def _weights(labels: NDArray[np.uint16], negative_keep: float) -> NDArray[np.float32]:

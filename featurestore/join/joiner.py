@@ -17,35 +17,17 @@ To rebuild after a crash: `needed()` before the commit names the oldest record o
 how far closing and orphans had come. Re-reading from there yields nothing a second time; see `Joiner`.
 """
 
-from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
 from heapq import heappop, heappush
 
-import msgspec
-
-from contracts.columnar import CandidatesServed
 from contracts.records import ACTIONS, ENGAGED, Engagement
 from contracts.settings import JoinSettings
-from featurestore.join.closed_requests import Closed, Labelled, check_served, examples_of
-
-NOT_YET = -1  # a watermark before the first event
+from featurestore.join.closed_requests import Closed, Labelled, examples_of
+from featurestore.join.open_requests import NOT_YET, JoinPosition, NeededRecords, OpenRequest, WaitingEngagement
+from featurestore.join.served_requests import ServedRequest
 
 _BIT = {action: 1 << bit for bit, action in enumerate(ACTIONS)}
-
-
-class JoinPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to re-read from, for the commit's metadata. An offset is None where nothing before the commit matters.
-
-    `*_watermark_ms` is the watermark at that offset, before its record. `closed_ms`: requests that close by this
-    engagement time are emitted. `expired_ms`: orphans by this served time are reported.
-    """
-
-    served_offset: int | None = None
-    served_watermark_ms: int = NOT_YET
-    engagements_offset: int | None = None
-    engagements_watermark_ms: int = NOT_YET
-    closed_ms: int = NOT_YET
-    expired_ms: int = NOT_YET
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +39,6 @@ class Unjoined:
     append_ms: int
     reason: str
     detail: str
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    record: CandidatesServed | None  # None once closed: only the offset matters then
-    offset: int
-    watermark_ms: int
-    closes_ms: int
-    emitted: bool  # before the crash that this is the rebuilding after
-    places: dict[int, int]  # tweet id -> its first place
-    labels: dict[int, Labelled] = field(default_factory=dict)  # by place
-    last_engagement: int = NOT_YET  # the newest offset that it took
-
-    @property
-    def released(self) -> bool:
-        return self.record is None
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    engagement: Engagement
-    offset: int
-    append_ms: int
-    watermark_ms: int
-    expires_ms: int
-    taken_by: _Request | None = None
-    expired: bool = False
-
-    @property
-    def released(self) -> bool:
-        return self.expired or (self.taken_by is not None and self.taken_by.released)
 
 
 class Joiner:
@@ -116,12 +67,11 @@ class Joiner:
         # Where the commit had nothing open of a log, nothing of it is re-read to say how far its clock was.
         self._served_ms, self._engagements_ms = self._rebuilt.expired_ms, self._rebuilt.closed_ms
         self._closed_ms, self._expired_ms = self._rebuilt.closed_ms, self._rebuilt.expired_ms
-        self._requests: dict[str, list[_Request]] = defaultdict(list)
-        self._closing: list[tuple[int, int, _Request]] = []  # heap by (closes_ms, offset)
-        self._waiting: dict[str, list[_Waiting]] = defaultdict(list)
-        self._expiring: list[tuple[int, int, _Waiting]] = []  # heap by (expires_ms, offset)
-        self._served_log: deque[_Request] = deque()  # by offset, from the oldest that a rebuild needs
-        self._engagement_log: deque[tuple[int, int, _Request | _Waiting]] = deque()  # (offset, watermark, for whom)
+        self._requests: dict[str, list[OpenRequest]] = defaultdict(list)
+        self._closing: list[tuple[int, int, OpenRequest]] = []  # heap by (closes_ms, offset)
+        self._waiting: dict[str, list[WaitingEngagement]] = defaultdict(list)
+        self._expiring: list[tuple[int, int, WaitingEngagement]] = []  # heap by (expires_ms, offset)
+        self._needed = NeededRecords()
         self._unjoined: list[Unjoined] = []
         self._taken = 0
 
@@ -135,36 +85,35 @@ class Joiner:
         """Engagements whose request has not been read; many of them should pause `engagements`."""
         return len(self._expiring) - self._taken
 
-    def observe_served(self, record: CandidatesServed, offset: int, watermark_ms: int) -> None:
-        """The next record of `candidates-served`. Raises `BadRecord` for one that does not fit this feature set."""
+    def observe_served(self, served: ServedRequest, offset: int, watermark_ms: int) -> None:
+        """The request in the next record of `candidates-served`."""
         self.advance_served(watermark_ms)
-        check_served(record)
-        closes_ms = record.at_ms + self._settings.label_window_ms
-        tweets = record.tweet_ids.tolist()
-        request = _Request(
-            record=record,
+        closes_ms = served.at_ms + self._settings.label_window_ms
+        tweets = served.tweet_ids.tolist()
+        request = OpenRequest(
+            served=served,
             offset=offset,
             watermark_ms=watermark_ms,
             closes_ms=closes_ms,
             emitted=offset < self._served_committed and closes_ms <= self._rebuilt.closed_ms,
             places=dict(zip(reversed(tweets), range(len(tweets) - 1, -1, -1), strict=True)),
         )
-        self._requests[record.request_id].append(request)
-        self._served_log.append(request)
+        self._requests[served.request_id].append(request)
+        self._needed.add_served(request)
         heappush(self._closing, (closes_ms, offset, request))
-        self._take_waiting(request, record)
+        self._take_waiting(request, served)
 
-    def _take_waiting(self, request: _Request, record: CandidatesServed) -> None:
+    def _take_waiting(self, request: OpenRequest, served: ServedRequest) -> None:
         still = []
-        for waiting in self._waiting.pop(record.request_id, ()):
-            if self._fits(request, record, waiting.engagement, waiting.watermark_ms):
+        for waiting in self._waiting.pop(served.request_id, ()):
+            if self._fits(request, served, waiting.engagement, waiting.watermark_ms):
                 waiting.taken_by = request
                 self._taken += 1
                 self._label(request, waiting.engagement, waiting.offset, waiting.append_ms)
             else:
                 still.append(waiting)
         if still:
-            self._waiting[record.request_id] = still
+            self._waiting[served.request_id] = still
 
     def observe_engagement(self, engagement: Engagement, offset: int, append_ms: int, watermark_ms: int) -> None:
         """The next record of `engagements`; append_ms: its timestamp, the broker's clock."""
@@ -177,27 +126,27 @@ class Joiner:
                 self._unjoined.append(Unjoined(engagement, offset, append_ms, "late", detail))
             return
         for request in self._requests.get(engagement.request_id, ()):
-            if request.record is not None and self._fits(request, request.record, engagement, watermark_ms):
+            if request.served is not None and self._fits(request, request.served, engagement, watermark_ms):
                 if request.last_engagement == NOT_YET:
-                    self._engagement_log.append((offset, watermark_ms, request))
+                    self._needed.add_engagement(offset, watermark_ms, request)
                 self._label(request, engagement, offset, append_ms)
                 return
         expires_ms = engagement.at_ms + self._settings.label_window_ms
-        waiting = _Waiting(engagement, offset, append_ms, watermark_ms, expires_ms)
+        waiting = WaitingEngagement(engagement, offset, append_ms, watermark_ms, expires_ms)
         self._waiting[engagement.request_id].append(waiting)
-        self._engagement_log.append((offset, watermark_ms, waiting))
+        self._needed.add_engagement(offset, watermark_ms, waiting)
         heappush(self._expiring, (expires_ms, offset, waiting))
 
-    def _fits(self, request: _Request, record: CandidatesServed, engagement: Engagement, watermark_ms: int) -> bool:
+    def _fits(self, request: OpenRequest, served: ServedRequest, engagement: Engagement, watermark_ms: int) -> bool:
         return (
             engagement.tweet_id in request.places
-            and engagement.viewer_id == record.viewer_id
-            and record.at_ms <= engagement.at_ms <= request.closes_ms
+            and engagement.viewer_id == served.viewer_id
+            and served.at_ms <= engagement.at_ms <= request.closes_ms
             and watermark_ms < request.closes_ms
             and request.watermark_ms <= engagement.at_ms + self._settings.label_window_ms
         )
 
-    def _label(self, request: _Request, engagement: Engagement, offset: int, append_ms: int) -> None:
+    def _label(self, request: OpenRequest, engagement: Engagement, offset: int, append_ms: int) -> None:
         label = request.labels.setdefault(request.places[engagement.tweet_id], Labelled())
         label.bits |= _BIT[engagement.action]
         if engagement.action in ENGAGED:
@@ -226,20 +175,20 @@ class Joiner:
         closed = []
         while self._closing and self._closing[0][0] <= self._engagements_ms:
             _, offset, request = heappop(self._closing)
-            record, request.record = request.record, None
-            if record is None:
+            served, request.served = request.served, None
+            if served is None:
                 raise AssertionError(f"the request at offset {offset} closed twice")
-            self._forget(record.request_id, request)
+            self._forget(served.request_id, request)
             if request.labels and not request.emitted:
                 counted_ms = max(request.closes_ms, request.watermark_ms + self._settings.label_window_ms)
-                closed.append((record.at_ms, record.request_id, offset, record, request.labels, counted_ms))
+                closed.append((served.at_ms, served.request_id, offset, served, request.labels, counted_ms))
             request.labels, request.places = {}, {}
         self._closed_ms = max(self._closed_ms, self._engagements_ms)
         self._expire()
         closed.sort(key=lambda entry: entry[:3])
         return examples_of([entry[3:] for entry in closed], self._settings.negative_keep)
 
-    def _forget(self, request_id: str, request: _Request) -> None:
+    def _forget(self, request_id: str, request: OpenRequest) -> None:
         requests = self._requests[request_id]
         requests.remove(request)
         if not requests:
@@ -261,7 +210,7 @@ class Joiner:
                 self._unjoined.append(self._orphan(waiting))
         self._expired_ms = max(self._expired_ms, self._served_ms)
 
-    def _orphan(self, waiting: _Waiting) -> Unjoined:
+    def _orphan(self, waiting: WaitingEngagement) -> Unjoined:
         engagement = waiting.engagement
         detail = (
             f"tweet {engagement.tweet_id} was not served for request {engagement.request_id} within"
@@ -275,23 +224,5 @@ class Joiner:
         return taken
 
     def needed(self) -> JoinPosition:
-        """Where a rebuild must begin to read. Call it after `close()`.
-
-        Closed requests that took an engagement from there on are among the needed: re-read without them, it would
-        wait for a request and end as an orphan.
-        """
-        engagements = self._engagement_log
-        while engagements and engagements[0][2].released:
-            engagements.popleft()
-        oldest = engagements[0][0] if engagements else None
-        served = self._served_log
-        while served and served[0].released and (oldest is None or served[0].last_engagement < oldest):
-            served.popleft()
-        return JoinPosition(
-            served_offset=served[0].offset if served else None,
-            served_watermark_ms=served[0].watermark_ms if served else NOT_YET,
-            engagements_offset=oldest,
-            engagements_watermark_ms=engagements[0][1] if engagements else NOT_YET,
-            closed_ms=self._closed_ms,
-            expired_ms=self._expired_ms,
-        )
+        """Where a rebuild must begin to read. Call it after `close()`."""
+        return self._needed.position(self._closed_ms, self._expired_ms)

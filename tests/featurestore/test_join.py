@@ -12,7 +12,8 @@ from contracts.errors import BadRecord
 from contracts.examples import serialize_examples
 from contracts.records import ACTIONS, ENGAGED, Action
 from contracts.settings import JoinSettings
-from featurestore.join.joiner import NOT_YET, Joiner, JoinPosition
+from featurestore.join.open_requests import JoinPosition
+from featurestore.join.served_requests import check_served
 from tests.support.join_runs import (
     BEGIN,
     LATENESS,
@@ -157,5 +158,5 @@ def test_a_served_record_that_does_not_fit_is_refused(change, reason):
     good = served("a", 0, [1, 2])
     fields = {name: getattr(good, name) for name in good.__struct_fields__} | change
     with pytest.raises(BadRecord) as caught:
-        Joiner(SETTINGS).observe_served(CandidatesServed(**fields), 0, NOT_YET)
+        check_served(CandidatesServed(**fields))
     assert caught.value.reason == reason

@@ -21,6 +21,7 @@ from contracts.topics import TWEETS
 from featurestore.encoding.encode import encode as encode_features
 from featurestore.features import CANDIDATE_SIDE, VIEWER_SIDE
 from featurestore.join.closed_requests import Labelled, examples_of
+from featurestore.join.served_requests import unpack_served
 from featurestore.store.feature_columns import StoreRows, columns_of
 from featurestore.store.reader import FeaturesRead
 from featurestore.store.redis_layout import COUNTERS_RECORD, HISTORY_RECORD, TWEET, WORD_SUBWORDS, unpack_tweets
@@ -143,7 +144,7 @@ def serve(model: Predictor) -> tuple[CandidatesServed, FeatureColumns, dict[int,
 def liked(served: CandidatesServed, row: int) -> Examples:
     """The example of one place that was liked."""
     label = Labelled(bits=1 << ACTIONS.index(Action.LIKE))
-    (closed,) = examples_of([(served, {row: label}, served.at_ms)], 1.0)
+    (closed,) = examples_of([(*unpack_served([served]), {row: label}, served.at_ms)], 1.0)
     return closed.examples
 
 

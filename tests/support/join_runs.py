@@ -7,7 +7,9 @@ from contracts.examples import deserialize_examples, serialize_examples
 from contracts.records import ACTIONS, Engagement, Provenance
 from contracts.settings import JoinSettings
 from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
-from featurestore.join.joiner import NOT_YET, Joiner, JoinPosition
+from featurestore.join.joiner import Joiner
+from featurestore.join.open_requests import NOT_YET, JoinPosition
+from featurestore.join.served_requests import check_served, unpack_served
 
 BEGIN = 1_760_000_000_000  # times below are in ms after this
 WINDOW = 10
@@ -89,7 +91,9 @@ class Run:
         if isinstance(record, int):
             self.joiner.advance_served(watermark)
         else:
-            self.joiner.observe_served(record, offset, watermark)
+            check_served(record)
+            (request,) = unpack_served([record])
+            self.joiner.observe_served(request, offset, watermark)
 
     def feed_engagement(self, i):
         record, offset, watermark = self.engagements[i]

@@ -18,6 +18,7 @@ from featurestore.bins.replica import BinsView
 from featurestore.encoding.encode import encode
 from featurestore.features import CANDIDATE_SIDE, SUBWORDS, VIEWER_SIDE
 from featurestore.join.closed_requests import Labelled, examples_of
+from featurestore.join.served_requests import unpack_served
 from featurestore.store.reader import FeatureReader
 from featurestore.store.writer import write_tweets
 from model.serving import Predictor
@@ -126,7 +127,7 @@ async def test_the_trainer_learns_exactly_the_rows_of_what_was_served(settings, 
     _, served = await serve(settings, redis, admitting(make_snapshot(small(settings), 3), "so"))
     liked = 1 << ACTIONS.index(Action.LIKE)
     labels = {place: Labelled(bits=liked) for place in range(len(TEXTS))}
-    (closed,) = examples_of([(served, labels, served.at_ms)], 1.0)
+    (closed,) = examples_of([(*unpack_served([served]), labels, served.at_ms)], 1.0)
     bags = closed.examples.features.candidate_keys["subwords"]
     assert_same_bits(bags.ids, subwords_of(served).ids)
     learner = Learner(small(settings))
