@@ -1,11 +1,12 @@
-"""Features of many candidates as columns: what is served, logged, joined and learned from, in one shape.
+"""Features of many candidates as columns: one shape for what is served, logged, joined and learned from.
 
-The viewer's part is held once per request; `viewer_row` says which one a candidate belongs to. Keys, never slots.
+The viewer's features are held once per request; `viewer_row` says which viewer a candidate belongs to. Columns hold
+keys, never slots.
 
-A dense value that is not known is `MISSING`: one NaN of the 2^24 - 2 that float32 has, told from the others by its
-bits, as R tells `NA_real_` from `NaN` (`R_ValueOfNA`, `R_IsNA` in its arithmetic.c; its payload, 1954, is used here).
-Every other NaN was computed, most often as 0x7FC00000 or 0xFFC00000: an error upstream. Copies keep the bits, and so
-does a way through float64 and back. Arithmetic may or may not, as in R: nothing is computed of what may be missing.
+An unknown dense value is `MISSING`: one particular NaN, known by its bits, as R tells `NA_real_` from `NaN`
+(`R_ValueOfNA`, `R_IsNA` in its arithmetic.c; the payload, 1954, is R's). Any other NaN, most often 0x7FC00000 or
+0xFFC00000, is the result of a computation and means an error upstream. Copies keep the bits, and so does a conversion
+to float64 and back. Arithmetic may lose them, so nothing is computed from values that may be missing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,16 +34,15 @@ def is_nan(values: F32) -> Bools:
 
 def _bits(values: F32) -> U32:
     if values.dtype != np.float32:
-        raise ValueError(f"whether a value is missing is said by the bits of a float32, not of {values.dtype}")
+        raise ValueError(f"MISSING is known by the bits of a float32, not of {values.dtype}")
     return values.view(np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one side of a request, the viewer's or the candidates', carries beside dense values: names, in the order
-    that they have on the wire.
+    """The sparse fields and vectors of one side of a request: the viewer's or the candidates'. In wire order.
 
-    fields: bags of keys. weighted: those of them whose keys have weights. vectors: (name, width) of each.
+    fields: names of the bags of keys. weighted: those whose keys have weights. vectors: (name, width) of each.
     """
 
     fields: tuple[str, ...]
@@ -51,11 +51,11 @@ class Side:
 
     @property
     def vector_width(self) -> int:
-        """Elements of all vectors of a row."""
+        """Elements of all vectors of a row together."""
         return sum(width for _, width in self.vectors)
 
     def zero_vectors(self, rows: int) -> dict[str, F32]:
-        """Every vector of so many rows, not known: zero."""
+        """Every vector of that many rows as zeros: not known."""
         return {name: np.zeros((rows, width), np.float32) for name, width in self.vectors}
 
 
@@ -63,11 +63,11 @@ class Side:
 class FeatureColumns:
     """Features of n candidates of m viewers.
 
-    viewer_row: int32[n], the row below m of each candidate's viewer.
-    viewer_dense: float32[m, number of viewer features], raw values (not binned), `MISSING` = not known.
+    viewer_row: int32[n], the row of each candidate's viewer, below m.
+    viewer_dense: float32[m, number of viewer features], raw values (not bins), `MISSING` = not known.
     candidate_dense: float32[n, number of candidate features], likewise.
-    viewer_keys, candidate_keys: per field, m and n bags.
-    viewer_vectors, candidate_vectors: per vector, float32[m, its width] and float32[n, its width], finite; zero = not
+    viewer_keys, candidate_keys: by field, m and n bags.
+    viewer_vectors, candidate_vectors: by name, float32[m, its width] and float32[n, its width], finite; zeros = not
     known.
     """
 
@@ -83,7 +83,7 @@ class FeatureColumns:
         return len(self.viewer_row)
 
     def take(self, rows: NDArray[np.integer]) -> "FeatureColumns":
-        """The candidates of `rows`; viewers are kept as they are."""
+        """The candidates of `rows`, with all viewers."""
         return replace(
             self,
             viewer_row=self.viewer_row[rows],
@@ -93,7 +93,7 @@ class FeatureColumns:
         )
 
     def take_viewers(self, viewers: NDArray[np.integer], viewer_row: I32) -> "FeatureColumns":
-        """All candidates, over the viewers `viewers` in that order; `viewer_row` says anew which is whose."""
+        """All candidates, with only the viewers of rows `viewers`, in that order; `viewer_row` is the new one."""
         return replace(
             self,
             viewer_row=viewer_row,

@@ -1,8 +1,9 @@
 """Labelled examples: what the trainer learns from, as one Arrow IPC stream a Kafka record (topic `examples`).
 
-One row an impression. Readable by anything that reads Arrow: `pyarrow.ipc.open_stream(value).read_all()`.
-Schema metadata `driftline.version` is the layout's version, `driftline.feature_set` the order of the dense columns.
-Rows of one request stand together, and repeat the viewer's part; compression (LZ4) takes the repetition out.
+One row per impression. Anything that reads Arrow can read it: `pyarrow.ipc.open_stream(value).read_all()`. The
+schema's metadata has the version of the layout (`driftline.version`) and the feature set, which fixes the order of
+the dense columns (`driftline.feature_set`). Rows of one request are neighbours and repeat the viewer's features,
+which LZ4 compression takes out again.
 """
 
 from collections.abc import Sequence
@@ -29,11 +30,13 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 class Examples:
     """n labelled impressions.
 
-    labels: uint16[n], bit i = `ACTIONS[i]` happened within the label window. weights: float32[n], 1 / sampling
-    rate. probabilities: float32[n] as served, NaN under a fallback order. engaged_append_ms: int64[n], broker
-    clock of the engagement that made it positive, 0 if none (for measuring freshness, never a feature).
-    at_ms: int64[n], event time of the request. model_versions: int64[n], 0 under a fallback.
-    provenances: uint8[n], index of `PROVENANCES`: where the request came from (in Arrow, its name).
+    at_ms: int64[n], event time of the request.
+    labels: uint16[n], bit i = `ACTIONS[i]` happened within the label window.
+    weights: float32[n], 1 / sampling rate.
+    probabilities: float32[n] as served, NaN if a fallback order served. model_versions: int64[n], then 0.
+    engaged_append_ms: int64[n], broker's clock of the engagement that made the example positive, 0 if none did. It
+    measures freshness and is never a feature.
+    provenances: uint8[n], index into `PROVENANCES`: where the request came from (Arrow has the name).
     """
 
     feature_set: str
@@ -64,7 +67,7 @@ _FLAT = {
 
 
 def engaged(labels: U16) -> Bools:
-    """bool[n]: whether one of `ENGAGED` is among the actions of each example, labels as in `Examples`."""
+    """bool[n]: whether any action of `ENGAGED` happened; labels as in `Examples`."""
     return np.asarray(labels & _ENGAGED_BITS != 0)
 
 
@@ -97,7 +100,7 @@ def serialize_examples(examples: Examples) -> bytes:
 
 
 def deserialize_examples(value: bytes) -> Examples:
-    """The inverse of `serialize_examples`, up to viewers of one request being held once.
+    """The inverse of `serialize_examples`; the viewer of one request's rows is held once.
 
     Raises `UnknownVersion` for the layout of another version, and `BadRecord` for bytes that hold no examples.
     """
@@ -144,7 +147,7 @@ def _named(provenances: U8) -> pa.Array:
 
 
 def _numbered(table: pa.Table) -> U8:
-    """Raises `ValueError` for a provenance that is none of ours."""
+    """uint8[n], indices into `PROVENANCES`. Raises `ValueError` for a name that is not among them."""
     array = _one_chunk(table["provenances"])
     number = np.array([PROVENANCES.index(Provenance(name)) for name in array.dictionary.to_pylist()], np.uint8)
     return np.asarray(number[array.indices.to_numpy()])
@@ -157,7 +160,7 @@ def _of_dtype(name: str, values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _check(table: pa.Table) -> None:
-    """Raises `ValueError` (or Arrow's own) unless every column is sound, without nulls and of its declared type."""
+    """Raises `ValueError` (or Arrow's error) unless every column is valid, without nulls and of its declared type."""
     table.validate(full=True)
     for field in table.schema:
         if not _fits(field.name, field.type):
@@ -187,7 +190,7 @@ def _dense_array(values: F32) -> pa.Array:
 
 
 def _dense(array: pa.Array) -> F32:
-    """A null among the values, which Driftline writes none of, is missing."""
+    """float32[rows, width]. Driftline writes no nulls; one that somebody else wrote is missing."""
     flat = array.flatten()
     values: F32 = flat.to_numpy(zero_copy_only=False)
     if flat.null_count:
@@ -204,7 +207,7 @@ def _bag_arrays(side: str, field: str, bags: Keys) -> dict[str, pa.Array]:
 
 
 def _bags(table: pa.Table, side: str) -> dict[str, Keys]:
-    """Raises `ValueError` for values that are not one for each key."""
+    """The bags of a side, by field. Raises `ValueError` unless the values, if any, are one per key."""
     found, values = {}, _columns(table, f"{side}_values.")
     for field, keys in _columns(table, f"{side}_keys.").items():
         of_keys = values.pop(field, None)
@@ -225,7 +228,7 @@ def _vectors(table: pa.Table, side: str) -> dict[str, F32]:
 
 
 def _columns(table: pa.Table, prefix: str) -> dict[str, pa.Array]:
-    """Those whose names begin so, by the rest of their names."""
+    """The columns whose names begin with `prefix`, by the rest of the name."""
     return {
         name.removeprefix(prefix): _one_chunk(table[name]) for name in table.column_names if name.startswith(prefix)
     }

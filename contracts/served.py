@@ -14,8 +14,11 @@ from contracts.columns import FeatureColumns, Side
 
 
 class PackedBags(NamedTuple):
-    """Bags as they travel, row after row. lengths: uint8[rows * fields]. keys: uint64[...], of a row field after
-    field. values: float32[...], of those of the keys whose field has values."""
+    """The bags of all fields as a served record has them: row by row, and in a row field by field.
+
+    lengths: uint8[rows * fields]. keys: uint64[sum of lengths]. values: float32, the weights of those keys whose
+    field has weights.
+    """
 
     lengths: U8
     keys: U64
@@ -23,7 +26,7 @@ class PackedBags(NamedTuple):
 
 
 def pack_bags(bags: Mapping[str, Keys], side: Side) -> PackedBags:
-    """Raises `ValueError` for a bag of more than 255 keys."""
+    """The bags of `side`, by field, packed for a record. Raises `ValueError` for a bag of more than 255 keys."""
     lengths = np.stack([bags[field].lengths for field in side.fields], axis=1)
     if lengths.size and lengths.max() > 255:
         raise ValueError(f"a bag of {lengths.max()} keys is past the 255 that a served row may carry")
@@ -42,7 +45,7 @@ def pack_bags(bags: Mapping[str, Keys], side: Side) -> PackedBags:
 
 
 def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Keys]:
-    """The inverse of `pack_bags`. Raises `ValueError` for lengths that do not fit the others."""
+    """The inverse of `pack_bags`. Raises `ValueError` if lengths, keys and values do not fit each other."""
     rows, odd = divmod(len(packed.lengths), len(side.fields))
     if odd:
         raise ValueError(f"{len(packed.lengths)} bags are not rows of {len(side.fields)} fields")
@@ -62,35 +65,35 @@ def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Keys]:
 
 
 def have_values(lengths: U8, side: Side) -> Bools:
-    """bool[number of keys]: which of the keys of packed bags, lengths [rows * fields], are of a field with values."""
+    """bool[number of keys]: which keys of packed bags of these lengths, [rows * fields], have a value."""
     of_field = np.array([field in side.weighted for field in side.fields])
     return np.repeat(np.resize(of_field, len(lengths)), lengths)
 
 
 def count_values(lengths: U8, side: Side) -> int:
-    """How many values go with packed bags of these lengths."""
+    """How many values packed bags of these lengths, [rows * fields], have."""
     places = [place for place, field in enumerate(side.fields) if field in side.weighted]
     return sum(int(lengths[place :: len(side.fields)].sum(dtype=np.int64)) for place in places)
 
 
 def pack_vectors(vectors: Mapping[str, F32], side: Side) -> F32:
-    """float32[rows * width of all vectors]: those of a row one after another."""
+    """float32[rows * width of all vectors]: row by row, the vectors of a row in declared order."""
     if not side.vectors:
         return np.empty(0, np.float32)
     return np.concatenate([vectors[name] for name, _ in side.vectors], axis=1).reshape(-1)
 
 
 def unpack_vectors(packed: F32, rows: int, side: Side) -> dict[str, F32]:
-    """The inverse of `pack_vectors`. Raises `ValueError` for another number of elements."""
+    """The inverse of `pack_vectors`. Raises `ValueError` if the number of elements is not that of `rows` rows."""
     ends = np.cumsum([0, *(width for _, width in side.vectors)]).tolist()
     whole = packed.reshape(rows, ends[-1])
     return {name: whole[:, begin:end] for (name, _), (begin, end) in zip(side.vectors, pairwise(ends), strict=True)}
 
 
 def features_of_requests(records: Sequence[CandidatesServed], viewer: Side, candidate: Side) -> FeatureColumns:
-    """The features of many served requests (at least one) in one block: viewer i, then its candidates, of record i.
+    """The features of served requests (at least one): record i gives viewer i and that viewer's candidates.
 
-    Each record's columns must fit each other. Raises `ValueError` where all of them together do not.
+    The columns of each record must fit each other. Raises `ValueError` if those of all records together do not.
     """
     candidates = [len(record.tweet_ids) for record in records]
     m, n = len(records), sum(candidates)

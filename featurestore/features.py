@@ -1,8 +1,8 @@
-"""Which features there are: their names, order, fields, and where their bins are counted. The order is on the wire.
+"""The declared features: dense ones, sparse fields and vectors, in the order that they have on the wire.
 
-Dense features are raw numbers, or `MISSING`; fields are bags of 64-bit keys, some with a value a key; vectors go to
-the model as they are. Whatever changes a name, an order or
-a meaning here must raise `REVISION`: `FEATURE_SET` then differs, and records of the former set are told apart.
+Dense features are raw numbers, or `MISSING`. Fields are bags of 64-bit keys, some with a weight per key. Vectors go
+to the model as they are. Whoever changes a name, an order or a meaning here must raise `REVISION`: it changes
+`FEATURE_SET`, and with it records of the former set are refused instead of misread.
 """
 
 from dataclasses import astuple, dataclass
@@ -14,17 +14,19 @@ from contracts.columns import Side
 
 REVISION = 4
 
-TWEET_KEYS = 32  # token keys kept of a tweet, over all fields: bounds what a served candidate weighs
-TAG_KEYS = 8  # of these, at most so many in the field `tags`
-SUBWORDS = 8  # n-grams that a candidate is served with beside its tweet's keys
-SERVED_KEYS = 36  # keys of a candidate, n-grams included: a tweet of TWEET_KEYS has room for fewer n-grams
-HISTORY = 16  # engaged tweets that a viewer's history names
+# Token keys kept of a tweet, all fields together. Bounds the bytes of a served candidate.
+TWEET_KEYS = 32
+TAG_KEYS = 8  # of these, at most this many in the field `tags`
+SUBWORDS = 8  # most n-grams that a candidate is served with, besides its tweet's keys
+# Most keys of a candidate, n-grams included: a tweet that has TWEET_KEYS has room for 4 n-grams.
+SERVED_KEYS = 36
+HISTORY = 16  # engaged tweets in a viewer's history
 HISTORY_FADES_MS = 86_400_000  # an engagement of this age counts half
 
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """One dense feature. Its bins are counted over all tweets, or over what was served."""
+    """One dense feature. `counted_from`: whether its bins are counted over all tweets or over what was served."""
 
     name: str
     counted_from: Literal["tweets", "served"]
@@ -63,15 +65,19 @@ CANDIDATE_DENSE: tuple[Continuous, ...] = (
     Continuous("history_tag_match", "served", "hashtags of the tweet that occur in the viewer's history"),
 )
 
-CONTINUOUS = VIEWER_DENSE + CANDIDATE_DENSE  # a feature's number, in bins and counts, is its index here
+# A feature's number, in bins and counts, is its index here.
+CONTINUOUS = VIEWER_DENSE + CANDIDATE_DENSE
 NUMBER = {feature.name: number for number, feature in enumerate(CONTINUOUS)}
 
-TWEET_FIELDS = ("text", "tags", "author")  # a tweet's own, whatever vocabulary it is ranked with
+# The fields that depend on the tweet alone, not on the vocabulary it is ranked with.
+TWEET_FIELDS = ("text", "tags", "author")
 
 VIEWER_SIDE = Side(
     fields=("viewer", "history"),
-    weighted=("history",),  # what an engagement still counts for: 1 / (1 + its age / HISTORY_FADES_MS)
-    vectors=(("clock", 4),),  # sine and cosine of the UTC time of day of the request, and of its time of week
+    # An engagement weighs 1 / (1 + age / HISTORY_FADES_MS).
+    weighted=("history",),
+    # Sine and cosine of the request's UTC time of day, then of its time of week.
+    vectors=(("clock", 4),),
 )
 CANDIDATE_SIDE = Side(fields=(*TWEET_FIELDS, "subwords"))
 VIEWER_FIELDS, CANDIDATE_FIELDS = VIEWER_SIDE.fields, CANDIDATE_SIDE.fields

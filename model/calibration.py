@@ -1,9 +1,9 @@
-"""From raw logits to rates: isotonic regression on what was predicted lately and what then happened.
+"""From raw logits to rates: isotonic regression of recent outcomes on recent predictions.
 
-The regression (scikit-learn's) is a staircase; scores on one stair would tie and lose their order. So each stair
-becomes one knot, at the mean logit of its examples, and serving interpolates between knots (centered isotonic
-regression: Oron and Flournoy 2017). Stairs of a few examples, most at both ends, are joined with their neighbours
-first. Outside the knots the curve is the logistic one, scaled to meet the outermost knot:
+The regression (scikit-learn's) is a staircase, and scores on one stair would tie. So each stair becomes one knot, at
+the mean logit of its examples, and serving interpolates between knots (centered isotonic regression: Oron and
+Flournoy 2017). Stairs of few examples, most of them at the two ends, are first joined with their neighbours. Outside
+the knots the curve is logistic, scaled to meet the outermost knot:
 
     below:  y[0] * sigmoid(x) / sigmoid(x[0])          above:  1 - (1 - y[-1]) * sigmoid(-x) / sigmoid(-x[-1])
 
@@ -19,23 +19,23 @@ from numpy.typing import NDArray
 from contracts.arrays import F64, I64
 from contracts.errors import SnapshotInvalid
 
-_LEAST_SHARE = 1 / 200  # of the weight of all examples that a knot stands for
+_LEAST_SHARE = 1 / 200  # of the weight of all examples: least weight behind a knot
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrator:
-    """Knots: x float64[k] logits and y float64[k] rates, both strictly rising; none means plain sigmoid."""
+    """Knots: x float64[k] logits and y float64[k] rates, both strictly rising. Without knots it is the sigmoid."""
 
     x: F64
     y: F64
 
     @staticmethod
     def identity() -> "Calibrator":
-        """The calibrator of a model that has not been observed yet."""
+        """The calibrator of a model without observations: the sigmoid."""
         return Calibrator(np.empty(0), np.empty(0))
 
     def apply(self, logits: NDArray[np.floating[Any]]) -> F64:
-        """Calibrated probabilities float64[n]; the definition that the serving kernel is held to."""
+        """Calibrated probabilities float64[n]. This defines what the serving kernel computes."""
         logits = logits.astype(np.float64)
         if not len(self.x):
             return sigmoid(logits)
@@ -68,13 +68,13 @@ def fit(
     logits: NDArray[np.floating[Any]],  # [n], as served: place 0, before calibration
     labels: NDArray[Any],  # [n], bool or 0/1
     weights: NDArray[np.floating[Any]],  # [n]
-    minimum: int = 1_000,  # fewer examples say too little to move anything
+    minimum: int = 1_000,  # with fewer examples nothing is calibrated
 ) -> Calibrator:
-    """The calibrator of these observations; identity if there are too few or all labels are alike.
+    """The calibrator of these observations; the identity if there are too few or all labels are alike.
 
-    A pure function of its arguments. Rates are kept half an example's weight away from 0 and 1.
+    A pure function of its arguments. Rates stay half an example's weight away from 0 and 1.
     """
-    from sklearn.isotonic import IsotonicRegression  # a second to import, and no scorer needs it
+    from sklearn.isotonic import IsotonicRegression  # takes a second to import, and only trainers fit
 
     used = weights > 0
     x, y, w = logits[used].astype(np.float64), labels[used].astype(np.float64), weights[used].astype(np.float64)
@@ -94,10 +94,10 @@ def fit(
 
 
 def _wide_enough(
-    number: I64,  # [n], rising: which stair an example stands on
+    number: I64,  # [n], rising: the stair of each example
     weights: F64,  # [n]
 ) -> I64:
-    """Stairs joined with their neighbours, from the left, until each has `_LEAST_SHARE` of the weight."""
+    """int64[n]: the stairs joined from the left with their neighbours until each has `_LEAST_SHARE` of the weight."""
     mass = np.bincount(number, weights)
     least = _LEAST_SHARE * mass.sum()
     joined, current, held = np.zeros(len(mass), np.int64), 0, 0.0

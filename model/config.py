@@ -5,10 +5,10 @@ The interaction input is one vector a candidate, in this order (widths in bracke
     viewer [dim], history [dim], viewer bins [bin_dim], the viewer's vectors       the viewer's part
     text, tags, author, subwords [dim each], candidate bins [bin_dim],
         the candidate's vectors                                                    the candidate's part
-    viewer*author, viewer*text, viewer*tags, history*author, history*tags [dim]    taste: element-wise products
+    viewer*author, viewer*text, viewer*tags, history*author, history*tags [dim]    crosses: element-wise products
 
-The viewer's part comes first: serving multiplies it with the first layer once a request, not once a candidate.
-Vectors are taken as they are, one after another in declared order; none is declared of a candidate today.
+The viewer's part comes first: serving multiplies it with the first layer once per request, not once per candidate.
+Vectors enter as they are, in declared order. No vector is declared for candidates today.
 """
 
 import msgspec
@@ -29,7 +29,7 @@ CANDIDATE_PARTS = ("text", "tags", "author", "subwords", "candidate_bins", "cand
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes of the model; part of every manifest. Two models with equal configs have arrays of equal shapes."""
+    """Sizes of the model, part of every manifest. Models of equal configs have arrays of equal shapes."""
 
     num_slots: int
     bin_rows: int

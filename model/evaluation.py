@@ -1,7 +1,7 @@
 """How good probabilities are: log-loss, RCE, PR-AUC and calibration error, all weighted, all in float64.
 
-RCE (relative cross entropy) is the RecSys Challenge's of Twitter: the share of the log-loss of always answering the
-base rate that the model takes away, in percent; 0 is no better than the base rate, 100 is perfect.
+RCE (relative cross entropy) is that of Twitter's RecSys Challenge: by how many percent the model's log-loss is below
+that of always predicting the base rate. 0 is no better than the base rate, 100 is perfect.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from contracts.records import Evaluation
 
 Values = NDArray[np.floating[Any]]
-_CLIP = 1e-7  # a probability of exactly 0 or 1 that is wrong once would cost infinity
+_CLIP = 1e-7  # one wrong probability of exactly 0 or 1 would make the log-loss infinite
 
 
 def log_loss(
@@ -32,7 +32,7 @@ def base_rate(labels: NDArray[Any], weights: Values) -> float:
 
 
 def rce(probabilities: Values, labels: NDArray[Any], weights: Values) -> float:
-    """Relative cross entropy in percent. Raises `ValueError` if all labels are alike: there is no base to beat."""
+    """Relative cross entropy in percent. Raises `ValueError` if all labels are alike: then there is no base rate."""
     rate = base_rate(labels, weights)
     if not 0 < rate < 1:
         raise ValueError("relative cross entropy needs both positive and negative labels")
@@ -41,7 +41,7 @@ def rce(probabilities: Values, labels: NDArray[Any], weights: Values) -> float:
 
 
 def pr_auc(probabilities: Values, labels: NDArray[Any], weights: Values) -> float:
-    """Average precision: precision at each distinct score, weighted by the recall gained there (no interpolation).
+    """Average precision: the precision at each distinct score, weighted by the recall it adds (no interpolation).
 
     Raises `ValueError` without a positive label.
     """
@@ -58,7 +58,7 @@ def pr_auc(probabilities: Values, labels: NDArray[Any], weights: Values) -> floa
 
 
 def calibration_error(probabilities: Values, labels: NDArray[Any], weights: Values, bins: int = 20) -> float:
-    """Expected calibration error over `bins` bins of equal mass: mean of |predicted rate - observed rate|."""
+    """Expected calibration error over `bins` bins of equal mass: the mean of |predicted rate - observed rate|."""
     order = np.argsort(probabilities, kind="stable")
     w = weights[order].astype(np.float64)
     middle = np.cumsum(w) - w / 2

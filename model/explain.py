@@ -1,8 +1,8 @@
-"""What drove a score: take each feature away in turn, score again, and see by how much the log-odds changed.
+"""What drove a score: leave out each feature in turn, score again, and compare the log-odds.
 
-Exact for the model as it is (no gradient, no sampling), and through the one encoding: taking a dense feature away
-makes it missing, a field taken away is an empty bag, a vector zeros. Costs one score a feature and candidate: it is
-for those shown.
+Exact for the model as it is, without gradients or sampling, and through the one encoding. A dense feature that is
+left out is missing, a field is an empty bag, a vector zeros. Each feature costs one score per candidate, so it is
+meant for the few candidates that are shown.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,8 @@ def explanations(
     score: Callable[[FeatureColumns], F32],  # logits
     top: int,
 ) -> list[list[Reason]]:
-    """Per row, the `top` reasons with the largest change, largest first; what changes nothing is left out."""
+    """For each row the `top` features that change the log-odds most, largest change first; those that change nothing
+    are left out."""
     if not len(rows):
         return []
     chosen = _one_viewer_a_row(features, rows)
@@ -48,13 +49,13 @@ def explanations(
 
 
 def _one_viewer_a_row(features: FeatureColumns, rows: NDArray[np.integer]) -> FeatureColumns:
-    """The candidates of `rows`, each with a copy of its viewer, so that a viewer can be changed for one of them."""
+    """The candidates of `rows`, each with its own copy of the viewer."""
     chosen = features.take(rows)
     return chosen.take_viewers(chosen.viewer_row, np.arange(len(rows), dtype=np.int32))
 
 
 def _without_each(features: FeatureColumns) -> Iterator[FeatureColumns]:
-    """The same candidates, once without each feature, in the order of `_NAMES`."""
+    """For each feature, in the order of `_NAMES`, all candidates without it."""
     for column in range(len(VIEWER_DENSE)):
         yield replace(features, viewer_dense=_missing(features.viewer_dense, column))
     for column in range(len(CANDIDATE_DENSE)):

@@ -1,4 +1,4 @@
-"""Folders of arrays that are there whole or not at all: what snapshots and checkpoints are made of.
+"""Folders of arrays that exist whole or not at all: the form of snapshots and checkpoints.
 
     <folder>/manifest.json        {"checksum", "format", "files": {name: {"bytes", "sha256"}}, "content": {...}}
     <folder>/<name>.safetensors   one set of named arrays each
@@ -53,7 +53,7 @@ def read_content(files: Files, path: Path, format_name: str) -> bytes:
 def read_folder(files: Files, path: Path, format_name: str) -> tuple[bytes, dict[str, Arrays]]:
     """(the JSON of the manifest's content, the arrays of every file), all checked against the checksums.
 
-    Raises `SnapshotInvalid`, naming the file and what is wrong with it.
+    Raises `SnapshotInvalid` with the file and what is wrong with it.
     """
     manifest = _read_manifest(files, path, format_name)
     arrays: dict[str, Arrays] = {}

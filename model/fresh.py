@@ -2,8 +2,8 @@
 
 Element j of a row is element j of a SplitMix64 stream (Steele, Lea and Flood 2014) that is seeded by mixing key and
 generation, its top 24 bits mapped onto [-scale, scale). Rows that no admitted key owns (the rare region, the bins)
-take their own index as key and a domain of their own as generation, so they never repeat the row of an admitted key
-on purpose. Golden-tested: a trainer of another version must draw the same rows.
+take their index as key and, as generation, a domain that no admitted key can have, so they never share a row with one
+by design. Golden-tested: every version of the trainer must draw the same rows.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
-# Generations of real keys are 32-bit, so these are out of their reach.
+# Generations of admitted keys have 32 bits, so they never reach these.
 RARE_DOMAIN = 1 << 32
 BIN_DOMAIN = 2 << 32
 
@@ -42,6 +42,6 @@ def fresh_rows(
 
 
 def fresh_region(count: int, domain: int, dim: int, scale: float) -> F32:
-    """float32[count, dim]: the rows of a region whose rows are known by their index."""
+    """float32[count, dim]: fresh rows 0 to count of a domain."""
     indices = np.arange(count, dtype=np.uint64)
     return fresh_rows(indices, np.full(count, domain, np.uint64), dim, scale)

@@ -2,10 +2,10 @@
 
     logit = bias + place bias + first-order sum + taste . crosses + MLP(interaction input)
 
-The sparse part (tables, pooling, their updates) stands outside, in `model/kernels/bags`: autograd ends at the pooled
-bags, which are its leaves, and at the vectors, which are inputs. `taste` is the direct path of the viewer-candidate
-products to the logit (a factorization machine's term); it starts at 1, so that tastes are learned before the hidden
-layers have found out about them.
+The sparse part (tables, pooling and their updates) is outside, in `model/kernels/bags`: the pooled bags are the
+leaves of autograd, and vectors are inputs that need no gradient. `taste` weighs the viewer-candidate products on
+their direct path to the logit, the term of a factorization machine. It starts at 1, so that tastes are learned before
+the hidden layers can use the products.
 """
 
 import math
@@ -56,9 +56,9 @@ class RankingModel(nn.Module):
         return direct + torch.mv(hidden, self.output_weight)
 
     def place_offset(self, positions: NDArray[np.integer]) -> Tensor:
-        """float32[n]: what the places in which candidates were really shown add to the served logit.
+        """float32[n]: what the places where candidates were shown add to the served logit.
 
-        A training-time input only: it takes what is due to the place out of what is learned as taste.
+        For training only: it keeps the effect of the place out of what is learned about viewer and tweet.
         """
         places = torch.from_numpy(np.minimum(positions.astype(np.int64), self.config.places - 1))
         return self.place_bias.index_select(0, places) - self.place_bias[0]

@@ -1,7 +1,7 @@
-"""The model at serving: a snapshot in, calibrated probabilities out. numpy and numba; torch is never imported.
+"""The model in serving: scores features with a snapshot, by numpy and numba. torch is never imported.
 
-A candidate's score depends on its viewer, itself and the snapshot alone: the same bits in any batch (see
-`model/kernels/ranking`). The encoding uses the vocabulary and bins of the snapshot, never live ones.
+A score depends only on the viewer, the candidate and the snapshot, so it has the same bits in any batch (see
+`model/kernels/ranking`). Features are encoded with the vocabulary and bins in the snapshot, never with live ones.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ from vocab.replica.vocabulary import VocabularyView
 class Predictor:
     """Scores candidates with one snapshot. Safe to call from several threads at once.
 
-    `threads` > 1 shares out a batch's candidates; it changes how long a batch takes, and no bit of it.
+    With `threads` > 1 they share the candidates of a batch. That changes the time it takes, and no bit of the result.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Predictor:
 
     @property
     def vocabulary(self) -> VocabularyView:
-        """The one that features are encoded with."""
+        """The vocabulary that features are encoded with."""
         return self._snapshot.vocabulary
 
     def close(self) -> None:
-        """Let the threads go, if there are any."""
+        """End the threads, if there are any."""
         if self._pool:
             self._pool.shutdown()
 
@@ -71,10 +71,10 @@ class Predictor:
         return self._run(features)[0]
 
     def explain(self, features: FeatureColumns, rows: NDArray[np.integer], top: int = 3) -> list[list[Reason]]:
-        """What drove the score of candidates `rows`: for each, the `top` reasons, strongest first.
+        """What drove the scores of candidates `rows`: for each the `top` reasons, strongest first.
 
-        A reason's `log_odds` is the log-odds with the feature less those without it: positive raised the score.
-        Without means: missing for a dense feature, an empty bag for a field of keys, zeros for a vector.
+        A reason's `log_odds` is the log-odds with the feature minus the log-odds without it; positive raised the
+        score. Without it a dense feature is missing, a field is an empty bag, a vector zeros.
         """
         return explanations(features, rows, self.logits, top)
 
@@ -114,5 +114,6 @@ def _bags(slots: Rows) -> tuple[NDArray[Any], ...]:
 
 
 def _own(array: NDArray[Any]) -> NDArray[Any]:
-    """Writable and contiguous: the kernels are compiled once, for such arrays, and not anew for decoded ones."""
+    """The array, or a copy that is writable and contiguous. numba would compile the kernels again for other arrays,
+    such as decoded ones, which are read-only."""
     return array if array.flags.carray else array.copy()

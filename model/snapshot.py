@@ -30,7 +30,7 @@ _FILES = {"weights", "vocabulary", "bins", "calibrator"}
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a snapshot is of. `offsets[p]`: first offset of `examples` partition p that it has not learned from."""
+    """What a snapshot holds. `offsets[p]`: first offset of partition p of `examples` that it has not learned from."""
 
     name: str
     version: int
@@ -104,8 +104,8 @@ def read_manifest(path: Path, files: Files = DISK) -> Manifest:
 
 
 def check_weights(weights: Arrays, config: ModelConfig, where: str) -> None:
-    """Raises `SnapshotInvalid` unless these are exactly the arrays of such a model, all float32, and its vectors are
-    as wide as the declared ones: the kernels check no bounds."""
+    """Raises `SnapshotInvalid` unless these are exactly the arrays of this config, in float32, with vectors as wide
+    as the declared ones. The kernels check no bounds, so this must."""
     widths = config.viewer_vector_width, config.candidate_vector_width
     declared = VIEWER_SIDE.vector_width, CANDIDATE_SIDE.vector_width
     if widths != declared:

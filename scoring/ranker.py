@@ -1,8 +1,8 @@
-"""Ranking, pure: candidates with their features in, a timeline and the record of what was served out.
+"""Ranking, pure: candidates with their features in; timelines and records of what was served out.
 
-A batch holds the candidates of many requests, a request's side by side: one encoding and one scoring for all of
-them, one sort, then slices. What is served is logged as it was scored, so that a trainer and an offline check see the
-very features that the model saw (invariant 3); the versions are those inside the snapshot that scored (invariant 1).
+A batch has the candidates of many requests, those of one request side by side. They are encoded and scored at once,
+sorted at once, and sliced by request. The log has the features that were scored, so a trainer or an offline check
+sees exactly what the model saw, and the versions in the snapshot that scored them.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from model.snapshot import Manifest
     from vocab.replica.vocabulary import VocabularyView
 
-MODEL = "model"  # what `ranker` says where no fallback was needed
-EXPLAINED = 5  # places of a timeline whose reasons are given: each costs a score for every feature taken away
+MODEL = "model"  # `ranker` of a timeline that needed no fallback
+EXPLAINED = 5  # first places of a timeline that get reasons; each costs one score per feature
 
 
 class Model(Protocol):
-    """What ranking needs of a model (`model.serving.Predictor`): nothing of it changes while it is in use."""
+    """What ranking needs of a model (`model.serving.Predictor`). It must not change while it is in use."""
 
     @property
     def manifest(self) -> "Manifest":
@@ -38,7 +38,7 @@ class Model(Protocol):
 
     @property
     def vocabulary(self) -> "VocabularyView":
-        """Which words have a slot of their own: those that do not are served by their n-grams."""
+        """Words without a slot in it are served by their n-grams."""
         ...
 
     def score(self, features: FeatureColumns) -> F32:
@@ -52,9 +52,10 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """The served places of a batch, request after request.
+    """The s served places of a batch of m requests, request by request.
 
-    rows: int64[s], the batch's row at each place. starts: m+1 numbers, where each request's places begin.
+    rows: int64[s], the batch's row at each place. starts: m + 1 numbers, where the places of each request begin, and
+    where the last ones end.
     """
 
     rows: I64
@@ -71,11 +72,12 @@ def rank(
     fetch_us: int,
     clock_us: Callable[[], int],
 ) -> list[tuple[RankedTimeline, CandidatesServed]]:
-    """Per request, in order: the answer, and what was served. `read` is what the store knows of these requests.
+    """For each request, in order: its timeline and the record of what was served.
 
-    Places go by probability, equal ones by ascending id. Without a model they go by `fallback.by_recency`; then
-    probabilities are None (NaN as served) and versions None (0 as served), and what is served is as of vocabulary 0,
-    at which no word is admitted. fetch_us: wall clock that the reading took; `clock_us`: any clock in microseconds.
+    read: what the store knows of these requests. fetch_us: how long reading it took. clock_us: any clock, in
+    microseconds. Tweets are ordered by probability, then by ascending id. Without a model they are ordered by
+    `fallback.by_recency`: then probabilities and versions are None (NaN and 0 in the record), and features are those
+    of vocabulary version 0, which has admitted no word.
     """
     began = clock_us()
     features = read.at(None if model is None else model.vocabulary)
@@ -115,7 +117,7 @@ def _versions(model: Model | None) -> tuple[int, int, int]:
 
 
 def _within_limits(order: I64, rows: I32, requests: Sequence[TimelineRequest]) -> _Places:
-    """The first `limit` places of each request. order: int64[n], best first within a request, requests ascending."""
+    """The first `limit` places of each request. order: int64[n], request by request, best candidate first."""
     counts = np.bincount(rows, minlength=len(requests))
     limits = np.array([request.limit for request in requests], np.int64)
     first = np.cumsum(counts) - counts
@@ -127,7 +129,7 @@ def _within_limits(order: I64, rows: I32, requests: Sequence[TimelineRequest]) -
 def _reasons(
     requests: Sequence[TimelineRequest], places: _Places, served: FeatureColumns, model: Model | None
 ) -> list[list[Reason]]:
-    """Of each served place: the reasons of the first places of requests that ask, else none."""
+    """A list of reasons for each served place; only the first places of requests that ask have any."""
     reasons: list[list[Reason]] = [[] for _ in range(len(served))]
     asked = [
         place

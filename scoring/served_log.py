@@ -1,4 +1,4 @@
-"""What was served, as records: one packing of bags and vectors for a whole batch, then slices of it per request."""
+"""Records of what was served: bags and vectors are packed once for the whole batch, then sliced by request."""
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
 
 class ServedLog:
-    """The served candidates of a batch of m requests, in the order served, request after request.
+    """The s served candidates of a batch of m requests, request by request, in the order served.
 
-    features: the served rows alone, s of them, of m viewers. tweet_ids, author_ids: uint64[s]. probabilities:
+    features: those of the served candidates, with m viewers. tweet_ids, author_ids: uint64[s]. probabilities:
     float32[s]. versions: of the model, its vocabulary and its bins.
     """
 
@@ -39,7 +39,7 @@ class ServedLog:
         self._candidate_vectors = pack_vectors(features.candidate_vectors, CANDIDATE_SIDE)
 
     def record(self, request: TimelineRequest, viewer: int, rows: slice) -> CandidatesServed:
-        """The record of one request: row `viewer` of the viewers, and `rows` of the served candidates."""
+        """The record of one request, with row `viewer` of the viewers and rows `rows` of the served candidates."""
         of_viewer, of_candidates = self._viewers[slice(viewer, viewer + 1)], self._candidates[rows]
         model_version, vocab_version, bins_version = self._versions
         return CandidatesServed(
@@ -70,7 +70,7 @@ class ServedLog:
 
 
 class _PackedRows:
-    """Rows of packed bags, cut by row."""
+    """Packed bags that can be sliced by row."""
 
     def __init__(self, packed: PackedBags, side: Side) -> None:
         self._packed = packed

@@ -1,19 +1,20 @@
-"""What becomes of the bins' rows when edges change: ranks keep their rows, and ties keep their values.
+"""What happens to the rows of bins when edges change: ranks keep their rows, and tied values keep theirs.
 
-Bins are *rank bins*: row k of a feature with n equal-mass bins means "the k-th n-th of what is seen now", and edges
-that move move with the data, so the row keeps its meaning and its weights. If the number of bins is another than
-before, a new row starts as the mixture of the old ones by overlap of their shares of rank,
+Bins are *rank bins*: row k of a feature with n equal-mass bins means "the k-th n-th of current values". Edges move
+with the data, so a row keeps its meaning and its weights. If the number of bins changes, a new row starts as a
+mixture of the old ones, by overlap of their shares of rank:
 
     new row j = sum over i of |[j/n', (j+1)/n') intersected with [i/n, (i+1)/n)| * n' * old row i
 
-Where bins do not hold equal shares, rank says nothing: values are tied (a count that is mostly 1), or a tree chose
-the edges. `BinsVersion.cells` is given there, and a new row is the mixture by mass of the values themselves,
+If bins do not hold equal shares, because values are tied (a count that is mostly 1) or a tree chose the edges, rank
+means nothing. Then `BinsVersion.cells` is given, and a new row is a mixture by mass of the values themselves:
 
     new row j = sum over i of mass(new bin j intersected with old bin i) / mass(new bin j) * old row i
 
-under the rolling window at the change. So a mass point keeps the row that its value had, whatever bins appear beside
-it, and a feature can pass from one rule to the other. Both keep the mean of a feature's rows, weighted by mass, what
-it was, and optimizer moments go the same way. Rows of missing, NaN, zero and the infinities mean the same for ever.
+Masses are those of the rolling window at the change. So a mass point keeps the row of its value, whatever bins appear
+beside it, and a feature can pass from one rule to the other. Both rules preserve the mean of a feature's rows,
+weighted by mass, and treat optimizer moments alike. Rows of missing, NaN, zero and the infinities never change their
+meaning.
 
 Edge changes are applied one by one, in order: a mixture is between two neighbouring versions.
 """
@@ -30,7 +31,7 @@ from featurestore.features import NUMBER
 
 
 def row_mixtures(edges: Mapping[int, F32], change: BinsVersion) -> Iterator[tuple[I64, F64]]:
-    """Per feature whose rows change: (rows int64[r] of the bin table, shares float64[r, r]).
+    """For each feature whose rows change: (rows int64[r] of the bin table, shares float64[r, r]).
 
     edges: feature number -> its edges before. Raises `ChainBroken` where the cells of the change do not fit them.
     """
@@ -56,7 +57,7 @@ def _shares(before: F32, after: F32, cells: Sequence[int] | None) -> F64:
 
 
 def rank_overlaps(before: int, after: int) -> F64:
-    """float64[after, before]: how much of each of `after` equal parts lies in each of `before`; rows sum to 1."""
+    """float64[after, before]: the share of each of `after` equal parts in each of `before` parts; rows sum to 1."""
     begin_new, begin_old = np.arange(after)[:, None] / after, np.arange(before)[None, :] / before
     inside = np.minimum(begin_new + 1 / after, begin_old + 1 / before) - np.maximum(begin_new, begin_old)
     shares = np.clip(inside, 0, None)
@@ -66,8 +67,8 @@ def rank_overlaps(before: int, after: int) -> F64:
 def mass_overlaps(before: F32, after: F32, cells: I64) -> F64:
     """float64[new bins, old bins]: the share of each new bin's values that each old bin held; rows sum to 1.
 
-    cells: values in each of the intervals into which the different edges of both cut the line. A new bin without
-    values takes the old ones that it overlaps alike. Raises `ChainBroken` for another number of cells.
+    cells: the number of values in each interval between neighbouring edges, of the edges of both. A new bin without
+    values takes equal shares of the old bins that it overlaps. Raises `ChainBroken` for another number of cells.
     """
     cuts = np.union1d(before, after)
     if len(cells) != len(cuts) + 1 or (cells < 0).any():
@@ -82,6 +83,6 @@ def mass_overlaps(before: F32, after: F32, cells: I64) -> F64:
 
 
 def same_edges(one: Mapping[int, F32], other: Mapping[int, F32]) -> bool:
-    """Whether both cut every feature alike; a feature without edges is one bin, named or not."""
+    """Whether the edges of every feature are the same. No edges and an absent feature are the same: one bin."""
     cut = [{number: of.tolist() for number, of in edges.items() if len(of)} for edges in (one, other)]
     return cut[0] == cut[1]

@@ -1,4 +1,4 @@
-"""Whether a record of `examples` can be learned from; what cannot is a dead letter with a reason."""
+"""Checks that a record of `examples` can be learned from. One that cannot becomes a dead letter with a reason."""
 
 from collections.abc import Mapping
 

@@ -1,8 +1,8 @@
-"""Learning: encoded examples in, better weights out. Everything here is a function of what was learned, in order.
+"""Learning: examples in, better weights out. The weights are a function of the examples and their order.
 
-A batch goes: pool the bags (numba), predict (torch), keep the prediction for progressive validation, then learn:
-torch's autograd to the pooled bags, from there by hand to the touched rows of the tables. Deterministic for one
-number of threads, build and instruction set; a checkpoint records those.
+For each batch: pool the bags (numba), predict (torch), keep the predictions for progressive validation, then learn.
+Gradients come from autograd down to the pooled bags; from there the tables update their touched rows themselves.
+Deterministic for one number of threads, build and instruction set, which a checkpoint records.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +27,7 @@ from featurestore.bins.replica import BinsView
 from featurestore.encoding.encode import BIN_ROWS, ModelInputs, encode
 from featurestore.features import NUMBER
 from model.config import CANDIDATE_PARTS, VIEWER_PARTS, ModelConfig
+from model.folder import Arrays
 from model.fresh import BIN_DOMAIN, RARE_DOMAIN, fresh_region, fresh_rows
 from model.network import RankingModel
 from trainer.adam import Adam
@@ -39,13 +40,14 @@ from vocab.sorted_keys import NO_ROW
 
 DENSE_RATE = 0.04  # Adam's rate on the dense part, as a share of the tables' Adagrad rate
 
-Arrays = dict[str, NDArray[Any]]
-
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What n candidates are learned towards: labels float32[n] in {0, 1}, weights float32[n], positions uint16[n],
-    provenances uint8[n] (index of `PROVENANCES`)."""
+    """What n candidates are learned from, besides their inputs.
+
+    labels: float32[n], 0 or 1. weights: float32[n]. positions: uint16[n]. provenances: uint8[n], index into
+    `PROVENANCES`.
+    """
 
     labels: F32
     weights: F32
@@ -54,7 +56,7 @@ class Targets:
 
     @staticmethod
     def of(parts: Sequence[Examples]) -> "Targets":
-        """Engaged (like, retweet, reply or quote) against not."""
+        """The label is 1 for an engagement: like, retweet, reply or quote."""
         labels = np.concatenate([part.labels for part in parts])
         return Targets(
             labels=engaged(labels).astype(np.float32),
@@ -69,7 +71,7 @@ class Targets:
 
 
 class Learner:
-    """The tables and the dense part, at one version of vocabulary and bins."""
+    """The tables and the dense part of the model, at one version of vocabulary and bins."""
 
     def __init__(self, settings: Settings) -> None:
         self.vocabulary = VocabularyView.empty(settings.vocab)
@@ -89,7 +91,7 @@ class Learner:
         self._adam = Adam(self._network, self._rate * DENSE_RATE)
 
     def move_to(self, vocabulary: VocabularyView, bins: BinsView, edge_changes: Sequence[BinsVersion]) -> None:
-        """Learn from here on with these versions: slots with new owners start fresh, rows of bins follow their edges.
+        """Learn with these versions from now on: slots of new keys start fresh, rows of bins follow their edges.
 
         If the vocabulary's table has grown, so does the learner's, and every row keeps its bits. edge_changes: the
         records that lead to `bins`, ascending; the learner skips those that it has followed already. Raises
@@ -112,10 +114,10 @@ class Learner:
         self.vocabulary, self.bins = vocabulary, bins
 
     def follow_keys(self, vocabulary: VocabularyView) -> None:
-        """Go over to another vocabulary, of other slots: what a key's row has learned is found in its new row.
+        """Change to a vocabulary with other slots: what a key's row has learned moves to its new row.
 
-        Rows of keys that had none, or have none now, begin fresh or are dropped. Rare keys share the rows that they
-        shared before, or, where the rows of a region are others now, fresh ones.
+        Keys that had no row get a fresh one; rows of keys that have none now are dropped. Rare keys keep their shared
+        rows if these are laid out as before, else they get fresh ones.
         """
         former, table = self.vocabulary, self._table
         self._table = self._begin_table(vocabulary.layout)
@@ -130,28 +132,28 @@ class Learner:
         self.vocabulary = vocabulary
 
     def learn(self, parts: Sequence[Examples]) -> None:
-        """Predict and learn these examples, in order, in even batches of at most the batch size."""
+        """Predict, then learn, these examples in order, in even batches of at most the batch size."""
         features = FeatureColumns.concatenate([part.features for part in parts])
         inputs, targets = encode(features, self.vocabulary, self.bins), Targets.of(parts)
         for begin, end in _even_slices(len(inputs), self._batch_size):
             self._step(inputs.slice(begin, end), targets.slice(begin, end))
 
     def predict(self, inputs: ModelInputs) -> F32:
-        """float32[n]: the logits that a scorer with these weights would have."""
+        """float32[n]: the logits that a scorer with these weights would compute, within rounding."""
         with torch.no_grad():
             logits: F32 = self._logits(inputs, self._pool(inputs)).numpy()
         return logits
 
     def weights(self) -> Arrays:
-        """Views of what a snapshot serves."""
+        """Views of the arrays that a snapshot holds."""
         return {**self._table.to_arrays(""), **self._bin_table.to_arrays("bin_"), **self._network.arrays()}
 
     def optimizer(self) -> Arrays:
-        """Views of what else a checkpoint needs to resume."""
+        """Views of the arrays that a checkpoint holds besides, to resume."""
         return {**self._table.moments(""), **self._bin_table.moments("bin_"), **self._adam.to_arrays()}
 
     def restore(self, weights: Arrays, optimizer: Arrays, vocabulary: VocabularyView, bins: BinsView) -> None:
-        """The inverse of `weights` and `optimizer`, at the versions they were taken at."""
+        """The inverse of `weights` and `optimizer`; the versions are those that they were taken at."""
         self._table = self._begin_table(vocabulary.layout)
         arrays = {**weights, **optimizer}
         self._table.restore(arrays, "")
@@ -174,9 +176,8 @@ class Learner:
         former = self.vocabulary.layout
         if layout.extents == former.extents:
             return
-        if (
-            not self.vocabulary.version
-        ):  # no key had a slot yet, and nothing was learned: the log says what it begins with
+        # At version 0 no key had a slot, so nothing was learned: any layout will do.
+        if not self.vocabulary.version:
             self._table = self._begin_table(layout)
             return
         if not layout.extends(former):
@@ -205,7 +206,7 @@ class Learner:
         self.examples_seen += len(targets.labels)
 
     def _pool(self, inputs: ModelInputs) -> dict[str, "_Leaf"]:
-        """The pooled fields and bins by name. Their order is the one in which a row's gradients are added up."""
+        """The pooled fields and bins by name, in the order in which the gradients of a row are added up."""
         slots = {**inputs.viewer_slots, **inputs.candidate_slots}
         bins = {"viewer_bins": inputs.viewer_bins, "candidate_bins": inputs.candidate_bins}
         leaves = {field: _Leaf.pool(self._table, bags) for field, bags in slots.items()}
@@ -225,7 +226,7 @@ class Learner:
 
 
 def _even_slices(n: int, most: int) -> Iterator[tuple[int, int]]:
-    """(begin, end) of even slices of n candidates, of at most `most` each."""
+    """(begin, end) of slices of n candidates, even and of at most `most` each."""
     count = -(-n // most)
     for i in range(count):
         yield n * i // count, n * (i + 1) // count
@@ -233,7 +234,7 @@ def _even_slices(n: int, most: int) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """One field's pooled bags, where autograd ends and the tables' own update begins."""
+    """The pooled bags of one field: leaves of autograd, whose gradients the table then scatters."""
 
     table: Table
     bags: Rows

@@ -1,4 +1,4 @@
-"""One embedding table with its first-order weights and row-wise Adagrad moments; only touched rows learn."""
+"""An embedding table with first-order weights and row-wise Adagrad moments. Only touched rows learn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from contracts.arrays import F32, F64, I32
 from contracts.bags import Rows
 from model.kernels import adagrad, bags
 
-# What the second moments start from: how much evidence a row's first step needs to be a full one. Gradients are sums
-# over the batch. First-order weights see |p - y| itself, so one odd example must not move them by a whole step;
-# embeddings see it times other, small weights.
+# Where second moments start: the larger, the smaller a row's first steps. Gradients are sums over the batch. Those of
+# first-order weights are p - y itself, so one odd example must not make a full step; those of embeddings are p - y
+# times other weights, which are small.
 LINEAR_MOMENT = 1.0
 EMBEDDING_MOMENT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class BagGradient:
-    """The gradient at one field's pooled bags: pooled float32[n, dim], first_order float32[n]."""
+    """The gradient at the n pooled bags of one field. pooled: float32[n, dim]. first_order: float32[n]."""
 
     bags: Rows
     pooled: F32
@@ -42,7 +42,7 @@ class Table:
 
     @staticmethod
     def fresh(embedding: F32) -> "Table":
-        """A table that has learned nothing, over these rows."""
+        """A table of these rows, float32[rows, dim], that has learned nothing."""
         rows = len(embedding)
         return Table(
             embedding=embedding,
@@ -73,19 +73,19 @@ class Table:
         )  # fmt: skip
 
     def reset(self, rows: NDArray[np.integer], embedding: F32) -> None:
-        """Give `rows` to new owners: nothing of the former ones stays, moments included."""
+        """Give `rows` new embeddings, float32[len(rows), dim]; nothing learned stays, moments included."""
         self.embedding[rows] = embedding
         self.linear[rows] = 0
         self.embedding_moment[rows] = EMBEDDING_MOMENT
         self.linear_moment[rows] = LINEAR_MOMENT
 
     def take(self, rows: NDArray[np.integer], other: "Table", rows_of_other: NDArray[np.integer]) -> None:
-        """Rows become those of another table, moments included."""
+        """Copy rows of another table into `rows`, moments included."""
         for mine, theirs in zip(self._learned(), other._learned(), strict=True):
             mine[rows] = theirs[rows_of_other]
 
     def grow(self, rows: int) -> None:
-        """More rows, which have learned nothing and are zero until `reset`; those that there were keep their bits."""
+        """Grow to that many rows. New ones are zero until `reset`; the present ones keep their bits."""
         more = rows - len(self.linear)
         self.embedding = np.concatenate([self.embedding, np.zeros((more, self.embedding.shape[1]), np.float32)])
         self.linear = np.concatenate([self.linear, np.zeros(more, np.float32)])
@@ -94,7 +94,7 @@ class Table:
         self._place = np.full(rows, -1, np.int32)
 
     def mix(self, rows: NDArray[np.integer], shares: F64) -> None:
-        """Rows become mixtures of themselves: new row i = sum over j of shares[i, j] * old row j, moments too."""
+        """Mix `rows` among themselves: new row i = sum over j of shares[i, j] * old row j, moments included."""
         for array in self._learned():
             array[rows] = (shares @ array[rows].astype(np.float64)).astype(np.float32)
 
@@ -110,7 +110,7 @@ class Table:
         }
 
     def restore(self, arrays: dict[str, NDArray[Any]], prefix: str) -> None:
-        """Set everything from `to_arrays` and `moments`."""
+        """The inverse of `to_arrays` and `moments`."""
         names = ("embedding", "linear", "embedding_moment", "linear_moment")
         for name, array in zip(names, self._learned(), strict=True):
             array[:] = arrays[prefix + name]

@@ -1,9 +1,9 @@
-"""The trainer without Kafka: consumed records in, published snapshots out; killed and resumed at any point.
+"""The trainer without Kafka: consumed records in, published snapshots out. It may be killed and resumed at any point.
 
-Records are learned in *groups*: consecutive records, in the order consumed, until there is a batch's worth of rows. A
-group is the unit of everything: it is learned with one version, offsets move by groups, publication follows a group.
-So a group's bounds, and with them the weights, do not depend on what came in one poll. A group that is not full when
-the trainer stops is not learned; it is read again.
+It learns records in *groups*: consecutive records, in the order consumed, until they have a batch's worth of rows. A
+group is learned with one version, offsets move by whole groups, and publication follows a group. So neither the
+bounds of a group nor the weights depend on which records came in one poll. A group that is not full when the trainer
+stops is not learned; it is read again.
 """
 
 import logging
@@ -25,12 +25,12 @@ from transport.system.disk import DISK
 from vocab.replica.vocabulary import VocabularyView
 
 _log = logging.getLogger(__name__)
-KEEP_ANNOUNCED = 5  # versions that a scorer may still be about to load, whatever the settings keep
+KEEP_ANNOUNCED = 5  # versions kept whatever the settings say: a scorer may be about to load one
 
 
 @dataclass(frozen=True, slots=True)
 class Consumed:
-    """One record of `examples`; without rows if it was a dead letter."""
+    """One record of `examples`; `examples` is None if it was a dead letter."""
 
     partition: int
     offset: int
@@ -38,7 +38,10 @@ class Consumed:
 
 
 class Trainer:
-    """One learner with its place in the log: `observe` until `full`, `learn` until it did, `publish` when `due`."""
+    """A learner with its place in the log.
+
+    `observe` until `full`, then `learn` until it returns True, then `publish` if `due`.
+    """
 
     def __init__(self, settings: Settings, files: Files = DISK) -> None:
         """Resume from the newest checkpoint, or begin. Raises as `checkpoint.load_newest` does."""
@@ -69,23 +72,23 @@ class Trainer:
 
     @property
     def offsets(self) -> Mapping[int, int]:
-        """Partition -> first offset of `examples` that was not learned; partitions never learned from are absent."""
+        """Partition -> first offset of `examples` not learned yet; absent if none of the partition was learned."""
         return self._learned
 
     @property
     def full(self) -> bool:
-        """Whether the group is to be learned before another record is observed."""
+        """Whether the group must be learned before another record is observed."""
         return sum(len(part) for part in self._group) >= self._settings.trainer.batch_size
 
     @property
     def target(self) -> int:
-        """The version of vocabulary and bins that the group is learned with."""
+        """The version of vocabulary and bins to learn the group with."""
         newest = max(int(part.at_ms.max()) for part in self._group)
         return target_version(newest, self._settings.time.window_ms, self.learner.vocabulary.version)
 
     @property
     def due(self) -> bool:
-        """Whether enough was learned since the last publication."""
+        """Whether enough was learned since the last publication to publish again."""
         return self.learner.progress.examples >= self._settings.trainer.publish_every_examples
 
     def observe(self, record: Consumed) -> None:
@@ -95,7 +98,7 @@ class Trainer:
         self._observed[record.partition] = record.offset + 1
 
     def learn(self) -> bool:
-        """Learn the group at its target version; False, and nothing is done, while that is not reached."""
+        """Learn the group with its target version. While that is not reached, do nothing and return False."""
         target = self.target
         if not self.versions.reach(target):
             return False
@@ -110,7 +113,7 @@ class Trainer:
         return True
 
     def publish(self, now_ms: int) -> ModelPublished:
-        """Write snapshot and checkpoint of this cut; what is returned is still to be announced."""
+        """Write snapshot and checkpoint of this cut; returns the record that the caller must announce."""
         learner = self.learner
         evaluation = learner.progress.close()
         version = self.announced.version + 1 if self.announced else 1

@@ -1,7 +1,7 @@
-"""The trainer's vocabulary and bins: local replicas of the delta logs, moved on by the examples and not by the clock.
+"""The trainer's vocabulary and bins: local replicas of the delta logs, advanced by the examples, not by the clock.
 
-Which version a batch is learned with is a function of the examples alone, so the deltas read ahead of it wait here: a
-replica applies just as many as the version asks for. A version is reached once the logs are complete through it.
+The examples alone decide which version a batch is learned with. Deltas that were read ahead wait here, and a replica
+applies only those up to the version asked for. A version is reached once both logs are complete through it.
 """
 
 import logging
@@ -16,19 +16,20 @@ from vocab.replica.vocabulary import Vocabulary, VocabularyView
 
 _log = logging.getLogger(__name__)
 
-VERSIONS_BEHIND = 2  # windows between the newest example and the version it is learned with: time to close and travel
+# Windows between the newest example and the version it is learned with: time for decisions to be made and to arrive.
+VERSIONS_BEHIND = 2
 
 
 def target_version(newest_at_ms: int, window_ms: int, current: int) -> int:
-    """The version to learn a batch with whose newest impression is of `newest_at_ms`; never a step back."""
+    """The version to learn a batch with, given the time of its newest impression; never before `current`."""
     return max(current, newest_at_ms // window_ms - VERSIONS_BEHIND, 0)
 
 
 class Versions:
-    """Both replicas. The vocabulary goes on from a view, the bins (a short log) from the beginning of theirs."""
+    """Both replicas. The vocabulary goes on from a view; the bins are read from the beginning of their short log."""
 
     def __init__(self, settings: Settings, start: VocabularyView, offsets: Mapping[int, int]) -> None:
-        """`offsets`: where the log of `vocab-deltas` goes on after `start`, by partition; absent = its beginning."""
+        """`offsets`: partition of `vocab-deltas` -> first offset after `start`; absent = the beginning."""
         self._vocabulary = Vocabulary(settings.vocab, start)
         self._bins = Bins()
         self._shards: dict[int, int] = {}  # shard -> newest version applied
@@ -40,10 +41,11 @@ class Versions:
         self._ahead: dict[int, deque[tuple[int, int]]] = defaultdict(deque)  # partition -> (version, offset) of each
         self._next = dict(offsets)
         self._name = settings.vocab.name
-        self._begins = 0  # of a vocabulary that was made of another: its first version, which has that one's keys
+        # The first version of a vocabulary that was made of another; it has the other's keys.
+        self._begins = 0
 
     def feed_vocabulary(self, partition: int, offset: int, delta: VocabDelta) -> None:
-        """The next record of one partition of `vocab-deltas`; those of other vocabularies are passed over."""
+        """Take the next record of a partition of `vocab-deltas`; records of other vocabularies are skipped."""
         if delta.vocabulary != self._name:
             if delta.shard == 0 and delta.settings is not None and delta.settings.made_of == self._name:
                 _log.warning(
@@ -55,19 +57,19 @@ class Versions:
         self._ahead[partition].append((delta.version, offset))
 
     def feed_bins(self, version: BinsVersion) -> None:
-        """The next record of `bins`."""
+        """Take the next record of `bins`."""
         self._edges.append(version)
 
     def waiting_deltas(self, partition: int) -> int:
-        """Records of one partition of `vocab-deltas` that no version has asked for yet."""
+        """Records of one partition of `vocab-deltas` that no version has needed yet."""
         return len(self._deltas[partition])
 
     def waiting_bins(self) -> int:
-        """Records of `bins` that no version has asked for yet."""
+        """Records of `bins` that no version has needed yet."""
         return len(self._edges)
 
     def reach(self, version: int) -> bool:
-        """Apply what leads to `version`; whether both replicas are complete through it now.
+        """Apply the records that lead to `version`; returns whether both replicas are now complete through it.
 
         Raises `ChainBroken` for a gap, a repeat or a wrong order in a log.
         """
@@ -87,14 +89,14 @@ class Versions:
 
     @property
     def complete_through(self) -> tuple[int, int]:
-        """(vocabulary, bins): the newest version that each has been asked for and has reached."""
+        """(vocabulary, bins): the newest version through which each is complete."""
         return self._vocabulary.complete_through, self._bins.complete_through
 
     def at(self, version: int) -> tuple[VocabularyView, BinsView, list[BinsVersion]]:
-        """Both at a version that `reach` said is reached, and the edge changes since the one asked for before.
+        """Vocabulary and bins at a version that is reached, and the edge changes since the version asked for before.
 
-        Versions are asked for in ascending order; the same one may be asked for again. Before the first version of a
-        vocabulary that was made of another, there is that first one: its keys were held then, too.
+        Ask in ascending order; the same version may be asked for again. Of a vocabulary that was made of another,
+        earlier versions than its first give the first: the other held the same keys.
         """
         if version > self._asked:
             self._edge_changes = [change for change in self._edge_changes if change.version > self._asked]
@@ -102,8 +104,8 @@ class Versions:
         return self._vocabulary.at(max(version, self._begins)), self._bins.at(version), self._edge_changes
 
     def offsets_after(self, version: int) -> Mapping[int, int]:
-        """Partition of `vocab-deltas` -> the offset after its last delta up to `version`: where a replica that begins
-        at that version's view goes on. Partitions whose log has none yet are absent."""
+        """Partition of `vocab-deltas` -> the offset after its last delta up to `version`. There a replica that starts
+        from that version's view goes on. Partitions without such a delta are absent."""
         for partition, ahead in self._ahead.items():
             while ahead and ahead[0][0] <= version:
                 self._next[partition] = ahead.popleft()[1] + 1

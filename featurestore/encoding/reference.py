@@ -1,4 +1,4 @@
-"""What `encode()` means, one value at a time. Slow and plain: tests hold the fast one against it."""
+"""`encode()` one value at a time, slow and plain: the definition that tests compare the fast one with."""
 
 import math
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def encode_reference(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
-    """As `encode`."""
+    """As `encode`, without its checks."""
     return ModelInputs(
         viewer_row=features.viewer_row,
         viewer_bins=_rows(features.viewer_dense, VIEWER_DENSE, bins),

@@ -1,4 +1,4 @@
-"""Records read from the store to columns of features: pure, and vectorized over all candidates of all requests."""
+"""From the store's records to columns of features. Pure, and vectorized over all candidates of all requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ _TAGS, _AUTHOR = TWEET_FIELDS.index("tags"), TWEET_FIELDS.index("author")
 
 @dataclass(frozen=True, slots=True)
 class StoreRows:
-    """What the store knows of m viewers and n candidates; zeros where it has counted nothing.
+    """The store's records of m viewers and n candidates; zeros where nothing was counted.
 
-    at_ms int64[m], viewer_ids uint64[m], viewers COUNTERS [m], histories HISTORY [m]; past_tweets: TWEET records
-    of the histories' tweets, ascending by id, without those that have expired. viewer_row int64[n], tweets TWEET [n],
-    tweet_counts, author_counts, pair_counts COUNTERS [n].
+    at_ms: int64[m], of the requests. viewer_ids: uint64[m]. viewers: COUNTERS [m]. histories: HISTORY [m].
+    past_tweets: TWEET records of the histories' tweets, ascending by id, without expired ones.
+    viewer_row: int64[n]. tweets: TWEET [n]. tweet_counts, author_counts, pair_counts: COUNTERS [n].
     """
 
     at_ms: I64
@@ -52,8 +52,7 @@ class StoreRows:
 
 
 def columns_of(rows: StoreRows, pane_ms: int) -> FeatureColumns:
-    """The features of n candidates, exactly as declared in `featurestore/features.py`, but for those that a
-    vocabulary decides."""
+    """The features that `featurestore/features.py` declares, without `subwords`, which depend on a vocabulary."""
     past, past_known = _history_rows(rows)
     viewer_keys = Bags.of_matrix(keys_of_ids(Namespace.VIEWER, rows.viewer_ids)[:, None])
     return FeatureColumns(
@@ -67,7 +66,7 @@ def columns_of(rows: StoreRows, pane_ms: int) -> FeatureColumns:
 
 
 def _history_rows(rows: StoreRows) -> tuple[I64, Bools]:
-    """(row in past_tweets, whether there is one), [m, HISTORY] each, newest first."""
+    """(row in past_tweets, whether it is there), [m, HISTORY] each, newest first."""
     ids = rows.past_tweets["id"]
     if len(ids) == 0:
         shape = (len(rows.viewer_ids), HISTORY)
@@ -77,7 +76,7 @@ def _history_rows(rows: StoreRows) -> tuple[I64, Bools]:
 
 
 def _history_keys(rows: StoreRows, past: I64, known: Bools) -> Keys:
-    """Authors and hashtags of the engaged tweets: tweet after tweet, newest first, the author before its tags."""
+    """Authors and hashtags of the engaged tweets, newest tweet first; a tweet's author comes before its tags."""
     tweets = rows.past_tweets
     if not len(tweets):
         return Bags.from_lengths(
@@ -87,18 +86,18 @@ def _history_keys(rows: StoreRows, past: I64, known: Bools) -> Keys:
     keys = np.concatenate([authors[:, None], tags], axis=1)[past]  # [m, HISTORY, 1 + TAG_KEYS]
     has_author = tweets["lengths"][:, _AUTHOR] > 0
     kept = np.concatenate([has_author[:, None], tag_kept], axis=1)[past] & known[:, :, None]
-    values = np.broadcast_to(_still_counts(rows)[:, :, None], kept.shape)
+    values = np.broadcast_to(_history_weights(rows)[:, :, None], kept.shape)
     return Bags.from_lengths(kept.sum(axis=(1, 2)), keys[kept], values[kept])
 
 
-def _still_counts(rows: StoreRows) -> F32:
-    """float32[m, HISTORY] in (0, 1]: what each engagement counts for, by its age at the request."""
+def _history_weights(rows: StoreRows) -> F32:
+    """float32[m, HISTORY] in (0, 1]: the weight of each engagement, by its age at the request."""
     age_ms = np.maximum(rows.at_ms[:, None] - rows.histories["at_ms"], 0)
     return np.asarray(1 / (1 + age_ms / HISTORY_FADES_MS), np.float32)
 
 
 def _clock(at_ms: I64) -> F32:
-    """float32[m, 4]: where the hands of a clock of one day, and of one of a week, point to."""
+    """float32[m, 4]: sine and cosine of the time of day, then of the time of week."""
     turns = np.stack([at_ms % period / period for period in (_DAY_MS, 7 * _DAY_MS)], axis=1) * (2 * np.pi)
     return np.stack([np.sin(turns), np.cos(turns)], axis=2).reshape(-1, 4).astype(np.float32)
 
@@ -193,7 +192,7 @@ def _tag_matches(rows: StoreRows, past: I64, known: Bools) -> F64:
     own, is_own = _hashtags(rows.tweets)
     number = np.minimum(np.searchsorted(liked_tags, own), len(liked_tags) - 1)
     is_own &= liked_tags[number] == own
-    # (viewer, tag) as one integer: exact, and one look-up for all candidates of all requests.
+    # (viewer, tag) as one integer, so that one look-up serves all candidates of all requests.
     wanted = rows.viewer_row[:, None] * len(liked_tags) + number
     matches = np.isin(wanted, liked_viewer * len(liked_tags) + liked_number) & is_own
     return np.asarray(matches.sum(axis=1), np.float64)
@@ -205,7 +204,7 @@ def _engaged(counts: F64) -> F64:
 
 
 def _rate(engaged: F64, seen: F64) -> F32:
-    """float32[n]: at most 1, also where an engagement came without a sight; MISSING where there was neither."""
+    """float32[n]: engaged / seen, at most 1 even if an engagement came unseen; MISSING where both are 0."""
     shown = np.maximum(engaged, seen)
     return np.divide(engaged, shown, out=np.full(len(shown), MISSING), where=shown > 0)
 

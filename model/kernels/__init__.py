@@ -1,6 +1,6 @@
-"""The operations on which the time goes, one folder each: a `reference` (plain numpy, the definition), the numba
-version, and a face that only dispatches. Tests and benchmarks import the references; they are shipped code.
+"""The operations that take the time, one folder each: a `reference` (plain numpy, the definition), the numba version,
+and a face that only dispatches. References are shipped code, which tests and benchmarks import.
 
-Every version accumulates in one fixed order and without `fastmath`, so a result has the same bits whatever stands
-beside it in the batch. Nothing here imports torch.
+Every version accumulates in one fixed order and without `fastmath`, so a result has the same bits in any batch.
+Nothing here imports torch.
 """

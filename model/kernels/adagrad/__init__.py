@@ -1,4 +1,4 @@
-"""Row-wise Adagrad on the rows that a batch touched: one second moment a row instead of one an element.
+"""Row-wise Adagrad on the rows that a batch touched: one second moment per row instead of one per element.
 
     moment[r] += mean(gradient[r] ** 2);   table[r] -= rate * gradient[r] / (sqrt(moment[r]) + 1e-8)
 

@@ -1,4 +1,4 @@
-"""Bags of embedding rows: pool them, and send a pooled vector's gradient back to the rows.
+"""Pool bags of embedding rows, and scatter the gradient of a pooled vector to its rows.
 
     pooled[i] = sum of w * table[r] over (r, w) in bag i / sqrt(length of bag i)        (an empty bag pools to zero)
 

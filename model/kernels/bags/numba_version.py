@@ -1,4 +1,4 @@
-"""Pooling and its gradient, compiled. One pass over the bags, in order; nothing allocated per bag."""
+"""Pooling and its gradient, compiled. One pass over the bags in order, without an allocation per bag."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from contracts.bags import Rows
 
 _NO_WEIGHTS = np.empty(0, np.float32)
 
-# Arrays as in reference.py, float32. What is touched is listed in order of first touch, so that an update costs
-# what the batch touches, not what the table holds, and always walks the rows in the same order.
+# Arrays as in reference.py, float32. Touched rows are listed in the order of their first touch: an update then costs
+# what the batch touched, not the size of the table, and visits the rows in a fixed order.
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def pool_into(
     offsets: Any, rows: Any, weights: Any, embedding: Any, linear: Any, pooled: Any, first_order: Any
 ) -> None:
-    """Fill pooled float32[n, dim] and first_order float32[n]. Without weights nothing is multiplied."""
+    """Fill pooled float32[n, dim] and first_order float32[n]. Empty weights: no multiplication."""
     dim = embedding.shape[1]
     for i in range(offsets.size - 1):
         begin, end = offsets[i], offsets[i + 1]
@@ -50,15 +50,15 @@ def scatter_into(
     weights: Any,
     pooled_gradient: Any,
     first_order_gradient: Any,
-    place: Any,  # int32[rows of the table]: where a row's gradient stands in the buffers, -1 = not touched yet
+    place: Any,  # int32[rows of the table]: the row's place in the buffers, -1 = not touched yet
     touched: Any,  # int32[capacity]: the touched rows
     count: int,  # how many of `touched` are in use
     buffer: Any,  # float32[capacity, dim]
     buffer_linear: Any,  # float32[capacity]
 ) -> int:
-    """Add the gradients of one field's bags; returns the new count of touched rows."""
+    """Add the gradients of one field's bags to the buffers; returns the new count of touched rows."""
     dim = pooled_gradient.shape[1]
-    # Asked for each row: beside the row's own sums that costs nothing that can be measured.
+    # Tested for every row: beside the row's sums that costs nothing measurable.
     weighted = weights.size > 0
     for i in range(offsets.size - 1):
         begin, end = offsets[i], offsets[i + 1]

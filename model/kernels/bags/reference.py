@@ -43,7 +43,7 @@ def scatter(
 
 
 def _shares(bags: Rows) -> Iterator[tuple[I32, F64]]:
-    """Per bag its rows [k] and what each has of the pooled sum, float64[k]."""
+    """For each bag its rows, [k], and their factors in the pooled sum, float64[k]."""
     weights = bags.weights_or_ones().astype(np.float64)
     for begin, end in zip(bags.offsets[:-1], bags.offsets[1:], strict=True):
         yield bags.ids[begin:end], weights[begin:end] / np.sqrt(np.float64(max(end - begin, 1)))

@@ -1,9 +1,9 @@
 """All of serving after the encoding, fused: bags -> interaction input -> hidden layers -> logit -> calibrated
 probability.
 
-Nothing of a candidate depends on its neighbours: it is computed alone, in one fixed order of accumulation, without
-`fastmath` and without a matrix product whose order would depend on the batch. So its bits are the same in any batch,
-in any place of it, and with any number of threads. The viewer's part is computed once a request.
+Each candidate is computed by itself, in one fixed order of accumulation, without `fastmath` and without matrix
+products whose order could depend on the batch. So its score has the same bits in any batch, at any place in it, and
+with any number of threads. The viewer's part is computed once per request.
 """
 
 from model.kernels.ranking.numba_version import score_candidates, score_viewers

@@ -12,8 +12,8 @@ from model.config import ModelConfig
 class Weights(NamedTuple):
     """`h1`, `h2`: hidden sizes; V and C: widths of the interaction input's viewer part and of the rest.
 
-    `viewer_layer` and `candidate_layer` are the first layer, input-major: a candidate adds row after row of it.
-    `bias` is the logit's, with the bias of place 0 in it: every candidate is scored as if shown first.
+    `viewer_layer` and `candidate_layer` are the first layer, a row per input, because the kernel adds it up row by
+    row. `bias` is that of the logit plus that of place 0: every candidate is scored as if it were shown first.
     """
 
     embedding: F32  # [num_slots, dim]
@@ -31,7 +31,7 @@ class Weights(NamedTuple):
 
     @staticmethod
     def from_arrays(arrays: dict[str, NDArray[Any]], config: ModelConfig) -> "Weights":
-        """Out of a snapshot's arrays, under the names that the training model gives them."""
+        """Of a snapshot's arrays, which have the names of the training model's parameters."""
         layer = np.ascontiguousarray(arrays["hidden1_weight"].T)
         return Weights(
             embedding=arrays["embedding"],
