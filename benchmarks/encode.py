@@ -23,7 +23,7 @@ from contracts.bags import Bags, Keys
 from contracts.columns import FeatureColumns
 from contracts.settings import VocabSettings
 from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY, EdgeTable
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.encoding.encode import encode
 from featurestore.features import (
     CANDIDATE_DENSE,
@@ -35,7 +35,7 @@ from featurestore.features import (
     VIEWER_SIDE,
 )
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary_view import VocabularyView
+from vocab.replica.frozen_vocabulary import FrozenVocabulary
 from vocab.slot_layout import SlotLayout
 
 CONTINUOUS_FEATURES, BINS = 400, 16
@@ -60,7 +60,7 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Tables:
-    """The part of a `BinsView` that `encode` reads, for features that are not declared."""
+    """The part of a `FrozenBins` that `encode` reads, for features that are not declared."""
 
     viewer: EdgeTable
     candidate: EdgeTable
@@ -79,7 +79,7 @@ def main() -> None:
     declared(random, vocabulary, keys, rounds)
 
 
-def wide(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, bandwidth: float, rounds: int) -> None:
+def wide(random: np.random.Generator, vocabulary: FrozenVocabulary, keys: U64, bandwidth: float, rounds: int) -> None:
     """Measure 500 features, compared with scikit-learn."""
     values = random.lognormal(0, 2, (EXAMPLES, CONTINUOUS_FEATURES)).astype(np.float32)
     kbins = KBinsDiscretizer(BINS, encode="ordinal", strategy="quantile", quantile_method="linear", subsample=None)
@@ -134,12 +134,12 @@ def wide_features(values: F32, bags: Mapping[str, U64]) -> FeatureColumns:
     )
 
 
-def declared(random: np.random.Generator, vocabulary: VocabularyView, keys: U64, rounds: int) -> None:
+def declared(random: np.random.Generator, vocabulary: FrozenVocabulary, keys: U64, rounds: int) -> None:
     """Measure the declared feature set, with the default number of bins."""
     edges = {
         number: np.sort(random.lognormal(0, 2, BINS - 1)).astype(np.float32) for number in range(len(CONTINUOUS))
     }
-    bins = BinsView(1, edges)
+    bins = FrozenBins(1, edges)
     print(f"the declared features: {len(CONTINUOUS)} continuous, {sum(DECLARED_KEYS.values())} keys")
     for size in BATCHES:
         viewers = -(-size // CANDIDATES_PER_VIEWER)
@@ -173,11 +173,11 @@ def bags_of(keys: U64) -> Keys:
     return Bags.of_matrix(keys.copy())
 
 
-def vocabulary_of(keys: U64) -> VocabularyView:
+def vocabulary_of(keys: U64) -> FrozenVocabulary:
     """A vocabulary of default size that has admitted these ascending keys."""
     layout = SlotLayout.of(VocabSettings())
     slots = np.concatenate([layout.slots_of(kind, shard) for kind in Namespace for shard in range(layout.shards)])
-    return VocabularyView(
+    return FrozenVocabulary(
         version=1,
         sequence=1,
         layout=layout,

@@ -23,7 +23,7 @@ from model.serving import Predictor
 from tests.support.scoring_samples import make_snapshot
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 from vocab.tokens.tokenizer import Tokenizer
 
 TWEETS, VIEWERS, ROUNDS = 5_000, 10, 25
@@ -68,10 +68,10 @@ def draw(random: np.random.Generator) -> np.ndarray:
     return np.where(drawn < WORDS, drawn, random.integers(0, WORDS, drawn.shape))
 
 
-def admitting(view: VocabularyView, words: list[str]) -> VocabularyView:
+def admitting(view: FrozenVocabulary, words: list[str]) -> FrozenVocabulary:
     keys = np.unique(np.array([key_of(Namespace.WORD, word) for word in words], np.uint64))
     slots = np.concatenate([view.layout.slots_of(Namespace.WORD, shard) for shard in range(view.layout.shards)])
-    return VocabularyView(
+    return FrozenVocabulary(
         version=1,
         sequence=1,
         layout=view.layout,

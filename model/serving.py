@@ -25,7 +25,7 @@ from model.snapshot import Manifest, Snapshot
 from transport.ports.executor import StartThreads
 from transport.ports.files import Files
 from transport.system.disk import DISK
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 
 
 class Predictor:
@@ -53,7 +53,7 @@ class Predictor:
         return self._snapshot.manifest
 
     @property
-    def vocabulary(self) -> VocabularyView:
+    def vocabulary(self) -> FrozenVocabulary:
         """The vocabulary that features are encoded with."""
         return self._snapshot.vocabulary
 

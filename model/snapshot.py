@@ -3,7 +3,7 @@
 <data_dir>/models/<name>/<version>/
     manifest.json            content: `Manifest`
     weights.safetensors      embedding, linear, bin_embedding, bin_linear and the dense parameters, float32
-    vocabulary.safetensors   the vocabulary at `vocab_version`, as `VocabularyView.to_arrays` gives it
+    vocabulary.safetensors   the vocabulary at `vocab_version`, as `FrozenVocabulary.to_arrays` gives it
     bins.safetensors         the bins at `bins_version`, likewise
     calibrator.safetensors   x, y: the knots from logit to rate
 """
@@ -16,14 +16,14 @@ import numpy as np
 
 from contracts.errors import SnapshotInvalid
 from contracts.records import Evaluation
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE
 from model.calibration import Calibrator
 from model.config import CROSSES, ModelConfig
 from model.folder import Arrays, read_content, read_folder, write_folder
 from transport.ports.files import Files
 from transport.system.disk import DISK
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 
 FORMAT = "driftline.snapshot.1"
 _FILES = {"weights", "vocabulary", "bins", "calibrator"}
@@ -50,8 +50,8 @@ class Snapshot:
 
     manifest: Manifest
     weights: Arrays
-    vocabulary: VocabularyView
-    bins: BinsView
+    vocabulary: FrozenVocabulary
+    bins: FrozenBins
     calibrator: Calibrator
 
     def save(self, path: Path, files: Files = DISK) -> None:
@@ -86,8 +86,8 @@ class Snapshot:
         snapshot = Snapshot(
             manifest=manifest,
             weights=arrays["weights"],
-            vocabulary=VocabularyView.from_arrays(arrays["vocabulary"]),
-            bins=BinsView.from_arrays(arrays["bins"]),
+            vocabulary=FrozenVocabulary.from_arrays(arrays["vocabulary"]),
+            bins=FrozenBins.from_arrays(arrays["bins"]),
             calibrator=Calibrator.from_arrays(arrays["calibrator"]),
         )
         if snapshot.vocabulary.num_slots != manifest.config.num_slots:

@@ -22,7 +22,7 @@ from scoring.served_log import ServedLog
 
 if TYPE_CHECKING:
     from model.snapshot import Manifest
-    from vocab.replica.vocabulary import VocabularyView
+    from vocab.replica.vocabulary import FrozenVocabulary
 
 MODEL = "model"  # `ranker` of a timeline that needed no fallback
 EXPLAINED = 5  # first places of a timeline that get reasons; each costs one score per feature
@@ -37,7 +37,7 @@ class Model(Protocol):
         ...
 
     @property
-    def vocabulary(self) -> "VocabularyView":
+    def vocabulary(self) -> "FrozenVocabulary":
         """Words without a slot in it are served by their n-grams."""
         ...
 

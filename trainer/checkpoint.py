@@ -24,7 +24,7 @@ import torch
 from contracts.errors import DriftlineError, SettingsError, SnapshotInvalid
 from contracts.records import ModelPublished
 from contracts.settings import Settings
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.features import FEATURE_SET
 from model.calibration import Calibrator
 from model.config import ModelConfig
@@ -32,7 +32,7 @@ from model.folder import Arrays, read_folder, remove_old, versions_in, write_fol
 from trainer.learner import Learner
 from transport.ports.files import Files
 from transport.system.disk import DISK
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 
 FORMAT = "driftline.checkpoint.1"
 KEEP_CHECKPOINTS = 2  # the newest, and the one before it for a person whose disk damaged the newest
@@ -133,8 +133,8 @@ def load_newest(folders: Folders, learner: Learner) -> Cut | None:
     learner.restore(
         arrays["weights"],
         arrays["optimizer"],
-        VocabularyView.from_arrays(arrays["vocabulary"]),
-        BinsView.from_arrays(arrays["bins"]),
+        FrozenVocabulary.from_arrays(arrays["vocabulary"]),
+        FrozenBins.from_arrays(arrays["bins"]),
     )
     learner.progress.restore(arrays["recent"], Calibrator.from_arrays(arrays["calibrator"]))
     learner.examples_seen = cut.published.examples_seen

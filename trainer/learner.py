@@ -23,7 +23,7 @@ from contracts.errors import ChainBroken
 from contracts.examples import Examples, engaged
 from contracts.records import BinsVersion
 from contracts.settings import Settings
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.encoding.encode import BIN_ROWS, ModelInputs, encode
 from featurestore.features import NUMBER
 from model.config import CANDIDATE_PARTS, VIEWER_PARTS, ModelConfig
@@ -34,7 +34,7 @@ from trainer.adam import Adam
 from trainer.bin_rows import row_mixtures, same_edges
 from trainer.progressive_validation import Progress
 from trainer.tables import BagGradient, Table
-from vocab.replica.vocabulary import VocabularyView, changed_slots
+from vocab.replica.vocabulary import FrozenVocabulary, changed_slots
 from vocab.slot_layout import SlotLayout
 from vocab.sorted_keys import NO_ROW
 
@@ -74,8 +74,8 @@ class Learner:
     """The tables and the dense part of the model, at one version of vocabulary and bins."""
 
     def __init__(self, settings: Settings) -> None:
-        self.vocabulary = VocabularyView.empty(settings.vocab)
-        self.bins = BinsView.empty()
+        self.vocabulary = FrozenVocabulary.empty(settings.vocab)
+        self.bins = FrozenBins.empty()
         self.progress = Progress()
         self.examples_seen = 0
         self.config = ModelConfig(
@@ -90,7 +90,7 @@ class Learner:
         self._network = RankingModel(self.config, settings.trainer.seed)
         self._adam = Adam(self._network, self._rate * DENSE_RATE)
 
-    def move_to(self, vocabulary: VocabularyView, bins: BinsView, edge_changes: Sequence[BinsVersion]) -> None:
+    def move_to(self, vocabulary: FrozenVocabulary, bins: FrozenBins, edge_changes: Sequence[BinsVersion]) -> None:
         """Learn with these versions from now on: slots of new keys start fresh, rows of bins follow their edges.
 
         If the vocabulary's table has grown, so does the learner's, and every row keeps its bits. edge_changes: the
@@ -113,7 +113,7 @@ class Learner:
             raise ChainBroken(f"the edge changes after version {self.bins.version} do not lead to {bins.version}")
         self.vocabulary, self.bins = vocabulary, bins
 
-    def follow_keys(self, vocabulary: VocabularyView) -> None:
+    def follow_keys(self, vocabulary: FrozenVocabulary) -> None:
         """Change to a vocabulary with other slots: what a key's row has learned moves to its new row.
 
         Keys that had no row get a fresh one; rows of keys that have none now are dropped. Rare keys keep their shared
@@ -152,7 +152,7 @@ class Learner:
         """Views of the arrays that a checkpoint holds besides, to resume."""
         return {**self._table.moments(""), **self._bin_table.moments("bin_"), **self._adam.to_arrays()}
 
-    def restore(self, weights: Arrays, optimizer: Arrays, vocabulary: VocabularyView, bins: BinsView) -> None:
+    def restore(self, weights: Arrays, optimizer: Arrays, vocabulary: FrozenVocabulary, bins: FrozenBins) -> None:
         """The inverse of `weights` and `optimizer`; the versions are those that they were taken at."""
         self._table = self._begin_table(vocabulary.layout)
         arrays = {**weights, **optimizer}

@@ -22,7 +22,7 @@ from trainer.learner import Learner
 from trainer.versions import Versions, target_version
 from transport.ports.files import Files
 from transport.system.disk import DISK
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 
 _log = logging.getLogger(__name__)
 KEEP_ANNOUNCED = 5  # versions kept whatever the settings say: a scorer may be about to load one
@@ -59,7 +59,7 @@ class Trainer:
                 "vocabulary %s takes the place of %s: what was learned of a key goes to its new row",
                 settings.vocab.name, cut.vocabulary,
             )  # fmt: skip
-            self.versions = Versions(settings, VocabularyView.empty(settings.vocab), {})
+            self.versions = Versions(settings, FrozenVocabulary.empty(settings.vocab), {})
         else:
             self.versions = Versions(settings, self.learner.vocabulary, cut.delta_offsets if cut else {})
         self._learned: dict[int, int] = dict(cut.published.offsets) if cut else {}

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from contracts.columnar import VocabDelta
 from contracts.records import BinsVersion
 from contracts.settings import Settings
-from featurestore.bins.replica import Bins, BinsView
-from vocab.replica.vocabulary import Vocabulary, VocabularyView
+from featurestore.bins.replica import Bins, FrozenBins
+from vocab.replica.vocabulary import FrozenVocabulary, Vocabulary
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def target_version(newest_at_ms: int, window_ms: int, current: int) -> int:
 class Versions:
     """Both replicas. The vocabulary goes on from a view; the bins are read from the beginning of their short log."""
 
-    def __init__(self, settings: Settings, start: VocabularyView, offsets: Mapping[int, int]) -> None:
+    def __init__(self, settings: Settings, start: FrozenVocabulary, offsets: Mapping[int, int]) -> None:
         """`offsets`: partition of `vocab-deltas` -> first offset after `start`; absent = the beginning."""
         self._vocabulary = Vocabulary(settings.vocab, start)
         self._bins = Bins()
@@ -92,7 +92,7 @@ class Versions:
         """(vocabulary, bins): the newest version through which each is complete."""
         return self._vocabulary.complete_through, self._bins.complete_through
 
-    def at(self, version: int) -> tuple[VocabularyView, BinsView, list[BinsVersion]]:
+    def at(self, version: int) -> tuple[FrozenVocabulary, FrozenBins, list[BinsVersion]]:
         """Vocabulary and bins at a version that is reached, and the edge changes since the version asked for before.
 
         Ask in ascending order; the same version may be asked for again. Of a vocabulary that was made of another,

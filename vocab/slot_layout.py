@@ -158,7 +158,8 @@ class SlotLayout:
         return self.capacity // self.shards
 
     def rare_slots_of(self, keys: U64, regions: U8 | None = None) -> I32:
-        """The shared row of each key. uint64[n], uint8[n] (`Region`) -> int32[n]. `VocabularyView.lookup` is faster.
+        """The shared row of each key. uint64[n], uint8[n] (`Region`) -> int32[n]. `FrozenVocabulary.lookup` is
+        faster.
 
         Without regions (keys of unknown namespaces): one of all shared rows that the table began with.
         """

@@ -31,7 +31,7 @@ from contracts.records import BinsVersion, Tweet
 from contracts.settings import BinSettings
 from featurestore.bins.counter import BinCounter
 from featurestore.bins.owner import BinOwner
-from featurestore.bins.replica import BIN_ROWS, Bins, BinsView
+from featurestore.bins.replica import BIN_ROWS, Bins, FrozenBins
 from featurestore.features import CANDIDATE_DENSE, NUMBER, TWEET_COUNTED, VIEWER_DENSE
 from sources import open_source
 from trainer.bin_rows import row_mixtures
@@ -55,7 +55,7 @@ class BinnedFeatures:
         self.weights, self._moments = np.zeros(BIN_ROWS), np.full(BIN_ROWS, 1.0)
 
     @property
-    def view(self) -> BinsView:
+    def view(self) -> FrozenBins:
         """The present edges."""
         return self._bins.at(self._bins.complete_through)
 

@@ -13,7 +13,7 @@ from featurestore.bins.counter import BinCounter
 from featurestore.bins.edges import Sketch, equal_mass_edges
 from featurestore.bins.histogram import Histogram
 from featurestore.bins.owner import BinOwner
-from featurestore.bins.replica import Bins, BinsView
+from featurestore.bins.replica import Bins, FrozenBins
 from featurestore.bins.sketch import BUCKET_BITS
 from featurestore.features import CONTINUOUS, NUMBER, TWEET_COUNTED, VIEWER_DENSE
 from trainer.bin_rows import row_mixtures
@@ -42,7 +42,7 @@ class RollingEdges:
         self.rolls: list[tuple[int, int, F32]] = []
 
     @property
-    def view(self) -> BinsView:
+    def view(self) -> FrozenBins:
         """The newest edges."""
         return self._bins.at(self._bins.complete_through)
 
@@ -66,7 +66,7 @@ class RollingEdges:
         return row_mixtures(before, record)
 
 
-def month_edges(dense: F32, bins: int = BINS) -> BinsView:
+def month_edges(dense: F32, bins: int = BINS) -> FrozenBins:
     """Equal-mass edges of all values, float32[n, len(CONTINUOUS)], by the same sketch."""
     edges = {}
     numbers = np.arange(len(CONTINUOUS))
@@ -75,7 +75,7 @@ def month_edges(dense: F32, bins: int = BINS) -> BinsView:
         own = codes >> BUCKET_BITS == number
         sketch = Sketch.ordinary(codes[own] & ((1 << BUCKET_BITS) - 1), counts[own])
         edges[number] = equal_mass_edges(sketch, bins)
-    return BinsView(1, edges)
+    return FrozenBins(1, edges)
 
 
 def columns_of(dense: F32) -> FeatureColumns:
@@ -90,7 +90,7 @@ def columns_of(dense: F32) -> FeatureColumns:
     )
 
 
-def rows_of(view: BinsView, dense: F32) -> I64:
+def rows_of(view: FrozenBins, dense: F32) -> I64:
     """int64[n, len(CONTINUOUS)], the row of the bin table of every value float32[n, len(CONTINUOUS)]."""
     split = len(VIEWER_DENSE)
     parts = view.viewer.discretize(dense[:, :split]), view.candidate.discretize(dense[:, split:])

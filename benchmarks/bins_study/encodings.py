@@ -18,11 +18,11 @@ from benchmarks.normalization import Maximum
 from contracts.arrays import F32, F64, I64
 from contracts.columns import MISSING
 from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.features import CONTINUOUS
 
 MOST_Z = 5.0  # z-scores are clipped, or the largest values of a heavy tail would undo what was learned
-_BARE = BinsView.empty()
+_BARE = FrozenBins.empty()
 
 Encoded = tuple[I64, F64]  # rows int64[n, d], values float64[n, d]
 
@@ -71,7 +71,7 @@ class FrozenBins:
         self._bins = bins
         self._blocks: list[F32] = []
         self._frozen = False
-        self.view = BinsView.empty()
+        self.view = FrozenBins.empty()
 
     def observe(self, window: int, dense: F32) -> list[Mixture]:
         """Keep the values of the first month."""
@@ -190,7 +190,7 @@ def _identity(values: F64) -> F64:
     return values
 
 
-def _one_hot(view: BinsView, dense: F32) -> Encoded:
+def _one_hot(view: FrozenBins, dense: F32) -> Encoded:
     return rows_of(view, dense), np.ones(dense.shape)
 
 

@@ -10,7 +10,7 @@ from vocab.keys import SHARDS
 from vocab.languages import UND
 from vocab.namespaces import Namespace
 from vocab.owner.owner import VocabularyOwner
-from vocab.replica.vocabulary_view import VocabularyView
+from vocab.replica.frozen_vocabulary import FrozenVocabulary
 from vocab.slot_layout import SlotLayout
 
 SOURCE = ("tweets", 0)
@@ -42,12 +42,12 @@ def _decide(owner: VocabularyOwner, keys: U64, counts: NDArray[np.uint32]) -> No
     owner.close_windows()
 
 
-def view_of(live: U64) -> VocabularyView:
+def view_of(live: U64) -> FrozenVocabulary:
     """A replica's table in which all these keys have slots."""
     settings = VocabSettings.uniform(capacity=-(-len(live) // SHARDS) * SHARDS, rare_slots=RARE_SLOTS)
     layout = SlotLayout.of(settings)
     free = np.concatenate([layout.slots_of(Namespace.WORD, shard) for shard in range(SHARDS)])
-    return VocabularyView(
+    return FrozenVocabulary(
         version=1,
         sequence=1,
         layout=layout,

@@ -11,7 +11,7 @@ from contracts.columnar import VocabCounts, VocabDelta
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
 from vocab.owner.owner import VocabularyOwner
-from vocab.replica.vocabulary_view import VocabularyView
+from vocab.replica.frozen_vocabulary import FrozenVocabulary
 from vocab.slot_layout import SlotLayout
 
 U64 = NDArray[np.uint64]
@@ -34,7 +34,7 @@ class Driftline(Method):
         self.owner = VocabularyOwner.begin(settings, range(SHARDS), frozenset({source}))
         self.admissions = Admissions(brief_windows)
         self.most_admitted = 0
-        self._rare = VocabularyView.empty(settings)
+        self._rare = FrozenVocabulary.empty(settings)
         self._rows = Rows()
         self._held = Column(np.bool_)
         self._slots = Column(np.int32)
@@ -137,7 +137,7 @@ class FirstMonth(Method):
         self.admissions, self.most_admitted = None, 0
         self._exact = exact
         self._rows = Rows()
-        self._view = VocabularyView.empty(settings)
+        self._view = FrozenVocabulary.empty(settings)
 
     def add_keys(self, keys: U64) -> None:
         """Add new keys, in the order of their numbers."""
@@ -169,10 +169,10 @@ class FirstMonth(Method):
         return 0, bytes_of(self._view)
 
 
-def _view(settings: VocabSettings, keys: U64, slots: NDArray[np.int32]) -> VocabularyView:
+def _view(settings: VocabSettings, keys: U64, slots: NDArray[np.int32]) -> FrozenVocabulary:
     """A table with these keys and slots, as readers hold it."""
     order = np.argsort(keys)
-    return VocabularyView(
+    return FrozenVocabulary(
         version=1,
         sequence=1,
         layout=SlotLayout.of(settings),

@@ -15,7 +15,7 @@ from contracts.topics import VOCAB_DELTAS
 from driftline.inspect.logs import read_records
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary import Vocabulary, VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary, Vocabulary
 from vocab.tokens import patterns
 
 _codec = Codec(VocabDelta)
@@ -87,7 +87,7 @@ def parse_token(text: str, named: str | None = None) -> tuple[Namespace, str]:
     return meaning
 
 
-def rebuild(settings: Settings, version: int) -> VocabularyView:
+def rebuild(settings: Settings, version: int) -> FrozenVocabulary:
     """The vocabulary at any past version, from the log. Raises `VersionNotReached` past the log's end."""
     return _rebuild(settings, [version])[0]
 
@@ -161,7 +161,7 @@ def growth(settings: Settings) -> Growth:
     )
 
 
-def _rebuild(settings: Settings, versions: Sequence[int]) -> list[VocabularyView]:
+def _rebuild(settings: Settings, versions: Sequence[int]) -> list[FrozenVocabulary]:
     """The vocabulary at each of `versions`, in one pass over the log."""
     replicas = [(version, Vocabulary(settings.vocab)) for version in versions]
     reached = dict.fromkeys(range(settings.vocab.shards), 0)
@@ -178,7 +178,7 @@ def _rebuild(settings: Settings, versions: Sequence[int]) -> list[VocabularyView
     return [vocabulary.at(vocabulary.complete_through) for _, vocabulary in replicas]
 
 
-def _slots_of(view: VocabularyView, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _slots_of(view: FrozenVocabulary, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     """int64[2, n], the slot and the generation of each key, -1 for none."""
     result = np.full((2, len(keys)), -1, np.int64)
     rows = np.searchsorted(keys, view.keys)

@@ -17,7 +17,7 @@ from contracts.arrays import F32, I32, I64
 from contracts.codec import Codec, Frame, serialize
 from contracts.errors import BadRecord, VersionNotReached, VersionRetired
 from contracts.settings import Settings
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.features import CONTINUOUS, FEATURE_SET, NUMBER
 from transport.ports.redis import VERSION_BYTES, Redis
 
@@ -68,7 +68,7 @@ async def write_bins(redis: Redis, settings: Settings, owner: "BinOwner") -> Non
         await redis.set_if_newer([_key(settings)], [value], settings.features.entity_ttl_s, None)
 
 
-async def read_bins(redis: Redis, settings: Settings, version: int | None = None) -> BinsView:
+async def read_bins(redis: Redis, settings: Settings, version: int | None = None) -> FrozenBins:
     """The edges as of `version`, or of the newest one; the view bears the version asked for, and no sequence.
 
     Raises `VersionNotReached` for one that is not decided yet, or no view at all; `VersionRetired` for one older than
@@ -95,7 +95,7 @@ async def read_bins(redis: Redis, settings: Settings, version: int | None = None
             f" --version {asked}` reads it from the log"
         )
     try:
-        return BinsView(asked, _edges_at(frame, asked))
+        return FrozenBins(asked, _edges_at(frame, asked))
     except ValueError as error:
         raise BadRecord("other_feature_set", f"the view of the bins at version {asked}: {error}") from error
 

@@ -28,7 +28,7 @@ def check_bins(bins: int) -> None:
         raise SettingsError(f"bins.bins (DRIFTLINE_BINS_BINS) is {bins}; it must be 1 to {MAX_BINS}")
 
 
-class BinsView:
+class FrozenBins:
     """The edges of every feature at one version. Immutable.
 
     edges: feature number -> ascending finite float32 edges, none of them twice; absent = not known yet: one bin.
@@ -49,11 +49,11 @@ class BinsView:
         self.candidate = EdgeTable(columns[len(VIEWER_DENSE) :], first=len(VIEWER_DENSE))
 
     @staticmethod
-    def empty() -> "BinsView":
+    def empty() -> "FrozenBins":
         """Version 0: no edges."""
-        return BinsView(0, {})
+        return FrozenBins(0, {})
 
-    def renewed(self, version: int, sequence: int) -> "BinsView":
+    def renewed(self, version: int, sequence: int) -> "FrozenBins":
         """The same edges at a later version; shares the tables."""
         view = copy(self)
         view.version, view.sequence = version, sequence
@@ -70,7 +70,7 @@ class BinsView:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "BinsView":
+    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "FrozenBins":
         """The inverse of `to_arrays`. Raises `SnapshotInvalid`."""
         try:
             ends = np.cumsum(arrays["lengths"])
@@ -81,7 +81,7 @@ class BinsView:
             if not all(0 <= number < len(CONTINUOUS) for number in numbers):
                 raise ValueError("edges of a feature that does not exist")
             edges = dict(zip(numbers, parts, strict=True))
-            return BinsView(int(arrays["version"][0]), edges, int(arrays["sequence"][0]))
+            return FrozenBins(int(arrays["version"][0]), edges, int(arrays["sequence"][0]))
         except (KeyError, IndexError, ValueError) as error:
             raise SnapshotInvalid(f"the arrays are no bins: {error}") from error
 
@@ -89,8 +89,8 @@ class BinsView:
 class Bins:
     """Follows the topic `bins`: from its beginning, or on from a view."""
 
-    def __init__(self, start: BinsView | None = None) -> None:
-        self._views = deque([BinsView.empty() if start is None else start], maxlen=RETAINED)
+    def __init__(self, start: FrozenBins | None = None) -> None:
+        self._views = deque([FrozenBins.empty() if start is None else start], maxlen=RETAINED)
 
     @property
     def complete_through(self) -> int:
@@ -111,7 +111,7 @@ class Bins:
         else:
             self._views.append(newest.renewed(record.version, record.sequence))
 
-    def at(self, version: int) -> BinsView:
+    def at(self, version: int) -> FrozenBins:
         """The bins at `version`: the view of the newest record up to there.
 
         Raises `VersionNotReached` for one ahead of the log and `VersionRetired` for one no longer kept.
@@ -127,9 +127,9 @@ class Bins:
         )
 
 
-def _view(record: BinsVersion, edges: Mapping[int, F32]) -> BinsView:
+def _view(record: BinsVersion, edges: Mapping[int, F32]) -> FrozenBins:
     try:
-        return BinsView(record.version, edges, record.sequence)
+        return FrozenBins(record.version, edges, record.sequence)
     except ValueError as error:
         raise ChainBroken(
             f"bins version {record.version} is none of this feature set ({error}); run the release that wrote it, or"

@@ -13,13 +13,13 @@ import numpy as np
 from contracts.arrays import F32, I32
 from contracts.bags import Bags, Rows
 from contracts.columns import FeatureColumns, Side
-from featurestore.bins.replica import BIN_ROWS, BinsView
+from featurestore.bins.replica import BIN_ROWS, FrozenBins
 from featurestore.features import CANDIDATE_FIELDS, CANDIDATE_SIDE, VIEWER_FIELDS, VIEWER_SIDE
 from vocab.slot_layout import Region
 from vocab.sorted_keys import read_only
 
 if TYPE_CHECKING:
-    from vocab.replica.vocabulary import VocabularyView
+    from vocab.replica.vocabulary import FrozenVocabulary
 
 
 __all__ = ["BIN_ROWS", "REGIONS", "ModelInputs", "encode"]
@@ -85,7 +85,7 @@ class ModelInputs:
         )
 
 
-def encode(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
+def encode(features: FeatureColumns, vocabulary: "FrozenVocabulary", bins: FrozenBins) -> ModelInputs:
     """The model's inputs for these features. Pure: one look-up for all keys, one pass over each side's dense values.
 
     Raises `ValueError` if a dense column or a declared vector is absent or has another width.

@@ -18,16 +18,16 @@ from featurestore.bins.edge_table import (
     ORDINARY,
     ZERO_BIN,
 )
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.encoding.encode import REGIONS, ModelInputs
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, NUMBER, VIEWER_DENSE, VIEWER_SIDE, Continuous
 from vocab.slot_layout import Region
 
 if TYPE_CHECKING:
-    from vocab.replica.vocabulary import VocabularyView
+    from vocab.replica.vocabulary import FrozenVocabulary
 
 
-def encode_reference(features: FeatureColumns, vocabulary: "VocabularyView", bins: BinsView) -> ModelInputs:
+def encode_reference(features: FeatureColumns, vocabulary: "FrozenVocabulary", bins: FrozenBins) -> ModelInputs:
     """As `encode`, without its checks."""
     return ModelInputs(
         viewer_row=features.viewer_row,
@@ -53,7 +53,7 @@ def bin_of(value: np.float32, edges: list[float]) -> int:
     return ORDINARY + sum(edge <= float(value) for edge in edges)
 
 
-def _rows(values: F32, features: tuple[Continuous, ...], bins: BinsView) -> I32:
+def _rows(values: F32, features: tuple[Continuous, ...], bins: FrozenBins) -> I32:
     rows = np.zeros((len(values), len(features)), np.int32)
     for i in range(len(values)):
         for j, feature in enumerate(features):
@@ -63,7 +63,7 @@ def _rows(values: F32, features: tuple[Continuous, ...], bins: BinsView) -> I32:
     return rows
 
 
-def _slots(keys: Mapping[str, Keys], vocabulary: "VocabularyView") -> dict[str, Rows]:
+def _slots(keys: Mapping[str, Keys], vocabulary: "FrozenVocabulary") -> dict[str, Rows]:
     return {
         field: Bags(
             bags.offsets,
@@ -74,5 +74,5 @@ def _slots(keys: Mapping[str, Keys], vocabulary: "VocabularyView") -> dict[str, 
     }
 
 
-def _slot(key: np.uint64, region: Region, vocabulary: "VocabularyView") -> int:
+def _slot(key: np.uint64, region: Region, vocabulary: "FrozenVocabulary") -> int:
     return int(vocabulary.lookup(np.array([key]), np.array([region], np.uint8))[0])

@@ -32,7 +32,7 @@ from featurestore.store.subwords import TweetWords
 from transport.ports.redis import Redis
 
 if TYPE_CHECKING:
-    from vocab.replica.vocabulary import VocabularyView
+    from vocab.replica.vocabulary import FrozenVocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class FeaturesRead:
     created_ms: I64
     missing: Sequence[U64]
 
-    def at(self, vocabulary: "VocabularyView | None") -> FeatureColumns:
+    def at(self, vocabulary: "FrozenVocabulary | None") -> FeatureColumns:
         """The whole features, as a model with this vocabulary is served them; None: nothing is admitted."""
         keys = {**self.features.candidate_keys, "subwords": self.words.unadmitted(vocabulary)}
         return replace(self.features, candidate_keys=keys)

@@ -19,7 +19,7 @@ from featurestore.store.redis_layout import WORD_SUBWORDS, WORDS_WITH_SUBWORDS, 
 from vocab.tokens.subwords import subwords
 
 if TYPE_CHECKING:
-    from vocab.replica.vocabulary import VocabularyView
+    from vocab.replica.vocabulary import FrozenVocabulary
     from vocab.tokens.tokenizer import TokenBatch
 
 
@@ -54,7 +54,7 @@ class TweetWords:
             row=row,
         )
 
-    def unadmitted(self, vocabulary: "VocabularyView | None") -> Keys:
+    def unadmitted(self, vocabulary: "FrozenVocabulary | None") -> Keys:
         """n bags: the n-grams of the words without a slot in `vocabulary`; of all words where there is none.
 
         First the first n-gram of each such word, in order of words, then the second of each, and so on, while there

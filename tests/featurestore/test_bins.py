@@ -12,7 +12,7 @@ from contracts.errors import ChainBroken, SettingsError, SnapshotInvalid, Versio
 from contracts.records import BinsVersion
 from featurestore.bins import replica as bins_module
 from featurestore.bins.edge_table import MAX_BINS
-from featurestore.bins.replica import Bins, BinsView, check_bins
+from featurestore.bins.replica import Bins, FrozenBins, check_bins
 from featurestore.bins.sketch import BUCKET_BITS, ZERO, bucket_of, smallest_in
 from featurestore.features import CONTINUOUS, NUMBER
 
@@ -65,7 +65,7 @@ def test_a_reader_goes_on_from_a_view():
     bins = Bins()
     bins.apply(record(1, 0, 100, age_s=[1.0, 2.0]))
     bins.apply(record(2, 100, 101))
-    later = Bins(BinsView.from_arrays(bins.at(101).to_arrays()))
+    later = Bins(FrozenBins.from_arrays(bins.at(101).to_arrays()))
     later.apply(record(3, 101, 102, media=[1.0]))
     assert later.at(102).edges[NUMBER["age_s"]].tolist() == [1.0, 2.0]
     with pytest.raises(VersionRetired):
@@ -95,17 +95,17 @@ def test_retired_versions_say_so(monkeypatch):
 @settings(deadline=None)
 @given(st.dictionaries(st.integers(0, len(CONTINUOUS) - 1), edge_lists, max_size=5))
 def test_a_view_survives_its_arrays(edges):
-    view = BinsView(7, {number: np.array(values, np.float32) for number, values in edges.items()}, 3)
-    back = BinsView.from_arrays(view.to_arrays())
+    view = FrozenBins(7, {number: np.array(values, np.float32) for number, values in edges.items()}, 3)
+    back = FrozenBins.from_arrays(view.to_arrays())
     assert (back.version, back.sequence) == (7, 3)
     assert {n: e.tolist() for n, e in back.edges.items()} == {n: e.tolist() for n, e in view.edges.items()}
 
 
 def test_damaged_arrays_are_refused():
-    arrays = BinsView(7, {0: np.array([1.0, 2.0], np.float32)}).to_arrays()
+    arrays = FrozenBins(7, {0: np.array([1.0, 2.0], np.float32)}).to_arrays()
     for damaged in ({**arrays, "lengths": np.array([3])}, {**arrays, "features": np.array([999])}, {}):
         with pytest.raises(SnapshotInvalid):
-            BinsView.from_arrays(damaged)
+            FrozenBins.from_arrays(damaged)
 
 
 def test_more_bins_than_a_feature_has_rows_are_refused():

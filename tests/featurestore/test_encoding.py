@@ -12,7 +12,7 @@ from contracts.bags import Bags
 from contracts.columns import MISSING, FeatureColumns
 from contracts.settings import VocabSettings
 from featurestore.bins.edge_table import BIN_STRIDE, MISSING_BIN
-from featurestore.bins.replica import BIN_ROWS, BinsView
+from featurestore.bins.replica import BIN_ROWS, FrozenBins
 from featurestore.encoding.encode import REGIONS, encode
 from featurestore.encoding.reference import encode_reference
 from featurestore.features import (
@@ -27,13 +27,13 @@ from featurestore.features import (
 from tests.support.paths import ROOT
 from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary_view import VocabularyView
+from vocab.replica.frozen_vocabulary import FrozenVocabulary
 from vocab.slot_layout import SlotLayout
 
 SETTINGS = VocabSettings.uniform(capacity=2 * SHARDS, rare_slots=7)
 ADMITTED = np.array([0, 1, 2, 3, 1 << 63, 2**64 - 2, 2**64 - 1], np.uint64)
 OWN_SLOTS = np.array([90, 80, 77, 500, 101, 75, 76], np.int32)
-VOCABULARY = VocabularyView(
+VOCABULARY = FrozenVocabulary(
     version=3,
     sequence=1,
     layout=SlotLayout.of(SETTINGS),
@@ -83,7 +83,7 @@ def columns(draw):
 views = st.dictionaries(
     st.integers(0, len(CONTINUOUS) - 1),
     st.sets(st.sampled_from([-1.0, -0.5, 0.0, 1e-45, 1.0, 2.0, 3.0]), max_size=6).map(sorted),
-).map(lambda edges: BinsView(3, {number: np.array(values, np.float32) for number, values in edges.items()}))
+).map(lambda edges: FrozenBins(3, {number: np.array(values, np.float32) for number, values in edges.items()}))
 
 
 def assert_same(one, other):
@@ -197,7 +197,7 @@ def _columns(**changed):
 
 
 def test_nothing_known_is_empty_bags_and_the_bin_of_what_is_missing():
-    inputs = encode(_columns(), VOCABULARY, BinsView.empty())
+    inputs = encode(_columns(), VOCABULARY, FrozenBins.empty())
     rows = np.concatenate([inputs.viewer_bins[0], inputs.candidate_bins[1]])
     assert rows.tolist() == [number * BIN_STRIDE + MISSING_BIN for number in range(len(CONTINUOUS))]
     for slots in (*inputs.viewer_slots.values(), *inputs.candidate_slots.values()):
@@ -210,7 +210,7 @@ def test_a_history_keeps_its_order_and_its_repeats():
     values = np.array([1, 0.5, 0.5, 0.25, 0.25, 0.125], np.float32)
     of_viewer = Bags.from_lengths(np.array([6]), newest_first, values)
     features = _columns(viewer_keys={"viewer": of_viewer.take(np.array([0])), "history": of_viewer})
-    history = encode(features, VOCABULARY, BinsView.empty()).viewer_slots["history"]
+    history = encode(features, VOCABULARY, FrozenBins.empty()).viewer_slots["history"]
     assert history.ids.tolist() == OWN_SLOTS[[3, 1, 3, 2, 6, 1]].tolist()
     assert history.weights.tolist() == values.tolist()
 
@@ -218,7 +218,7 @@ def test_a_history_keeps_its_order_and_its_repeats():
 def test_vectors_go_on_as_they_are_and_those_that_are_not_declared_do_not():
     clock = np.array([[0.0, 1.0, -0.5, 0.25]], np.float32)
     given = {"clock": clock, "other": np.zeros((1, 2), np.float32)}
-    inputs = encode(_columns(viewer_vectors=given), VOCABULARY, BinsView.empty())
+    inputs = encode(_columns(viewer_vectors=given), VOCABULARY, FrozenBins.empty())
     assert list(inputs.viewer_vectors) == ["clock"]
     assert inputs.viewer_vectors["clock"] is clock
 
@@ -226,7 +226,7 @@ def test_vectors_go_on_as_they_are_and_those_that_are_not_declared_do_not():
 @pytest.mark.parametrize("given", [{}, {"clock": np.zeros((1, 3), np.float32)}], ids=["none", "narrow"])
 def test_features_without_a_declared_vector_are_refused(given):
     with pytest.raises(ValueError, match="features without the vector clock, which is 4 wide"):
-        encode(_columns(viewer_vectors=given), VOCABULARY, BinsView.empty())
+        encode(_columns(viewer_vectors=given), VOCABULARY, FrozenBins.empty())
 
 
 def test_long_bags_hold_the_slots_of_their_keys_and_the_shared_rows_of_their_regions():
@@ -236,14 +236,14 @@ def test_long_bags_hold_the_slots_of_their_keys_and_the_shared_rows_of_their_reg
     own = np.concatenate([layout.slots_of(kind, shard) for kind in Namespace for shard in range(SHARDS)])
     admitted = rng.random(len(keys)) < 0.4
     slots = rng.permutation(own)[: admitted.sum()]
-    vocabulary = VocabularyView(
+    vocabulary = FrozenVocabulary(
         version=4, sequence=2, layout=layout, keys=keys[admitted], slots=slots,
         generations=np.ones(len(slots), np.uint32),
     )  # fmt: skip
     slot_of = dict(zip(keys[admitted].tolist(), slots.tolist(), strict=True))
     held = {field: rng.choice(keys, length) for field, length in (("viewer", 33), ("history", 1_000))}
     bags = {field: Bags.from_lengths(np.array([len(keys)]), keys) for field, keys in held.items()}
-    found = encode(_columns(viewer_keys=bags), vocabulary, BinsView.empty()).viewer_slots
+    found = encode(_columns(viewer_keys=bags), vocabulary, FrozenBins.empty()).viewer_slots
     for field, keys in held.items():
         shared = layout.rare_slots_of(keys, np.full(len(keys), REGIONS[field], np.uint8)).tolist()
         assert found[field].ids.tolist() == [slot_of.get(k, s) for k, s in zip(keys.tolist(), shared, strict=True)]
@@ -281,7 +281,7 @@ def test_the_example_of_the_page_prints_what_it_says(capsys):
 def test_the_benchmark_encodes_every_declared_field():
     rng = np.random.default_rng(0)
     features = benchmark.declared_features(rng, ADMITTED, viewers=1, candidates=2)
-    inputs = encode(features, benchmark.vocabulary_of(ADMITTED), BinsView.empty())
+    inputs = encode(features, benchmark.vocabulary_of(ADMITTED), FrozenBins.empty())
     found = {field: np.diff(slots.offsets) for field, slots in (inputs.viewer_slots | inputs.candidate_slots).items()}
     assert {field: set(lengths.tolist()) for field, lengths in found.items()} == {
         field: {count} for field, count in benchmark.DECLARED_KEYS.items()

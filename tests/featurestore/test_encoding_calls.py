@@ -19,7 +19,7 @@ from scoring.ranker import rank
 from tests.support.scoring_samples import make_read, make_request
 from tests.support.trainer_world import World, small_settings, snapshot_of, trained
 from tests.test_rooms import ROOMS, ROOT
-from vocab.replica.vocabulary_view import VocabularyView
+from vocab.replica.frozen_vocabulary import FrozenVocabulary
 
 ENCODING = "featurestore/encoding/encode.py"
 REFERENCE = "featurestore/encoding/reference.py"
@@ -30,7 +30,7 @@ STEPS = {
     "lookup": {ENCODING, REFERENCE},
     "discretize": {ENCODING},
     "ModelInputs": {ENCODING, REFERENCE},
-    "slots_into": {"vocab/replica/vocabulary_view.py"},
+    "slots_into": {"vocab/replica/frozen_vocabulary.py"},
     "rows_into": {"featurestore/bins/edge_table.py"},
 }
 
@@ -165,7 +165,7 @@ def test_what_runs_makes_its_inputs_in_the_encoding_alone(monkeypatch: pytest.Mo
         assert rest == 0
         return count
 
-    watch(VocabularyView, "lookup")
+    watch(FrozenVocabulary, "lookup")
     watch(EdgeTable, "discretize")
     world = World()
     learner = trained(world, small_settings(""), 5)

@@ -17,7 +17,7 @@ from featurestore.store.tweet_records import tweet_records, tweet_values
 from tests.support.unhurried import unhurried
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 from vocab.tokens.subwords_reference import subword_keys
 from vocab.tokens.tokenizer import Tokenizer
 
@@ -45,10 +45,10 @@ def read(texts, row=None):
 
 def admitting(words):
     """A vocabulary in which these words have slots."""
-    empty = VocabularyView.empty(VocabSettings.uniform(capacity=128, rare_slots=64))
+    empty = FrozenVocabulary.empty(VocabSettings.uniform(capacity=128, rare_slots=64))
     keys = np.unique(np.array([key_of(Namespace.WORD, word) for word in words], np.uint64))
     slots = np.concatenate([empty.layout.slots_of(0, shard) for shard in range(empty.layout.shards)])
-    return VocabularyView(
+    return FrozenVocabulary(
         version=1, sequence=1, layout=empty.layout, keys=keys, slots=slots[: len(keys)],
         generations=np.ones(len(keys), np.uint32),
     )  # fmt: skip

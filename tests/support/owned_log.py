@@ -9,7 +9,7 @@ from contracts.settings import VocabSettings
 from tests.support.vocab_frames import SOURCE, counts_frame
 from vocab.keys import SHARDS, shard_of, shard_shift
 from vocab.owner.owner import VocabularyOwner
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 
 SETTINGS = VocabSettings.uniform(
     capacity=2 * SHARDS, rare_slots=5, admit_at=2.0, evict_below=1.0, half_life_windows=1.5, candidates_per_slot=4.0
@@ -73,5 +73,5 @@ def _place(delta: VocabDelta) -> tuple[int, int]:
     return delta.version, delta.shard
 
 
-def table(view: VocabularyView) -> tuple[list[int], ...]:
+def table(view: FrozenVocabulary) -> tuple[list[int], ...]:
     return view.keys.tolist(), view.slots.tolist(), view.generations.tolist()

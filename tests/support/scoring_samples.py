@@ -8,7 +8,7 @@ from contracts.bags import Bags, Keys
 from contracts.columns import MISSING, FeatureColumns
 from contracts.records import ModelPublished, Provenance, TimelineRequest, Tweet
 from contracts.settings import Settings
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.encoding.encode import BIN_ROWS
 from featurestore.features import CANDIDATE_DENSE, NUMBER, SUBWORDS, TWEET_FIELDS, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.store.reader import FeaturesRead
@@ -19,7 +19,7 @@ from model.calibration import Calibrator
 from model.config import ModelConfig
 from model.snapshot import Manifest, Snapshot
 from vocab.keys import SHARDS
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 
 BEGIN_MS = 1_760_000_000_000
 FEATURE_SET = snapshots.FEATURE_SET
@@ -28,8 +28,8 @@ FEATURE_SET = snapshots.FEATURE_SET
 def make_snapshot(settings: Settings, version: int, epoch: int = 1, keys: int = 50) -> Snapshot:
     """A snapshot with random weights, seeded by its version. Its vocabulary has the keys 1, 2, ... `keys`."""
     rng = np.random.default_rng(version)
-    empty = VocabularyView.empty(settings.vocab)
-    vocabulary = VocabularyView(
+    empty = FrozenVocabulary.empty(settings.vocab)
+    vocabulary = FrozenVocabulary(
         version=1_000 + version,
         sequence=1,
         layout=empty.layout,
@@ -37,7 +37,7 @@ def make_snapshot(settings: Settings, version: int, epoch: int = 1, keys: int = 
         slots=rng.permutation(np.concatenate([empty.layout.slots_of(0, shard) for shard in range(SHARDS)])[:keys]),
         generations=np.ones(keys, np.uint32),
     )
-    bins = BinsView(2_000 + version, {NUMBER["age_s"]: np.array([10, 100, 1_000], np.float32)})
+    bins = FrozenBins(2_000 + version, {NUMBER["age_s"]: np.array([10, 100, 1_000], np.float32)})
     config = ModelConfig(num_slots=vocabulary.num_slots, bin_rows=BIN_ROWS, dim=settings.trainer.embedding_dim)
     weights = {
         name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in snapshots._shapes(config).items()

@@ -22,8 +22,8 @@ from transport.ports.kafka_records import LogRecord
 from transport.redis.connection import connect_blocking
 from vocab.keys import SHARDS
 from vocab.owner.owner import VocabularyOwner
+from vocab.replica.frozen_vocabulary import FrozenVocabulary
 from vocab.replica.vocabulary import Vocabulary
-from vocab.replica.vocabulary_view import VocabularyView
 
 _counts_of = Codec(VocabCounts).deserialize
 _delta_of = Codec(VocabDelta).deserialize
@@ -142,6 +142,6 @@ def _view(settings: Settings) -> dict[bytes, str]:
     return {key.removeprefix(prefix): digest([value]) for key, value in zip(keys, values, strict=True)}
 
 
-def _table_digest(view: VocabularyView) -> str:
+def _table_digest(view: FrozenVocabulary) -> str:
     arrays = view.to_arrays()
     return digest(part for name in sorted(arrays) for part in (name.encode(), arrays[name].tobytes()))

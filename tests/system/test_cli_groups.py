@@ -16,7 +16,7 @@ from driftline.tables import plain
 from tests.support.inspect_samples import AT_MS, LETTERS, WINDOW, write_all
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 
 
 class Cli:
@@ -122,7 +122,7 @@ def test_what_two_versions_differ_in_is_told_from_the_log(cli: Cli) -> None:
 def test_a_version_of_the_vocabulary_is_made_again_from_the_log(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "vocabulary.safetensors"
     assert "admitted keys at version" in cli.text("vocab", "rebuild", str(WINDOW), "--out", str(out))
-    view = VocabularyView.from_arrays(load_file(out))
+    view = FrozenVocabulary.from_arrays(load_file(out))
     slot = cli.json("vocab", "show", "#rust")["slot"]
     assert view.lookup(np.array([key_of(Namespace.HASHTAG, "rust")], np.uint64)).tolist() == [slot]
     assert "past the log" in cli.error("vocab", "rebuild", str(WINDOW + 9), "--out", str(out))

@@ -28,8 +28,8 @@ from vocab.keys import SHARDS, key_of, shard_of
 from vocab.languages import UND
 from vocab.namespaces import Namespace
 from vocab.owner.owner import VocabularyOwner
+from vocab.replica.frozen_vocabulary import FrozenVocabulary
 from vocab.replica.vocabulary import RETAINED, Vocabulary
-from vocab.replica.vocabulary_view import VocabularyView
 
 WINDOWS = range(100, 100 + RETAINED + 40)
 TAGS = [f"tag{i}" for i in range(100)]
@@ -71,7 +71,7 @@ def drifted(settings: Settings) -> tuple[Settings, list[VocabDelta]]:
     return settings, deltas
 
 
-def same_view(one: VocabularyView, other: VocabularyView) -> bool:
+def same_view(one: FrozenVocabulary, other: FrozenVocabulary) -> bool:
     ours, theirs = one.to_arrays(), other.to_arrays()
     return all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
@@ -95,7 +95,7 @@ def test_any_logged_version_is_made_again_as_it_was_when_it_was_kept(drifted, mo
     result = CliRunner().invoke(app, command.split()[1:], catch_exceptions=False)
     assert result.exit_code == 0
     [written] = Path(tmp_path).iterdir()
-    assert same_view(VocabularyView.from_arrays(load_file(written)), kept[WINDOWS[3]])
+    assert same_view(FrozenVocabulary.from_arrays(load_file(written)), kept[WINDOWS[3]])
 
 
 def test_the_difference_of_two_versions_is_that_of_their_tables(drifted):

@@ -14,7 +14,7 @@ from contracts.records import ACTIONS, Action, Provenance, Tweet
 from contracts.served import features_of_requests
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import CANDIDATES_SERVED
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.encoding.encode import encode
 from featurestore.features import CANDIDATE_SIDE, SUBWORDS, VIEWER_SIDE
 from featurestore.join.closed_requests import Labelled, examples_of
@@ -31,7 +31,7 @@ from trainer.learner import Learner
 from transport.redis.connection import connect
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 from vocab.tokens.subwords_reference import subword_keys
 from vocab.tokens.tokenizer import Tokenizer
 
@@ -59,7 +59,7 @@ def admitting(snapshot: Snapshot, *words: str) -> Predictor:
     """The same weights, with a vocabulary that has admitted these words and nothing else."""
     view = snapshot.vocabulary
     keys = np.sort(np.array([key_of(Namespace.WORD, word) for word in words], np.uint64))
-    vocabulary = VocabularyView(
+    vocabulary = FrozenVocabulary(
         version=view.version, sequence=1, layout=view.layout, keys=keys, slots=view.slots[: len(keys)],
         generations=np.ones(len(keys), np.uint32),
     )  # fmt: skip
@@ -106,7 +106,7 @@ async def test_related_words_share_rows_and_others_none(settings, redis):
     model = admitting(make_snapshot(small(settings), 3), "so")
     row, served = await serve(settings, redis, model)
     inputs = encode(
-        features_of_requests([served], VIEWER_SIDE, CANDIDATE_SIDE), model.vocabulary, BinsView.empty()
+        features_of_requests([served], VIEWER_SIDE, CANDIDATE_SIDE), model.vocabulary, FrozenBins.empty()
     ).candidate_slots["subwords"]
     one, related, other = (
         set(inputs.ids[inputs.offsets[row[i]] : inputs.offsets[row[i] + 1]].tolist()) for i in (1, 2, 3)

@@ -9,7 +9,7 @@ from contracts.errors import ChainBroken
 from contracts.records import BinsVersion
 from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY
 from featurestore.bins.edges import Sketch, cells, equal_mass_edges, holds_ranks
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.bins.sketch import bucket_of
 from featurestore.features import CONTINUOUS
 from tests.support.trainer_world import World, small_settings, trained
@@ -124,7 +124,7 @@ def test_rows_of_other_features_and_of_odd_values_keep_their_bits() -> None:
         edges={CONTINUOUS[number].name: fewer.tolist()},
         cells={},
     )
-    learner.move_to(learner.vocabulary, BinsView(version, {number: fewer}), [change])
+    learner.move_to(learner.vocabulary, FrozenBins(version, {number: fewer}), [change])
     count = len(edges) + 1
     changed = number * BIN_STRIDE + ORDINARY + np.arange(count)
     for name in names:
@@ -147,7 +147,7 @@ def test_many_rolls_at_once_are_as_one_after_another() -> None:
         for i, (before, of) in enumerate([(edges.tolist(), [5.0, 500.0]), ([5.0, 500.0], [1.0, 7.0, 900.0])])
     ]  # fmt: skip
     name = CONTINUOUS[number].name
-    views = [BinsView(change.version, {number: _f32(*change.edges[name])}) for change in edge_changes]
+    views = [FrozenBins(change.version, {number: _f32(*change.edges[name])}) for change in edge_changes]
     one.move_to(one.vocabulary, views[1], edge_changes)
     other.move_to(other.vocabulary, views[0], edge_changes)
     other.move_to(other.vocabulary, views[1], edge_changes)
@@ -158,4 +158,4 @@ def test_many_rolls_at_once_are_as_one_after_another() -> None:
 def test_rolls_that_lead_elsewhere_are_refused() -> None:
     learner = trained(World(), small_settings(""), 30)
     with pytest.raises(ChainBroken, match="do not lead"):
-        learner.move_to(learner.vocabulary, BinsView(learner.bins.version + 1, {FEATURE: _f32(1)}), [])
+        learner.move_to(learner.vocabulary, FrozenBins(learner.bins.version + 1, {FEATURE: _f32(1)}), [])

@@ -15,7 +15,7 @@ from contracts.examples import Examples
 from contracts.records import BinsVersion
 from featurestore.bins.edge_table import BIN_STRIDE, ORDINARY
 from featurestore.bins.edges import cells, equal_mass_edges, holds_ranks
-from featurestore.bins.replica import BinsView
+from featurestore.bins.replica import FrozenBins
 from featurestore.encoding.encode import encode
 from featurestore.features import NUMBER
 from model.serving import Predictor
@@ -42,7 +42,7 @@ class EdgeChanges:
     tied: bool = False
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(5))
 
-    def change(self, learner: Learner) -> tuple[BinsView, BinsVersion]:
+    def change(self, learner: Learner) -> tuple[FrozenBins, BinsVersion]:
         sketch = sketch_of(self.random.choice(self.world.followers, 500))
         version = learner.bins.version + 1
         before = learner.bins.edges[NUMBER[NAME]]
@@ -53,7 +53,7 @@ class EdgeChanges:
         record = BinsVersion(
             base_version=version - 1, version=version, sequence=version, edges={NAME: edges.tolist()}, cells=mixed
         )
-        return BinsView(version, {NUMBER[NAME]: edges}), record
+        return FrozenBins(version, {NUMBER[NAME]: edges}), record
 
 
 def losses(learner: Learner, examples: Examples) -> np.ndarray:

@@ -13,7 +13,7 @@ from model.folder import digest
 from model.fresh import RARE_DOMAIN, fresh_region, fresh_rows
 from tests.support.trainer_world import PLACES, WINDOWS, World, entropy, small_settings, trained, versions_of
 from trainer.learner import Learner
-from vocab.replica.vocabulary import VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary
 from vocab.slot_layout import SlotLayout
 
 NEWEST = WINDOWS[-1]
@@ -118,7 +118,7 @@ def test_a_slot_given_away_inherits_nothing() -> None:
     keys[100], generations[100] = heir, 2
     generations[200] = 2  # the same key again, after it had lost its slot
     order = np.argsort(keys)
-    newer = VocabularyView(
+    newer = FrozenVocabulary(
         version=view.version + 1, sequence=view.sequence + 1, layout=view.layout,
         keys=keys[order], slots=view.slots[order], generations=generations[order],
     )  # fmt: skip
@@ -151,7 +151,7 @@ def test_the_table_grows_with_the_vocabulary_and_every_row_keeps_its_bits() -> N
     world, settings = World(), small_settings("")
     learner = trained(world, settings, 100)
     view, larger = learner.vocabulary, VocabSettings.uniform(capacity=8_192, rare_slots=96)
-    grown = VocabularyView(
+    grown = FrozenVocabulary(
         version=view.version + 1, sequence=view.sequence + 1, layout=view.layout.changed(larger),
         keys=view.keys, slots=view.slots, generations=view.generations,
     )  # fmt: skip
@@ -177,7 +177,7 @@ def test_the_table_grows_with_the_vocabulary_and_every_row_keeps_its_bits() -> N
 def test_a_vocabulary_with_other_rows_is_refused() -> None:
     learner = trained(World(), small_settings(""), 20)
     view = learner.vocabulary
-    other = VocabularyView(
+    other = FrozenVocabulary(
         version=view.version + 1, sequence=1, layout=SlotLayout.of(VocabSettings.uniform(capacity=64, rare_slots=3)),
         keys=view.keys[:0], slots=view.slots[:0], generations=view.generations[:0],
     )  # fmt: skip

@@ -13,7 +13,7 @@ from contracts.settings import VocabSettings
 from tests.support.owned_log import PER_SHARD, SETTINGS, Log, keys_of, table
 from vocab.keys import SHARDS, shard_shift
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary import Vocabulary, VocabularyView
+from vocab.replica.vocabulary import FrozenVocabulary, Vocabulary
 from vocab.rules import configured
 
 
@@ -101,7 +101,7 @@ class Replicas(RuleBasedStateMachine):
     @rule()
     def a_replica_joins_from_arrays(self) -> None:
         arrays = self.live.at(self.live.complete_through).to_arrays()
-        self.joined = [Vocabulary(self.made_with, VocabularyView.from_arrays(arrays))]
+        self.joined = [Vocabulary(self.made_with, FrozenVocabulary.from_arrays(arrays))]
 
     @invariant()
     def every_retained_version_answers_as_at_first(self) -> None:

@@ -13,7 +13,7 @@ from featurestore.features import TWEET_FIELDS
 from featurestore.store.tweet_records import _ORDER
 from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary_view import VocabularyView
+from vocab.replica.frozen_vocabulary import FrozenVocabulary
 from vocab.slot_layout import RARE, REGION_OF, Region, SlotLayout
 
 KEYS = np.random.default_rng(5).integers(0, 2**64, 20_000, dtype=np.uint64)
@@ -35,10 +35,10 @@ def regions(region: Region) -> np.ndarray:
     return np.full(len(KEYS), region, np.uint8)
 
 
-def view_of(layout: SlotLayout) -> VocabularyView:
+def view_of(layout: SlotLayout) -> FrozenVocabulary:
     """A table without keys."""
     none = {"keys": np.empty(0, np.uint64), "slots": np.empty(0, np.int32), "generations": np.empty(0, np.uint32)}
-    return VocabularyView(version=1, sequence=1, layout=layout, **none)
+    return FrozenVocabulary(version=1, sequence=1, layout=layout, **none)
 
 
 @given(st.lists(some_settings(), min_size=1, max_size=4))

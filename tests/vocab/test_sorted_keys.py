@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
-from vocab.replica.vocabulary_view import VocabularyView
+from vocab.replica.frozen_vocabulary import FrozenVocabulary
 from vocab.slot_layout import RARE, SlotLayout
 from vocab.sorted_keys import KeyIndex, replace
 
@@ -58,7 +58,7 @@ def test_a_view_answers_as_a_dictionary_does(n):
         [[RARE, 0, 8], [RARE + 1, 8, 1], [RARE + 2, 9, 1], [0, 10, n // SHARDS + 1]], [8, 1, 1], SHARDS
     )
     slots = (rng.permutation(len(keys)) + 10).astype(np.int32)
-    view = VocabularyView(
+    view = FrozenVocabulary(
         version=1,
         sequence=1,
         layout=layout,
@@ -83,7 +83,7 @@ def test_an_index_is_small():
 
 
 def test_an_empty_vocabulary_has_only_rare_slots():
-    view = VocabularyView.empty(VocabSettings())
+    view = FrozenVocabulary.empty(VocabSettings())
     keys = np.array([0, 1, 2**64 - 1], np.uint64)
     assert not view.is_admitted(keys).any()
     assert np.isin(view.lookup(keys), view.layout.rare_rows).all()

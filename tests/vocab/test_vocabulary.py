@@ -8,7 +8,7 @@ from contracts.errors import ChainBroken, SnapshotInvalid, VersionNotReached, Ve
 from tests.support.owned_log import KEYS, SETTINGS, Log, table
 from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary import RETAINED, Vocabulary, VocabularyView, changed_slots
+from vocab.replica.vocabulary import RETAINED, FrozenVocabulary, Vocabulary, changed_slots
 from vocab.slot_layout import SlotLayout
 
 
@@ -90,7 +90,7 @@ def test_changed_slots_are_those_given_to_another_key_or_turn():
     for delta in log.next({KEYS[0]: 9, KEYS[1]: 3}):
         vocabulary.apply(delta)
     old = vocabulary.at(vocabulary.complete_through)
-    empty_view = VocabularyView.empty(SETTINGS)
+    empty_view = FrozenVocabulary.empty(SETTINGS)
     slots, keys, generations = changed_slots(empty_view, old)
     assert (slots.tolist(), keys.tolist(), generations.tolist()) == ([50, 51], KEYS[:2], [1, 1])
     for delta in log.next({KEYS[0]: 9}, gap=4) + log.next({KEYS[0]: 3, KEYS[1]: 9}):
@@ -114,7 +114,7 @@ ARRAYS = {
 
 def test_views_are_read_only_and_survive_their_arrays():
     arrays = {name: column.copy() for name, column in ARRAYS.items()}
-    view = VocabularyView.from_arrays(arrays)
+    view = FrozenVocabulary.from_arrays(arrays)
     arrays["slots"][0] = 100
     assert view.lookup(np.array([3, 9], np.uint64)).tolist() == [8, 7]
     with pytest.raises(ValueError, match="read-only"):
@@ -139,9 +139,9 @@ def test_views_are_read_only_and_survive_their_arrays():
 )
 def test_arrays_that_are_no_vocabulary_are_refused(change):
     with pytest.raises(SnapshotInvalid):
-        VocabularyView.from_arrays({**ARRAYS, **change})
+        FrozenVocabulary.from_arrays({**ARRAYS, **change})
     with pytest.raises(SnapshotInvalid, match="keys"):
-        VocabularyView.from_arrays({name: column for name, column in ARRAYS.items() if name != "keys"})
+        FrozenVocabulary.from_arrays({name: column for name, column in ARRAYS.items() if name != "keys"})
 
 
 def test_a_log_without_settings_and_shards_that_differ_in_theirs_are_refused():

@@ -16,12 +16,12 @@ from contracts.columnar import VocabDelta
 from contracts.errors import BadRecord, ChainBroken, SettingsError, VersionNotReached, VersionRetired
 from contracts.settings import VocabSettings
 from vocab.keys import shard_of
-from vocab.replica.vocabulary_view import VocabularyView, changed_slots
+from vocab.replica.frozen_vocabulary import FrozenVocabulary, changed_slots
 from vocab.rules import other_shards, settings_of
 from vocab.slot_layout import SlotLayout
 from vocab.sorted_keys import NO_ROW, read_only, replace
 
-__all__ = ["RETAINED", "Vocabulary", "VocabularyView", "changed_slots"]
+__all__ = ["RETAINED", "FrozenVocabulary", "Vocabulary", "changed_slots"]
 
 RETAINED = 64  # versions that can be looked at, the newest included
 _CACHED_VIEWS = 2  # tables of older versions kept at hand: 17.4 to 18.8 bytes an admitted key each
@@ -45,7 +45,7 @@ class _Change:
 class Vocabulary:
     """Follows `vocab-deltas`: the deltas of a shard in order, those of different shards in any order."""
 
-    def __init__(self, settings: VocabSettings, start: VocabularyView | None = None) -> None:
+    def __init__(self, settings: VocabSettings, start: FrozenVocabulary | None = None) -> None:
         """Begins empty, or at `start`, which the next deltas must follow.
 
         `settings` give the name and the number of shards; the rest of them lays out the table of version 0, which
@@ -53,7 +53,7 @@ class Vocabulary:
         number of shards.
         """
         self._name = settings.name
-        self._head = VocabularyView.empty(settings) if start is None else start
+        self._head = FrozenVocabulary.empty(settings) if start is None else start
         self._shards = settings.shards
         if self._head.layout.shards != self._shards:
             raise other_shards(self._name, self._head.layout.shards, self._shards)
@@ -63,7 +63,7 @@ class Vocabulary:
         self._shard_layout: list[SlotLayout | None] = [begun] * self._shards
         self._waiting: list[deque[VocabDelta]] = [deque() for _ in range(self._shards)]
         self._changes: deque[_Change] = deque(maxlen=RETAINED - 1)
-        self._views: OrderedDict[int, VocabularyView] = OrderedDict()
+        self._views: OrderedDict[int, FrozenVocabulary] = OrderedDict()
 
     @property
     def complete_through(self) -> int:
@@ -97,7 +97,7 @@ class Vocabulary:
             self._shard_version[shard], self._shard_sequence[shard], self._shard_layout[shard] = former
             raise
 
-    def at(self, version: int) -> VocabularyView:
+    def at(self, version: int) -> FrozenVocabulary:
         """The table after all deltas of versions up to `version`; its own `version` is the newest of those.
 
         Raises `VersionNotReached` past `complete_through`, and `VersionRetired` before `retained_from`.
@@ -210,7 +210,7 @@ class Vocabulary:
         settings = settings_of(next(delta.settings for delta in deltas if delta.settings is not None))
         return self._head.layout.changed(settings) if self._head.version else SlotLayout.of(settings)
 
-    def _take_back(self, undone: list[_Change]) -> VocabularyView:
+    def _take_back(self, undone: list[_Change]) -> FrozenVocabulary:
         """The newest table with the changes `undone`, oldest first, taken back.
 
         A key's first change among them says what it was before all of them.
@@ -227,20 +227,20 @@ class Vocabulary:
 
 
 def _moved(
-    view: VocabularyView,
+    view: FrozenVocabulary,
     layout: SlotLayout,
     version: int,
     sequence: int,
     without: U64,
     added: tuple[U64, I32, U32],
-) -> VocabularyView:
+) -> FrozenVocabulary:
     """A view less the keys `without`, plus rows in ascending order of key."""
     if not len(without) and not len(added[0]) and layout is view.layout:
         return view.of_version(version, sequence)
     keys, slots, generations = (
         read_only(column) for column in replace(view.index, view.slots, view.generations, without, added)
     )
-    return VocabularyView(
+    return FrozenVocabulary(
         version=version,
         sequence=sequence,
         layout=layout,
@@ -250,7 +250,7 @@ def _moved(
     )
 
 
-def _each_once(view: VocabularyView) -> bool:
+def _each_once(view: FrozenVocabulary) -> bool:
     """Whether keys ascend and no slot is held twice."""
     held = np.zeros(view.num_slots, bool)
     held[view.slots] = True

@@ -22,7 +22,7 @@ FORMAT = 2  # of `to_arrays`
 _ONE_REGION = read_only(np.zeros(1, np.uint8))
 
 
-class VocabularyView:
+class FrozenVocabulary:
     """Slots of a vocabulary at `version`. Never changes; its arrays are read-only.
 
     keys: uint64[n], ascending, the admitted keys. slots: int32[n], each once. layout: where its rows are.
@@ -77,7 +77,7 @@ class VocabularyView:
         admitted: NDArray[np.bool_] = self.index.rows(keys) != NO_ROW
         return admitted
 
-    def of_version(self, version: int, sequence: int) -> "VocabularyView":
+    def of_version(self, version: int, sequence: int) -> "FrozenVocabulary":
         """The same table at another version that changed nothing; it shares this one's memory."""
         view = copy(self)
         view.version, view.sequence = version, sequence
@@ -97,7 +97,7 @@ class VocabularyView:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "VocabularyView":
+    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "FrozenVocabulary":
         """The inverse of `to_arrays`. Raises `SnapshotInvalid` for arrays that are no vocabulary."""
         names = ("header", "extents", "rare", "keys", "slots", "generations")
         try:
@@ -122,7 +122,7 @@ class VocabularyView:
         )
         if not fits:
             raise SnapshotInvalid("vocabulary: keys must ascend, and each has a slot of its own within the capacity")
-        return VocabularyView(
+        return FrozenVocabulary(
             version=version,
             sequence=sequence,
             layout=layout,
@@ -132,9 +132,9 @@ class VocabularyView:
         )
 
     @staticmethod
-    def empty(settings: VocabSettings) -> "VocabularyView":
+    def empty(settings: VocabSettings) -> "FrozenVocabulary":
         """Version 0: nothing is admitted."""
-        return VocabularyView(
+        return FrozenVocabulary(
             version=0,
             sequence=0,
             layout=SlotLayout.of(settings),
@@ -144,7 +144,7 @@ class VocabularyView:
         )
 
 
-def changed_slots(old: VocabularyView, new: VocabularyView) -> tuple[I32, U64, U32]:
+def changed_slots(old: FrozenVocabulary, new: FrozenVocabulary) -> tuple[I32, U64, U32]:
     """(slots int32[c], keys uint64[c], generations uint32[c]), in order of slot: those held in `new` by another (key,
     generation) than in `old`. Slots that are free in `new` are left out. Either may be the older one.
     """
