@@ -1,4 +1,4 @@
-"""Bytes to typed records and back: JSON for what people read, MessagePack with array columns for what machines do.
+"""Typed records to bytes and back: JSON for what people read, MessagePack with array columns for what machines read.
 
 Every record has a field `v`, the version of its layout. A `Codec` reads the version that the record type declares. It
 refuses every other one with `UnknownVersion`: a newer one because the reader must be upgraded before the writer, an
@@ -6,8 +6,8 @@ older one unless whoever makes the codec says how to read it (`older`). So a new
 what stands on the topics already. A new field that may be absent needs no new version: readers pass over fields that
 they do not know.
 
-An array column travels as a MessagePack extension whose code is its dtype. It decodes read-only and aligned
-(without a copy where the message happens to align it), and only as the dtype that its field declares.
+An array column travels as a MessagePack extension whose code is its dtype. It decodes as a read-only, aligned array,
+and is copied only where the message does not align it. Another dtype than the field declares is refused.
 """
 
 from collections.abc import Callable, Mapping

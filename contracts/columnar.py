@@ -1,11 +1,11 @@
-"""The columnar records between Driftline's own processes, in MessagePack: many small things in one record.
+"""The columnar records between Driftline's own processes, in MessagePack: one record carries many rows.
 
 Layout of every column: one little-endian numpy array, one element a row, unless the field says `rows x width`
 (row-major, flattened). `docs/topics.md` documents every field.
 
 A *source* of counts is one input partition, `(source_topic, source_partition)`. It closes event-time windows by
-its own watermark: `closed_through` = c promises that it will never again count into a window <= c.
-A *window* is `event time // window_ms`, an absolute number; it is also the version of what is decided at its close.
+its own watermark: `closed_through` = c promises that it never again counts into a window <= c.
+A *window* is the number `event time // window_ms`, which is also the version of what is decided when it closes.
 """
 
 from typing import Any

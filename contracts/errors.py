@@ -1,4 +1,4 @@
-"""Every error that Driftline raises on purpose, under one root, so that an edge can catch the project's own."""
+"""Every error that Driftline raises on purpose. They share one root, so that a caller can catch them together."""
 
 
 class DriftlineError(Exception):

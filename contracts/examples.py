@@ -129,7 +129,8 @@ def deserialize_examples(value: bytes) -> Examples:
             provenances=_numbered(table),
             **flat,
         )
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # a truncated body is an OSError
+    # A truncated body is an OSError.
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise BadRecord("malformed", f"Examples: {error}") from error
 
 

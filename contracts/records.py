@@ -1,4 +1,4 @@
-"""The records people write and read, as JSON: tweets, engagements, requests, timelines, models, dead letters.
+"""The records that people write and read, as JSON: tweets, engagements, requests, timelines, models, dead letters.
 
 All times are event times in milliseconds since 1970 UTC and end in `_ms`, except where a field says wall clock.
 All ids are non-negative and fit a signed 64-bit integer. `docs/topics.md` documents every field.
@@ -24,16 +24,18 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(max_length=100)]
 
 SETTINGS_KEY = b"vocab-settings"  # the key of a VocabConfigured, on `tweets` and on `vocab-counts`
-SETTINGS_PARTITION = 0  # of `tweets`, where it is written: one source, so that settings have one order
+# The partition of `tweets` that settings are written to: a single one gives them one order.
+SETTINGS_PARTITION = 0
 
 
 class Provenance(StrEnum):
-    """Where an event came from. It travels with everything made of the event, and is shown with it."""
+    """Where an event came from. Everything derived from the event carries it and shows it."""
 
     REAL = "real"
     SIMULATED_VIEWERS = "simulated-viewers"
     SIMULATED_WORLD = "simulated-world"
-    UNKNOWN = "unknown"  # nothing writes it, but `examples` carry the list of these names: appended last
+    # Nothing writes it. `examples` carry the list of these names, so it stays, and new ones are appended.
+    UNKNOWN = "unknown"
 
 
 class Action(StrEnum):
@@ -53,8 +55,10 @@ class Action(StrEnum):
     REPORT = "report"
 
 
-ACTIONS = tuple(Action)  # an action's bit in `labels` is its index here: append, never reorder
-ENGAGED = (Action.LIKE, Action.RETWEET, Action.REPLY, Action.QUOTE)  # what the probability is of
+# An action's bit in `labels` is its index here: append, never reorder.
+ACTIONS = tuple(Action)
+# The model predicts the probability of any of these.
+ENGAGED = (Action.LIKE, Action.RETWEET, Action.REPLY, Action.QUOTE)
 
 
 class Tick(Record, frozen=True, kw_only=True):
@@ -64,7 +68,7 @@ class Tick(Record, frozen=True, kw_only=True):
 
 
 class Entities(msgspec.Struct, frozen=True, kw_only=True):
-    """What the source says it found in the text; checked against the text, not trusted."""
+    """What the source reports to have found in the text. It is checked against the text, not trusted."""
 
     hashtags: list[Name] = []
     mentions: list[Name] = []
@@ -73,7 +77,7 @@ class Entities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublicCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts as the source knew them when it was read: later than the tweet, so never a feature."""
+    """Counts at the time when the source was read. That is later than the tweet, so they are never a feature."""
 
     likes: Count = 0
     retweets: Count = 0
@@ -178,9 +182,8 @@ class BinsVersion(Record, frozen=True, kw_only=True):
     """The bin edges that changed when a window closed. Topic `bins`; version = window number.
 
     `edges[feature]` are ascending float32 values: bin k holds x with edges[k-1] <= x < edges[k].
-    `cells[feature]`, where given, says how many values of the window lie in each of the cells that former and new
-    edges together cut the line into; whoever keeps something for each bin mixes it by them. Where it is not given,
-    bins keep their rank.
+    `cells[feature]`: former and new edges together cut the line into cells; so many values of the window lie in each.
+    A reader that keeps something for each bin mixes it in these proportions. Without cells, bins keep their rank.
     """
 
     v: int = 2
@@ -241,10 +244,10 @@ class KindConfigured(msgspec.Struct, frozen=True, kw_only=True):
 class VocabConfigured(Record, frozen=True, kw_only=True):
     """The settings that a vocabulary goes by, from window `from_window` on. Key `vocab-settings`.
 
-    On `tweets`, partition 0, as an operator asked for it; on `vocab-counts`, to every owner, with the window that the
-    source gave it; in the deltas of the version in which it took effect. `kinds`: by lower-case name of namespace; a
-    kind that is not named has no slots. `shards`: virtual shards, fixed when the vocabulary begins. `made_of`: in the
-    first deltas of a vocabulary, the one whose keys it began with.
+    It travels three times: on `tweets`, partition 0, as an operator asked for it; on `vocab-counts`, to every owner,
+    with the window that the source gave it; and in the deltas of the version in which it took effect.
+    `kinds`: by lower-case name of namespace; a kind that is not named has no slots. `shards`: virtual shards, fixed
+    when the vocabulary begins. `made_of`: in the first deltas of a vocabulary, the one whose keys it began with.
     """
 
     v: int = 2

@@ -16,7 +16,8 @@ import msgspec
 
 from contracts.errors import SettingsError
 
-SHORTEST_MS = 1_000  # of a window or pane: they are numbered from 1970 on in 32 bits, which this fills in 2106
+# The shortest window or pane. They are numbered from 1970 on, in 32 bits, which one-second windows use up in 2106.
+SHORTEST_MS = 1_000
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,8 +29,9 @@ class TimeSettings(Section, frozen=True, kw_only=True):
 
     window_ms: int = 60_000  # vocabulary and bins are decided once a window; at least SHORTEST_MS
     lateness_ms: int = 30_000  # how far behind the newest event of its partition an event may be
-    jump_ms: int = 3_600_000  # an event further ahead than this must be confirmed...
-    jump_authors: int = 3  # ...by so many distinct authors before it moves event time
+    # An event further ahead than `jump_ms` moves event time only once `jump_authors` distinct authors confirm it.
+    jump_ms: int = 3_600_000
+    jump_authors: int = 3
 
 
 class HopSettings(Section, frozen=True, kw_only=True):
@@ -44,12 +46,16 @@ class KindSettings(Section, frozen=True, kw_only=True):
     """What holds for one kind of tokens. Kinds differ in how many there are and in how fast they come and go."""
 
     capacity: int  # slots of admitted keys: the same number in each virtual shard
-    rare_slots: int  # rows for all other keys, by hash; shared with the kinds that travel beside this one
+    # Rows for all other keys, by hash; shared with the kinds that travel beside this one.
+    rare_slots: int
     admit_at: float = 5.0  # decayed count at which a key gets its own slot
-    evict_below: float = 1.0  # decayed count under which an admitted key loses it: well under admit_at
-    hysteresis: float = 0.25  # by how much of the weakest key's count another must exceed it to take its slot, 0 to 1
+    # Decayed count under which an admitted key loses its slot; set it well under admit_at.
+    evict_below: float = 1.0
+    # Share, 0 to 1, of the weakest key's count by which another key must exceed it to take its slot.
+    hysteresis: float = 0.25
     half_life_windows: float = 1440.0  # windows in which an unseen key's count halves
-    idle_windows: int = 10_080  # an admitted key that was not seen in so many windows loses its slot
+    # An admitted key loses its slot after so many windows without it.
+    idle_windows: int = 10_080
 
 
 class VocabSettings(Section, frozen=True, kw_only=True):
@@ -61,7 +67,8 @@ class VocabSettings(Section, frozen=True, kw_only=True):
 
     name: str = "default"
     shards: int = 64  # virtual shards; fixed when the vocabulary begins: a power of two, 4 to 256
-    candidates_per_slot: float = 4.0  # keys counted but not admitted, as a multiple of a kind's capacity
+    # Keys that are counted but not admitted, as a multiple of a kind's capacity.
+    candidates_per_slot: float = 4.0
     word: KindSettings = KindSettings(
         capacity=1 << 15, rare_slots=2048, half_life_windows=2880.0, idle_windows=20_160
     )
@@ -76,7 +83,8 @@ class VocabSettings(Section, frozen=True, kw_only=True):
     author: KindSettings = KindSettings(
         capacity=1 << 14, rare_slots=2048, half_life_windows=2880.0, idle_windows=20_160
     )
-    viewer: KindSettings = KindSettings(capacity=0, rare_slots=4096)  # not counted from tweets: never admitted
+    # Viewers are not counted from tweets, so they are never admitted.
+    viewer: KindSettings = KindSettings(capacity=0, rare_slots=4096)
     lang: KindSettings = KindSettings(capacity=1 << 10, rare_slots=64, half_life_windows=2880.0, idle_windows=40_320)
 
     @staticmethod
@@ -102,21 +110,26 @@ KINDS = tuple(field for field in VocabSettings.__struct_fields__ if field not in
 class BinSettings(Section, frozen=True, kw_only=True):
     """Rolling discretization bins."""
 
-    bins: int = 16  # equal-mass bins of ordinary values; missing, NaN, zero and infinities have their own
+    # Equal-mass bins of ordinary values; missing, NaN, zero and infinities have their own.
+    bins: int = 16
     rolling_windows: int = 240  # windows that the edges are taken over
     minimum_values: int = 500  # values of a feature before it gets edges at all
     moved: float = 0.05  # Kolmogorov-Smirnov distance at which new edges are published
-    supervised: str = ""  # features, separated by commas, whose edges a decision tree takes from labelled examples
-    leaf_share: float = 0.02  # of a feature's labelled values, that each bin of such a tree holds at least
+    # Names of features, separated by commas: a decision tree takes their edges from labelled examples.
+    supervised: str = ""
+    # The least share of a feature's labelled values in each bin of such a tree.
+    leaf_share: float = 0.02
 
 
 class FeatureSettings(Section, frozen=True, kw_only=True):
     """The feature store."""
 
-    pane_ms: int = 3_600_000  # recent counts cover the present pane and a share of the one before; as window_ms
+    # Recent counts cover the present pane and a share of the one before. At least SHORTEST_MS.
+    pane_ms: int = 3_600_000
     tweet_ttl_s: int = 172_800  # wall clock; a tweet and its counters leave Redis after this
     entity_ttl_s: int = 2_592_000  # wall clock; authors, viewers and pairs, since their last update
-    duplicate_horizon: int = 20_000  # offsets over which a repeated event of a partition is recognized
+    # A repeated event is recognized within so many offsets of its partition.
+    duplicate_horizon: int = 20_000
 
 
 class JoinSettings(Section, frozen=True, kw_only=True):

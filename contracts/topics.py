@@ -1,15 +1,16 @@
-"""The one table of topics: partitions, cleanup, retention, size and timestamps of each. `driftline topics plan`
-compares a cluster with it, `apply` makes the cluster so, and nothing else creates a topic.
+"""The one table of topics: partitions, cleanup, retention, size and timestamps of each.
 
-Joined topics share a partition count (`PARTITIONS`), the encoding of the key and the partitioner.
-Input topics stamp records with the broker's clock (LogAppendTime): a replay of old tweets is new to the log, and
-retention by the tweets' own age would delete it at once.
+`driftline topics plan` compares a cluster with the table, `apply` changes the cluster to match, and nothing else
+creates a topic. Joined topics share a partition count (`PARTITIONS`), the encoding of the key and the partitioner.
+Topics stamp records with the broker's clock (LogAppendTime): retention by the age of replayed tweets would delete
+them at once.
 """
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-PARTITIONS = 4  # of every topic that is joined or repartitioned; raising it is a migration, not a setting
+# Partitions of every topic that is joined or repartitioned. Raising it is a migration, not a setting.
+PARTITIONS = 4
 MIB = 1 << 20
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

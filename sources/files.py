@@ -23,7 +23,8 @@ from contracts.errors import BadSource
 BEGINNING_BYTES = 1024  # of a rejected row, kept for a person to look at
 _CHUNK = 1 << 20
 _ZSTD_WINDOW = 1 << 27  # `zstd --long=27`
-_ZSTD_PIECE = 2 << 10  # compressed; a block of 4 bytes may hold 128 KiB, so this is 64 MiB at the very worst
+# Compressed bytes read at once. 4 of them may hold a block of 128 KiB, so they become 64 MiB at the very worst.
+_ZSTD_PIECE = 2 << 10
 
 Opener = Callable[[], IO[bytes]]
 

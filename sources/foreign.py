@@ -37,7 +37,7 @@ _raw_lists = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One object that is no tweet: why, and its own bytes (not those of the page around it)."""
+    """An object that does not become a tweet: why, and its own bytes (not those of the page around it)."""
 
     error: BadRecord
     value: bytes

@@ -1,4 +1,4 @@
-"""Reaching into decoded JSON whose shape is promised by nobody: absent is fine, the wrong type is `malformed`."""
+"""Fields of decoded JSON whose shape nobody promises: an absent one is fine, one of the wrong type is `malformed`."""
 
 from typing import Any
 

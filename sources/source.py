@@ -29,7 +29,8 @@ from sources.tables import RowFault, Table
 MAX_PAGE_BYTES = 16 << 20  # of one JSON line: an API page holds up to 500 tweets
 MAX_DOCUMENT_BYTES = 64 << 20  # of a JSON file that is one array or one printed object
 HEAD_BYTES = 256 << 10  # that the format is recognized by
-DUPLICATE_HORIZON = 1 << 20  # tweets over which a repeated id is noticed for certain; twice as many ids are held
+# A repeated id is noticed for certain within so many tweets; twice as many ids are held.
+DUPLICATE_HORIZON = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def open_source(
 
     JSON lines, a JSON array or one object, of v2, v1.1 or our own tweets; CSV; each plain, .gz or .zst; a tar of
     such files. `columns` and `time_format` are for CSV. A tweet later than `not_after_ms` is rejected.
-    Raises `BadSource` where the file cannot be read or is none of these.
+    Raises `BadSource` where the file cannot be read or has none of these formats.
     """
     path = Path(path)
     opener = partial(open_bytes, path)

@@ -1,6 +1,6 @@
-"""CSV: which column is what, and rows to tweets.
+"""CSV files: which column holds what, and rows to tweets.
 
-The columns of the known data sets are found by name; a mapping of the user's own (`{"text": "message"}`) goes first.
+The columns of the known data sets are found by name; the user's own mapping (`{"text": "message"}`) goes first.
 `docs/sources.md` lists the names.
 """
 
@@ -56,7 +56,7 @@ _TROLL_CATEGORIES = {"RightTroll", "LeftTroll", "Fearmonger", "HashtagGamer", "N
 
 @dataclass(frozen=True, slots=True)
 class RowFault:
-    """A row that is no tweet, with the hash and the beginning of its bytes."""
+    """A row that does not become a tweet, with the hash and the beginning of its bytes."""
 
     error: BadRecord
     bytes_read: Oversized

@@ -14,12 +14,14 @@ import xxhash
 from contracts.errors import BadRecord
 from contracts.records import END_OF_TIME_MS, MAX_TWEET_BYTES, TWITTER_BEGAN_MS, Tweet
 
-SNOWFLAKE_EPOCH_MS = 1_288_834_974_657  # ids since November 2010 hold their time: milliseconds since this, << 22
+# Ids since November 2010 hold their time: milliseconds since this moment, shifted left by 22 bits.
+SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 FIRST_SNOWFLAKE = 29_700_859_247
 SPREADSHEET_DIGITS = 15  # what a spreadsheet keeps of a number; it writes zeros for the rest
 MAX_ID = 2**63 - 1
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
+# English, whatever the locale.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _V1_TIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d\d):(\d\d):(\d\d) \+0000 (\d{4})")
 _DAY_FIRST = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d))?")
 _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d))?")

@@ -18,7 +18,7 @@ from transport.hop.hop import SESSION_TIMEOUT_MS
 
 
 class WorkerApp(faust.App):
-    """Faust's app, with the hops beside its own services: they do not wait for the agents' group to settle."""
+    """Faust's app with the hops beside its own services: hops do not wait for the agents' consumer group."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -27,7 +27,8 @@ class WorkerApp(faust.App):
             broker=f"kafka://{settings.kafka}".replace(",", ";"),
             broker_session_timeout=SESSION_TIMEOUT_MS / 1000,
             store="memory://",
-            topic_allow_declare=False,  # topics are made by `driftline topics apply`, from one table
+            # Topics are made by `driftline topics apply`, from one table.
+            topic_allow_declare=False,
             topic_disable_leader=True,
             consumer_auto_offset_reset="earliest",
             web_enabled=False,
@@ -35,7 +36,7 @@ class WorkerApp(faust.App):
         )
 
     def on_init_dependencies(self) -> list[Any]:
-        """Called by mode; services start in this order and stop in the reverse."""
+        """Called by the `mode` library. Services start in this order and stop in the reverse order."""
         return [StreamServices(self._settings), *super().on_init_dependencies()]
 
     def _create_directories(self) -> None:

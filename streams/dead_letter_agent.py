@@ -14,12 +14,12 @@ _deserialize = Codec(DeadLetter).deserialize
 
 
 async def watch_dead_letters(stream: Any) -> None:
-    """Count every dead letter of the installation, whoever wrote it (low rate: one event at a time is fine)."""
+    """Count every dead letter of the installation, one at a time: there are few."""
     async for value in stream:
         try:
             letter = _deserialize(value)
         except BadRecord as error:
-            log.warning("a dead letter that is none: %s", error)
+            log.warning("malformed dead letter: %s", error)
             continue
         DEAD_LETTERS.labels(topic=letter.topic, reason=letter.reason).inc()
         log.info(

@@ -21,7 +21,7 @@ _ACTION_INDEX = {action: index for index, action in enumerate(ACTIONS)}
 
 
 class EngagementProcessor(Processor):
-    """State of one partition of `engagements`: its clock, and which events it has had."""
+    """State of one partition of `engagements`: its clock, and which events were already processed."""
 
     def __init__(self, settings: Settings, partition: int) -> None:
         self._settings = settings
@@ -29,11 +29,11 @@ class EngagementProcessor(Processor):
         self._source = EventSource(settings, ENGAGEMENTS, _deserialize, _times_of, _identities_of)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Take up the clock; have recent events re-read, to know them when they come again."""
+        """Restore the clock, and have recent events re-read, to recognize them when they come again."""
         return self._source.resume(committed)
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
-        """Learn which events there were."""
+        """Learn which events were already processed."""
         self._source.replay(records)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:

@@ -1,9 +1,9 @@
 """One partition of an input topic as its hop reads it: decoded, timed by its own clock, each event once.
 
-Which events were had already is a function of the log alone: those that were believed within the last
-`duplicate_horizon` offsets. One whose clock was not believed became a dead letter, and is judged anew when it comes
-again. So a restart has to know the clock where it begins to read again: the metadata of a commit holds the
-clock at some earlier offsets (marks), of which the oldest lies at least the horizon back.
+Which events were already processed is a function of the log alone: those whose time was believed within the last
+`duplicate_horizon` offsets. An event whose time was not believed became a dead letter, and is judged anew when it
+comes again. So a restart must know the clock at the offset from which it reads again. The metadata of a commit holds
+the clock at some earlier offsets (marks); the oldest lies at least the horizon back.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -30,7 +30,7 @@ class SourceMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventSource(Generic[EventT]):
-    """The clock of one partition, and which events it has had.
+    """The clock of one partition, and which events were already processed.
 
     times_of: events -> (event time int64[n], whose clock that is uint64[n]). identities_of: a batch -> what each of
     its events is known by when it comes again.
@@ -66,7 +66,7 @@ class EventSource(Generic[EventT]):
         return {self._topic.name: offset}
 
     def replay(self, records: Sequence[LogRecord]) -> None:
-        """Learn again which events there were."""
+        """Learn again which events were already processed."""
         self._observe(records)
 
     def take(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int]:

@@ -1,7 +1,7 @@
 """feature-updates -> Redis: the single writer of a partition's entities.
 
-A hop without outputs. Its truth about how far it is stands in Redis, beside the values: where Redis is behind the
-committed offset (a kill), or empty (a wiped Redis), what is missing is re-read and written again.
+A hop without outputs. Its position stands in Redis, beside the values. Where Redis is behind the committed offset
+(after a kill) or empty (after a wipe), the missing records are re-read and written again.
 """
 
 import logging
@@ -64,5 +64,6 @@ class FeatureProcessor(Processor):
         try:
             await self._owner.apply(frames)
         except ViewWiped as error:
-            raise ServerUnavailable(str(error)) from error  # a hop then resumes, which rewrites
+            # The hop resumes after this error, which rewrites the view.
+            raise ServerUnavailable(str(error)) from error
         return letters

@@ -42,7 +42,7 @@ class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):
 
 
 class IngestProcessor(Processor):
-    """State of one partition of `tweets`: its clock, and which tweets it has had."""
+    """State of one partition of `tweets`: its clock, and which tweets were already processed."""
 
     def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
         self._settings = settings
@@ -55,7 +55,7 @@ class IngestProcessor(Processor):
         self._says_settings = False
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Take up the clock; have recent tweets re-read, to know them when they come again.
+        """Restore the clock, and have recent tweets re-read, to recognize them when they come again.
 
         Raises `SettingsError` where keys were counted into another number of shards than the settings say: the owners
         of the present ones would not know them.
@@ -73,7 +73,7 @@ class IngestProcessor(Processor):
         return again
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
-        """Learn which tweets there were."""
+        """Learn which tweets were already processed."""
         self._source.replay([record for record in records if not self._is_settings(record)])
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:

@@ -4,7 +4,7 @@ The join itself is pure (`featurestore/join/joiner.py`). This hop keeps the cloc
 with its offsets where a rebuild must begin to read. The clocks of a rebuild are exact because a jump of event time
 (`time.jump_ms`) closes whatever was open, so nothing older than a jump is ever re-read.
 
-What cannot be decoded or believed of `engagements` is reported by the hop that counts them; here it is passed over.
+The hop that counts engagements reports those that it cannot decode or believe; this hop passes over them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ class JoinProcessor(Processor):
         self._at_commit: JoinMetadata | None = None
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Take up the clocks; have what is still open re-read."""
+        """Restore the clocks, and have what is still open re-read."""
         if not committed:
             return {}
         metadata = next(iter(committed.values()))[1]  # one commit covers both topics
@@ -92,7 +92,7 @@ class JoinProcessor(Processor):
             clock.restore({"newest_ms": watermark_ms + self._settings.time.lateness_ms, "ahead": []})
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
-        """Take in again what is open; it is labelled as before and closes later."""
+        """Observe again what is open: it is labelled as before, and closes later."""
         served, engagements = self._by_topic(records)
         self._observe_served(served)
         self._observe_engagements(engagements)
@@ -211,7 +211,7 @@ class JoinProcessor(Processor):
 
 
 def _show_nans(features: FeatureColumns) -> None:
-    """Whoever serves NaN has a fault that nothing else would show: NaN has a bin, as any value has."""
+    """Count served NaNs by feature. NaN has a bin like any value, so nothing else shows such a fault upstream."""
     for declared, dense in ((VIEWER_DENSE, features.viewer_dense), (CANDIDATE_DENSE, features.candidate_dense)):
         found = is_nan(dense).sum(axis=0)
         for column in np.flatnonzero(found).tolist():

@@ -65,7 +65,7 @@ class OwnerProcessor(Processor, Generic[OwnerT]):
         self.owner.observe(self._decode(record.value or b""))
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Take up the newest state; have what came after it re-read."""
+        """Restore the newest state, and have what came after it re-read."""
         state = join_state(await read_latest(self.kafka, self.state, self.partition))
         if state is None:
             return {self.counts.name: 0} if self.counts.name in committed else {}

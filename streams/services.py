@@ -36,11 +36,11 @@ class HopService(Service):
         self.hop = hop
 
     async def on_start(self) -> None:
-        """Called by mode."""
+        """Called by the `mode` library."""
         self.add_future(self.hop.run())
 
     async def on_stop(self) -> None:
-        """Called by mode before it cancels what still runs."""
+        """Called by the `mode` library before it cancels what still runs."""
         await self.hop.stop()
 
     @property
@@ -50,7 +50,7 @@ class HopService(Service):
 
 
 class StreamServices(Service):
-    """All that a stream worker does, as sub-services, so that one failing stops the worker in good order."""
+    """Everything that a stream worker runs, as sub-services: if one fails, the worker stops in good order."""
 
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
         self._redis = connect(settings)
@@ -58,11 +58,11 @@ class StreamServices(Service):
         super().__init__(**kwargs)
 
     def on_init_dependencies(self) -> list[Any]:
-        """Called by mode."""
+        """Called by the `mode` library."""
         return [HopService(hop) for hop in self._hops]
 
     async def on_shutdown(self) -> None:
-        """Called by mode once the hops have stopped."""
+        """Called by the `mode` library once the hops have stopped."""
         await self._redis.aclose()
 
 

@@ -19,7 +19,8 @@ _VIEWER_NUMBERS = np.arange(len(VIEWER_DENSE))
 _CANDIDATE_NUMBERS = np.array([NUMBER[f.name] for f in CANDIDATE_DENSE if f.counted_from == "served"])
 _TWEET_NUMBERS = np.array([NUMBER[name] for name in TWEET_COUNTED])
 
-_Block = tuple[F32, I64, I64]  # values float32[n, d], the window of each row int64[n], the number of each column
+# (values float32[n, d], the window of each row int64[n], the feature number of each column int64[d])
+_Block = tuple[F32, I64, I64]
 
 
 class BinCounter:

@@ -1,5 +1,7 @@
-"""Equal-mass edges out of a sketch, how far two sketches lie apart, and how edges share out a sketch's mass. Integers
-in, so the same out everywhere. A value on an edge belongs to the bin above it."""
+"""Equal-mass edges of a sketch, the distance of two sketches, and how edges divide a sketch's mass.
+
+All of it is computed from integers, so every machine gets the same. A value on an edge belongs to the bin above it.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -53,14 +55,15 @@ def equal_mass_edges(sketch: Sketch, bins: int) -> F32:
     """Ascending edges, at most bins-1, each the smallest value of a bucket that occurred.
 
     The k-th is the bucket boundary whose mass below is nearest to k/bins of all; a bucket that holds several shares
-    (ties, a constant) gives its two boundaries once, and an edge with nothing below it is none.
+    (ties, a constant) gives its two boundaries once, and an edge with nothing below it is left out.
     """
     if sketch.total == 0:
         return NO_EDGES
     through = np.cumsum(sketch.counts)
     below = through - sketch.counts
     wanted = np.arange(1, bins, dtype=np.int64) * sketch.total  # in units of 1/bins of a value
-    holding = np.searchsorted(through * bins, wanted, side="right")  # the bucket in which the share ends
+    # The bucket in which each share ends.
+    holding = np.searchsorted(through * bins, wanted, side="right")
     nearer_end = through[holding] * bins - wanted < wanted - below[holding] * bins
     chosen = np.unique(holding + nearer_end)
     return smallest_in(sketch.buckets[chosen[(chosen > 0) & (chosen < len(sketch.buckets))]])

@@ -1,7 +1,8 @@
 """Values counted in buckets, compiled: one dense table of 2^18 counts that every column of every batch reuses.
 
-A value is read once and adds one to a place of the table; a bit a bucket marks the places that are taken, so that
-taking the counts out costs what is occupied and not what the table holds. `bin_reference.tally` says the same slowly.
+A value is read once and adds one to a place of the table. One bit for each bucket marks the places that are taken, so
+taking the counts out costs as much as there are buckets with values, not as much as the table holds.
+`featurestore/bins/reference.py` does the same slowly.
 """
 
 from typing import Any
@@ -59,7 +60,8 @@ def _tally(
                 continue
             if value == sign:  # -0.0
                 value = np.uint32(0)
-            flip = np.uint32(np.int32(value) >> 31) | sign  # all bits of a negative number, the sign of another
+            # A negative number has all bits flipped, another one its sign only: then the bits ascend as values do.
+            flip = np.uint32(np.int32(value) >> 31) | sign
             bucket = (value ^ flip) >> dropped
             before = table[bucket]
             if before == 0:

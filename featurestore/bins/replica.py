@@ -18,7 +18,8 @@ from featurestore.bins.edge_table import BIN_STRIDE, MAX_BINS, EdgeTable
 from featurestore.features import CONTINUOUS, NUMBER, VIEWER_DENSE
 
 BIN_ROWS = BIN_STRIDE * len(CONTINUOUS)
-RETAINED = 1_000  # records whose versions can be asked for; those without a change share their tables
+# Versions that can be asked for. Those without a change share their tables.
+RETAINED = 1_000
 _NO_EDGES = np.empty(0, np.float32)
 
 
@@ -132,8 +133,8 @@ def _view(record: BinsVersion, edges: Mapping[int, F32]) -> FrozenBins:
         return FrozenBins(record.version, edges, record.sequence)
     except ValueError as error:
         raise ChainBroken(
-            f"bins version {record.version} is none of this feature set ({error}); run the release that wrote it, or"
-            " begin anew under another DRIFTLINE_PREFIX"
+            f"bins version {record.version} does not fit this feature set ({error}); run the release that wrote it,"
+            " or begin anew under another DRIFTLINE_PREFIX"
         ) from error
 
 

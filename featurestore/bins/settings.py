@@ -10,7 +10,7 @@ from featurestore.features import NUMBER
 
 
 def check_bin_settings(settings: BinSettings) -> None:
-    """Raises `SettingsError` for more bins than a feature has rows, an unknown feature, or a share that is none."""
+    """Raises `SettingsError` for more bins than a feature has rows, an unknown feature or a bad leaf share."""
     check_bins(settings.bins)
     supervised_numbers(settings)
     if not 0 < settings.leaf_share <= 0.5:

@@ -1,5 +1,6 @@
-"""Log-spaced buckets of float32 values: which one a value falls into, and where it begins. Counts of values in
-buckets are integers, so they add up in any order to the same sketch.
+"""Log-spaced buckets of float32 values: which one a value falls into, and where it begins.
+
+Counts of values in buckets are integers, so they add up in any order to the same sketch.
 
 A bucket is the leading 18 bits of the float32, mapped so that buckets ascend as values do: sign, 8 bits of exponent,
 9 of fraction, so a bucket is at most 0.2 % wide. -0.0 is 0.0. A NaN, missing values among them, has none.

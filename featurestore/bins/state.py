@@ -16,7 +16,8 @@ from featurestore.bins.sketch import BUCKET_BITS
 from featurestore.features import FEATURE_SET
 
 _BUCKETS = (1 << BUCKET_BITS) - 1
-PLAIN, LABELLED, POSITIVE = range(3)  # what is counted: values as they come, those of examples, those of engaged ones
+# What a count is of: values without labels, values of examples, values of engaged examples.
+PLAIN, LABELLED, POSITIVE = range(3)
 _KIND_SHIFT = 16  # above a feature's number
 
 

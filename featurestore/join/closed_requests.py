@@ -12,7 +12,8 @@ from featurestore.features import FEATURE_SET
 from featurestore.join.served_requests import ServedRequest, features_of
 from featurestore.store.redis_layout import mix64
 
-MAX_ROWS = 2_048  # of one batch of examples, unless one request has more: some 1.6 kB each before compression
+# Rows of one batch of examples, unless a single request has more. A row is some 1.6 kB before compression.
+MAX_ROWS = 2_048
 
 
 @dataclass(slots=True)

@@ -70,7 +70,7 @@ class Joiner:
         self._requests: dict[str, list[OpenRequest]] = defaultdict(list)
         self._closing: list[tuple[int, int, OpenRequest]] = []  # heap by (closes_ms, offset)
         self._waiting: dict[str, list[WaitingEngagement]] = defaultdict(list)
-        self._expiring: list[tuple[int, int, WaitingEngagement]] = []  # heap by (expires_ms, offset)
+        self._expiring: list[tuple[int, int, WaitingEngagement]] = []  # likewise, by (expires_ms, offset)
         self._needed = NeededRecords()
         self._unjoined: list[Unjoined] = []
         self._taken = 0

@@ -111,7 +111,7 @@ def test_damaged_arrays_are_refused():
 def test_more_bins_than_a_feature_has_rows_are_refused():
     edges = np.arange(MAX_BINS, dtype=np.float32)
     bins = Bins()
-    with pytest.raises(ChainBroken, match=r"version 100 is none of this feature set.*at most 58.*DRIFTLINE_PREFIX"):
+    with pytest.raises(ChainBroken, match=r"version 100 does not fit this feature set.*at most 58.*DRIFTLINE_PREFIX"):
         bins.apply(record(1, 0, 100, age_s=edges.tolist()))
     assert bins.complete_through == 0
     bins.apply(record(1, 0, 100, age_s=edges[1:].tolist()))
