@@ -34,7 +34,6 @@ class VocabCounts(Frame, frozen=True, kw_only=True):
     once a window.
     """
 
-    v: int = 2
     source_topic: str
     source_partition: int
     closed_through: int
@@ -55,7 +54,6 @@ class VocabDelta(Frame, frozen=True, kw_only=True):
     `settings`: those that took effect with this version, alike in all shards; the first delta of a shard has them.
     """
 
-    v: int = 3
     vocabulary: str
     shard: int
     base_version: int
@@ -79,7 +77,6 @@ class BinCounts(Frame, frozen=True, kw_only=True):
     empty.
     """
 
-    v: int = 2
     source_topic: str
     source_partition: int
     closed_through: int
@@ -111,11 +108,10 @@ class CandidatesServed(Frame, frozen=True, kw_only=True):
     """What the scorer saw of every tweet that it served for one request. Topic `candidates-served`.
 
     Row i is place i of the timeline. Dense values are raw, or `columns.MISSING`. Keys of a row stand field after
-    field, `*_lengths` (rows x fields) says how many of each; `*_values` belong to the keys of those fields that have
-    values, in their order. Vectors of a row stand one after another. `feature_set` names the order of all of it.
+    field, `*_lengths` (rows x fields) says how many of each; `*_weights` belong to the keys of those fields that have
+    weights, in their order. Vectors of a row stand one after another. `feature_set` names the order of all of it.
     """
 
-    v: int = 2
     request_id: str
     viewer_id: int
     at_ms: int
@@ -135,9 +131,9 @@ class CandidatesServed(Frame, frozen=True, kw_only=True):
     candidate_dense: F32
     candidate_lengths: U8
     candidate_keys: U64
-    viewer_values: F32
+    viewer_weights: F32
     viewer_vectors: F32
-    candidate_values: F32
+    candidate_weights: F32
     candidate_vectors: F32
 
 

@@ -20,7 +20,7 @@ from contracts.columns import MISSING, FeatureColumns
 from contracts.errors import BadRecord, UnknownVersion
 from contracts.records import ACTIONS, ENGAGED, Provenance
 
-VERSION = 3
+VERSION = 1
 PROVENANCES = tuple(Provenance)
 _ENGAGED_BITS = np.uint16(sum(1 << bit for bit, action in enumerate(ACTIONS) if action in ENGAGED))
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -181,7 +181,7 @@ def _fits(name: str, found: pa.DataType) -> bool:
         return pa.types.is_fixed_size_list(found) and bool(found.value_type == pa.float32())
     if name.startswith(("viewer_keys.", "candidate_keys.")):
         return pa.types.is_list(found) and bool(found.value_type == pa.uint64())
-    if name.startswith(("viewer_values.", "candidate_values.")):
+    if name.startswith(("viewer_weights.", "candidate_weights.")):
         return pa.types.is_list(found) and bool(found.value_type == pa.float32())
     return True
 
@@ -203,24 +203,24 @@ def _bag_arrays(side: str, field: str, bags: Keys) -> dict[str, pa.Array]:
     offsets = pa.array(bags.offsets.astype(np.int32))
     arrays = {f"{side}_keys.{field}": pa.ListArray.from_arrays(offsets, pa.array(bags.ids))}
     if bags.weights is not None:
-        arrays[f"{side}_values.{field}"] = pa.ListArray.from_arrays(offsets, pa.array(bags.weights))
+        arrays[f"{side}_weights.{field}"] = pa.ListArray.from_arrays(offsets, pa.array(bags.weights))
     return arrays
 
 
 def _bags(table: pa.Table, side: str) -> dict[str, Keys]:
-    """The bags of a side, by field. Raises `ValueError` unless the values, if any, are one per key."""
-    found, values = {}, _columns(table, f"{side}_values.")
+    """The bags of a side, by field. Raises `ValueError` unless the weights, if any, are one per key."""
+    found, weights = {}, _columns(table, f"{side}_weights.")
     for field, keys in _columns(table, f"{side}_keys.").items():
-        of_keys = values.pop(field, None)
+        of_keys = weights.pop(field, None)
         if of_keys is not None and of_keys.offsets != keys.offsets:
-            raise ValueError(f"the values of {field} are not one for each key")
+            raise ValueError(f"the weights of {field} are not one for each key")
         found[field] = Bags(
             keys.offsets.to_numpy().astype(np.int64),
             keys.values.to_numpy(),
             None if of_keys is None else of_keys.values.to_numpy(),
         )
-    if values:
-        raise ValueError(f"values of {', '.join(values)}, but no keys")
+    if weights:
+        raise ValueError(f"weights of {', '.join(weights)}, but no keys")
     return found
 
 

@@ -34,8 +34,6 @@ class Provenance(StrEnum):
     REAL = "real"
     SIMULATED_VIEWERS = "simulated-viewers"
     SIMULATED_WORLD = "simulated-world"
-    # Nothing writes it. `examples` carry the list of these names, so it stays, and new ones are appended.
-    UNKNOWN = "unknown"
 
 
 class Action(StrEnum):
@@ -149,11 +147,11 @@ class RankedTweet(msgspec.Struct, frozen=True, kw_only=True):
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the time of one answer went, in microseconds of wall clock; a batch's cost is shared evenly.
 
-    `score_us`: encoding features, scoring, sorting. `encode_us`: explaining, and packing what was served.
+    `score_us`: encoding features, scoring, sorting. `answer_us`: explaining, and packing what was served.
     """
 
     fetch_us: int
-    encode_us: int
+    answer_us: int
     score_us: int
 
 
@@ -186,7 +184,6 @@ class BinsVersion(Record, frozen=True, kw_only=True):
     A reader that keeps something for each bin mixes it in these proportions. Without cells, bins keep their rank.
     """
 
-    v: int = 2
     base_version: int
     version: int
     sequence: int
@@ -216,7 +213,6 @@ class ModelPublished(Record, frozen=True, kw_only=True):
     `published_ms` is wall clock.
     """
 
-    v: int = 2
     name: Name
     version: int
     epoch: int
@@ -250,7 +246,6 @@ class VocabConfigured(Record, frozen=True, kw_only=True):
     when the vocabulary begins. `made_of`: in the first deltas of a vocabulary, the one whose keys it began with.
     """
 
-    v: int = 2
     vocabulary: Name
     from_window: Count
     candidates_per_slot: float

@@ -16,13 +16,13 @@ from contracts.columns import FeatureColumns, Side
 class PackedBags(NamedTuple):
     """The bags of all fields as a served record has them: row by row, and in a row field by field.
 
-    lengths: uint8[rows * fields]. keys: uint64[sum of lengths]. values: float32, the weights of those keys whose
+    lengths: uint8[rows * fields]. keys: uint64[sum of lengths]. weights: float32, the weights of those keys whose
     field has weights.
     """
 
     lengths: U8
     keys: U64
-    values: F32
+    weights: F32
 
 
 def pack_bags(bags: Mapping[str, Keys], side: Side) -> PackedBags:
@@ -32,30 +32,30 @@ def pack_bags(bags: Mapping[str, Keys], side: Side) -> PackedBags:
         raise ValueError(f"a bag of {lengths.max()} keys is past the 255 that a served row may carry")
     starts = np.zeros(lengths.size + 1, np.int64)
     np.cumsum(lengths.reshape(-1), out=starts[1:])
-    keys, values = np.empty(starts[-1], np.uint64), np.empty(starts[-1], np.float32)
+    keys, weights = np.empty(starts[-1], np.uint64), np.empty(starts[-1], np.float32)
     for column, field in enumerate(side.fields):
         bag = bags[field]
         begin = starts[:-1].reshape(lengths.shape)[:, column]
         at = np.arange(len(bag.ids)) + np.repeat(begin - bag.offsets[:-1], bag.lengths)
         keys[at] = bag.ids
         if field in side.weighted:
-            values[at] = bag.weights_or_ones()
+            weights[at] = bag.weights_or_ones()
     packed = lengths.astype(np.uint8).reshape(-1)
-    return PackedBags(packed, keys, values[have_values(packed, side)])
+    return PackedBags(packed, keys, weights[have_weights(packed, side)])
 
 
 def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Keys]:
-    """The inverse of `pack_bags`. Raises `ValueError` if lengths, keys and values do not fit each other."""
+    """The inverse of `pack_bags`. Raises `ValueError` if lengths, keys and weights do not fit each other."""
     rows, odd = divmod(len(packed.lengths), len(side.fields))
     if odd:
         raise ValueError(f"{len(packed.lengths)} bags are not rows of {len(side.fields)} fields")
-    weighted = have_values(packed.lengths, side)
-    if np.count_nonzero(weighted) != len(packed.values):
-        raise ValueError(f"{np.count_nonzero(weighted)} keys have values, but there are {len(packed.values)} values")
+    weighted = have_weights(packed.lengths, side)
+    if (count := np.count_nonzero(weighted)) != len(packed.weights):
+        raise ValueError(f"{count} keys have weights, but there are {len(packed.weights)} weights")
     plain = Bags.from_lengths(packed.lengths, packed.keys)
-    values = np.ones(len(packed.keys), np.float32)
-    values[weighted] = packed.values
-    with_weights = Bags(plain.offsets, plain.ids, values)
+    weights = np.ones(len(packed.keys), np.float32)
+    weights[weighted] = packed.weights
+    with_weights = Bags(plain.offsets, plain.ids, weights)
     return {
         field: (with_weights if field in side.weighted else plain).take(
             np.arange(rows, dtype=np.int64) * len(side.fields) + column
@@ -64,14 +64,14 @@ def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Keys]:
     }
 
 
-def have_values(lengths: U8, side: Side) -> Bools:
-    """bool[number of keys]: which keys of packed bags of these lengths, [rows * fields], have a value."""
+def have_weights(lengths: U8, side: Side) -> Bools:
+    """bool[number of keys]: which keys of packed bags of these lengths, [rows * fields], have a weight."""
     of_field = np.array([field in side.weighted for field in side.fields])
     return np.repeat(np.resize(of_field, len(lengths)), lengths)
 
 
-def count_values(lengths: U8, side: Side) -> int:
-    """How many values packed bags of these lengths, [rows * fields], have."""
+def count_weights(lengths: U8, side: Side) -> int:
+    """How many weights packed bags of these lengths, [rows * fields], have."""
     places = [place for place, field in enumerate(side.fields) if field in side.weighted]
     return sum(int(lengths[place :: len(side.fields)].sum(dtype=np.int64)) for place in places)
 
@@ -102,7 +102,7 @@ def features_of_requests(records: Sequence[CandidatesServed], viewer: Side, cand
         return np.concatenate([getattr(record, column) for record in records])
 
     def bags_of(side: str) -> PackedBags:
-        return PackedBags(all_of(f"{side}_lengths"), all_of(f"{side}_keys"), all_of(f"{side}_values"))
+        return PackedBags(all_of(f"{side}_lengths"), all_of(f"{side}_keys"), all_of(f"{side}_weights"))
 
     return FeatureColumns(
         viewer_row=np.repeat(np.arange(m, dtype=np.int32), candidates),

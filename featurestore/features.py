@@ -12,7 +12,7 @@ from xxhash import xxh3_64_hexdigest
 
 from contracts.columns import Side
 
-REVISION = 4
+REVISION = 1
 
 # Token keys kept of a tweet, all fields together. Bounds the bytes of a served candidate.
 TWEET_KEYS = 32

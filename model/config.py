@@ -36,7 +36,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     dim: int
     bin_dim: int = 8
     hidden: tuple[int, int] = (64, 32)
-    places: int = 64  # places of a timeline with a position bias of their own; all below share the last
+    positions: int = 64  # places of a timeline with a position bias of their own; all below share the last
     # What all vectors of a side have in the interaction input.
     viewer_vector_width: int = VIEWER_SIDE.vector_width
     candidate_vector_width: int = CANDIDATE_SIDE.vector_width
@@ -49,7 +49,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
                 f"the model is laid out for the fields {laid_out}, but the feature set declares {declared}: "
                 "change model/config.py with it"
             )
-        sizes = (self.num_slots, self.bin_rows, self.dim, self.bin_dim, *self.hidden, self.places)
+        sizes = (self.num_slots, self.bin_rows, self.dim, self.bin_dim, *self.hidden, self.positions)
         if min(sizes) < 1:
             raise SettingsError(f"every size of the model must be at least 1: {self}")
 

@@ -1,11 +1,11 @@
 """The dense part of the ranking model in torch: from pooled bags to one logit.
 
-    logit = bias + place bias + first-order sum + taste . crosses + MLP(interaction input)
+    logit = bias + position bias + first-order sum + cross weights . crosses + MLP(interaction input)
 
 The sparse part (tables, pooling and their updates) is outside, in `model/kernels/bags`: the pooled bags are the
-leaves of autograd, and vectors are inputs that need no gradient. `taste` weighs the viewer-candidate products on
-their direct path to the logit, the term of a factorization machine. It starts at 1, so that tastes are learned before
-the hidden layers can use the products.
+leaves of autograd, and vectors are inputs that need no gradient. `cross_weights` weighs the viewer-candidate products
+on their direct path to the logit, the term of a factorization machine. It starts at 1, so that tastes are learned
+before the hidden layers can use the products.
 """
 
 import math
@@ -33,9 +33,9 @@ class RankingModel(nn.Module):
         self.hidden2_weight = nn.Parameter(_he_uniform(random, second, first))
         self.hidden2_bias = nn.Parameter(torch.zeros(second))
         self.output_weight = nn.Parameter(torch.zeros(second))
-        self.taste = nn.Parameter(torch.ones(len(CROSSES) * config.dim))
+        self.cross_weights = nn.Parameter(torch.ones(len(CROSSES) * config.dim))
         self.bias = nn.Parameter(torch.zeros(1))
-        self.place_bias = nn.Parameter(torch.zeros(config.places))
+        self.position_bias = nn.Parameter(torch.zeros(config.positions))
 
     def forward(
         self,
@@ -52,16 +52,16 @@ class RankingModel(nn.Module):
         hidden = torch.relu(torch.addmm(self.hidden1_bias, interaction, self.hidden1_weight.t()))
         hidden = torch.relu(torch.addmm(self.hidden2_bias, hidden, self.hidden2_weight.t()))
         first_order = viewer_first_order.index_select(0, viewer_row) + candidate_first_order
-        direct = first_order + torch.mv(crosses, self.taste) + self.bias + self.place_bias[0]
+        direct = first_order + torch.mv(crosses, self.cross_weights) + self.bias + self.position_bias[0]
         return direct + torch.mv(hidden, self.output_weight)
 
-    def place_offset(self, positions: NDArray[np.integer]) -> Tensor:
+    def position_offset(self, positions: NDArray[np.integer]) -> Tensor:
         """float32[n]: what the places where candidates were shown add to the served logit.
 
         For training only: it keeps the effect of the place out of what is learned about viewer and tweet.
         """
-        places = torch.from_numpy(np.minimum(positions.astype(np.int64), self.config.places - 1))
-        return self.place_bias.index_select(0, places) - self.place_bias[0]
+        places = torch.from_numpy(np.minimum(positions.astype(np.int64), self.config.positions - 1))
+        return self.position_bias.index_select(0, places) - self.position_bias[0]
 
     def arrays(self) -> dict[str, F32]:
         """Views of all parameters as numpy arrays, by name."""

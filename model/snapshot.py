@@ -132,9 +132,9 @@ def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         "hidden2_weight": (second, first),
         "hidden2_bias": (second,),
         "output_weight": (second,),
-        "taste": (len(CROSSES) * config.dim,),
+        "cross_weights": (len(CROSSES) * config.dim,),
         "bias": (1,),
-        "place_bias": (config.places,),
+        "position_bias": (config.positions,),
     }
 
 

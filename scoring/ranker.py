@@ -100,7 +100,7 @@ def rank(
     reasons = _reasons(requests, places, served, model)
     share = max(len(requests), 1)
     timings = Timings(
-        fetch_us=fetch_us // share, score_us=(scored - began) // share, encode_us=(clock_us() - scored) // share
+        fetch_us=fetch_us // share, score_us=(scored - began) // share, answer_us=(clock_us() - scored) // share
     )
     answers = []
     for i, request in enumerate(requests):

@@ -6,7 +6,7 @@ from contracts.arrays import F32, U64
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, Side
 from contracts.records import TimelineRequest
-from contracts.served import PackedBags, have_values, pack_bags, pack_vectors
+from contracts.served import PackedBags, have_weights, pack_bags, pack_vectors
 from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE
 from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
@@ -59,12 +59,12 @@ class ServedLog:
             viewer_dense=self._features.viewer_dense[viewer],
             viewer_lengths=of_viewer.lengths,
             viewer_keys=of_viewer.keys,
-            viewer_values=of_viewer.values,
+            viewer_weights=of_viewer.weights,
             viewer_vectors=_rows_of(self._viewer_vectors, slice(viewer, viewer + 1), VIEWER_SIDE.vector_width),
             candidate_dense=self._features.candidate_dense[rows].reshape(-1),
             candidate_lengths=of_candidates.lengths,
             candidate_keys=of_candidates.keys,
-            candidate_values=of_candidates.values,
+            candidate_weights=of_candidates.weights,
             candidate_vectors=_rows_of(self._candidate_vectors, rows, CANDIDATE_SIDE.vector_width),
         )
 
@@ -76,16 +76,16 @@ class _PackedRows:
         self._packed = packed
         self._fields = len(side.fields)
         keys = np.concatenate([[0], np.cumsum(packed.lengths, dtype=np.int64)])[:: self._fields]
-        values = np.concatenate([[0], np.cumsum(have_values(packed.lengths, side))])[keys]
+        weights = np.concatenate([[0], np.cumsum(have_weights(packed.lengths, side))])[keys]
         self._key_starts: list[int] = keys.tolist()
-        self._value_starts: list[int] = values.tolist()
+        self._weight_starts: list[int] = weights.tolist()
 
     def __getitem__(self, rows: slice) -> PackedBags:
         begin, end = rows.start, rows.stop
         return PackedBags(
             self._packed.lengths[begin * self._fields : end * self._fields],
             self._packed.keys[self._key_starts[begin] : self._key_starts[end]],
-            self._packed.values[self._value_starts[begin] : self._value_starts[end]],
+            self._packed.weights[self._weight_starts[begin] : self._weight_starts[end]],
         )
 
 

@@ -42,8 +42,8 @@ def _check_side(bags: Mapping[str, Keys], vectors: Mapping[str, F32], side: Side
         raise BadRecord("malformed", "Examples: the fields are not those of the feature set")
     weighted = {field: bag.weights for field, bag in bags.items() if bag.weights is not None}
     if set(weighted) != set(side.weighted):
-        raise BadRecord("malformed", "Examples: the fields with values are not those of the feature set")
+        raise BadRecord("malformed", "Examples: the fields with weights are not those of the feature set")
     if {name: of.shape[1] for name, of in vectors.items()} != dict(side.vectors):
         raise BadRecord("malformed", "Examples: the vectors are not those of the feature set")
     if not all(np.isfinite(array).all() for array in (*weighted.values(), *vectors.values())):
-        raise BadRecord("malformed", "Examples: values and vectors must be finite")
+        raise BadRecord("malformed", "Examples: weights of keys and vectors must be finite")

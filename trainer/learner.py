@@ -195,7 +195,7 @@ class Learner:
         leaves = self._pool(inputs)
         served = self._logits(inputs, leaves)
         self.progress.observe(served.detach().numpy().copy(), targets.labels, targets.weights, targets.provenances)
-        shown = served + self._network.place_offset(targets.positions)
+        shown = served + self._network.position_offset(targets.positions)
         loss = binary_cross_entropy_with_logits(
             shown, _tensor(targets.labels), weight=_tensor(targets.weights), reduction="sum"
         )

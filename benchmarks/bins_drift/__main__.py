@@ -152,20 +152,20 @@ def main() -> None:
         print(f"{task.name:<18}{late.sum():>10,}{_entropy(task.labels[late]):>11.4f}{figures}")
     if arguments.plot:
         begin = tweets[0].created_ms // DAY_MS - 1
-        rolls = [(begin + day, edges) for day, edges in edges_over(tasks[0])]
+        edge_changes = [(begin + day, edges) for day, edges in edges_over(tasks[0])]
         title = f"edges of the retweets of {len(tweets):,} tweets, {SETTINGS.bins} bins over {FIRST_DAYS} days"
-        plot(rolls, [begin + 1, begin + int(tasks[0].days[-1])], title, arguments.plot)
+        plot(edge_changes, [begin + 1, begin + int(tasks[0].days[-1])], title, arguments.plot)
 
 
 def edges_over(task: Task) -> list[tuple[int, list[float]]]:
     """(day, edges of the first feature) for every roll."""
-    features, rolls = BinnedFeatures(RATES[0], None), []
+    features, edge_changes = BinnedFeatures(RATES[0], None), []
     for day in np.unique(task.days).tolist():
         features.close(day, task.values[task.days == day])
         edges = features.view.edges.get(NUMBER[CARRIERS[0]])
-        if edges is not None and (not rolls or rolls[-1][1] != edges.tolist()):
-            rolls.append((day, edges.tolist()))
-    return rolls
+        if edges is not None and (not edge_changes or edge_changes[-1][1] != edges.tolist()):
+            edge_changes.append((day, edges.tolist()))
+    return edge_changes
 
 
 def progressive(task: Task, features: BinnedFeatures | NumberFeatures) -> F64:

@@ -30,7 +30,7 @@ Mixture = tuple[I64, F64]  # rows of the bin table, and the matrix that mixes th
 class RollingEdges:
     """Bins that follow a stream, window by window. Every example counts as a tweet and as a served candidate.
 
-    rolls: (window, feature number, edges) of everything published, in order.
+    edge_changes: (window, feature number, edges) of everything published, in order.
     """
 
     def __init__(self, bins: int = BINS) -> None:
@@ -39,7 +39,7 @@ class RollingEdges:
         self._owner = BinOwner(settings, sources)
         self._counters = BinCounter(*_TWEETS), BinCounter(*_SERVED)
         self._bins = Bins()
-        self.rolls: list[tuple[int, int, F32]] = []
+        self.edge_changes: list[tuple[int, int, F32]] = []
 
     @property
     def view(self) -> FrozenBins:
@@ -62,7 +62,7 @@ class RollingEdges:
     def _take(self, record: BinsVersion) -> Iterator[Mixture]:
         before = self.view.edges
         self._bins.apply(record)
-        self.rolls += [(record.version, NUMBER[name], self.view.edges[NUMBER[name]]) for name in record.edges]
+        self.edge_changes += [(record.version, NUMBER[name], self.view.edges[NUMBER[name]]) for name in record.edges]
         return row_mixtures(before, record)
 
 

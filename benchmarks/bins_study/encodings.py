@@ -117,7 +117,7 @@ class ZScores:
         return []
 
     def freeze(self) -> None:
-        """Stop observing, unless it rolls."""
+        """Stop observing, unless its edges go on changing."""
         self._frozen = True
 
     def encode(self, dense: F32) -> Encoded:

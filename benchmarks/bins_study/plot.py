@@ -34,11 +34,11 @@ def plot(streams: list[StreamFigures], features: list[str], file: Path) -> None:
 
 def _edges(panel: Axes, found: StreamFigures, feature: str) -> None:
     """Draw edges as step lines. Edges below 1 are not shown, because the scale is logarithmic."""
-    rolls = [(day, edges) for day, name, edges in found.rolls if name == feature]
-    days = np.array([day for day, _ in rolls], "datetime64[D]")
-    most = max((len(edges) for _, edges in rolls), default=0)
-    lines = np.full((len(rolls), most), np.nan)
-    for row, (_, edges) in zip(lines, rolls, strict=True):
+    edge_changes = [(day, edges) for day, name, edges in found.edge_changes if name == feature]
+    days = np.array([day for day, _ in edge_changes], "datetime64[D]")
+    most = max((len(edges) for _, edges in edge_changes), default=0)
+    lines = np.full((len(edge_changes), most), np.nan)
+    for row, (_, edges) in zip(lines, edge_changes, strict=True):
         row[: len(edges)] = [edge if edge >= 1 else np.nan for edge in edges]
     colors = plt.get_cmap("viridis")(np.linspace(0, 0.9, max(most, _EDGES)))
     for line, color in zip(lines.T, colors, strict=False):

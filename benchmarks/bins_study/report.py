@@ -17,7 +17,7 @@ def summary(found: StreamFigures) -> str:
     text = (
         f"First month: {MONTH} days from {found.first}. Measured: {found.examples:,} examples, {found.months[0]} to "
         f"{found.months[-1]}; {found.base_rate:.1%} are positive. {len(found.features)} features, whose edges were "
-        f"published {len(found.rolls):,} times."
+        f"published {len(found.edge_changes):,} times."
     )
     if found.truth_loss is not None:
         text += (

@@ -45,7 +45,7 @@ class StreamFigures:
 
     first: the day on which the first month begins. features: their names. months: those measured, YYYY-MM. entropy,
     truth_loss: mean entropy of the true probabilities, and the log-loss of predicting them; None if they are unknown.
-    rolls: (day, feature, edges) of everything published. frozen: feature -> edges of the first month.
+    edge_changes: (day, feature, edges) of everything published. frozen: feature -> edges of the first month.
     """
 
     name: str
@@ -57,7 +57,7 @@ class StreamFigures:
     entropy: float | None
     truth_loss: float | None
     encodings: list[EncodingFigures]
-    rolls: list[tuple[str, str, list[float]]]
+    edge_changes: list[tuple[str, str, list[float]]]
     frozen: dict[str, list[float]]
 
 
@@ -91,7 +91,9 @@ def study(stream: Stream, progress: Callable[[], None], bins: int = BINS) -> Str
         entropy=None if truth is None else float(_entropy(truth).mean()),
         truth_loss=None if truth is None else float(log_losses(truth, labels).mean()),
         encodings=_figures(encodings, losses, windows, months),
-        rolls=[(_day(window), CONTINUOUS[number].name, of.tolist()) for window, number, of in rolling.edges.rolls],
+        edge_changes=[
+            (_day(window), CONTINUOUS[number].name, of.tolist()) for window, number, of in rolling.edges.edge_changes
+        ],
         frozen={CONTINUOUS[number].name: edges.tolist() for number, edges in frozen.view.edges.items()},
     )
 

@@ -12,12 +12,12 @@ New edges are taken from the rolling window as it is now when
 
     bar = max(moved, moved * rolling_windows / windows since) + 1.95 * sqrt(1/n + 1/m)
 
-The first term is the hysteresis: right after a roll nothing passes, and what moved slowly waits longer. So at most
-one roll falls into any `moved * rolling_windows` windows, whatever the values do, and two distributions that take
-turns do not roll the edges at each turn. The second is what two samples of n and m values differ by one time in a
-thousand.
+The first term is the hysteresis: right after a change of edges nothing passes, and slow movement waits longer. So
+edges change at most once in any `moved * rolling_windows` windows, whatever the values do, and two distributions that
+alternate do not change the edges at each turn. The second term is the distance that two samples of n and m values
+exceed by chance one time in a thousand.
 
-New edges that are equal to the old ones are no roll: nothing is published.
+New edges that equal the old ones are no change: nothing is published.
 """
 
 from dataclasses import dataclass

@@ -52,14 +52,14 @@ class BinOwner:
         return self._state.decided
 
     @property
-    def rolls(self) -> list[tuple[int, int, F32]]:
+    def edge_changes(self) -> list[tuple[int, int, F32]]:
         """(version, feature number, edges) of what was published, ascending: for the view in Redis."""
-        return self._state.rolls
+        return self._state.edge_changes
 
     @property
     def oldest_shown(self) -> int:
-        """The lowest version that `rolls` can answer for: 0 while nothing had to be dropped from them."""
-        versions = sorted({version for version, _, _ in self._state.rolls})
+        """The lowest version that `edge_changes` can answer for: 0 while nothing had to be dropped from them."""
+        versions = sorted({version for version, _, _ in self._state.edge_changes})
         return versions[-SHOWN] if len(versions) >= SHOWN else 0
 
     def observe(self, counts: BinCounts) -> None:
@@ -120,7 +120,9 @@ class BinOwner:
             cells={CONTINUOUS[number].name: mixed for number, (_, mixed) in changed.items() if mixed is not None},
         )
         state.decided = window
-        state.rolls = _shown([*state.rolls, *((window, number, edges) for number, (edges, _) in changed.items())])
+        state.edge_changes = _shown(
+            [*state.edge_changes, *((window, number, edges) for number, (edges, _) in changed.items())]
+        )
         return version
 
     def _expire(self, window: int) -> bool:
@@ -196,12 +198,12 @@ def _mixed(former: Published | None, published: Published) -> list[int] | None:
     return [int(count) for count in cells(before, published.edges, published.values.every)]
 
 
-def _shown(rolls: list[tuple[int, int, F32]]) -> list[tuple[int, int, F32]]:
+def _shown(edge_changes: list[tuple[int, int, F32]]) -> list[tuple[int, int, F32]]:
     """Those of the newest `SHOWN` versions with new edges, and before them, of each feature, what was valid then."""
-    versions = sorted({version for version, _, _ in rolls})
+    versions = sorted({version for version, _, _ in edge_changes})
     if len(versions) <= SHOWN:
-        return rolls
+        return edge_changes
     oldest = versions[-SHOWN]
-    valid = {number: (version, number, edges) for version, number, edges in rolls if version <= oldest}
-    base = sorted(valid.values(), key=lambda roll: roll[:2])
-    return base + [roll for roll in rolls if roll[0] > oldest]
+    valid = {number: (version, number, edges) for version, number, edges in edge_changes if version <= oldest}
+    base = sorted(valid.values(), key=lambda change: change[:2])
+    return base + [change for change in edge_changes if change[0] > oldest]

@@ -50,10 +50,10 @@ def shown(owner: "BinOwner") -> bytes | None:
     frame = ShownEdges(
         feature_set=FEATURE_SET,
         oldest=owner.oldest_shown,
-        versions=np.array([version for version, _, _ in owner.rolls], np.int64),
-        features=[CONTINUOUS[number].name for _, number, _ in owner.rolls],
-        lengths=np.array([len(edges) for _, _, edges in owner.rolls], np.int32),
-        edges=np.concatenate([np.empty(0, np.float32), *(edges for _, _, edges in owner.rolls)]),
+        versions=np.array([version for version, _, _ in owner.edge_changes], np.int64),
+        features=[CONTINUOUS[number].name for _, number, _ in owner.edge_changes],
+        lengths=np.array([len(edges) for _, _, edges in owner.edge_changes], np.int32),
+        edges=np.concatenate([np.empty(0, np.float32), *(edges for _, _, edges in owner.edge_changes)]),
     )
     return owner.version.to_bytes(VERSION_BYTES, "big") + serialize(frame)
 

@@ -72,8 +72,8 @@ def _summed(codes: I64, counts: I64) -> Tally:
 class BinState:
     """closed: source -> newest window it has closed. pending: open window -> counts. panes: pane number -> counts.
 
-    published: by feature number. rolls: (version, feature number, edges) of what was published, ascending, back to
-    what was valid at the oldest version that the view in Redis answers. decided: newest window with a record.
+    published: by feature number. edge_changes: (version, feature number, edges) of what was published, ascending,
+    back to what was valid at the oldest version that the view in Redis answers. decided: newest window with a record.
     counted: newest decided window that a source counted in. sequence: number of records so far.
     """
 
@@ -81,7 +81,7 @@ class BinState:
     pending: dict[int, Tally] = field(default_factory=dict)
     panes: dict[int, Tally] = field(default_factory=dict)
     published: dict[int, Published] = field(default_factory=dict)
-    rolls: list[tuple[int, int, F32]] = field(default_factory=list)
+    edge_changes: list[tuple[int, int, F32]] = field(default_factory=list)
     decided: int = 0
     counted: int = 0
     sequence: int = 0
@@ -95,7 +95,6 @@ class BinState:
 class _Packed(Frame, frozen=True, kw_only=True):
     """`BinState` in columns. Row i of `positives` and of `rules` belongs to row i of `published`."""
 
-    v: int = 2
     feature_set: str
     closed: list[tuple[str, int, int]]
     decided: int
@@ -106,7 +105,7 @@ class _Packed(Frame, frozen=True, kw_only=True):
     published: list[tuple[int, I64, I64, F32]]
     positives: list[tuple[I64, I64]]
     rules: list[tuple[int, str]]
-    rolls: list[tuple[int, int, F32]]
+    edge_changes: list[tuple[int, int, F32]]
 
 
 _codec = Codec(_Packed)
@@ -126,7 +125,7 @@ def pack(state: BinState) -> bytes:
         published=[(n, of.values.every.buckets, of.values.every.counts, of.edges) for n, of in published],
         positives=[(of.values.positive.buckets, of.values.positive.counts) for _, of in published],
         rules=[(of.window, of.rule) for _, of in published],
-        rolls=state.rolls,
+        edge_changes=state.edge_changes,
     )
     return zlib.compress(serialize(packed), level=1)
 
@@ -149,7 +148,7 @@ def unpack(data: bytes) -> BinState:
         pending={key: Tally(codes, counts) for key, codes, counts in packed.pending},
         panes={key: Tally(codes, counts) for key, codes, counts in packed.panes},
         published=_published(packed),
-        rolls=packed.rolls,
+        edge_changes=packed.edge_changes,
         decided=packed.decided,
         counted=packed.counted,
         sequence=packed.sequence,

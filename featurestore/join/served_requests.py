@@ -14,7 +14,7 @@ from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns
 from contracts.errors import BadRecord
 from contracts.examples import PROVENANCES
-from contracts.served import count_values, features_of_requests
+from contracts.served import count_weights, features_of_requests
 from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
 
 BLOCK_REQUESTS = 256
@@ -77,15 +77,15 @@ def check_served(record: CandidatesServed) -> None:
         "candidate_dense": n * len(CANDIDATE_DENSE),
         "candidate_lengths": n * len(CANDIDATE_SIDE.fields),
         "candidate_keys": int(record.candidate_lengths.sum(dtype=np.int64)),
-        "viewer_values": count_values(record.viewer_lengths, VIEWER_SIDE),
-        "candidate_values": count_values(record.candidate_lengths, CANDIDATE_SIDE),
+        "viewer_weights": count_weights(record.viewer_lengths, VIEWER_SIDE),
+        "candidate_weights": count_weights(record.candidate_lengths, CANDIDATE_SIDE),
         "viewer_vectors": VIEWER_SIDE.vector_width,
         "candidate_vectors": n * CANDIDATE_SIDE.vector_width,
     }
     for column, length in expected.items():
         if len(getattr(record, column)) != length:
             raise BadRecord("malformed", f"{column} has {len(getattr(record, column))} elements instead of {length}")
-    for column in ("viewer_values", "candidate_values", "viewer_vectors", "candidate_vectors"):
+    for column in ("viewer_weights", "candidate_weights", "viewer_vectors", "candidate_vectors"):
         if not np.isfinite(getattr(record, column)).all():
             raise BadRecord("malformed", f"{column} has elements that are not finite")
 

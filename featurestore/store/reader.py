@@ -90,7 +90,7 @@ class FeatureReader:
         unique, of_unique = np.unique(named, return_inverse=True)
 
         keys = self._keys
-        viewer_values, history_values, tweet_values, count_values = await self._get(
+        viewer_weights, history_values, tweet_values, count_values = await self._get(
             keys.counters(VIEWER, viewer_ids),
             keys.histories(viewer_ids),
             keys.tweets(unique),
@@ -115,7 +115,7 @@ class FeatureReader:
         rows = StoreRows(
             at_ms=at_ms,
             viewer_ids=viewer_ids,
-            viewers=unpack_records(COUNTERS_RECORD, viewer_values),
+            viewers=unpack_records(COUNTERS_RECORD, viewer_weights),
             histories=histories,
             past_tweets=unpack_tweets([value for value in past_values if value is not None]),
             viewer_row=viewer_row,

@@ -29,7 +29,7 @@ from featurestore.features import HISTORY, TWEET_KEYS
 
 REPLY, QUOTE, RETWEET = 1, 2, 4  # bits of `flags`
 
-TWEET_FORMAT = 3
+TWEET_FORMAT = 1
 WORD_SUBWORDS = 4  # n-grams kept of a word
 WORDS_WITH_SUBWORDS = 16  # words of a tweet that keep n-grams: at most 256 bytes
 TWEET = np.dtype(

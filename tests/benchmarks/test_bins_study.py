@@ -144,7 +144,7 @@ def test_edges_of_the_month_are_exact_quantiles_and_roll_with_the_values() -> No
             values = np.sort(stream.dense[: rows.stop, FOLLOWERS])
             ranks = np.searchsorted(values, month_edges(stream.dense[: rows.stop]).edges[FOLLOWERS]) / len(values)
             np.testing.assert_allclose(ranks, np.arange(1, 16) / 16, atol=0.002)
-    rolled = [of for _, number, of in edges.rolls if number == FOLLOWERS]
+    rolled = [of for _, number, of in edges.edge_changes if number == FOLLOWERS]
     assert len(rolled) > 5
     assert all(later[7] > former[7] for former, later in pairwise(rolled[1:]))
     assert (edges.view.edges[FOLLOWERS] == rolled[-1]).all()

@@ -66,14 +66,14 @@ def _arrow() -> pa.Table:
         ("provenances", pa.array(["real", "real", "dream"]).dictionary_encode(), "'dream' is not a valid Provenance"),
         ("candidate_keys.text", pa.array([[1], [], []], pa.list_(pa.int32())), "column candidate_keys.text may not"),
         (
-            "candidate_values.text",
+            "candidate_weights.text",
             pa.array([[], [2], [5]], pa.list_(pa.int32())),
-            "candidate_values.text may not",
+            "candidate_weights.text may not",
         ),
         (
-            "candidate_values.text",
+            "candidate_weights.text",
             pa.array([[2], [3], [5]], pa.list_(pa.float32())),
-            "values of text are not one",
+            "weights of text are not one",
         ),
         ("candidate_vectors.image", pa.array([1.0, 2.0, 3.0]), "column candidate_vectors.image may not"),
     ],

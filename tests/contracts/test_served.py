@@ -15,7 +15,7 @@ from contracts.columns import FeatureColumns, Side
 from contracts.records import Provenance
 from contracts.served import (
     PackedBags,
-    count_values,
+    count_weights,
     features_of_requests,
     pack_bags,
     pack_vectors,
@@ -38,9 +38,9 @@ def served(features: FeatureColumns) -> CandidatesServed:
         tokenizer=1, feature_set="fs", provenance=Provenance.REAL, tweet_ids=np.arange(n, dtype=np.uint64),
         author_ids=np.zeros(n, np.uint64), probabilities=np.full(n, np.nan, np.float32),
         viewer_dense=features.viewer_dense.reshape(-1), viewer_lengths=viewer.lengths, viewer_keys=viewer.keys,
-        viewer_values=viewer.values, viewer_vectors=pack_vectors(features.viewer_vectors, VIEWER),
+        viewer_weights=viewer.weights, viewer_vectors=pack_vectors(features.viewer_vectors, VIEWER),
         candidate_dense=features.candidate_dense.reshape(-1), candidate_lengths=candidate.lengths,
-        candidate_keys=candidate.keys, candidate_values=candidate.values,
+        candidate_keys=candidate.keys, candidate_weights=candidate.weights,
         candidate_vectors=pack_vectors(features.candidate_vectors, CANDIDATE),
     )  # fmt: skip
 
@@ -54,7 +54,7 @@ PACKED = Side(fields=("b", "a", "c"), weighted=("a", "b"))
 })))  # fmt: skip
 def test_bags_packed_by_row_unpack_by_field(by_field):
     packed = pack_bags(by_field, PACKED)
-    assert len(packed.values) == count_values(packed.lengths, PACKED)
+    assert len(packed.weights) == count_weights(packed.lengths, PACKED)
     found = unpack_bags(packed, PACKED)
     assert list(found) == ["b", "a", "c"]
     for field, unpacked in found.items():
@@ -80,7 +80,7 @@ def test_bags_that_are_not_whole_rows_or_lack_values_are_refused():
     nothing = np.empty(0, np.float32)
     with pytest.raises(ValueError, match="3 bags are not rows of 2 fields"):
         unpack_bags(PackedBags(np.zeros(3, np.uint8), np.empty(0, np.uint64), nothing), Side(("a", "b")))
-    with pytest.raises(ValueError, match="2 keys have values, but there are 0 values"):
+    with pytest.raises(ValueError, match="2 keys have weights, but there are 0 weights"):
         unpack_bags(PackedBags(np.array([1, 2], np.uint8), np.zeros(3, np.uint64), nothing), Side(("a", "b"), ("b",)))
 
 
@@ -110,14 +110,14 @@ def test_what_was_served_comes_back_bit_for_bit(features):
     ("damage", "complaint"),
     [
         ({"candidate_dense": np.zeros(5, np.float32)}, "cannot reshape"),
-        ({"candidate_lengths": np.zeros(6, np.uint8)}, "0 keys have values, but there are 3"),
+        ({"candidate_lengths": np.zeros(6, np.uint8)}, "0 keys have weights, but there are 3"),
         (
             {"candidate_lengths": np.zeros(3, np.uint8), "candidate_keys": np.empty(0, np.uint64)},
-            "0 keys have values, but there are 3",
+            "0 keys have weights, but there are 3",
         ),
         ({"viewer_lengths": np.array([1, 0, 0], np.uint8)}, "3 bags are not rows of 2"),
-        ({"viewer_values": np.zeros(1, np.float32)}, "0 keys have values, but there are 1"),
-        ({"candidate_values": np.zeros(4, np.float32)}, "3 keys have values, but there are 4"),
+        ({"viewer_weights": np.zeros(1, np.float32)}, "0 keys have weights, but there are 1"),
+        ({"candidate_weights": np.zeros(4, np.float32)}, "3 keys have weights, but there are 4"),
         ({"viewer_vectors": np.zeros(1, np.float32)}, "cannot reshape"),
         ({"candidate_vectors": np.zeros(9, np.float32)}, "cannot reshape"),
     ],

@@ -48,7 +48,7 @@ def test_every_column_of_examples_is_documented():
         assert documented.pop(name) == dtype.__name__
     assert set(documented) == {
         "request_ids", "provenances", "viewer_dense", "candidate_dense", "viewer_keys.*", "candidate_keys.*",
-        "viewer_values.*", "candidate_values.*", "viewer_vectors.*", "candidate_vectors.*",
+        "viewer_weights.*", "candidate_weights.*", "viewer_vectors.*", "candidate_vectors.*",
     }  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def test_what_is_older_than_the_whole_window_is_taken_anew():
     assert versions[0] == 3
     assert set(versions) <= {3, 3 + 32, 3 + 64}
     assert len(versions) > 1
-    assert owner.rolls[-1][0] == versions[-1]
+    assert owner.edge_changes[-1][0] == versions[-1]
 
 
 @pytest.mark.parametrize("turn", [1, 2, 5, 8])

@@ -147,10 +147,10 @@ def test_many_requests_that_close_together_are_cut_into_bounded_batches():
         ({"feature_set": "former"}, "other_feature_set"),
         ({"author_ids": np.zeros(1, np.uint64)}, "malformed"),
         ({"candidate_keys": np.zeros(1, np.uint64)}, "malformed"),
-        ({"viewer_values": np.ones(1, np.float32)}, "malformed"),
+        ({"viewer_weights": np.ones(1, np.float32)}, "malformed"),
         ({"viewer_vectors": np.ones(3, np.float32)}, "malformed"),
         ({"viewer_vectors": np.array([0, 1, np.nan, 1], np.float32)}, "malformed"),
-        ({"candidate_values": np.ones(1, np.float32)}, "malformed"),
+        ({"candidate_weights": np.ones(1, np.float32)}, "malformed"),
         ({"candidate_vectors": np.ones(1, np.float32)}, "malformed"),
     ],
 )

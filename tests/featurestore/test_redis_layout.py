@@ -162,7 +162,7 @@ def test_hashes_and_layouts_never_change():
     assert owner_of(np.arange(100, 108, dtype=np.uint64)).tolist() == [0, 3, 3, 1, 2, 3, 1, 1]
     assert pair_of(np.array([1], np.uint64), np.array([2], np.uint64)).tolist() == [583880340377267059]
     assert (TWEET.itemsize, COUNTERS_RECORD.itemsize, HISTORY_RECORD.itemsize, PARTITIONS) == (304, 108, 264, 4)
-    assert features.FEATURE_SET == "a54a8cc832de4a8b"
+    assert features.FEATURE_SET == "340f85e50f6ca11a"
 
 
 @pytest.mark.parametrize("dtype", [TWEET, COUNTERS_RECORD, HISTORY_RECORD], ids=["tweet", "counters", "history"])

@@ -59,7 +59,7 @@ RECORDS: dict[str, Record] = {
             RankedTweet(id=8),
         ],
         missing=[6], model="timeline", model_version=3, vocab_version=23_227_200, bins_version=23_227_201,
-        timings=Timings(fetch_us=900, encode_us=50, score_us=200),
+        timings=Timings(fetch_us=900, answer_us=50, score_us=200),
     ),
     "BinsVersion": BinsVersion(
         base_version=4, version=6, sequence=2, edges={"tweet_age_s": [1.5, float(np.float32(0.1)) + 2], "likes": []},
@@ -125,8 +125,8 @@ RECORDS: dict[str, Record] = {
         viewer_lengths=np.array([1, 0], np.uint8), viewer_keys=u64(1),
         candidate_dense=np.array([1, 2, 3, 4, np.nan, 6], np.float32),
         candidate_lengths=np.array([1, 0, 2, 0, 0, 0], np.uint8), candidate_keys=u64(2**64 - 1, 2**63, 0),
-        viewer_values=np.empty(0, np.float32), viewer_vectors=np.array([0.5, -1], np.float32),
-        candidate_values=np.array([1, 0.25, 1e-45], np.float32), candidate_vectors=np.arange(8, dtype=np.float32),
+        viewer_weights=np.empty(0, np.float32), viewer_vectors=np.array([0.5, -1], np.float32),
+        candidate_weights=np.array([1, 0.25, 1e-45], np.float32), candidate_vectors=np.arange(8, dtype=np.float32),
     ),
 }  # fmt: skip
 

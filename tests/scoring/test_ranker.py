@@ -148,7 +148,7 @@ def test_a_batchs_time_is_shared_evenly():
         timeline for timeline, _ in rank([make_request(1), make_request(2)], make_read([1, 2]), None, 500, clock)
     ]
     assert {timeline.timings.fetch_us for timeline in timelines} == {250}
-    assert {(timeline.timings.score_us, timeline.timings.encode_us) for timeline in timelines} == {(500, 500)}
+    assert {(timeline.timings.score_us, timeline.timings.answer_us) for timeline in timelines} == {(500, 500)}
 
 
 def test_no_requests_are_no_answers(predictor):

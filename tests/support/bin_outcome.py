@@ -30,14 +30,14 @@ class BinsOutcome:
 
     log: of the records of `bins`, in order. state: of the owner's state, recovered as a successor does, from the
     newest logged state and the counts since. view: of the value in Redis. records: how many records `bins` has.
-    rolls: how many changes of edges they hold.
+    edge_changes: how many changes of edges they hold.
     """
 
     log: str
     state: str
     view: str
     records: int
-    rolls: int
+    edge_changes: int
 
 
 def bins_outcome(settings: Settings) -> BinsOutcome:
@@ -57,7 +57,7 @@ def bins_outcome(settings: Settings) -> BinsOutcome:
         state=_digest(owner.to_bytes()),
         view=_digest(view or b""),
         records=len(records),
-        rolls=sum(len(record.edges) for record in records),
+        edge_changes=sum(len(record.edges) for record in records),
     )
 
 

@@ -105,9 +105,9 @@ def make_served(i: int, count: int) -> CandidatesServed:
         candidate_dense=np.full(PLACES * len(CANDIDATE_DENSE), i, np.float32),
         candidate_lengths=np.zeros(PLACES * len(CANDIDATE_FIELDS), np.uint8),
         candidate_keys=np.empty(0, np.uint64),
-        viewer_values=np.empty(0, np.float32),
+        viewer_weights=np.empty(0, np.float32),
         viewer_vectors=np.zeros(VIEWER_SIDE.vector_width, np.float32),
-        candidate_values=np.empty(0, np.float32),
+        candidate_weights=np.empty(0, np.float32),
         candidate_vectors=np.empty(0, np.float32),
     )
 

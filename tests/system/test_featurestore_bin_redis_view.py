@@ -61,7 +61,7 @@ async def test_versions_that_are_no_longer_shown_say_where_they_are(
     bins = Bins()
     for record in records:
         bins.apply(record)
-    assert len({version for version, _, _ in owner.rolls}) == 3
+    assert len({version for version, _, _ in owner.edge_changes}) == 3
     async with contextlib.aclosing(connect(settings)) as redis:
         await write_bins(redis, settings, owner)
         for version in range(owner.oldest_shown, owner.version + 1):
@@ -102,7 +102,7 @@ async def test_a_view_of_more_bins_than_there_are_rows_is_refused(
     settings: Settings, log: tuple[BinOwner, Bins]
 ) -> None:
     owner, _ = log
-    owner.rolls.append((owner.version, NUMBER["age_s"], np.arange(MAX_BINS, dtype=np.float32)))
+    owner.edge_changes.append((owner.version, NUMBER["age_s"], np.arange(MAX_BINS, dtype=np.float32)))
     async with contextlib.aclosing(connect(settings)) as redis:
         await write_bins(redis, settings, owner)
         with pytest.raises(BadRecord, match="edges of age_s: not at most 58"):

@@ -57,7 +57,7 @@ def test_killed_workers_leave_the_bins_of_a_run_without_kills(settings, tmp_path
         held = {topic: look.offsets(topic) for topic in WATCHED}
     expected = bins_outcome(settings)
     assert held[BIN_STATE] > 0
-    assert expected.rolls > 20
+    assert expected.edge_changes > 20
 
     bins = Bins()
     for record in read_all(settings, BINS):

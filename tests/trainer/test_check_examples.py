@@ -77,8 +77,8 @@ def test_values_and_vectors_that_are_not_those_of_the_feature_set_are_malformed(
     text = features.candidate_keys["text"]
     weighted = replace(text, weights=np.ones(len(text.ids), np.float32))
     for changed, complaint in (
-        ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=None)}}, "fields with values"),
-        ({"candidate_keys": features.candidate_keys | {"text": weighted}}, "fields with values"),
+        ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=None)}}, "fields with weights"),
+        ({"candidate_keys": features.candidate_keys | {"text": weighted}}, "fields with weights"),
         ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=ones * np.inf)}}, "finite"),
         ({"viewer_vectors": {}}, "vectors are not"),
         ({"viewer_vectors": {"clock": clock[:, :3].copy()}}, "vectors are not"),

@@ -58,8 +58,8 @@ def test_timelines_come_close_to_the_best_possible_order() -> None:
 def test_position_bias_is_learned_as_the_place_and_not_served() -> None:
     world, settings = World(), small_settings("", learning_rate=0.05)
     learner = trained(world, settings, 3_000)
-    place_bias = learner.weights()["place_bias"]
-    assert place_bias[9] - place_bias[0] < -0.2
+    position_bias = learner.weights()["position_bias"]
+    assert position_bias[9] - position_bias[0] < -0.2
 
 
 def test_the_same_examples_give_the_same_bits() -> None:

@@ -22,7 +22,7 @@ def test_the_subwords_of_words_are_those_of_the_reference(words):
     found = subwords(words)
     assert [found[i].tolist() for i in range(len(words))] == [subword_keys(word) for word in words]
     assert len(found) == len(words)
-    assert found.keys.dtype == np.uint64
+    assert found.ids.dtype == np.uint64
 
 
 def test_a_short_word_has_all_of_its_ngrams():
@@ -41,7 +41,7 @@ def test_a_long_word_keeps_a_fixed_number_and_shares_them_with_its_like():
 def test_what_stays_says_nothing_of_the_bits_of_a_key():
     """Slots go by a key's bits, so a sample by those would crowd a part of the shared region."""
     letters = np.random.default_rng(5).integers(ord("a"), ord("z"), (3_000, 12))
-    keys = np.unique(subwords(["".join(map(chr, word)) for word in letters.tolist()]).keys)
+    keys = np.unique(subwords(["".join(map(chr, word)) for word in letters.tolist()]).ids)
     for shift in (32, 46, 60):
         counts = np.bincount((keys >> np.uint64(shift) & np.uint64(15)).astype(np.int64), minlength=16)
         assert counts.max() < 1.2 * counts.min()

@@ -103,7 +103,7 @@ def test_changed_slots_are_those_given_to_another_key_or_turn():
 
 
 ARRAYS = {
-    "header": np.array([2, 7, 1, SHARDS], np.int64),
+    "header": np.array([1, 7, 1, SHARDS], np.int64),
     "extents": np.array([256, 0, 5, 257, 5, 1, 258, 6, 1, 2, 7, 2], np.int64),
     "rare": np.array([5, 1, 1], np.int64),
     "keys": np.array([3, 9], np.uint64),
@@ -127,7 +127,7 @@ def test_views_are_read_only_and_survive_their_arrays():
 @pytest.mark.parametrize(
     "change",
     [
-        {"header": np.array([1, 7, 1, SHARDS], np.int64)},
+        {"header": np.array([2, 7, 1, SHARDS], np.int64)},
         {"keys": np.array([9, 3], np.uint64)},
         {"slots": np.array([8, 8], np.int32)},
         {"slots": np.array([8, 4], np.int32)},

@@ -33,7 +33,6 @@ class PackedState(Frame, frozen=True, kw_only=True):
     counted in and not decided yet; row i of `open_*` is a key's sum in one of them, row j of `spelled_*` a spelling.
     """
 
-    v: int = 4
     vocabulary: str
     settings: VocabConfigured
     changes: list[VocabConfigured]

@@ -18,7 +18,7 @@ U32 = NDArray[np.uint32]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
-FORMAT = 2  # of `to_arrays`
+FORMAT = 1  # of `to_arrays`
 _ONE_REGION = read_only(np.zeros(1, np.uint8))
 
 

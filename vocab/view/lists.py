@@ -50,7 +50,6 @@ class Lists(Frame, frozen=True, kw_only=True):
     NaN for none.
     """
 
-    v: int = 2
     shards: U8
     languages: U16
     all_languages: bool

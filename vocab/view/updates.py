@@ -33,7 +33,6 @@ class Bucket(Frame, frozen=True, kw_only=True):
     `last_seen`: windows. `tokens`: "" for bigrams.
     """
 
-    v: int = 2
     keys: U64
     namespaces: U8
     slots: I32

@@ -116,7 +116,7 @@ def score_candidates(
         total += _pool(0, bins.shape[1], bins[i], _NO_WEIGHTS, w.bin_embedding, w.bin_linear, x, 4 * dim)
         for k in range(vectors.shape[1]):
             x[vectors_at + k] = vectors[i, k]
-        taste = _ZERO
+        crossed = _ZERO
         for k in range(dim):
             viewer, history = viewer_interaction[v, k], viewer_interaction[v, dim + k]
             words, topic, writer = x[k], x[dim + k], x[2 * dim + k]
@@ -126,7 +126,7 @@ def score_candidates(
             x[crosses + 3 * dim + k] = history * writer
             x[crosses + 4 * dim + k] = history * topic
         for k in range(5 * dim):
-            taste += x[crosses + k] * w.taste[k]
+            crossed += x[crosses + k] * w.cross_weights[k]
         for j in range(hidden1.size):
             hidden1[j] = viewer_hidden[v, j]
         _add_layer(x, w.candidate_layer, hidden1)
@@ -135,7 +135,7 @@ def score_candidates(
         for j in range(hidden2.size):
             hidden2[j] = w.hidden2_bias[j]
         _add_layer(hidden1, w.hidden2_layer, hidden2)
-        logit = w.bias + total + taste
+        logit = w.bias + total + crossed
         for j in range(hidden2.size):
             logit += max(hidden2[j], _ZERO) * w.output[j]
         logits[i] = logit

@@ -38,7 +38,7 @@ def logits(
     layer = np.concatenate([weights.viewer_layer, weights.candidate_layer])
     hidden = np.maximum(_times(interaction, layer) + weights.hidden1_bias, 0)
     hidden = np.maximum(_times(hidden, weights.hidden2_layer) + weights.hidden2_bias, 0)
-    direct = sum(first_order.values()) + _times(crosses, weights.taste) + np.float64(weights.bias)
+    direct = sum(first_order.values()) + _times(crosses, weights.cross_weights) + np.float64(weights.bias)
     return np.asarray(direct + _times(hidden, weights.output), np.float64)
 
 

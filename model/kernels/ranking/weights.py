@@ -26,7 +26,7 @@ class Weights(NamedTuple):
     hidden2_layer: F32  # [h1, h2]
     hidden2_bias: F32  # [h2]
     output: F32  # [h2]
-    taste: F32  # [crosses * dim]
+    cross_weights: F32  # [crosses * dim]
     bias: np.float32
 
     @staticmethod
@@ -44,6 +44,6 @@ class Weights(NamedTuple):
             hidden2_layer=np.ascontiguousarray(arrays["hidden2_weight"].T),
             hidden2_bias=arrays["hidden2_bias"],
             output=arrays["output_weight"],
-            taste=arrays["taste"],
-            bias=np.float32(arrays["bias"][0] + arrays["place_bias"][0]),
+            cross_weights=arrays["cross_weights"],
+            bias=np.float32(arrays["bias"][0] + arrays["position_bias"][0]),
         )
