@@ -71,8 +71,7 @@ class MethodFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudyFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The run. top: number of top new hashtags in `months`. crossed: those that reached the threshold in that
-    month."""
+    """The run. top: the number of top new hashtags in `months`. crossed: how many of them reached the threshold."""
 
     tweets: int
     windows: int

@@ -22,7 +22,7 @@ def delete_demo_data(settings: Settings, *, kafka: bool, redis: bool) -> None:
         raise ValueError("without a prefix, the demo's data cannot be distinguished from other data")
     if kafka:
         kafka_admin.delete(settings)
-        # Groups without members expire anyway.
+        # A failure is harmless: groups without members expire anyway.
         with contextlib.suppress(KafkaFailed), KafkaCluster(settings).admin() as admin:
             admin.forget(list(GROUPS))
     if redis:

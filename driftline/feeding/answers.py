@@ -1,4 +1,4 @@
-"""Ranked timelines as they come: a blocking consumer, its polls in threads, read from the end."""
+"""Reads ranked timelines as they arrive: a blocking consumer, polled in a thread, from the end of the log."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ async def open_answers(settings: Settings) -> AsyncIterator["Answers"]:
 
 
 def _at_the_end(settings: Settings) -> tuple[BlockingConsumer, list[TopicPartition]]:
-    """A topic that does not exist yet is waited for."""
+    """A consumer at the end of every partition. Waits until the topic exists."""
     consumer = KafkaCluster(settings).blocking_consumer()
     try:
         while not (numbers := consumer.partitions(TIMELINES_RANKED.name)):
@@ -58,7 +58,7 @@ class Answers:
         self._partitions = partitions
 
     async def take(self) -> list[RankedTimeline]:
-        """Timelines that arrived, of whatever requests; perhaps none."""
+        """Wait up to 100 ms for timelines, of any requests, and return them; perhaps none."""
         polled = await asyncio.to_thread(self._consumer.read, self._partitions, _POLL_RECORDS, _POLL_S)
         found = []
         for records in polled.values():

@@ -41,12 +41,13 @@ class LagMeter:
 
     def __init__(self, admin: Admin) -> None:
         self._admin = admin
-        self._lock = threading.Lock()  # a reading whose waiter was cancelled goes on in its thread
+        # A read goes on in its thread after the task that waits for it was cancelled.
+        self._lock = threading.Lock()
 
     @staticmethod
     @contextlib.contextmanager
     def connected(settings: Settings) -> Iterator["LagMeter"]:
-        """A meter for the time of the block. Raises `ServerUnavailable`, in the block too."""
+        """A meter that is connected while the block runs. Raises `ServerUnavailable`, also from within the block."""
         with KafkaCluster(settings).admin() as admin:
             yield LagMeter(admin)
 
@@ -56,7 +57,7 @@ class LagMeter:
             return lags_over(self._admin, GROUPS)
 
     def members(self) -> dict[str, int]:
-        """Group -> how many members hold partitions, once its assignment is settled; else 0."""
+        """Group -> number of members; 0 unless the group is stable."""
         with self._lock:
             return self._admin.settled_members(list(GROUPS))
 

@@ -18,11 +18,11 @@ from transport.ports.kafka_records import LogRecord, OffsetOutOfRange, TopicPart
 
 _POLL_S = 0.5
 _POLL_RECORDS = 2_000
-_SILENT_POLLS = 60  # of a broker that has records to give and gives none: half a minute
+_SILENT_POLLS = 60  # empty polls before the end of the log: half a minute
 
 
 def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> Generator[LogRecord, None, None]:
-    """The records of `topic`, in offset order within each partition. newest: only the last `newest` of each.
+    """The records of `topic`, in offset order within each partition. newest: only that many last offsets.
 
     Transaction markers take offsets too, so `newest` offsets hold at most that many records. Raises
     `ServerUnavailable` if the broker does not answer or the topic does not exist.
@@ -43,7 +43,7 @@ def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogReco
         records = [record for record in read_log(settings, topic, newest=width) if record.key != TICK_KEY]
         if len(records) >= count or width >= max(_lengths(settings, topic), default=0):
             break
-        width *= 4  # of these offsets, too many were markers, aborted records or ticks
+        width *= 4  # too many of these offsets were markers, aborted records or ticks
     records.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
     return records[-count:]
 
@@ -84,7 +84,7 @@ def _lengths(settings: Settings, topic: Topic) -> list[int]:
 def _until_the_end(
     address: str, consumer: BlockingConsumer, ends: Mapping[TopicPartition, int]
 ) -> Iterator[LogRecord]:
-    """What retention deletes meanwhile is passed over."""
+    """The records before `ends`. Skips those that retention deletes meanwhile."""
     left = list(ends)
     silent = 0
     while left:
@@ -99,7 +99,7 @@ def _until_the_end(
             for record in records:
                 if record.offset < ends[at]:
                     yield record
-        # The position, unlike a record's offset, also passes markers and aborted records.
+        # Unlike the offset of the last record, the position also moves past markers and aborted records.
         left = [at for at in left if consumer.position(at) < ends[at]]
         if silent > _SILENT_POLLS:
-            raise ServerUnavailable(f"{address} stopped giving records of {sorted(left)}")
+            raise ServerUnavailable(f"{address} stopped returning records of {sorted(left)}")

@@ -71,8 +71,11 @@ def plan(settings: Settings) -> Plan:
 
 
 def apply(settings: Settings, from_window: int) -> None:
-    """Write the settings of this process into the log, to hold from `from_window` on, or from the first window that
-    is not closed. Raises `ServerUnavailable`, and `SettingsError` for settings that contradict each other."""
+    """Write the settings of this process into the log.
+
+    They take effect at `from_window`, or at the first window that is not closed, if that is later. Raises
+    `ServerUnavailable`, and `SettingsError` for settings that contradict each other.
+    """
     SlotLayout.of(settings.vocab)
     value = serialize(configured(settings.vocab, from_window))
     with contextlib.closing(KafkaCluster(settings).producer()) as producer:

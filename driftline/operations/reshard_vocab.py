@@ -73,7 +73,7 @@ def reshard(settings: Settings, name: str, shards: int, *, write: bool) -> Plan:
 
 
 async def _reshard(settings: Settings, name: str, shards: int, write: bool) -> Plan:
-    redis = connect(settings)  # a processor wants one; nothing is read from it or written
+    redis = connect(settings)  # processors take a connection; here it is not used
     kafka = KafkaCluster(settings)
     try:
         numbers = range(VOCAB_COUNTS.partitions)

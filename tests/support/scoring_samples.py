@@ -76,8 +76,7 @@ def save_snapshot(settings: Settings, version: int, epoch: int = 1) -> ModelPubl
 
 
 def make_read(counts: list[int], seed: int = 0) -> FeaturesRead:
-    """Random features of requests with `counts[i]` candidates, ids 1, 2, ...; some values missing, some bags
-    empty."""
+    """Random features of requests with `counts[i]` candidates, ids 1, 2, ...; values may be missing, bags empty."""
     rng = np.random.default_rng(seed)
     m, n = len(counts), sum(counts)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -133,7 +133,7 @@ def test_bins_are_listed_with_how_far_they_moved(cli: Cli) -> None:
     assert cli.json("bins", "show", "age_s")["edges"] == [10.0, 20.0, 40.0]
     assert [change["version"] for change in cli.json("bins", "history", "age_s")] == [WINDOW, WINDOW + 1]
     assert "|" in cli.text("bins", "history", "age_s")
-    assert "those of: age_s" in cli.error("bins", "show", "nosuch")
+    assert "bins of: age_s" in cli.error("bins", "show", "nosuch")
     assert "█" in cli.text("bins", "show", "age_s")
 
 
@@ -190,7 +190,7 @@ def test_dead_letters_are_counted_and_shown(cli: Cli) -> None:
     shown = cli.text("dead-letters", "show", "tweets", "2", "0")
     assert "why it was malformed" in shown
     assert "{\\xfe" in shown
-    assert "no letter" in cli.error("dead-letters", "show", "tweets", "2", "99")
+    assert "has no dead letter" in cli.error("dead-letters", "show", "tweets", "2", "99")
     assert "has no dead letters; these topics do" in cli.error("dead-letters", "list", "--topic", "nosuch")
 
 
