@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U64, Bools
 from contracts.settings import TimeSettings
 
 NOT_STARTED = -1
@@ -30,10 +30,10 @@ class Observed:
     believed: bool[n], False for an event too far ahead. late: bool[n], True if the event's window was closed already.
     """
 
-    windows: NDArray[np.int64]
-    watermarks: NDArray[np.int64]
-    believed: NDArray[np.bool_]
-    late: NDArray[np.bool_]
+    windows: I64
+    watermarks: I64
+    believed: Bools
+    late: Bools
 
 
 class Watermark:
@@ -57,10 +57,10 @@ class Watermark:
 
     def observe(
         self,
-        at_ms: NDArray[np.int64],
-        authors: NDArray[np.uint64],
-        ticks: NDArray[np.bool_],
-        append_ms: NDArray[np.int64],
+        at_ms: I64,
+        authors: U64,
+        ticks: Bools,
+        append_ms: I64,
     ) -> Observed:
         """Observe a batch.
 
@@ -77,7 +77,7 @@ class Watermark:
                 self.newest_ms = max(self.newest_ms, int(at_ms.max()))
         return self._assign_windows(at_ms, before, believed)
 
-    def _newest_before_each(self, at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _newest_before_each(self, at_ms: I64) -> I64:
         before = np.empty(len(at_ms), np.int64)
         if len(at_ms):
             before[0] = self.newest_ms
@@ -87,11 +87,11 @@ class Watermark:
 
     def _observe_one_by_one(
         self,
-        at_ms: NDArray[np.int64],
-        authors: NDArray[np.uint64],
-        ticks: NDArray[np.bool_],
-        append_ms: NDArray[np.int64],
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        at_ms: I64,
+        authors: U64,
+        ticks: Bools,
+        append_ms: I64,
+    ) -> tuple[I64, Bools]:
         """The rule, one event at a time. Only batches with an event that is too far ahead come here."""
         before = np.empty(len(at_ms), np.int64)
         believed = np.ones(len(at_ms), np.bool_)
@@ -118,9 +118,7 @@ class Watermark:
         self.newest_ms = at
         return True
 
-    def _assign_windows(
-        self, at_ms: NDArray[np.int64], before: NDArray[np.int64], believed: NDArray[np.bool_]
-    ) -> Observed:
+    def _assign_windows(self, at_ms: I64, before: I64, believed: Bools) -> Observed:
         window_ms = self._settings.window_ms
         own = at_ms // window_ms
         watermarks = np.where(before < 0, NOT_STARTED, before - self._settings.lateness_ms)

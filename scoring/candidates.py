@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import U64
 from contracts.records import TimelineRequest
 
 
-def choose(requests: Sequence[TimelineRequest], recent: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
+def choose(requests: Sequence[TimelineRequest], recent: U64) -> list[U64]:
     """The candidate ids of each request, uint64, each id once, at most `MAX_CANDIDATES` (the record's own bound).
 
     Named candidates keep the order of their first mention. `recent`: uint64[r], newest first, as many as a
@@ -20,7 +20,7 @@ def choose(requests: Sequence[TimelineRequest], recent: NDArray[np.uint64]) -> l
     ]
 
 
-def batches(candidates: Sequence[NDArray[np.uint64]], most: int) -> list[slice]:
+def batches(candidates: Sequence[U64], most: int) -> list[slice]:
     """Runs of requests whose candidates add up to at most `most`; a request larger than that stands alone."""
     runs, begin, total = [], 0, 0
     for i, ids in enumerate(candidates):

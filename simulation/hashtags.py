@@ -8,8 +8,8 @@ revived hashtag gets a burst: a sudden rise of its excitement. Bursts are record
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64
 from simulation.config import BLOCK_MS, HOUR_MS, WorldConfig
 from simulation.words import make_words, zipf_cumulative
 
@@ -48,7 +48,7 @@ class Hashtags:
         self.trends: list[Trend] = []
         self._base = np.zeros(0)
         self._excitement = np.zeros(0)
-        self.topics: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.topics: I64 = np.zeros(0, np.int64)
         shares = np.diff(zipf_cumulative(config.evergreen_tags, 1.0), prepend=0.0) * 0.12
         for share in shares.tolist():
             self._add(config.begin_ms, int(rng.integers(config.topics)), share)
@@ -63,9 +63,7 @@ class Hashtags:
         self.topics = np.append(self.topics, topic)
         return len(self.trends) - 1
 
-    def step(
-        self, at_ms: int, tweets: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def step(self, at_ms: int, tweets: int, rng: np.random.Generator) -> tuple[I64, F64]:
         """Draw the hashtags of one block that begins at `at_ms` and has `tweets` tweets.
 
         Returns (the hashtag of each use, int64[u] in random order, u <= tweets; the expected uses of every hashtag

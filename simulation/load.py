@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64
 from contracts.partitioning import record_key
 from contracts.records import Action, Engagement, Provenance, TimelineRequest
 from simulation.config import WorldConfig
@@ -72,7 +72,7 @@ class Load:
         self._first_named = _FIRST_ID
         self._asked = 0
         self._open: list[TimelineRequest] = []
-        self._author_of: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._author_of: I64 = np.zeros(0, np.int64)
 
     def pass_time(self, ms: int) -> None:
         """Skip `ms` of event time without events, so that later events are not late after a tick."""
@@ -106,7 +106,7 @@ class Load:
         ]
         return [b"%d" % i for i in ids], values
 
-    def _name(self, authors: NDArray[np.int64]) -> None:
+    def _name(self, authors: I64) -> None:
         """Update the tweets that later requests may name, and their authors."""
         known = np.concatenate([self._author_of, authors])
         if self._named_first is not None:

@@ -9,6 +9,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F64
+
 _MASK = (1 << 64) - 1
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -21,7 +23,7 @@ def draw_key(*parts: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def uniforms(key: int, ids: NDArray[np.integer]) -> NDArray[np.float64]:
+def uniforms(key: int, ids: NDArray[np.integer]) -> F64:
     """float64[n] in [0, 1): one draw of the family `key` for each of `ids` (any integer dtype, [n])."""
     x = ids.astype(np.uint64) * _GOLDEN + np.uint64(key & _MASK)
     for _ in range(2):
@@ -31,7 +33,7 @@ def uniforms(key: int, ids: NDArray[np.integer]) -> NDArray[np.float64]:
     return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def normals(key: int, ids: NDArray[np.integer]) -> NDArray[np.float64]:
+def normals(key: int, ids: NDArray[np.integer]) -> F64:
     """float64[n], standard normal (Box-Muller), one draw for each of `ids`."""
     radius = np.sqrt(-2.0 * np.log1p(-uniforms(key, ids)))
     return radius * np.cos(2.0 * np.pi * uniforms(key ^ 0x5DEECE66D, ids))

@@ -1,8 +1,8 @@
 """Authors with their topics and quality; viewers with the authors they follow and tastes that drift."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64, Bools
 from simulation.config import HOUR_MS, WorldConfig
 from simulation.words import draw, make_words, zipf_cumulative
 
@@ -29,11 +29,11 @@ class Authors:
         self._cited = [_cumulative(cited * (0.04 + (self.topic == t))) for t in range(config.topics)]
         self.topic_share = np.cumsum(np.bincount(self.topic, weights=activity, minlength=config.topics))
 
-    def write(self, topics: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    def write(self, topics: I64, rng: np.random.Generator) -> I64:
         """int64[n], the author (index) of a tweet about each topic."""
         return _draw_by_topic(self._by_topic, topics, rng)
 
-    def cite(self, topics: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    def cite(self, topics: I64, rng: np.random.Generator) -> I64:
         """int64[n], the author (index) whom a tweet about each topic mentions."""
         return _draw_by_topic(self._cited, topics, rng)
 
@@ -53,12 +53,12 @@ class Viewers:
         self._tastes = {0: rng.standard_normal(self._shape)}
         self.follows = _follow(config, authors, self._tastes[0], rng)
 
-    def rows_of(self, viewer_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows_of(self, viewer_ids: I64) -> I64:
         """int64[n], the row of each viewer; -1 for an id that is not of this world."""
         rows = viewer_ids - FIRST_VIEWER
         return np.where((rows >= 0) & (rows < self._config.viewers), rows, -1)
 
-    def taste_at(self, at_ms: int) -> NDArray[np.float64]:
+    def taste_at(self, at_ms: int) -> F64:
         """float64[viewers, topics], the tastes at `at_ms`.
 
         Raises `ValueError` for a time more than a week before the newest one asked for so far.
@@ -74,9 +74,7 @@ class Viewers:
         return self._tastes[step]
 
 
-def _follow(
-    config: WorldConfig, authors: Authors, taste: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.bool_]:
+def _follow(config: WorldConfig, authors: Authors, taste: F64, rng: np.random.Generator) -> Bools:
     """bool[viewers, authors]: each viewer mostly follows well-known authors of topics that it likes."""
     follows = np.zeros((config.viewers, config.authors), np.bool_)
     known = np.log(authors.followers)
@@ -86,14 +84,12 @@ def _follow(
     return follows
 
 
-def _cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    cumulative: NDArray[np.float64] = np.cumsum(weights / weights.sum())
+def _cumulative(weights: F64) -> F64:
+    cumulative: F64 = np.cumsum(weights / weights.sum())
     return cumulative
 
 
-def _draw_by_topic(
-    cumulative: list[NDArray[np.float64]], topics: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _draw_by_topic(cumulative: list[F64], topics: I64, rng: np.random.Generator) -> I64:
     found = np.empty(len(topics), np.int64)
     for topic, shares in enumerate(cumulative):
         rows = np.flatnonzero(topics == topic)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64
 from contracts.records import Action, Engagement, Provenance
 from simulation.config import Behavior
 from simulation.noise import draw_key, uniforms
@@ -29,22 +30,22 @@ class Shown:
     request_id: str
     viewer_id: int
     at_ms: int
-    tweet_ids: NDArray[np.int64]
-    author_ids: NDArray[np.int64]
-    probability: NDArray[np.float64]
+    tweet_ids: I64
+    author_ids: I64
+    probability: F64
 
 
-def examination(positions: NDArray[np.integer], behavior: Behavior) -> NDArray[np.float64]:
+def examination(positions: NDArray[np.integer], behavior: Behavior) -> F64:
     """float64[n], the probability that each place (from 0) is looked at."""
     return np.asarray((1.0 + positions) ** -behavior.position_exponent, np.float64)
 
 
-def freshness(age_ms: NDArray[np.integer], behavior: Behavior) -> NDArray[np.float64]:
+def freshness(age_ms: NDArray[np.integer], behavior: Behavior) -> F64:
     """float64[n], the log-odds that a tweet's freshness adds."""
     return np.asarray(behavior.freshness * 0.5 ** (np.maximum(age_ms, 0) / behavior.fresh_half_ms), np.float64)
 
 
-def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+def sigmoid(log_odds: F64) -> F64:
     """float64[n] in (0, 1)."""
     return np.asarray(1.0 / (1.0 + np.exp(-log_odds)), np.float64)
 

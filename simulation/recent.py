@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import I64
+
 
 class RecentTweets:
     """Up to `capacity` tweets in order of time. `columns`: names and dtypes of the hidden columns."""
@@ -23,7 +25,7 @@ class RecentTweets:
         """The number of the oldest tweet still held."""
         return max(0, self.end - self.capacity)
 
-    def add(self, ids: NDArray[np.int64], created: NDArray[np.int64], **columns: NDArray[np.generic]) -> None:
+    def add(self, ids: I64, created: I64, **columns: NDArray[np.generic]) -> None:
         """Append n tweets, int64[n] each, in order of time; the oldest ones are overwritten."""
         rows = np.arange(self.end, self.end + len(ids)) % self.capacity
         for old in self.ids[rows[max(0, self.capacity - self.end) :]].tolist():
@@ -34,7 +36,7 @@ class RecentTweets:
         self._number.update(zip(ids.tolist(), range(self.end, self.end + len(ids)), strict=True))
         self.end += len(ids)
 
-    def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows_of(self, ids: I64) -> I64:
         """int64[n], the row of each id; -1 for a tweet that is not held."""
         numbers = np.fromiter((self._number.get(i, -1) for i in ids.tolist()), np.int64, len(ids))
         return np.where(numbers < 0, -1, numbers % self.capacity)

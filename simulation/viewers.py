@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64
 from contracts.records import Engagement, Provenance, RankedTimeline, TimelineRequest, Tweet
 from simulation.config import HOUR_MS, Behavior
 from simulation.noise import draw_key, normals, uniforms
@@ -104,7 +104,7 @@ class RecordedWorld:
         shown = Shown(timeline.request_id, timeline.viewer_id, timeline.at_ms, ids, authors, p)
         return draw_reactions(shown, self.config.behavior, self.seed, self.provenance)
 
-    def true_probability(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.float64]:
+    def true_probability(self, viewer_id: int, tweet_ids: I64, at_ms: int) -> F64:
         """float64[n], the probability of engagement with each tweet, given that it is seen.
 
         Raises `ValueError` for a tweet that is no longer held.
@@ -126,7 +126,7 @@ class RecordedWorld:
             + config.tag_taste * liking * (tag != 0)
         )
 
-    def best_order(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.int64]:
+    def best_order(self, viewer_id: int, tweet_ids: I64, at_ms: int) -> I64:
         """The ids by descending true probability, ties by id."""
         return tweet_ids[np.lexsort((tweet_ids, -self.true_probability(viewer_id, tweet_ids, at_ms)))]
 

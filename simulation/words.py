@@ -1,7 +1,8 @@
 """Made-up words, user names and hashtags: pronounceable, distinct, and a function of the generator alone."""
 
 import numpy as np
-from numpy.typing import NDArray
+
+from contracts.arrays import F64, I64
 
 _ONSETS = (
     "b",
@@ -45,14 +46,14 @@ def make_words(rng: np.random.Generator, count: int, syllables: tuple[int, int] 
     return list(found)[:count]
 
 
-def zipf_cumulative(count: int, exponent: float) -> NDArray[np.float64]:
+def zipf_cumulative(count: int, exponent: float) -> F64:
     """float64[count], cumulative shares of ranks 1..count, each of weight rank^-exponent; for `draw`."""
     weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
-    cumulative: NDArray[np.float64] = np.cumsum(weights / weights.sum())
+    cumulative: F64 = np.cumsum(weights / weights.sum())
     return cumulative
 
 
-def draw(rng: np.random.Generator, cumulative: NDArray[np.float64], size: int) -> NDArray[np.int64]:
+def draw(rng: np.random.Generator, cumulative: F64, size: int) -> I64:
     """int64[size], indices drawn by the shares whose cumulative sums are `cumulative`."""
     found = np.searchsorted(cumulative, rng.random(size), side="right")
     return np.minimum(found, len(cumulative) - 1).astype(np.int64)

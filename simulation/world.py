@@ -16,8 +16,8 @@ do not depend on how many calls ask for them. The weights below (taste, quality,
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64
 from contracts.records import Engagement, Provenance, RankedTimeline, TimelineRequest, Tweet
 from simulation.config import BLOCK_MS, HOUR_MS, WorldConfig
 from simulation.hashtags import Hashtags, Trend
@@ -93,7 +93,7 @@ class World:
         shown = Shown(timeline.request_id, timeline.viewer_id, timeline.at_ms, ids, authors, p)
         return draw_reactions(shown, self.config.behavior, self.seed, self.provenance)
 
-    def true_probability(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.float64]:
+    def true_probability(self, viewer_id: int, tweet_ids: I64, at_ms: int) -> F64:
         """float64[n], the probability that the viewer likes, retweets, replies to or quotes each tweet once seen.
 
         tweet_ids: int64[n]. Raises `ValueError` for a viewer or a tweet that is unknown or no longer held.
@@ -116,7 +116,7 @@ class World:
             + config.appeal * recent.columns["appeal"][rows]
         )
 
-    def best_order(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.int64]:
+    def best_order(self, viewer_id: int, tweet_ids: I64, at_ms: int) -> I64:
         """The ids as the best possible ranker orders them: by descending true probability, ties by id."""
         return tweet_ids[np.lexsort((tweet_ids, -self.true_probability(viewer_id, tweet_ids, at_ms)))]
 
@@ -163,7 +163,7 @@ class World:
             )
             self._asked += 1
 
-    def _candidates(self, viewer: int, at_ms: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    def _candidates(self, viewer: int, at_ms: int, rng: np.random.Generator) -> I64:
         """Rows of tweets of the last hours, newer ones likelier; up to half of them by followed authors."""
         recent, wanted = self._recent, self.config.candidates
         low, high = recent.number_at(at_ms - self.config.candidate_ms), recent.number_at(at_ms)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64
 from contracts.records import Provenance, Tweet
 from simulation.config import WorldConfig
 from simulation.hashtags import Hashtags
@@ -22,13 +22,13 @@ _SITES = 40
 class Draft:
     """n tweets before their texts. `heat` and `appeal` are float64[n], the rest int64[n]; `tag` is -1 for none."""
 
-    ids: NDArray[np.int64]
-    created: NDArray[np.int64]
-    author: NDArray[np.int64]
-    topic: NDArray[np.int64]
-    tag: NDArray[np.int64]
-    heat: NDArray[np.float64]
-    appeal: NDArray[np.float64]
+    ids: I64
+    created: I64
+    author: I64
+    topic: I64
+    tag: I64
+    heat: F64
+    appeal: F64
 
 
 class Writer:
@@ -71,7 +71,7 @@ class Writer:
             for tweet_id, created, author, author_id, followers, following, text in rows
         ]
 
-    def texts(self, topic: NDArray[np.int64], tag: NDArray[np.int64], rng: np.random.Generator) -> list[str]:
+    def texts(self, topic: I64, tag: I64, rng: np.random.Generator) -> list[str]:
         """A text for each row: words, the row's hashtag, and in some a mention or a link."""
         count = len(topic)
         lengths = rng.integers(_SHORTEST, _LONGEST + 1, size=count)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U64
 from contracts.codec import Codec
 from contracts.columnar import CandidatesServed
 from contracts.errors import BadRecord
@@ -79,8 +79,8 @@ def decode_tweet(value: bytes) -> Tweet:
 def observe_times(
     batch: EventBatch[EventT],
     watermark: Watermark,
-    at_ms: NDArray[np.int64],
-    people: NDArray[np.uint64],
+    at_ms: I64,
+    people: U64,
 ) -> Observed:
     """Move the partition's clock by a batch and drop the events it does not believe.
 

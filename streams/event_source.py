@@ -10,9 +10,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Generic
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U64
 from contracts.settings import Settings
 from contracts.topics import Topic
 from eventtime.watermark import Watermark
@@ -41,13 +40,13 @@ class EventSource(Generic[EventT]):
         settings: Settings,
         topic: Topic,
         decode: Callable[[bytes], EventT],
-        times_of: Callable[[Sequence[EventT]], tuple[NDArray[np.int64], NDArray[np.uint64]]],
+        times_of: Callable[[Sequence[EventT]], tuple[I64, U64]],
         identities_of: Callable[[EventBatch[EventT]], Sequence[Hashable]],
     ) -> None:
         self.clock = Watermark(settings.time)
         self._topic = topic
         self._decode: Callable[[bytes], EventT] = decode
-        self._times_of: Callable[[Sequence[EventT]], tuple[NDArray[np.int64], NDArray[np.uint64]]] = times_of
+        self._times_of: Callable[[Sequence[EventT]], tuple[I64, U64]] = times_of
         self._identities_of: Callable[[EventBatch[EventT]], Sequence[Hashable]] = identities_of
         self._had = RecentIdentities(settings.features.duplicate_horizon)
         self._marks: list[tuple[int, dict[str, Any]]] = []
@@ -69,7 +68,7 @@ class EventSource(Generic[EventT]):
         """Learn again which events were already processed."""
         self._observe(records)
 
-    def take(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int]:
+    def take(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], I64, int]:
         """The events of a batch to process that are believed and new, the window that each counts in, int64[n], and
         the newest window that was closed before the batch."""
         self._begin(records[0].offset)
@@ -97,7 +96,7 @@ class EventSource(Generic[EventT]):
         while len(self._marks) > 1 and offset - self._marks[1][0] >= horizon:
             del self._marks[0]
 
-    def _observe(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], NDArray[np.int64], int, int]:
+    def _observe(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], I64, int, int]:
         """(events believed and new, their windows, how many others were repeats, how many of these are late)."""
         batch = decode_batch(self._topic, records, self._decode)
         seen = observe_times(batch, self.clock, *self._times_of(batch.events))

@@ -14,7 +14,7 @@ from contracts.settings import Settings
 from contracts.topics import FEATURE_UPDATES
 from featurestore.store.errors import ViewWiped
 from featurestore.store.writer import FeatureOwner
-from streams.rebuild_tweets import rewrite_tweets
+from streams.rebuild_tweets import rebuild_tweets
 from transport.dead_letters import dead_letter
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
@@ -42,7 +42,7 @@ class FeatureProcessor(Processor):
         position = await self._owner.resume()
         if position is None and offset > 0:
             log.warning("Redis holds nothing of partition %d: rewriting it from Kafka", self._partition)
-            await rewrite_tweets(self._settings, self._kafka, self._partition, self._redis)
+            await rebuild_tweets(self._settings, self._kafka, self._partition, self._redis)
         position = position or 0
         return {FEATURE_UPDATES.name: position} if position < offset else {}
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U64
 from contracts.codec import serialize
 from contracts.errors import SettingsError
 from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION, Tweet
@@ -102,7 +102,7 @@ class IngestProcessor(Processor):
         position = msgspec.structs.asdict(self._source.position())
         return msgspec.json.encode(IngestMetadata(**position, shards=self._settings.vocab.shards)).decode()
 
-    async def _count(self, tweets: Sequence[Tweet], windows: NDArray[np.int64], closed_before: int) -> list[Output]:
+    async def _count(self, tweets: Sequence[Tweet], windows: I64, closed_before: int) -> list[Output]:
         tokens = self._tokenizer.tokenize(tweets)
         closed = self._source.clock.closed_through
         outputs = [
@@ -134,7 +134,7 @@ class IngestProcessor(Processor):
         ] + [Output(BIN_COUNTS.name, serialize(self._bin_counter.marker(closed)), partition=0)]
 
 
-def _times_of(tweets: Sequence[Tweet]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def _times_of(tweets: Sequence[Tweet]) -> tuple[I64, U64]:
     return (
         np.array([tweet.created_ms for tweet in tweets], np.int64),
         np.array([tweet.author_id for tweet in tweets], np.uint64),

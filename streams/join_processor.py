@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64
 from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns, is_nan
@@ -160,9 +160,7 @@ class JoinProcessor(Processor):
             by_topic[record.topic].append(record)
         return by_topic[CANDIDATES_SERVED.name], by_topic[ENGAGEMENTS.name]
 
-    def _observe_served(
-        self, records: Sequence[LogRecord]
-    ) -> tuple[list[ServedRequest], NDArray[np.int64], list[Output]]:
+    def _observe_served(self, records: Sequence[LogRecord]) -> tuple[list[ServedRequest], I64, list[Output]]:
         """(the requests that are now open, the window of each, int64[n], dead letters of the other records)."""
         batch = decode_batch(CANDIDATES_SERVED, records, _decode_served)
         at_ms = np.array([served.at_ms for served in batch.events], np.int64)
@@ -174,9 +172,7 @@ class JoinProcessor(Processor):
         self._joiner.advance_served(self._served_clock.watermark_ms)
         return requests, seen.windows, batch.letters
 
-    def _count_served(
-        self, requests: Sequence[ServedRequest], windows: NDArray[np.int64], closed_before: int
-    ) -> list[Output]:
+    def _count_served(self, requests: Sequence[ServedRequest], windows: I64, closed_before: int) -> list[Output]:
         """Bin counts of what was served, and the windows that are through with it."""
         frames = []
         shown = np.array([len(request.tweet_ids) > 0 for request in requests], np.bool_)

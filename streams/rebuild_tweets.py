@@ -14,7 +14,7 @@ from vocab.tokens.tokenizer import Tokenizer
 log = logging.getLogger(__name__)
 
 
-async def rewrite_tweets(settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
+async def rebuild_tweets(settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
     """Write every tweet that partition `partition` of `tweets` still holds; the records expire as ever."""
     tokenizer = Tokenizer()
     written = 0

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+from contracts.arrays import U64
 
 FRACTION_BITS = 32
 ONE = 1 << FRACTION_BITS
 MAX_COUNT = (1 << 64) - 1
 
-U64 = NDArray[np.uint64]
 _EXACT = Context(prec=40)
 _BITS = np.uint64(FRACTION_BITS)
 _LOW = np.uint64(ONE - 1)

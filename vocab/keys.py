@@ -6,13 +6,11 @@ A bigram's token bytes are the two words' keys, little-endian, 16 bytes: a token
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from contracts.arrays import U8, U64
 from contracts.settings import VocabSettings
 from vocab.namespaces import Namespace
-
-U64 = NDArray[np.uint64]
 
 SHARDS = VocabSettings().shards  # of a vocabulary whose settings name no other number
 
@@ -47,7 +45,7 @@ def shard_shift(shards: int) -> int:
     return 65 - shards.bit_length()
 
 
-def shard_of(keys: U64, shards: int) -> NDArray[np.uint8]:
+def shard_of(keys: U64, shards: int) -> U8:
     """The virtual shard of each key, 0..shards - 1. uint64[n] -> uint8[n]."""
-    of: NDArray[np.uint8] = (keys >> np.uint64(shard_shift(shards))).astype(np.uint8)
+    of: U8 = (keys >> np.uint64(shard_shift(shards))).astype(np.uint8)
     return of

@@ -21,15 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import I32, I64, U8, U64
 from contracts.errors import SettingsError
 from contracts.settings import VocabSettings
 from vocab.namespaces import Namespace
 from vocab.rules import kind_of, other_shards, rules_of
 
-U8 = NDArray[np.uint8]
-U64 = NDArray[np.uint64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 Levels = tuple[I64, U64]
 
 RARE = 256  # `Extent.of` is RARE + the number of a region, or the number of a namespace

@@ -15,11 +15,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
+from contracts.arrays import I64, U64, Bools
 from vocab.sorted_keys import read_only
-
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 ROOM = 64  # a buffer that is too short gets a 64th more rows than it needs
 _SHORT = 16  # a run of so few rows is moved row by row: calling `memmove` takes longer
@@ -47,7 +44,7 @@ class SortedColumns:
         """The rows of one column. May be written into; valid until rows come or go."""
         return self._buffers[name][: self.size]
 
-    def locate(self, keys: U64) -> tuple[I64, Flags]:
+    def locate(self, keys: U64) -> tuple[I64, Bools]:
         """For every key: (the first row whose key is not lower, whether that is the key). keys: uint64[m],
         ascending."""
         return locate(self.column("keys"), keys)
@@ -69,7 +66,7 @@ class SortedColumns:
             buffer[places] = values
         self.size = size
 
-    def keep(self, mask: Flags) -> None:
+    def keep(self, mask: Bools) -> None:
         """Forgets the rows where `mask` is false. bool[size]"""
         size = int(np.count_nonzero(mask))
         if size == self.size:
@@ -85,7 +82,7 @@ class SortedColumns:
         self.size = size
 
 
-def locate(ascending: U64, keys: U64) -> tuple[I64, Flags]:
+def locate(ascending: U64, keys: U64) -> tuple[I64, Bools]:
     """For every key: (the first row of `ascending` that is not lower, whether that is the key).
 
     ascending: uint64[n]. keys: uint64[m], ascending too.

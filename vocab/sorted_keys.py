@@ -13,10 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-U64 = NDArray[np.uint64]
-U32 = NDArray[np.uint32]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
+from contracts.arrays import I32, I64, U32, U64
 
 KEY_BITS = 64
 NO_ROW = -1

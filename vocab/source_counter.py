@@ -9,9 +9,8 @@ closed: its window is its `closed_through`, and it has no keys.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from contracts.arrays import U8, U16, U32, U64
+from contracts.arrays import I64, U8, U16, U32, U64
 from contracts.columnar import VocabCounts, empty
 from vocab.keys import shard_shift
 from vocab.languages import language_code
@@ -35,9 +34,7 @@ class SourceCounter:
         self._closed_through = 0
         self._spelled: dict[int, set[int]] = {}  # of each open window, the keys spelled in it so far
 
-    def count(
-        self, batch: TokenBatch, windows: NDArray[np.int64], closed_through: int
-    ) -> list[tuple[int, VocabCounts]]:
+    def count(self, batch: TokenBatch, windows: I64, closed_through: int) -> list[tuple[int, VocabCounts]]:
         """(owner partition, frame) of every window of the batch, ascending.
 
         windows: int64[n], one a tweet. closed_through: the newest window that the source has closed after this

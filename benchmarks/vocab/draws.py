@@ -1,9 +1,8 @@
 """Synthetic keys: uniform 64-bit hashes, drawn by Zipf's law as words are. The same for the same seed."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-U64 = NDArray[np.uint64]
+from contracts.arrays import U64
 
 NEW_SHARE = 0.05  # share of a window's tokens whose keys are new
 

@@ -1,9 +1,9 @@
 """A vocabulary of a given size: an owner that tracks the given keys, and a replica that has admitted them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.vocab.draws import U64
+from contracts.arrays import U32
 from contracts.columnar import VocabCounts, empty
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
@@ -35,7 +35,7 @@ def count_window(owner: VocabularyOwner, tokens: U64) -> None:
     _decide(owner, keys, counts.astype(np.uint32))
 
 
-def _decide(owner: VocabularyOwner, keys: U64, counts: NDArray[np.uint32]) -> None:
+def _decide(owner: VocabularyOwner, keys: U64, counts: U32) -> None:
     window = owner.state.version + 1
     owner.observe(_frame(window, window - 1, keys, counts))
     owner.observe(_frame(window, window, empty(np.uint64), empty(np.uint32)))

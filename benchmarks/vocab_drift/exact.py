@@ -16,9 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
-F64 = NDArray[np.float64]
+from contracts.arrays import F64, I64, U64, Bools
 
 _EMPTY = -1
 
@@ -142,12 +140,12 @@ class ExactCounter:
         self.live_rows = np.empty(0, np.int64)
 
     @property
-    def live(self) -> NDArray[np.bool_]:
+    def live(self) -> Bools:
         """bool[n], whether each key is live."""
         return self._live.values
 
     @property
-    def admitted(self) -> NDArray[np.bool_]:
+    def admitted(self) -> Bools:
         """bool[n], whether each key is admitted."""
         return self._admitted.values
 

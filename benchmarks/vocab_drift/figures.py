@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.vocab_drift.method import Admissions
 from benchmarks.vocab_drift.study import Study, Tally
-
-I64 = NDArray[np.int64]
+from contracts.arrays import I64, Bools
 
 WITHIN_MINUTES = (1, 2, 5, 15, 60, 1440)
 
@@ -168,7 +166,7 @@ def _admitted(admissions: Admissions) -> Admitted:
     )
 
 
-def _share(flags: NDArray[np.bool_]) -> float:
+def _share(flags: Bools) -> float:
     """The share of True; 0 for no flags."""
     return float(np.mean(flags)) if len(flags) else 0.0
 

@@ -4,13 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.vocab_drift.exact import Column, Observed
-
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from contracts.arrays import F64, I64, U64, Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,7 @@ class Sharing:
     own: Bools
     alone: Bools
     each_alone: Bools
-    others: NDArray[np.float64]
+    others: F64
     clean: Bools
 
 

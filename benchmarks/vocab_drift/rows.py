@@ -4,17 +4,12 @@ Keys are given by their numbers; `exact.py` numbers them and says which are live
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.vocab_drift.exact import Column, KeyTable, Observed
 from benchmarks.vocab_drift.method import Method, Sharing
+from contracts.arrays import I32, I64, U64, Bools
 from contracts.settings import VocabSettings
 from vocab.slot_layout import SlotLayout
-
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
-I32 = NDArray[np.int32]
-Bools = NDArray[np.bool_]
 
 
 class Rows:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.vocab_drift.exact import Column, ExactCounter, Observed
 from benchmarks.vocab_drift.method import Method
 from benchmarks.vocab_drift.rows import Hashing, TwoHashes
 from benchmarks.vocab_drift.tags import NewHashtags
 from benchmarks.vocab_drift.vocabularies import Driftline, FirstMonth, Unbounded
+from contracts.arrays import I64, U64, Bools
 from contracts.columnar import VocabCounts
 from contracts.records import Tweet
 from contracts.settings import KindSettings, TimeSettings, VocabSettings
@@ -20,8 +20,6 @@ from vocab.keys import SHARDS
 from vocab.namespaces import Namespace
 from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import TokenBatch, Tokenizer
-
-I64 = NDArray[np.int64]
 
 DAY_MS = 86_400_000
 SOURCE = ("tweets", 0)
@@ -158,7 +156,7 @@ class Study:
             flags = np.stack([sharing.alone, sharing.each_alone, sharing.clean], axis=1)
             stood.update(zip(self._crossed.tolist(), flags.tolist(), strict=True))
 
-    def _add_keys(self, keys: NDArray[np.uint64], hashtags: NDArray[np.bool_]) -> None:
+    def _add_keys(self, keys: U64, hashtags: Bools) -> None:
         """Add the newly numbered keys to all methods, in the order of their numbers."""
         self.tags.add_keys(hashtags, self._month)
         for method in self.methods:

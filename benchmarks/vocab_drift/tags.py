@@ -1,12 +1,9 @@
 """The new hashtags of each month, the most frequent of them, and when their exact counts reached the threshold."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.vocab_drift.exact import Column, ExactCounter, Observed
-
-I64 = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from contracts.arrays import I64, Bools
 
 TOP = 100
 

@@ -1,22 +1,18 @@
 """The vocabularies of the study: Driftline's, the exact one, and the one fixed after the first month."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.vocab_drift.exact import Column, ExactCounter, Observed
 from benchmarks.vocab_drift.memory import bytes_of
 from benchmarks.vocab_drift.method import Admissions, Method, Sharing
 from benchmarks.vocab_drift.rows import Rows
+from contracts.arrays import I32, I64, U64
 from contracts.columnar import VocabCounts, VocabDelta
 from contracts.settings import VocabSettings
 from vocab.keys import SHARDS
 from vocab.owner.owner import VocabularyOwner
 from vocab.replica.frozen_vocabulary import FrozenVocabulary
 from vocab.slot_layout import SlotLayout
-
-U64 = NDArray[np.uint64]
-I64 = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 TOLERANCE = 2.0**-20  # relative tolerance between fixed-point counts and exact ones
 
@@ -85,7 +81,7 @@ class Driftline(Method):
         self._held_now += len(new) - len(gone)
         self.most_admitted = max(self.most_admitted, self._held_now)
 
-    def _give(self, keys: I64, slots: NDArray[np.int32]) -> None:
+    def _give(self, keys: I64, slots: I32) -> None:
         self._slots.values[keys] = slots
         self._rows.move(keys, slots.astype(np.int64), self._exact.live)
 
@@ -169,7 +165,7 @@ class FirstMonth(Method):
         return 0, bytes_of(self._view)
 
 
-def _view(settings: VocabSettings, keys: U64, slots: NDArray[np.int32]) -> FrozenVocabulary:
+def _view(settings: VocabSettings, keys: U64, slots: I32) -> FrozenVocabulary:
     """A table with these keys and slots, as readers hold it."""
     order = np.argsort(keys)
     return FrozenVocabulary(

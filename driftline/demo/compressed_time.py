@@ -6,8 +6,8 @@ examples (how often to publish) are derived from the number of examples expected
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64
 from contracts.settings import Settings, VocabSettings
 from driftline.feeding.window_length import window_of_events_ms
 
@@ -31,7 +31,7 @@ def requests_per_tweet(tweets: int) -> float:
     return float(np.clip(REQUESTS_WANTED / max(1, tweets), FEWEST_REQUESTS_PER_TWEET, MOST_REQUESTS_PER_TWEET))
 
 
-def settings_for(base: Settings, event_ms: NDArray[np.int64], requests: int) -> Settings:
+def settings_for(base: Settings, event_ms: I64, requests: int) -> Settings:
     """`base` with its settings fitted to event times int64[n] (all of them or a sample) and a number of requests."""
     window_ms = window_of_events_ms(event_ms)
     windows = len(np.unique(event_ms // window_ms))

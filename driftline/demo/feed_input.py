@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64
 from contracts.errors import DriftlineError
 from contracts.records import Provenance, Tweet
 from driftline.demo import compressed_time
@@ -33,7 +33,7 @@ class FeedInput:
     """
 
     world: WatchedWorld
-    event_ms: NDArray[np.int64]
+    event_ms: I64
     tweets: int
     requests: int
     end_ms: int | None
@@ -58,7 +58,7 @@ class TimedSorter(TweetSorter):
         self._times.append(tweet.created_ms)
 
     @property
-    def event_ms(self) -> NDArray[np.int64]:
+    def event_ms(self) -> I64:
         """int64[count], in the file's order."""
         return np.array(self._times, np.int64)
 

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+
+from contracts.arrays import I64
 
 _STEP_MS = 10  # resolution of the latency histogram
 _STEPS = 60_000  # ten minutes; longer latencies count in the last step
@@ -44,7 +45,7 @@ class FreshnessMeter:
     def __init__(
         self, publications: Sequence[tuple[int, Mapping[int, int]]], first_served_ms: Mapping[int, int]
     ) -> None:
-        self._learned_through: dict[int, NDArray[np.int64]] = {}
+        self._learned_through: dict[int, I64] = {}
         for partition in {p for _, offsets in publications for p in offsets}:
             through = np.array([offsets.get(partition, 0) for _, offsets in publications], np.int64)
             self._learned_through[partition] = np.maximum.accumulate(through)
@@ -52,7 +53,7 @@ class FreshnessMeter:
         self._histogram = np.zeros(_STEPS, np.int64)
         self._waiting = 0
 
-    def observe(self, partition: int, offset: int, engaged_append_ms: NDArray[np.int64]) -> None:
+    def observe(self, partition: int, offset: int, engaged_append_ms: I64) -> None:
         """Observe one record of `examples`. engaged_append_ms: int64[n], 0 where there was no engagement."""
         engaged = engaged_append_ms[engaged_append_ms > 0]
         through = self._learned_through.get(partition, np.empty(0, np.int64))
@@ -84,7 +85,7 @@ class FreshnessMeter:
 _NEVER = np.iinfo(np.int64).max
 
 
-def _served_from(versions: NDArray[np.int64], first_served_ms: Mapping[int, int]) -> NDArray[np.int64]:
+def _served_from(versions: I64, first_served_ms: Mapping[int, int]) -> I64:
     """int64[n], for each publication: the earliest append time of a timeline of that version or a later one."""
     own = np.array([first_served_ms.get(int(version), _NEVER) for version in versions], np.int64)
     return np.minimum.accumulate(own[::-1])[::-1]

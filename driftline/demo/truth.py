@@ -11,8 +11,8 @@ from typing import Protocol
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64, I64
 from contracts.records import Action, Engagement, Provenance, RankedTimeline, TimelineRequest, Tweet
 
 EXPLAIN_EVERY = 20  # one request in 20 asks for reasons, which cost several scores per candidate
@@ -28,7 +28,7 @@ class KnownWorld(Protocol):
     def tweets(self, until_ms: int) -> list[Tweet]: ...
     def requests(self, until_ms: int) -> list[TimelineRequest]: ...
     def react(self, timeline: RankedTimeline) -> list[Engagement]: ...
-    def true_probability(self, viewer_id: int, tweet_ids: NDArray[np.int64], at_ms: int) -> NDArray[np.float64]: ...
+    def true_probability(self, viewer_id: int, tweet_ids: I64, at_ms: int) -> F64: ...
 
 
 class BestPossible(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ class WatchedWorld:
         )
 
 
-def entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def entropy(p: F64) -> F64:
     """float64[n], the entropy in nats of probabilities strictly between 0 and 1."""
     return np.asarray(-p * np.log(p) - (1 - p) * np.log1p(-p), np.float64)
 

@@ -1,7 +1,8 @@
 """Chooses a window length for a span of events: a round number, and short enough for many decisions."""
 
 import numpy as np
-from numpy.typing import NDArray
+
+from contracts.arrays import I64
 
 FEWEST_WINDOWS = 200  # windows with events: fewer decisions would not show how vocabulary and bins drift
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -22,7 +23,7 @@ def window_length_ms(length_ms: int) -> int:
     return fitting[-1] if fitting else WINDOW_LENGTHS_MS[0]
 
 
-def window_of_events_ms(event_ms: NDArray[np.int64]) -> int:
+def window_of_events_ms(event_ms: I64) -> int:
     """The longest round window with which at least FEWEST_WINDOWS hold one of the events int64[n]; else 1 s.
 
     For bursts of events that are years apart, it is on the scale of the bursts: empty windows cost almost nothing.

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64
 from contracts.codec import Codec
 from contracts.errors import DriftlineError, VersionNotReached
 from contracts.records import BinsVersion
@@ -63,7 +63,7 @@ def distance(before: Sequence[float], after: Sequence[float]) -> float:
     return float(np.abs(_share_below(points, before) - _share_below(points, after)).max())
 
 
-def _share_below(points: NDArray[np.float64], edges: Sequence[float]) -> NDArray[np.float64]:
+def _share_below(points: F64, edges: Sequence[float]) -> F64:
     shares = np.arange(1, len(edges) + 1) / (len(edges) + 1)
     return np.interp(points, edges, shares)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U64
 from contracts.codec import Codec
 from contracts.columnar import VocabDelta
 from contracts.errors import DriftlineError, VersionNotReached
@@ -178,7 +178,7 @@ def _rebuild(settings: Settings, versions: Sequence[int]) -> list[FrozenVocabula
     return [vocabulary.at(vocabulary.complete_through) for _, vocabulary in replicas]
 
 
-def _slots_of(view: FrozenVocabulary, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _slots_of(view: FrozenVocabulary, keys: U64) -> I64:
     """int64[2, n], the slot and the generation of each key, -1 for none."""
     result = np.full((2, len(keys)), -1, np.int64)
     rows = np.searchsorted(keys, view.keys)

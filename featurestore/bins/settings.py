@@ -1,8 +1,8 @@
 """The settings of the bins, checked where they are first used."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64
 from contracts.errors import SettingsError
 from contracts.settings import BinSettings
 from featurestore.bins.replica import check_bins
@@ -19,7 +19,7 @@ def check_bin_settings(settings: BinSettings) -> None:
         )
 
 
-def supervised_numbers(settings: BinSettings) -> NDArray[np.int64]:
+def supervised_numbers(settings: BinSettings) -> I64:
     """int64[k], ascending: the features whose edges come from labelled examples. Raises `SettingsError`."""
     names = [name.strip() for name in settings.supervised.split(",") if name.strip()]
     unknown = [name for name in names if name not in NUMBER]

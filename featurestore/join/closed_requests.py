@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from contracts.arrays import F32, F64, I64, U16, U64
 from contracts.examples import Examples, engaged
 from featurestore.features import FEATURE_SET
 from featurestore.join.served_requests import ServedRequest, features_of
@@ -29,7 +29,7 @@ class Closed:
     """Examples whose labels are final, and when: counted_ms int64[n], event time, see `Joiner.closed_ms`."""
 
     examples: Examples
-    counted_ms: NDArray[np.int64]
+    counted_ms: I64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class _Piece:
 
     request: ServedRequest
     counted_ms: int
-    places: NDArray[np.int64]
-    labels: NDArray[np.uint16]
-    engaged_append_ms: NDArray[np.int64]
+    places: I64
+    labels: U16
+    engaged_append_ms: I64
 
 
 def examples_of(
@@ -76,7 +76,7 @@ def _sampled(request: ServedRequest, labels: Mapping[int, Labelled], counted_ms:
     return _Piece(request, counted_ms, places[kept], bits[kept], appended[kept])
 
 
-def _drawn(request_id: str, tweet_ids: NDArray[np.uint64]) -> NDArray[np.float64]:
+def _drawn(request_id: str, tweet_ids: U64) -> F64:
     """A number in [0, 1) for each impression, the same in every run."""
     seed = np.uint64(xxh3_64_intdigest(request_id.encode()))
     return np.asarray((mix64(mix64(tweet_ids) ^ seed) >> np.uint64(11)) * 2.0**-53, np.float64)
@@ -87,7 +87,7 @@ def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Closed:
     requests, places = [piece.request for piece in pieces], [piece.places for piece in pieces]
     lengths = [len(of_request) for of_request in places]
 
-    def each(values: Sequence[int]) -> NDArray[np.int64]:
+    def each(values: Sequence[int]) -> I64:
         return np.repeat(np.array(values, np.int64), lengths)
 
     examples = Examples(
@@ -112,7 +112,7 @@ def _batch(pieces: Sequence[_Piece], negative_keep: float) -> Closed:
     return Closed(examples, each([piece.counted_ms for piece in pieces]))
 
 
-def _weights(labels: NDArray[np.uint16], negative_keep: float) -> NDArray[np.float32]:
+def _weights(labels: U16, negative_keep: float) -> F32:
     weights = np.ones(len(labels), np.float32)
     negative = ~engaged(labels)
     weights[negative] = 1.0 / negative_keep if negative.any() else 1.0

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32, I64, U64
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns
 from contracts.errors import BadRecord
@@ -29,9 +29,9 @@ class ServedBlock:
     """
 
     features: FeatureColumns
-    tweet_ids: NDArray[np.uint64]
-    probabilities: NDArray[np.float32]
-    first_rows: NDArray[np.int64]
+    tweet_ids: U64
+    probabilities: F32
+    first_rows: I64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class ServedRequest:
     rows: slice
 
     @property
-    def tweet_ids(self) -> NDArray[np.uint64]:
+    def tweet_ids(self) -> U64:
         """uint64[candidates]."""
         return self.block.tweet_ids[self.rows]
 
     @property
-    def probabilities(self) -> NDArray[np.float32]:
+    def probabilities(self) -> F32:
         """float32[candidates]."""
         return self.block.probabilities[self.rows]
 
@@ -143,7 +143,7 @@ def dense_of(blocks: Sequence[ServedBlock]) -> FeatureColumns:
     )
 
 
-def features_of(requests: Sequence[ServedRequest], places: Sequence[NDArray[np.int64]]) -> FeatureColumns:
+def features_of(requests: Sequence[ServedRequest], places: Sequence[I64]) -> FeatureColumns:
     """Features of some candidates of each request: viewer i, then the candidates at `places[i]`, of request i.
 
     requests: at least one. places: int64, each below the request's number of candidates.

@@ -1,8 +1,6 @@
 """What an owner refuses: frames and settings that it must not take."""
 
-import numpy as np
-from numpy.typing import NDArray
-
+from contracts.arrays import Bools
 from contracts.columnar import VocabCounts
 from contracts.errors import BadRecord, SettingsError
 from contracts.records import VocabConfigured
@@ -14,7 +12,7 @@ from vocab.owner.tracked_keys import MAX_WINDOW
 from vocab.rules import other_shards, settings_of
 
 
-def check_counts(state: OwnerState, owned: NDArray[np.bool_], source: Source, frame: VocabCounts) -> None:
+def check_counts(state: OwnerState, owned: Bools, source: Source, frame: VocabCounts) -> None:
     """Raises `BadRecord` for a frame that the owner must not count.
 
     owned: bool[shards], which of all shards are the owner's. Reasons: `unknown_source`; `malformed` for columns of

@@ -7,8 +7,8 @@ one namespace, in which something may change; only those are decided on.
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, Bools
 from vocab.namespaces import Namespace
 from vocab.owner.shard import NO_SLOT, Decision, decide, forgotten, joined
 from vocab.owner.state import OwnerState
@@ -16,7 +16,7 @@ from vocab.owner.state import OwnerState
 _KINDS = len(Namespace)
 
 
-def move_keys(state: OwnerState, undecayed: int, may_exceed: bool) -> tuple[dict[int, Decision], NDArray[np.bool_]]:
+def move_keys(state: OwnerState, undecayed: int, may_exceed: bool) -> tuple[dict[int, Decision], Bools]:
     """Gives slots and takes them, in `state.tracked`.
 
     undecayed: windows of decay that the counts still lack; applied here. may_exceed: whether a group may be past its
@@ -46,7 +46,7 @@ def move_keys(state: OwnerState, undecayed: int, may_exceed: bool) -> tuple[dict
     return {shard: joined(decisions) for shard, decisions in decided.items()}, drop
 
 
-def _rows_of(state: OwnerState, groups: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+def _rows_of(state: OwnerState, groups: I64) -> Iterator[tuple[int, int, I64]]:
     """(shard, namespace, their rows of `tracked`) of groups, shard * namespaces + namespace, ascending."""
     of_shard, of_kind = (part.tolist() for part in np.divmod(groups, _KINDS))
     bounds = state.tracked.bounds(of_shard, state.settings.shards)

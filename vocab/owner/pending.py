@@ -3,11 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import I64, U8, U16, U64
 from vocab.owner.spellings import Spellings
-
-U64 = NDArray[np.uint64]
-U16 = NDArray[np.uint16]
-U8 = NDArray[np.uint8]
 
 _SLACK_ROWS = 1 << 16  # rows held before they are summed again
 
@@ -59,7 +56,7 @@ class PendingWindow:
         return keys[starts], np.minimum.reduceat(namespaces, starts), np.add.reduceat(counts, starts)
 
 
-def _starts(*columns: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+def _starts(*columns: NDArray[np.unsignedinteger]) -> I64:
     """The rows of sorted columns that differ from the row before."""
     first = np.ones(len(columns[0]), bool)
     first[1:] = False

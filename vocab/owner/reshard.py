@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I32, I64, U64, Bools
 from contracts.columnar import VocabDelta, empty
 from contracts.errors import BadRecord, DriftlineError, SettingsError
 from contracts.records import VocabConfigured
@@ -38,10 +38,6 @@ from vocab.slot_layout import SlotLayout
 from vocab.trends.drift import Drift, by_namespace
 from vocab.trends.horizons import Trends
 
-U64 = NDArray[np.uint64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 _Chooser = Callable[[U64], Bools]
 
 

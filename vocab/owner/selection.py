@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+from contracts.arrays import U64
 
 
-def kth_smallest(values: NDArray[np.uint64], k: int) -> np.uint64:
+def kth_smallest(values: U64, k: int) -> np.uint64:
     """`np.sort(values)[k]`, in time n log k at most, and n where few of the values are among the k smallest."""
     return np.uint64(_kth_smallest(values, np.empty(k + 1, np.uint64)))
 

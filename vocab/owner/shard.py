@@ -16,16 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I32, I64, U64, Bools
 from vocab.decay import decay
 from vocab.owner.selection import kth_smallest
 from vocab.rules import Rules
-
-I64 = NDArray[np.int64]
-U64 = NDArray[np.uint64]
-I32 = NDArray[np.int32]
-Bools = NDArray[np.bool_]
 
 NO_SLOT = -1
 _MAX = np.uint64((1 << 64) - 1)

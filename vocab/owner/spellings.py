@@ -3,7 +3,7 @@
     keys    uint64[n], ascending          begins   uint32[n], where in `text` a key's token begins
     text    tokens in UTF-8, each ended by the byte 0xFF, which is no part of UTF-8
 
-12 bytes a key and one more than its token has, where a dictionary of strings takes some 150. Bytes of tokens that are
+12 bytes a key and one more than its token has, where a dictionary of strings takes some 150. U8 of tokens that are
 forgotten stay until they are half of the text; then it is written anew, in order of key.
 """
 
@@ -12,13 +12,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from vocab.sorted_columns import ROOM, Flags, SortedColumns
-
-U64 = NDArray[np.uint64]
-U32 = NDArray[np.uint32]
-Bytes = NDArray[np.uint8]
+from contracts.arrays import I64, U8, U32, U64, Bools
+from vocab.sorted_columns import ROOM, SortedColumns
 
 END = 0xFF
 _MOST_TEXT = (1 << 32) - 1
@@ -31,7 +27,7 @@ class Spellings(SortedColumns):
 
     def __init__(self) -> None:
         super().__init__({"keys": np.empty(0, np.uint64), "begins": np.empty(0, np.uint32)})
-        self._text: Bytes = np.empty(0, np.uint8)
+        self._text: U8 = np.empty(0, np.uint8)
         self._used = 0
         self._unused = 0  # bytes of the used ones that no key points to
 
@@ -82,7 +78,7 @@ class Spellings(SortedColumns):
         stays[at[known]] = False
         self.keep(stays)
 
-    def keep(self, mask: Flags) -> None:
+    def keep(self, mask: Bools) -> None:
         """Forgets the keys where `mask` is false. bool[size]"""
         self._unused += _size(self._text, self.column("begins")[~mask].astype(np.int64))
         super().keep(mask)
@@ -92,7 +88,7 @@ class Spellings(SortedColumns):
             _gather(self._text, begins, text, self.column("begins"), 0)
             self._text, self._used, self._unused = text, len(text), 0
 
-    def _learn(self, keys: U64, begins: NDArray[np.int64], text: Bytes) -> None:
+    def _learn(self, keys: U64, begins: I64, text: U8) -> None:
         order = np.argsort(keys, kind="stable")
         keys, begins = keys[order], begins[order]
         first = np.ones(len(keys), bool)
@@ -101,7 +97,7 @@ class Spellings(SortedColumns):
         if not first.all():
             self._learn(keys[~first], begins[~first], text)
 
-    def _learn_ascending(self, keys: U64, begins: NDArray[np.int64], text: Bytes) -> None:
+    def _learn_ascending(self, keys: U64, begins: I64, text: U8) -> None:
         at, known = self.locate(keys)
         rows = at[known]
         former = self.column("begins")[rows].astype(np.int64)
@@ -112,7 +108,7 @@ class Spellings(SortedColumns):
         fresh = ~known
         self.insert(at[fresh], {"keys": keys[fresh], "begins": self._append(text, begins[fresh])})
 
-    def _append(self, text: Bytes, begins: NDArray[np.int64]) -> U32:
+    def _append(self, text: U8, begins: I64) -> U32:
         """Adds tokens of another text to the end of this one. Where they begin now."""
         used = self._used + _size(text, begins)
         if used > _MOST_TEXT:
@@ -129,7 +125,7 @@ class Spellings(SortedColumns):
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _size(text: Any, begins: Any) -> Any:
-    """Bytes of the tokens that begin there, their ends included."""
+    """U8 of the tokens that begin there, their ends included."""
     size = 0
     for i in range(begins.size):
         at = begins[i]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I32, U32, U64
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
 from eventtime.sources import Source
@@ -39,7 +39,7 @@ class OwnerState:
     shards: list[int]
     window_ms: int
     closed: dict[Source, int]
-    generations: NDArray[np.uint32]
+    generations: U32
     trends: Trends
     drift: Drift
     tracked: TrackedKeys = field(default_factory=TrackedKeys.none)
@@ -88,12 +88,12 @@ class OwnerState:
         """Windows since the vocabulary began, the newest one decided included."""
         return self.version - self.first_window + 1
 
-    def generations_of(self, slots: NDArray[np.int32]) -> NDArray[np.uint32]:
+    def generations_of(self, slots: I32) -> U32:
         """How often each of these slots of the owner's was given away. int32[n] -> uint32[n]."""
         _, shards, places = self.layout.locate(slots)
         return self.generations[np.searchsorted(self.shards, shards), places]
 
-    def left_after(self, windows: int) -> NDArray[np.uint64]:
+    def left_after(self, windows: int) -> U64:
         """What so many windows of decay leave of a count (`decay.factor`): uint64[namespaces]."""
         return np.array([decay.factor(rules.half_life_windows, windows) for rules in self.rules], np.uint64)
 

@@ -11,20 +11,13 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from contracts.arrays import I32, I64, U8, U32, U64, Bools
 from vocab.decay import FRACTION_BITS, MAX_COUNT
 from vocab.keys import shard_shift
 from vocab.owner.shard import NO_SLOT
 from vocab.rules import Rules, by_kind
 from vocab.sorted_columns import SortedColumns
-
-U64 = NDArray[np.uint64]
-U32 = NDArray[np.uint32]
-U8 = NDArray[np.uint8]
-I64 = NDArray[np.int64]
-I32 = NDArray[np.int32]
-Bools = NDArray[np.bool_]
 
 MAX_WINDOW = (1 << 32) - 1  # a window of a second reaches it in 2106
 _BITS = np.uint64(FRACTION_BITS)

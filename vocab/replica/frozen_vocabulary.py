@@ -7,16 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import I32, I64, U8, U32, U64, Bools
 from contracts.errors import SnapshotInvalid
 from contracts.settings import VocabSettings
 from vocab.slot_layout import SlotLayout
 from vocab.sorted_keys import NO_ROW, KeyIndex, read_only, slots_into
-
-U8 = NDArray[np.uint8]
-U64 = NDArray[np.uint64]
-U32 = NDArray[np.uint32]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 FORMAT = 1  # of `to_arrays`
 _ONE_REGION = read_only(np.zeros(1, np.uint8))
@@ -72,9 +67,9 @@ class FrozenVocabulary:
         slots_into(index.keys, index.starts, index.shift, self.slots, wanted, regions, ends, *levels, found)
         return found
 
-    def is_admitted(self, keys: U64) -> NDArray[np.bool_]:
+    def is_admitted(self, keys: U64) -> Bools:
         """Whether a key has a slot of its own. uint64[n] -> bool[n]."""
-        admitted: NDArray[np.bool_] = self.index.rows(keys) != NO_ROW
+        admitted: Bools = self.index.rows(keys) != NO_ROW
         return admitted
 
     def of_version(self, version: int, sequence: int) -> "FrozenVocabulary":

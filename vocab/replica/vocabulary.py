@@ -9,8 +9,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I32, U32, U64
 from contracts.codec import serialize
 from contracts.columnar import VocabDelta
 from contracts.errors import BadRecord, ChainBroken, SettingsError, VersionNotReached, VersionRetired
@@ -25,10 +25,6 @@ __all__ = ["RETAINED", "FrozenVocabulary", "Vocabulary", "changed_slots"]
 
 RETAINED = 64  # versions that can be looked at, the newest included
 _CACHED_VIEWS = 2  # tables of older versions kept at hand: 17.4 to 18.8 bytes an admitted key each
-
-U64 = NDArray[np.uint64]
-U32 = NDArray[np.uint32]
-I32 = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U32
 from contracts.records import Entities, Tweet
 from vocab.tokens.tokenizer_reference import MAX_CLAIMS
 from vocab.tokens.twitter_text import Kind
 
 _MAX_URL_CHARS = 512  # of an entity's URL: its host stands in its beginning
 
-I64 = NDArray[np.int64]
 
 _NO_ENTITIES = Entities()
 
@@ -60,7 +59,7 @@ class Surfaces:
             yield slice(begin, end)
             begin = max(end, 1)
 
-    def of(self, tweets: slice) -> tuple[NDArray[np.uint32], I64, I64]:
+    def of(self, tweets: slice) -> tuple[U32, I64, I64]:
         """A run's surfaces, all its texts first, then its claims by kind and tweet: s of m tweets.
 
         (uint32: their code points end to end, int64[s + 1]: where each begins,

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I32, I64, U8, U32, U64, Bools
 from contracts.records import Tweet
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
@@ -46,9 +46,9 @@ class SpelledChunk:
     keys: uint64[t], not all of them in the batch. spans: int64[t, 2]. text: uint8.
     """
 
-    keys: NDArray[np.uint64]
-    spans: NDArray[np.int64]
-    text: NDArray[np.uint8]
+    keys: U64
+    spans: I64
+    text: U8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,16 @@ class TokenBatch:
     Python made, by key.
     """
 
-    offsets: NDArray[np.int64]
-    keys: NDArray[np.uint64]
-    namespaces: NDArray[np.uint8]
+    offsets: I64
+    keys: U64
+    namespaces: U8
     chunks: tuple[SpelledChunk, ...]
     made: Mapping[int, str]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def spell(self, keys: NDArray[np.uint64]) -> list[str]:
+    def spell(self, keys: U64) -> list[str]:
         """The tokens of keys of this batch, "" for other keys and for bigrams. keys: uint64[m], in any order."""
         tokens = [self.made.get(key, "") for key in keys.tolist()]
         for chunk in self.chunks:
@@ -96,9 +96,9 @@ class Tokenizer:
     def _chunk(
         self,
         tweets: Sequence[Tweet],
-        points: NDArray[np.uint32],
-        begins: NDArray[np.int64],
-        claims: NDArray[np.int64],
+        points: U32,
+        begins: I64,
+        claims: I64,
         made: dict[int, str],
     ) -> TokenBatch:
         """The keys of some tweets, whose surfaces are as `Surfaces.of` gives them. Adds tokens to `made`."""
@@ -130,7 +130,7 @@ class Tokenizer:
         )
         return TokenBatch(out_offsets, out_keys[:count].copy(), out_namespaces[:count].copy(), (chunk,), made)
 
-    def _languages_of(self, tweets: Sequence[Tweet], made: dict[int, str]) -> NDArray[np.uint64]:
+    def _languages_of(self, tweets: Sequence[Tweet], made: dict[int, str]) -> U64:
         known = self._languages
         if len(known) > MAX_REMEMBERED:
             known.clear()
@@ -152,9 +152,7 @@ class Tokenizer:
         return found
 
 
-def _solve(
-    tweets: Sequence[Tweet], puzzling: NDArray[np.bool_], made: dict[int, str]
-) -> tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]]]:
+def _solve(tweets: Sequence[Tweet], puzzling: Bools, made: dict[int, str]) -> tuple[I32, tuple[I64, U64, U8]]:
     """(place of each tweet among those solved by the reference or -1, (offsets, keys, namespaces) of those).
 
     Adds their tokens to `made`.

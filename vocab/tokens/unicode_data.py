@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from contracts.arrays import I32, U8, U32, Bools
 
 CODE_POINTS = 0x110000
 
@@ -45,9 +46,9 @@ RECOMPOSES = 1 << 24  # NFC may change a text that has it
 class Mapping(NamedTuple):
     """Code point to code points: c becomes `to[at[c] : at[c] + length[c]]`, or stays itself where `at[c]` is -1."""
 
-    at: NDArray[np.int32]
-    length: NDArray[np.uint8]
-    to: NDArray[np.uint32]
+    at: I32
+    length: U8
+    to: U32
 
     def of(self, c: int) -> list[int]:
         """What one code point becomes."""
@@ -65,7 +66,7 @@ def _read() -> dict[str, Any]:
         return {name: file[name] for name in file.files}
 
 
-def _runs(name: str) -> NDArray[np.uint8]:
+def _runs(name: str) -> U8:
     starts = _file[f"{name}_starts"]
     return np.repeat(_file[f"{name}_values"], np.diff(starts, append=np.uint32(CODE_POINTS)))
 
@@ -78,7 +79,7 @@ def _mapping(name: str) -> Mapping:
     return Mapping(at, length, _file[f"{name}_to"])
 
 
-def _flags() -> NDArray[np.uint32]:
+def _flags() -> U32:
     flags = _runs("word_break").astype(np.uint32)
     word_break, group, cyrillic = flags.copy(), _runs("group"), _runs("cyrillic") > 0
     letter, mark, digit, dash = (group == number for number in (1, 2, 3, 4))
@@ -118,7 +119,7 @@ def _of(characters: str) -> list[tuple[int, int]]:
     return [(ord(c), ord(c)) for c in characters]
 
 
-def _members(ranges: list[tuple[int, int]]) -> NDArray[np.bool_]:
+def _members(ranges: list[tuple[int, int]]) -> Bools:
     found = np.zeros(CODE_POINTS, bool)
     for first, last in ranges:
         found[first : last + 1] = True

@@ -21,13 +21,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.arrays import F64, U8, U64
 from vocab import decay
 from vocab.namespaces import Namespace
 from vocab.sorted_columns import locate
 from vocab.trends.velocity import HORIZONS, half_life, reach
-
-U64 = NDArray[np.uint64]
-U8 = NDArray[np.uint8]
 
 NAMESPACES = 256  # as many as a byte has room for
 TABLES = 5  # rows of counts: HOUR is being counted, the others are over
@@ -167,7 +165,7 @@ def jensen_shannon(one: NDArray[np.integer], other: NDArray[np.integer]) -> floa
     return float(np.sqrt(np.clip(divergence, 0.0, 1.0)))
 
 
-def _divergence(p: NDArray[np.float64], middle: NDArray[np.float64]) -> float:
+def _divergence(p: F64, middle: F64) -> float:
     """Kullback-Leibler, base 2; `middle` is above 0 wherever p is."""
     some = p > 0
     return float(np.sum(p[some] * np.log2(p[some] / middle[some])))

@@ -16,19 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I64, U8, U16, U64, Bools
 from vocab import decay
 from vocab.keys import shard_of
 from vocab.languages import ALL
 from vocab.namespaces import SPELLED
 from vocab.sorted_columns import locate
 from vocab.trends.velocity import HORIZONS, SPANS_MS, half_life
-
-U64 = NDArray[np.uint64]
-U16 = NDArray[np.uint16]
-U8 = NDArray[np.uint8]
-I64 = NDArray[np.int64]
 
 LANGUAGE_ROWS_PER_SLOT = 2
 _LONGEST = len(HORIZONS) - 1
@@ -108,7 +103,7 @@ class Trends:
         for row in range(len(SPANS_MS)):
             self.counts[row, rows] = decay.add(self.counts[row, rows], occurrences)
 
-    def _keep(self, mask: NDArray[np.bool_]) -> None:
+    def _keep(self, mask: Bools) -> None:
         if not mask.all():
             self.keys, self.languages, self.counts = self.keys[mask], self.languages[mask], self.counts[:, mask]
 

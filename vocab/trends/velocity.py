@@ -19,8 +19,8 @@ factors of decay leaves velocities within 2^-16 of the rate.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F64, U64
 from vocab.decay import ONE, factor
 
 _MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -30,9 +30,6 @@ LONG_RUN_MS = 28 * _DAY_MS
 SPANS_MS = (*HORIZONS.values(), LONG_RUN_MS)  # the rows of a table of counts; append nothing: saved states have them
 DAMPING = 4.0  # occurrences
 LEAST_SCORE = 0.01  # a smaller one may be decay's rounding: no list has it
-
-U64 = NDArray[np.uint64]
-F64 = NDArray[np.float64]
 
 
 def half_life(span_ms: int, window_ms: int) -> float:

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.arrays import F32, U8, U16, U64
+from contracts.arrays import F32, I64, U8, U16, U64, Bools
 from contracts.codec import Codec, Frame
 from contracts.errors import DriftlineError
 from vocab.keys import shard_of
@@ -96,7 +96,7 @@ class _List:
     namespace: int
     language: int
     keys: U64
-    figures: NDArray[np.float32]  # [3, places]: counts, velocities, scores
+    figures: F32  # [3, places]: counts, velocities, scores
 
 
 def lists_key(vocabulary: str, owner: int) -> bytes:
@@ -185,7 +185,7 @@ def merged_drift(values: Sequence[bytes | None]) -> Measures:
     return together(measures)
 
 
-def best(scores: NDArray[np.floating], keys: U64, n: int) -> NDArray[np.int64]:
+def best(scores: NDArray[np.floating], keys: U64, n: int) -> I64:
     """Places of the n highest scores, highest first; of equal ones the lowest key first."""
     places = np.arange(len(scores))
     if len(scores) > n:
@@ -223,7 +223,7 @@ def _newest_first(values: Sequence[bytes | None]) -> list[tuple[int, Lists]]:
     return sorted(decoded, key=lambda pair: -pair[0])
 
 
-def _none_covered(written: Sequence[tuple[int, Lists]]) -> NDArray[np.bool_]:
+def _none_covered(written: Sequence[tuple[int, Lists]]) -> Bools:
     return np.zeros(max((lists.of_shards for _, lists in written), default=0), bool)
 
 
@@ -238,7 +238,7 @@ def _known(figure: float) -> float | None:
 
 
 def _places(
-    lists: Lists, version: int, wanted: tuple[int, Namespace | None, int, int], covered: NDArray[np.bool_]
+    lists: Lists, version: int, wanted: tuple[int, Namespace | None, int, int], covered: Bools
 ) -> list[ListedToken]:
     kind, namespace, language, horizon = wanted
     here = (lists.list_kinds == kind) & (lists.list_languages == language) & (lists.list_horizons == horizon)

@@ -7,8 +7,8 @@ vocabulary: readers raise `VersionNotReached`.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import F32
 from contracts.errors import VersionNotReached
 from contracts.settings import Settings
 from transport.ports.redis import Redis
@@ -112,7 +112,7 @@ async def read_list(
     return merged(values, kind, namespace, language, over, n)
 
 
-def _by_horizon(column: NDArray[np.float32], row: int) -> dict[str, float]:
+def _by_horizon(column: F32, row: int) -> dict[str, float]:
     wide = len(HORIZONS)
     return dict(zip(HORIZONS, column[row * wide : (row + 1) * wide].tolist(), strict=True))
 

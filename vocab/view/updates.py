@@ -13,7 +13,6 @@ Bounded memory: an admitted key takes 69 bytes and its token: some 11 MB at the 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from contracts.arrays import F32, I32, I64, U8, U32, U64
 from contracts.codec import Codec, Frame, serialize
@@ -103,7 +102,7 @@ def _admitted(state: OwnerState) -> Bucket:
     )
 
 
-def _occurrences(counts: U64) -> NDArray[np.float32]:
+def _occurrences(counts: U64) -> F32:
     return (counts * 2.0**-32).astype(np.float32)
 
 

@@ -8,8 +8,8 @@ character that composes with none. Everything else is cut by `words` and folded 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from contracts.arrays import I32
 from vocab.tokens import unicode_data as u
 from vocab.tokens.native.compiled import compiled
 from vocab.tokens.native.folding import write_utf8
@@ -31,7 +31,7 @@ _ENDS_WORD, _IS_MIDDLE, _JOINS_MIDDLE = _set_of(_ENDS), _set_of(_MIDDLES), _set_
 _IS_IGNORED = _set_of((u.EXTEND, u.FORMAT, u.ZWJ))
 
 
-def plain_characters() -> NDArray[np.int32]:
+def plain_characters() -> I32:
     """int32 by code point: what a plain one folds to, doubled, plus 1 for a letter; APART; 0 for all others."""
     to, folds = np.arange(u.CODE_POINTS), (FOLD.at >= 0) & (FOLD.length == 1)
     to[folds] = FOLD.to[FOLD.at[folds]]
