@@ -1,14 +1,16 @@
 """Served requests in blocks: whichever of them close together, their columns are those of the records."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from contracts.columnar import CandidatesServed
 from contracts.columns import FeatureColumns
+from contracts.errors import BadRecord
 from contracts.served import features_of_requests
 from featurestore.features import CANDIDATE_SIDE, VIEWER_SIDE
 from featurestore.join import served_requests
-from featurestore.join.served_requests import blocks_of, dense_of, features_of, unpack_served
+from featurestore.join.served_requests import blocks_of, check_served, dense_of, features_of, unpack_served
 from tests.golden.compare import assert_same_bits, assert_same_features
 from tests.support.join_runs import served
 
@@ -53,3 +55,33 @@ def test_dense_features_are_those_of_the_requests_with_candidates(requests):
     found = dense_of(blocks_of(requests))
     for column in ("viewer_row", "viewer_dense", "candidate_dense"):
         assert_same_bits(getattr(found, column), getattr(whole, column))
+
+
+COLUMNS = [name for name in CandidatesServed.__struct_fields__ if isinstance(getattr(RECORDS[0], name), np.ndarray)]
+
+
+def changed(column: str, to: np.ndarray) -> CandidatesServed:
+    return msgspec.structs.replace(RECORDS[0], **{column: to})
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_column_that_is_longer_than_the_others_say_is_malformed(column):
+    check_served(RECORDS[0])
+    longer = np.append(getattr(RECORDS[0], column), getattr(RECORDS[0], column).dtype.type(1))
+    with pytest.raises(BadRecord, match=r"^malformed: .* elements instead of "):
+        check_served(changed(column, longer))
+
+
+@pytest.mark.parametrize("column", ["viewer_lengths", "candidate_lengths"])
+def test_lengths_of_twice_as_many_rows_are_malformed(column):
+    with pytest.raises(BadRecord, match=f"malformed: {column} has"):
+        check_served(changed(column, np.tile(getattr(RECORDS[0], column), 2)))
+
+
+FINITE = [name for name in COLUMNS if name.endswith(("_weights", "_vectors")) and len(getattr(RECORDS[0], name))]
+
+
+@pytest.mark.parametrize("column", FINITE)
+def test_a_weight_or_vector_that_is_not_finite_is_malformed(column):
+    with pytest.raises(BadRecord, match=f"malformed: {column} has elements that are not finite"):
+        check_served(changed(column, np.full_like(getattr(RECORDS[0], column), np.inf)))
