@@ -7,7 +7,6 @@ takes `current` once per batch, so that no answer mixes two. A snapshot that doe
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -25,8 +24,12 @@ from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, VIEWER_DENSE,
 from model.serving import Predictor
 from transport.backoff import pauses
 from transport.metrics import MODEL_SWAPS, MODELS_REFUSED
+from transport.ports.clock import Clock
+from transport.ports.files import Files
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import ConsumerLost, KafkaFailed, TopicPartition
+from transport.system.clock import SYSTEM_CLOCK
+from transport.system.disk import DISK
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +42,16 @@ _deserialize = Codec(ModelPublished).deserialize
 class ModelFollower:
     """The newest model of a name. `run` it as a task; read `current` at any time, on the same event loop."""
 
-    def __init__(self, settings: Settings, load: Callable[[ModelPublished], Predictor] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[ModelPublished], Predictor] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self.current: Predictor | None = None
         self._settings = settings
         self._load = load or load_warm
+        self._clock = clock
         self._announced: dict[tuple[int, int], ModelPublished] = {}
         self._caught_up = asyncio.Event()
 
@@ -57,7 +66,7 @@ class ModelFollower:
                 await self._follow(kafka)
             except (KafkaFailed, ConsumerLost, ServerUnavailable) as error:
                 log.warning("models: %s; trying again in %.1f s", error, pause)
-            await asyncio.sleep(pause)
+            await self._clock.sleep(pause)
         raise AssertionError("pauses() never ends")
 
     async def _follow(self, kafka: Kafka) -> None:
@@ -116,10 +125,10 @@ class ModelFollower:
         )  # fmt: skip
 
 
-def load_warm(published: ModelPublished) -> Predictor:
+def load_warm(published: ModelPublished, files: Files = DISK, clock: Clock = SYSTEM_CLOCK) -> Predictor:
     """The predictor of an announced snapshot, its kernels compiled. Raises `SnapshotInvalid`. Takes a while."""
-    began = time.monotonic()
-    predictor = Predictor.load(Path(published.path))
+    began_us = clock.monotonic_us()
+    predictor = Predictor.load(Path(published.path), files=files)
     found, wanted = predictor.manifest, published
     if (found.name, found.epoch, found.version) != (wanted.name, wanted.epoch, wanted.version):
         raise SnapshotInvalid(
@@ -128,7 +137,7 @@ def load_warm(published: ModelPublished) -> Predictor:
         )
     predictor.vocabulary.is_admitted(np.zeros(1, np.uint64))
     predictor.score(_one_candidate())
-    log.info("models: %s loaded in %.2f s", published.path, time.monotonic() - began)
+    log.info("models: %s loaded in %.2f s", published.path, (clock.monotonic_us() - began_us) / 1_000_000)
     return predictor
 
 

@@ -6,7 +6,6 @@ kill) leaves the requests unanswered in the log, and the hop comes back to them:
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -27,8 +26,10 @@ from transport.duplicates import RecentIdentities
 from transport.hop.hop import ExactlyOnceHop, Output, Processor
 from transport.kafka.cluster import KafkaCluster
 from transport.metrics import DUPLICATES
+from transport.ports.clock import Clock
 from transport.ports.kafka_records import LogRecord
 from transport.redis.connection import connect
+from transport.system.clock import SYSTEM_CLOCK
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +42,17 @@ _deserialize = Codec(TimelineRequest).deserialize
 class ScoringProcessor(Processor):
     """One partition of `timeline-requests`. Its only state is which requests there were lately."""
 
-    def __init__(self, settings: Settings, reader: FeatureReader, model: Callable[[], Model | None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reader: FeatureReader,
+        model: Callable[[], Model | None],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self._settings = settings.scorer
         self._reader = reader
         self._model = model
+        self._clock_us = clock.monotonic_us
         self._repeats = RecentIdentities(settings.features.duplicate_horizon)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
@@ -74,10 +82,12 @@ class ScoringProcessor(Processor):
             recent, _ = await self._reader.recent_tweets(self._settings.recent_candidates)
         chosen = candidates.choose(requests, recent)
         for run in candidates.batches(chosen, self._settings.max_batch_candidates):
-            began = _clock_us()
+            began = self._clock_us()
             read = await self._reader.read(requests[run], chosen[run])
             # The model is taken once per run: a swap happens between runs, never inside of an answer.
-            for timeline, served in rank(requests[run], read, self._model(), _clock_us() - began, _clock_us):
+            for timeline, served in rank(
+                requests[run], read, self._model(), self._clock_us() - began, self._clock_us
+            ):
                 key = record_key(timeline.viewer_id)
                 partition = partition_of(key, TIMELINES_RANKED.partitions)
                 answers.append([
@@ -149,7 +159,3 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 async def _answer(hop: ExactlyOnceHop, follower: ModelFollower) -> None:
     await follower.caught_up()
     await hop.run()
-
-
-def _clock_us() -> int:
-    return time.perf_counter_ns() // 1_000

@@ -16,9 +16,11 @@ from contracts.topics import Topic
 from transport import metrics
 from transport.backoff import pauses
 from transport.hop.partition import HopPartition
+from transport.ports.clock import Clock
 from transport.ports.kafka import GroupConsumer, Kafka
 from transport.ports.kafka_records import ConsumerLost, Fenced, KafkaFailed, TopicPartition
 from transport.processor import Output, Processor
+from transport.system.clock import SYSTEM_CLOCK
 
 __all__ = ["ExactlyOnceHop", "Output", "Processor"]
 
@@ -48,6 +50,7 @@ class ExactlyOnceHop:
         max_records: int = 5000,
         linger_ms: int = 20,
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         if len({topic.partitions for topic in topics}) != 1:
             raise ValueError(f"hop {name}: topics of different partition counts: {[topic.name for topic in topics]}")
@@ -58,6 +61,7 @@ class ExactlyOnceHop:
         self._max_records = max_records
         self._linger_s = linger_ms / 1000
         self._session_timeout_ms = session_timeout_ms
+        self._clock = clock
         self._stopping = asyncio.Event()
         self._finished = asyncio.Event()
         self._finished.set()
@@ -146,7 +150,7 @@ class ExactlyOnceHop:
                 return
             partition = HopPartition(
                 self._kafka, self.name, number, consumer, self._topics,
-                self._make_processor, self._max_records, self._linger_s,
+                self._make_processor, self._max_records, self._linger_s, self._clock,
             )  # fmt: skip
             task = asyncio.create_task(partition.run(), name=f"hop {self.name}, partition {number}")
             task.add_done_callback(lambda task: self._done(consumer, task))

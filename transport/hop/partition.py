@@ -7,7 +7,6 @@ Whatever fails after `own` throws producer and processor away and begins there a
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from contracts.topics import ALL
 from transport import metrics
 from transport.backoff import pauses
 from transport.hop.input import HopInput, Stopped
+from transport.ports.clock import Clock
 from transport.ports.kafka import GroupConsumer, Kafka, TransactionalProducer
 from transport.ports.kafka_records import Committed, KafkaFailed, LogRecord, TopicPartition
 from transport.processor import MAX_METADATA_BYTES, Output, Processor
@@ -41,6 +41,7 @@ class HopPartition:
         make_processor: Callable[[int], Processor],
         max_records: int,
         linger_s: float,
+        clock: Clock,
     ) -> None:
         self._kafka = kafka
         self._name = name
@@ -48,6 +49,7 @@ class HopPartition:
         self._make_processor = make_processor
         self._max_records = max_records
         self._linger_s = linger_s
+        self._clock = clock
         self._stopping = asyncio.Event()
         self._input = HopInput(kafka.address, consumer, topics, number, self._stopping)
         self._pauses = pauses()
@@ -109,9 +111,9 @@ class HopPartition:
         return await self._input.positions()
 
     async def _process(self, processor: Processor, records: Sequence[LogRecord]) -> Sequence[Output]:
-        began = time.perf_counter()
+        began_us = self._clock.monotonic_us()
         outputs = await processor.process(records)
-        metrics.HOP_PROCESS_SECONDS.labels(self._name).inc(time.perf_counter() - began)
+        metrics.HOP_PROCESS_SECONDS.labels(self._name).inc(self._seconds_since(began_us))
         return outputs
 
     async def _commit(
@@ -123,14 +125,17 @@ class HopPartition:
     ) -> None:
         if len(metadata.encode()) >= MAX_METADATA_BYTES:
             raise ValueError(f"hop {self._name}: metadata of {len(metadata)} characters is past {MAX_METADATA_BYTES}")
-        began = time.perf_counter()
+        began_us = self._clock.monotonic_us()
         await producer.commit(
             [self._placed(output) for output in outputs],
             {partition: Committed(offset, metadata) for partition, offset in positions.items()},
         )
-        metrics.HOP_COMMIT_SECONDS.labels(self._name).inc(time.perf_counter() - began)
+        metrics.HOP_COMMIT_SECONDS.labels(self._name).inc(self._seconds_since(began_us))
         metrics.HOP_COMMITS.labels(self._name).inc()
         metrics.HOP_OUTPUTS.labels(self._name).inc(len(outputs))
+
+    def _seconds_since(self, began_us: int) -> float:
+        return (self._clock.monotonic_us() - began_us) / 1_000_000
 
     def _placed(self, output: Output) -> Output:
         """What has neither a partition nor a key goes to the number of its input."""
