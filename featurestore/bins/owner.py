@@ -1,10 +1,10 @@
 """The one owner of the bins: adds up counts, and decides when a window has closed at every source which edges change.
 
 The rolling window is kept as panes of several windows each, so state stays small: edges are taken over the last
-`rolling_windows`, rounded to panes. `moves.py` says when a feature's edges are taken anew; they are equal-mass, or a
-decision tree's for features that `bins.supervised` names. `eventtime/decision_windows.py` says which windows get a
-record. All of it is a function of the counts and settings alone: how they were batched and when `close_windows` is
-called change nothing.
+`rolling_windows`, rounded to panes. `when_edges_change.py` says when a feature's edges are taken anew; they are
+equal-mass, or a decision tree's for features that `bins.supervised` names. `eventtime/decision_windows.py` says which
+windows get a record. All of it is a function of the counts and settings alone: how they were batched and when
+`close_windows` is called change nothing.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from contracts.errors import BadRecord
 from contracts.records import BinsVersion
 from contracts.settings import BinSettings
 from eventtime.decision_windows import decision_windows
-from eventtime.sources import Source
+from eventtime.window_sources import Source
 from featurestore.bins.edges import NO_EDGES, cells, equal_mass_edges, holds_ranks
-from featurestore.bins.moves import Published, Values, is_due
 from featurestore.bins.settings import check_bin_settings, supervised_numbers
 from featurestore.bins.state import LABELLED, PLAIN, POSITIVE, BinState, Tally, pack, unpack
 from featurestore.bins.tree import tree_edges
+from featurestore.bins.when_edges_change import Published, Values, is_due
 from featurestore.features import CONTINUOUS, FEATURE_SET
 
 PANES = 16  # that the rolling window is cut into, where it has that many windows

@@ -11,8 +11,8 @@ from contracts.arrays import F32, I64
 from contracts.codec import Codec, Frame, serialize
 from contracts.errors import BadRecord
 from featurestore.bins.edges import Sketch
-from featurestore.bins.moves import Published, Values
 from featurestore.bins.sketch import BUCKET_BITS
+from featurestore.bins.when_edges_change import Published, Values
 from featurestore.features import FEATURE_SET
 
 _BUCKETS = (1 << BUCKET_BITS) - 1

@@ -4,7 +4,7 @@ from contracts.arrays import Bools
 from contracts.columnar import VocabCounts
 from contracts.errors import BadRecord, SettingsError
 from contracts.records import VocabConfigured
-from eventtime.sources import Source
+from eventtime.window_sources import Source
 from vocab.keys import shard_of
 from vocab.namespaces import Namespace
 from vocab.owner.state import OwnerState

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from contracts.columnar import VocabDelta, empty
 from contracts.records import VocabConfigured
-from vocab.owner.shard import Decision
+from vocab.owner.admit_and_evict import Decision
 from vocab.owner.state import OwnerState
 
 _UNCHANGED: dict[str, Any] = {  # the columns of a `VocabDelta` where no key comes or goes: of most

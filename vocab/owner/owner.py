@@ -13,13 +13,13 @@ from contracts.columnar import VocabCounts, VocabDelta
 from contracts.records import VocabConfigured
 from contracts.settings import TimeSettings, VocabSettings
 from eventtime.decision_windows import decision_windows
-from eventtime.sources import Source
+from eventtime.window_sources import Source
+from vocab.owner.admit_and_evict import NO_SLOT
+from vocab.owner.apply_decisions import move_keys
 from vocab.owner.checks import check_counts, check_settings
 from vocab.owner.deltas import make_deltas
-from vocab.owner.moves import move_keys
 from vocab.owner.packed_state import pack, unpack
 from vocab.owner.pending import PendingWindow
-from vocab.owner.shard import NO_SLOT
 from vocab.owner.state import OwnerState
 from vocab.rules import configured, settings_of
 

@@ -1,7 +1,7 @@
 """The owner in plain Python: one dictionary for each shard, one key at a time. Slow; the owner must equal it.
 
-The rules of `shard.py`, `eventtime/decision_windows.py`, `vocab/decay.py` and `vocab/slot_layout.py` are written a
-second time here. Shared with the owner are only the settings, how they are logged, and `decay.factor`.
+The rules of `admit_and_evict.py`, `eventtime/decision_windows.py`, `vocab/decay.py` and `vocab/slot_layout.py` are
+written a second time here. Shared with the owner are only the settings, how they are logged, and `decay.factor`.
 """
 
 from collections.abc import Sequence

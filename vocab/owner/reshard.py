@@ -27,9 +27,9 @@ from contracts.settings import VocabSettings
 from vocab import decay
 from vocab.keys import shard_of
 from vocab.namespaces import Namespace
+from vocab.owner.admit_and_evict import NO_SLOT
 from vocab.owner.merge import COLUMNS, merge
 from vocab.owner.pending import PendingWindow
-from vocab.owner.shard import NO_SLOT
 from vocab.owner.spellings import Spellings
 from vocab.owner.state import OwnerState
 from vocab.owner.tracked_keys import TrackedKeys

@@ -11,7 +11,7 @@ import numpy as np
 from contracts.arrays import I32, U32, U64
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
-from eventtime.sources import Source
+from eventtime.window_sources import Source
 from vocab import decay
 from vocab.owner.pending import PendingWindow
 from vocab.owner.spellings import Spellings

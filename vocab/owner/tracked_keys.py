@@ -15,7 +15,7 @@ from numba import njit
 from contracts.arrays import I32, I64, U8, U32, U64, Bools
 from vocab.decay import FRACTION_BITS, MAX_COUNT
 from vocab.keys import shard_shift
-from vocab.owner.shard import NO_SLOT
+from vocab.owner.admit_and_evict import NO_SLOT
 from vocab.rules import Rules, by_kind
 from vocab.sorted_columns import SortedColumns
 

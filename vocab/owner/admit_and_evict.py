@@ -19,7 +19,7 @@ import numpy as np
 
 from contracts.arrays import I32, I64, U64, Bools
 from vocab.decay import decay
-from vocab.owner.selection import kth_smallest
+from vocab.owner.kth_smallest import kth_smallest
 from vocab.rules import Rules
 
 NO_SLOT = -1

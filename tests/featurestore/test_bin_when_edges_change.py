@@ -9,8 +9,8 @@ import pytest
 
 from contracts.settings import BinSettings
 from featurestore.bins.edges import NO_EDGES, cells
-from featurestore.bins.moves import Published, Values, is_due
 from featurestore.bins.owner import BinOwner
+from featurestore.bins.when_edges_change import Published, Values, is_due
 from tests.support.bin_samples import SOURCES, counted, sketch_of
 
 SETTINGS = BinSettings(bins=8, rolling_windows=32, minimum_values=500, moved=0.1)

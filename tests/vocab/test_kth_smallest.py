@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vocab.owner.selection import kth_smallest
+from vocab.owner.kth_smallest import kth_smallest
 
 VALUES = st.lists(st.one_of(st.integers(0, 5), st.integers(0, 2**64 - 1)), min_size=1, max_size=60)
 

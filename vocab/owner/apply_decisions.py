@@ -1,7 +1,7 @@
 """Which keys of an owner take a slot and which give one up when a window closes, shard by shard.
 
-`shard.py` decides on one namespace of one shard. Here one pass over all keys finds the few groups, a shard's keys of
-one namespace, in which something may change; only those are decided on.
+`admit_and_evict.py` decides on one namespace of one shard. Here one pass over all keys finds the few groups, a
+shard's keys of one namespace, in which something may change; only those are decided on.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 
 from contracts.arrays import I64, Bools
 from vocab.namespaces import Namespace
-from vocab.owner.shard import NO_SLOT, Decision, decide, forgotten, joined
+from vocab.owner.admit_and_evict import NO_SLOT, Decision, decide, forgotten, joined
 from vocab.owner.state import OwnerState
 
 _KINDS = len(Namespace)
