@@ -11,6 +11,7 @@ import msgspec
 
 from contracts.errors import BadRecord, BadSource
 from contracts.records import END_OF_TIME_MS, DeadLetter, Tweet
+from sources.csv_tables import RowFault, Table
 from sources.files import (
     BEGINNING_BYTES,
     Opener,
@@ -24,7 +25,6 @@ from sources.files import (
     read_head,
 )
 from sources.foreign import Fault, tweets_in
-from sources.tables import RowFault, Table
 
 MAX_PAGE_BYTES = 16 << 20  # of one JSON line: an API page holds up to 500 tweets
 MAX_DOCUMENT_BYTES = 64 << 20  # of a JSON file that is one array or one printed object

@@ -32,8 +32,8 @@ from model.fresh import BIN_DOMAIN, RARE_DOMAIN, fresh_region, fresh_rows
 from model.network import RankingModel
 from trainer.adam import Adam
 from trainer.bin_rows import row_mixtures, same_edges
+from trainer.embedding_table import BagGradient, Table
 from trainer.progressive_validation import Progress
-from trainer.tables import BagGradient, Table
 from vocab.replica.vocabulary import FrozenVocabulary, changed_slots
 from vocab.slot_layout import SlotLayout
 from vocab.sorted_keys import NO_ROW

@@ -9,7 +9,7 @@ import typer
 
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson, time_ms
-from driftline.tables import number, print_table, when
+from driftline.console_tables import number, print_table, when
 
 if TYPE_CHECKING:
     from contracts.records import Evaluation

@@ -9,7 +9,7 @@ import typer
 
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson
-from driftline.tables import console, number, print_table
+from driftline.console_tables import console, number, print_table
 
 app = typer.Typer(
     name="bins",

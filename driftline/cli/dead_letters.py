@@ -6,7 +6,7 @@ import typer
 
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson
-from driftline.tables import console, plain, print_table, when
+from driftline.console_tables import console, plain, print_table, when
 
 app = typer.Typer(
     name="dead-letters",

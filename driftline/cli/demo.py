@@ -33,9 +33,9 @@ def demo(
     """
     import msgspec
 
+    from driftline.console_tables import console
     from driftline.demo import report
     from driftline.demo.run import Interrupted, Options, run
-    from driftline.tables import console
 
     options = Options(source=source, seconds=seconds, seed=seed, workers=workers, texts=not no_text, keep=keep)
     try:

@@ -4,7 +4,7 @@ import typer
 
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson, Count
-from driftline.tables import number, print_table, when
+from driftline.console_tables import number, print_table, when
 
 app = typer.Typer(
     name="examples",

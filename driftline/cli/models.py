@@ -7,7 +7,7 @@ import typer
 from driftline.cli.backfill import backfill
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson
-from driftline.tables import number, print_table, when
+from driftline.console_tables import number, print_table, when
 
 if TYPE_CHECKING:
     from contracts.records import ModelPublished

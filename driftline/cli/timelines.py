@@ -6,7 +6,7 @@ import typer
 
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson, Count
-from driftline.tables import console, number, print_table, when
+from driftline.console_tables import console, number, print_table, when
 
 if TYPE_CHECKING:
     from contracts.records import RankedTimeline

@@ -8,7 +8,7 @@ import typer
 from driftline.cli import vocab_changes
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson, Count
-from driftline.tables import number, print_table, when
+from driftline.console_tables import number, print_table, when
 
 if TYPE_CHECKING:
     from vocab.view.lists import Kind

@@ -6,7 +6,7 @@ import typer
 
 from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import AsJson, Count
-from driftline.tables import number, print_table
+from driftline.console_tables import number, print_table
 
 
 def configure(

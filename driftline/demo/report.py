@@ -7,11 +7,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from contracts.records import Provenance
+from driftline.console_tables import number, plain, table, when
 from driftline.demo.quality import Quality
 from driftline.demo.report_data import Report
 from driftline.inspect.bins import BinsSummary
 from driftline.inspect.timelines import ShownTimeline
-from driftline.tables import number, plain, table, when
 
 PROVENANCE = {
     Provenance.REAL: "real tweets",

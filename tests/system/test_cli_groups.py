@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from contracts.settings import Settings, to_environ
 from driftline.cli.main import app
-from driftline.tables import plain
+from driftline.console_tables import plain
 from tests.support.inspect_samples import AT_MS, LETTERS, WINDOW, write_all
 from vocab.keys import key_of
 from vocab.namespaces import Namespace

@@ -40,7 +40,7 @@ KILLED = """
 import os, signal, sys
 from contracts.settings import load
 from driftline.operations import reshard_vocab as vocab_reshard
-from transport.kafka.aiokafka_producer import AiokafkaTransactionalProducer
+from transport.kafka.transactional_producer import AiokafkaTransactionalProducer
 
 left, send = int(sys.argv[1]), AiokafkaTransactionalProducer._send
 

@@ -1,6 +1,6 @@
 """kafka-python clients with our settings, for administration, doctor, the command line and plain consumers.
 
-They block. The firehoses use aiokafka (`aiokafka_consumer.py`, `aiokafka_producer.py`, `writer.py`), 20 times as
+They block. The firehoses use aiokafka (`aiokafka_consumer.py`, `transactional_producer.py`, `writer.py`), 20 times as
 fast.
 """
 

@@ -6,8 +6,8 @@ from contracts.settings import Settings
 from transport.kafka import clients
 from transport.kafka.admin_client import open_admin
 from transport.kafka.aiokafka_consumer import open_consumer, open_member
-from transport.kafka.aiokafka_producer import AiokafkaTransactionalProducer
 from transport.kafka.blocking_clients import KafkaPythonConsumer, KafkaPythonProducer
+from transport.kafka.transactional_producer import AiokafkaTransactionalProducer
 from transport.ports.kafka import BlockingConsumer, Consumer, GroupConsumer, Producer, TransactionalProducer
 from transport.ports.kafka_admin import Admin
 

@@ -5,7 +5,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.producer import AIOKafkaProducer
 
 from contracts.settings import Settings
-from transport.kafka.aiokafka_producer import AiokafkaTransactionalProducer
+from transport.kafka.transactional_producer import AiokafkaTransactionalProducer
 
 
 async def drained_batch(producer: AIOKafkaProducer):
