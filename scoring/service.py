@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from contracts.codec import Codec, serialize
-from contracts.errors import BadRecord
 from contracts.partitioning import partition_of, record_key
 from contracts.records import TimelineRequest
 from contracts.settings import Settings
@@ -21,7 +20,7 @@ from featurestore.store.reader import FeatureReader
 from scoring import candidates
 from scoring.hot_swap import ModelFollower
 from scoring.ranker import Model, rank
-from transport.dead_letters import dead_letter
+from transport.dead_letters import as_bad_record, dead_letter
 from transport.duplicates import RecentIdentities
 from transport.hop.hop import ExactlyOnceHop, Output, Processor
 from transport.kafka.cluster import KafkaCluster
@@ -114,8 +113,8 @@ class ScoringProcessor(Processor):
                     ticks[len(requests)] = [Output(CANDIDATES_SERVED.name, tick, TICK_KEY, record.partition)]
                     continue
                 request = _deserialize(record.value or b"")
-            except BadRecord as error:
-                letters.append(dead_letter(TIMELINE_REQUESTS, record, error))
+            except Exception as error:  # noqa: BLE001 - no record may stop a scorer
+                letters.append(dead_letter(TIMELINE_REQUESTS, record, as_bad_record(error)))
                 continue
             if self._repeats.repeats([(request.viewer_id, request.request_id)], [record.offset])[0]:
                 DUPLICATES.labels(topic=TIMELINE_REQUESTS.name).inc()

@@ -19,14 +19,22 @@ def as_dict(holder: dict[str, Any], field: str) -> dict[str, Any]:
     return value
 
 
-def dicts(holder: dict[str, Any], field: str) -> list[dict[str, Any]]:
-    """The list of objects at `field`; empty where it is absent or null."""
+def as_list(holder: dict[str, Any], field: str) -> list[Any]:
+    """The list at `field`, of whatever items; empty where it is absent or null."""
     value = holder.get(field)
     if value is None:
         return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise BadRecord("malformed", f"`{field}` is no list of objects")
+    if not isinstance(value, list):
+        raise BadRecord("malformed", f"`{field}` is {type(value).__name__}, expected a list")
     return value
+
+
+def dicts(holder: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    """The list of objects at `field`; empty where it is absent or null."""
+    items = as_list(holder, field)
+    if not all(isinstance(item, dict) for item in items):
+        raise BadRecord("malformed", f"`{field}` is no list of objects")
+    return items
 
 
 def as_text(holder: dict[str, Any], field: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.errors import BadRecord
 from contracts.records import Tweet
-from sources.shapes import as_dict, as_text, dicts, id_of, names
+from sources.shapes import as_dict, as_list, as_text, dicts, id_of, names
 from sources.values import checked_tweet, clean_text, parse_time, time_of_snowflake
 
 _REFERENCES = {"replied_to": "reply_to", "quoted": "quote_of", "retweeted": "retweet_of"}
@@ -65,7 +65,7 @@ def tweet_of(fields: dict[str, Any], includes: Includes) -> Tweet:
                 "urls": names(entities, "urls", "unwound_url", "expanded_url", "url"),
             },
             "public_counts": _counts(as_dict(fields, "public_metrics")),
-            "media": min(len(as_dict(fields, "attachments").get("media_keys") or ()), 255),
+            "media": min(len(as_list(as_dict(fields, "attachments"), "media_keys")), 255),
             **_references(fields),
         }
     )

@@ -15,7 +15,7 @@ from contracts.topics import Topic
 from eventtime.ticks import TICK_KEY, read_tick
 from eventtime.watermark import Observed, Watermark
 from sources.foreign import tweet_from_foreign_json
-from transport.dead_letters import dead_letter
+from transport.dead_letters import as_bad_record, dead_letter
 from transport.ports.kafka_records import LogRecord
 from transport.processor import Output
 
@@ -58,8 +58,8 @@ def decode_batch(
                 batch.ticks.append((len(batch.events), read_tick(record.value)))
                 continue
             event = decode(record.value or b"")
-        except BadRecord as error:
-            batch.letters.append(dead_letter(source, record, error))
+        except Exception as error:  # noqa: BLE001 - no record may stop a worker
+            batch.letters.append(dead_letter(source, record, as_bad_record(error)))
             continue
         batch.events.append(event)
         batch.records.append(record)

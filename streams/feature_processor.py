@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from contracts.codec import Codec
 from contracts.columnar import FeatureUpdates
-from contracts.errors import BadRecord, ServerUnavailable
+from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
 from contracts.topics import FEATURE_UPDATES
 from featurestore.store.errors import ViewWiped
 from featurestore.store.writer import FeatureOwner
 from streams.rebuild_tweets import rebuild_tweets
-from transport.dead_letters import dead_letter
+from transport.dead_letters import as_bad_record, dead_letter
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
@@ -59,8 +59,8 @@ class FeatureProcessor(Processor):
         for record in records:
             try:
                 frames.append((record.offset, _deserialize(record.value or b"")))
-            except BadRecord as error:
-                letters.append(dead_letter(FEATURE_UPDATES, record, error))
+            except Exception as error:  # noqa: BLE001 - no record may stop a worker
+                letters.append(dead_letter(FEATURE_UPDATES, record, as_bad_record(error)))
         try:
             await self._owner.apply(frames)
         except ViewWiped as error:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from contracts.codec import Codec
 from contracts.columnar import VocabDelta
-from contracts.errors import BadRecord, DriftlineError
+from contracts.errors import DriftlineError
 from contracts.records import BinsVersion
 from contracts.topics import BINS, EXAMPLES, VOCAB_DELTAS, Topic
 from trainer.check_examples import read_examples
 from trainer.interleave import Interleave
 from trainer.trainer import Consumed
 from trainer.versions import Versions
-from transport.dead_letters import dead_letter
+from transport.dead_letters import as_bad_record, dead_letter
 from transport.ports.kafka import BlockingConsumer, Kafka
 from transport.ports.kafka_records import LogRecord, OffsetOutOfRange, Output, TopicPartition
 
@@ -188,9 +188,9 @@ def _decode_delta(at: TopicPartition, record: LogRecord) -> VocabDelta | BinsVer
 def _decode_examples(record: LogRecord) -> _TimedRead:
     try:
         examples = read_examples(record.value or b"")
-    except BadRecord as error:
+    except Exception as error:  # noqa: BLE001 - no record may stop a trainer
         consumed = Consumed(record.partition, record.offset, None)
-        return _TimedRead(_BEFORE_ALL_MS, (consumed, dead_letter(EXAMPLES, record, error)))
+        return _TimedRead(_BEFORE_ALL_MS, (consumed, dead_letter(EXAMPLES, record, as_bad_record(error))))
     at_ms = int(examples.at_ms[-1]) if len(examples) else _BEFORE_ALL_MS
     return _TimedRead(at_ms, (Consumed(record.partition, record.offset, examples), None))
 

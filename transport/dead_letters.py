@@ -1,5 +1,6 @@
 """What cannot be processed goes to its topic's dead-letter topic, with the reason and where it stood."""
 
+import logging
 from typing import Protocol
 
 from contracts.codec import serialize
@@ -7,6 +8,8 @@ from contracts.errors import BadRecord
 from contracts.records import DeadLetter
 from contracts.topics import Topic, dead_letters
 from transport.processor import Output
+
+log = logging.getLogger(__name__)
 
 _MAX_DETAIL_CHARS = 500  # an error may quote the whole record, which stands beside it anyway
 
@@ -25,6 +28,18 @@ class Consumed(Protocol):
 
     @property
     def value(self) -> bytes | None: ...
+
+
+def as_bad_record(error: Exception) -> BadRecord:
+    """What a dead letter says of an error that a decoder raised.
+
+    Decoders raise `BadRecord`. Any other error is a fault of ours: it is logged with its stack trace, and the record
+    still becomes a dead letter, because a worker that dies of a record reads it again and dies again.
+    """
+    if isinstance(error, BadRecord):
+        return error
+    log.error("a decoder failed on a record, which becomes a dead letter", exc_info=error)
+    return BadRecord("decoder_failed", f"{type(error).__name__}: {error}")
 
 
 def dead_letter(source: Topic, record: Consumed, error: BadRecord) -> Output:
