@@ -11,8 +11,9 @@ and is copied only where the message does not align it. Another dtype than the f
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -56,22 +57,43 @@ def _decode_array(code: int, data: memoryview) -> np.ndarray[Any, Any]:
     return column
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Declares the range of a column's elements, both ends included: `Annotated[U64, Within(0, 9)]`. NaN is in it."""
+
+    low: float
+    high: float
+
+
+class _Column(NamedTuple):
+    field: str
+    dtype: np.dtype[Any]
+    within: Within | None
+
+
 @cache
-def _columns(frame_type: type[Frame]) -> tuple[tuple[str, np.dtype[Any]], ...]:
-    """(field, dtype) of each array column that the frame declares as `NDArray[...]`."""
-    hints = get_type_hints(frame_type)
-    return tuple(
-        (field, np.dtype(get_args(get_args(hints[field])[1])[0]))
-        for field in frame_type.__struct_fields__
-        if getattr(hints[field], "__origin__", None) is np.ndarray
-    )
+def _columns(frame_type: type[Frame]) -> tuple[_Column, ...]:
+    """The array columns of a frame, as it declares them: `NDArray[...]`, perhaps `Annotated` with a range."""
+    columns = []
+    for field, hint in get_type_hints(frame_type, include_extras=True).items():
+        array, *extras = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        if get_origin(array) is np.ndarray:
+            dtype = np.dtype(get_args(get_args(array)[1])[0])
+            columns.append(_Column(field, dtype, next((e for e in extras if isinstance(e, Within)), None)))
+    return tuple(columns)
 
 
 def _check_columns(frame: Frame) -> None:
-    for field, dtype in _columns(type(frame)):
-        found = getattr(frame, field).dtype
-        if found != dtype:
-            raise ValueError(f"Expected a column of `{dtype}`, got `{found}` - at `$.{field}`")
+    for field, dtype, within in _columns(type(frame)):
+        column = getattr(frame, field)
+        if column.dtype != dtype:
+            raise ValueError(f"Expected a column of `{dtype}`, got `{column.dtype}` - at `$.{field}`")
+        if within is not None:
+            outside = (column < within.low) | (column > within.high)
+            if outside.any():
+                raise ValueError(
+                    f"Expected elements of {within.low} to {within.high}, got {column[outside][0]} - at `$.{field}`"
+                )
 
 
 _json_encoder = msgspec.json.Encoder()
@@ -81,7 +103,8 @@ _frame_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_array)
 def serialize(record: Record) -> bytes:
     """The bytes of a record: MessagePack for a `Frame`, JSON for any other `Record`.
 
-    Raises `ValueError` for a column of another dtype than its field declares: no reader would take it.
+    Raises `ValueError` for a column of another dtype, or with elements outside of the range, that its field declares:
+    no reader would take it.
     """
     if isinstance(record, Frame):
         _check_columns(record)

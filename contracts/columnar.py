@@ -6,16 +6,20 @@ Layout of every column: one little-endian numpy array, one element a row, unless
 A *source* of counts is one input partition, `(source_topic, source_partition)`. It closes event-time windows by
 its own watermark: `closed_through` = c promises that it never again counts into a window <= c.
 A *window* is the number `event time // window_ms`, which is also the version of what is decided when it closes.
+
+The range of every field and column that has one is declared here; the codec checks it whenever a record is written or
+read, so that no processor has to.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from contracts.arrays import F32, I32, I64, U8, U16, U32, U64
-from contracts.codec import Frame
-from contracts.records import Provenance, VocabConfigured
+from contracts.codec import Frame, Within
+from contracts.records import END_OF_TIME_MS, MAX_ID, TWITTER_BEGAN_MS, Id, Name, Provenance, TimeMs, VocabConfigured
 
 # What an entity's counters count, in the order of their columns: append, never reorder.
 COUNTERS = ("seen", "like", "retweet", "reply", "quote", "click", "negative", "posted")
@@ -23,6 +27,16 @@ COUNTERS = ("seen", "like", "retweet", "reply", "quote", "click", "negative", "p
 # Kinds of entity that own counters; the number is on the wire.
 TWEET, AUTHOR, VIEWER, PAIR = range(4)
 ENTITY_KINDS = ("tweet", "author", "viewer", "pair")
+
+Partition = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Window = Annotated[int, Meta(ge=0, le=2**32)]  # windows are a second long or more, and event time ends in 2100
+Version = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+Ids = Annotated[U64, Within(0, MAX_ID)]
+Kinds = Annotated[U8, Within(0, len(ENTITY_KINDS) - 1)]
+Slots = Annotated[I32, Within(0, 2**31 - 1)]
+Times = Annotated[I64, Within(TWITTER_BEGAN_MS, END_OF_TIME_MS)]
+Probabilities = Annotated[F32, Within(0, 1)]  # NaN under a fallback order
 
 
 class VocabCounts(Frame, frozen=True, kw_only=True):
@@ -35,9 +49,9 @@ class VocabCounts(Frame, frozen=True, kw_only=True):
     """
 
     source_topic: str
-    source_partition: int
-    closed_through: int
-    window: int
+    source_partition: Partition
+    closed_through: Annotated[int, Meta(ge=-1, le=2**32)]
+    window: Window
     keys: U64
     namespaces: U8
     counts: U32
@@ -55,17 +69,17 @@ class VocabDelta(Frame, frozen=True, kw_only=True):
     """
 
     vocabulary: str
-    shard: int
-    base_version: int
-    version: int
-    sequence: int
+    shard: Partition
+    base_version: Version
+    version: Version
+    sequence: Version
     admitted_keys: U64
-    admitted_slots: I32
+    admitted_slots: Slots
     admitted_generations: U32
     admitted_namespaces: U8
     admitted_tokens: list[str]
     evicted_keys: U64
-    evicted_slots: I32
+    evicted_slots: Slots
     settings: VocabConfigured | None = None
 
 
@@ -78,9 +92,9 @@ class BinCounts(Frame, frozen=True, kw_only=True):
     """
 
     source_topic: str
-    source_partition: int
-    closed_through: int
-    window: int
+    source_partition: Partition
+    closed_through: Annotated[int, Meta(ge=-1, le=2**32)]
+    window: Window
     feature_set: str
     features: U16
     buckets: I32
@@ -95,13 +109,13 @@ class FeatureUpdates(Frame, frozen=True, kw_only=True):
     `panes[i]` (event time // pane_ms). History rows name tweets that a viewer engaged with, and when.
     """
 
-    kinds: U8
+    kinds: Kinds
     entities: U64
     panes: U32
     counts: U32
-    history_viewers: U64
-    history_at_ms: I64
-    history_tweets: U64
+    history_viewers: Ids
+    history_at_ms: Times
+    history_tweets: Ids
 
 
 class CandidatesServed(Frame, frozen=True, kw_only=True):
@@ -112,19 +126,19 @@ class CandidatesServed(Frame, frozen=True, kw_only=True):
     weights, in their order. Vectors of a row stand one after another. `feature_set` names the order of all of it.
     """
 
-    request_id: str
-    viewer_id: int
-    at_ms: int
+    request_id: Name
+    viewer_id: Id
+    at_ms: TimeMs
     ranker: str
-    model_version: int
-    vocab_version: int
-    bins_version: int
-    tokenizer: int
+    model_version: Version
+    vocab_version: Version
+    bins_version: Version
+    tokenizer: Version
     feature_set: str
     provenance: Provenance
-    tweet_ids: U64
-    author_ids: U64
-    probabilities: F32
+    tweet_ids: Ids
+    author_ids: Ids
+    probabilities: Probabilities
     viewer_dense: F32
     viewer_lengths: U8
     viewer_keys: U64

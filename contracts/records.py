@@ -18,7 +18,9 @@ MAX_TEXT_CHARS = 25_000  # the longest post that X accepts
 MAX_TWEET_BYTES = 256 * 1024  # a source's reader refuses a larger one before it enters Kafka
 MAX_CANDIDATES = 1_500
 
-Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+MAX_ID = 2**63 - 1
+
+Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
 TimeMs = Annotated[int, Meta(ge=TWITTER_BEGAN_MS, le=END_OF_TIME_MS)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(max_length=100)]

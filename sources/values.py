@@ -12,13 +12,13 @@ import msgspec
 import xxhash
 
 from contracts.errors import BadRecord
-from contracts.records import END_OF_TIME_MS, MAX_TWEET_BYTES, TWITTER_BEGAN_MS, Tweet
+from contracts.records import END_OF_TIME_MS, MAX_ID, MAX_TWEET_BYTES, TWITTER_BEGAN_MS, Tweet
 
 # Ids since November 2010 hold their time: milliseconds since this moment, shifted left by 22 bits.
 SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 FIRST_SNOWFLAKE = 29_700_859_247
 SPREADSHEET_DIGITS = 15  # what a spreadsheet keeps of a number; it writes zeros for the rest
-MAX_ID = 2**63 - 1
+
 
 # English, whatever the locale.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -90,7 +90,7 @@ def frames(draw):
     tokens = draw(st.lists(NAMES, max_size=3))
     return VocabCounts(
         source_topic=draw(NAMES), source_partition=draw(st.integers(0, 9)),
-        closed_through=draw(st.integers(0, 2**40)), window=draw(st.integers(0, 2**40)),
+        closed_through=draw(st.integers(-1, 2**32)), window=draw(st.integers(0, 2**32)),
         keys=draw(arrays(np.uint64, n)), namespaces=draw(arrays(np.uint8, n)),
         counts=draw(arrays(np.uint32, n)), token_keys=draw(arrays(np.uint64, len(tokens))), tokens=tokens,
         languages=draw(arrays(np.uint16, n)),

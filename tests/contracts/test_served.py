@@ -34,8 +34,9 @@ def served(features: FeatureColumns) -> CandidatesServed:
     viewer = pack_bags(features.viewer_keys, VIEWER)
     candidate = pack_bags(features.candidate_keys, CANDIDATE)
     return CandidatesServed(
-        request_id="r", viewer_id=1, at_ms=1, ranker="model", model_version=1, vocab_version=1, bins_version=1,
-        tokenizer=1, feature_set="fs", provenance=Provenance.REAL, tweet_ids=np.arange(n, dtype=np.uint64),
+        request_id="r", viewer_id=1, at_ms=1_700_000_000_000, ranker="model",
+        model_version=1, vocab_version=1, bins_version=1, tokenizer=1,
+        feature_set="fs", provenance=Provenance.REAL, tweet_ids=np.arange(n, dtype=np.uint64),
         author_ids=np.zeros(n, np.uint64), probabilities=np.full(n, np.nan, np.float32),
         viewer_dense=features.viewer_dense.reshape(-1), viewer_lengths=viewer.lengths, viewer_keys=viewer.keys,
         viewer_weights=viewer.weights, viewer_vectors=pack_vectors(features.viewer_vectors, VIEWER),
