@@ -50,30 +50,31 @@ class EventSource(Generic[EventT]):
         self._identities_of: Callable[[EventBatch[EventT]], Sequence[Hashable]] = identities_of
         self._had = RecentIdentities(settings.features.duplicate_horizon)
         self._marks: list[tuple[int, dict[str, Any]]] = []
-        self._at_commit: dict[str, Any] | None = None
+        self._replayed = Watermark(settings.time)  # the clock as it was where a restart re-reads
 
     def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Set the clock back to the oldest mark, and have what came since re-read."""
+        """Restore the clock, and have what came since the oldest mark re-read, with the clock of that time."""
         if self._topic.name not in committed:
             return {}
         metadata = msgspec.json.decode(committed[self._topic.name][1], type=SourceMetadata)
-        self._marks, self._at_commit = metadata.marks, metadata.clock
+        self.clock.restore(metadata.clock)
+        self._marks = metadata.marks
         if not self._marks:
             return {}
         offset, clock = self._marks[0]
-        self.clock.restore(clock)
+        self._replayed.restore(clock)
         return {self._topic.name: offset}
 
     def replay(self, records: Sequence[LogRecord]) -> None:
         """Learn again which events were already processed."""
-        self._observe(records)
+        self._observe(records, self._replayed)
 
     def take(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], I64, int]:
         """The events of a batch to process that are believed and new, the window that each counts in, int64[n], and
         the newest window that was closed before the batch."""
         self._begin(records[0].offset)
         closed_before = self.clock.closed_through
-        batch, windows, repeats, late = self._observe(records)
+        batch, windows, repeats, late = self._observe(records, self.clock)
         DUPLICATES.labels(topic=self._topic.name).inc(repeats)
         LATE_EVENTS.labels(topic=self._topic.name).inc(late)
         return batch, windows, closed_before
@@ -87,19 +88,16 @@ class EventSource(Generic[EventT]):
         return SourceMetadata(clock=self.clock.to_dict(), marks=self._marks)
 
     def _begin(self, offset: int) -> None:
-        if self._at_commit is not None:  # whatever retention left to re-read
-            self.clock.restore(self._at_commit)
-            self._at_commit = None
         horizon = self._had.horizon
         if not self._marks or offset - self._marks[-1][0] >= horizon:
             self._marks.append((offset, self.clock.to_dict()))
         while len(self._marks) > 1 and offset - self._marks[1][0] >= horizon:
             del self._marks[0]
 
-    def _observe(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], I64, int, int]:
+    def _observe(self, records: Sequence[LogRecord], clock: Watermark) -> tuple[EventBatch[EventT], I64, int, int]:
         """(events believed and new, their windows, how many others were repeats, how many of these are late)."""
         batch = decode_batch(self._topic, records, self._decode)
-        seen = observe_times(batch, self.clock, *self._times_of(batch.events))
+        seen = observe_times(batch, clock, *self._times_of(batch.events))
         windows, late = seen.windows, seen.late
         repeats = self._had.repeats(self._identities_of(batch), [record.offset for record in batch.records])
         if any(repeats):

@@ -36,9 +36,11 @@ from vocab.tokens.tokenizer import Tokenizer
 
 
 class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):
-    """What is committed: of the source, and the number of virtual shards that keys are counted into."""
+    """What is committed: of the source, the number of virtual shards that keys are counted into, and whether the
+    worker's settings of the vocabulary were sent to its owners."""
 
     shards: int
+    settings_sent: bool
 
 
 class IngestProcessor(Processor):
@@ -52,7 +54,7 @@ class IngestProcessor(Processor):
         self._vocab_counter = SourceCounter(TWEETS.name, partition, VOCAB_COUNTS.partitions, settings.vocab.shards)
         self._bin_counter = BinCounter(TWEETS.name, partition)
         self._partition = partition
-        self._says_settings = False
+        self._settings_sent = partition != SETTINGS_PARTITION
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
         """Restore the clock, and have recent tweets re-read, to recognize them when they come again.
@@ -61,16 +63,15 @@ class IngestProcessor(Processor):
         of the present ones would not know them.
         """
         if TWEETS.name in committed:
-            shards = msgspec.json.decode(committed[TWEETS.name][1], type=IngestMetadata).shards
-            if shards != self._settings.vocab.shards:
+            metadata = msgspec.json.decode(committed[TWEETS.name][1], type=IngestMetadata)
+            if metadata.shards != self._settings.vocab.shards:
                 raise SettingsError(
-                    f"tweets are counted into {shards} virtual shards here, but vocab.shards is "
+                    f"tweets are counted into {metadata.shards} virtual shards here, but vocab.shards is "
                     f"{self._settings.vocab.shards}: set vocab.name and vocab.shards to the present vocabulary's; "
                     "another number makes a new one, with `driftline vocab reshard`"
                 )
-        again = self._source.resume(committed)
-        self._says_settings = self._partition == SETTINGS_PARTITION and not again
-        return again
+            self._settings_sent = metadata.settings_sent
+        return self._source.resume(committed)
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Learn which tweets were already processed."""
@@ -79,9 +80,9 @@ class IngestProcessor(Processor):
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """Counts of the batch, the windows that it closed, and its dead letters."""
         outputs: list[Output] = []
-        if self._says_settings:
+        if not self._settings_sent:
             outputs += to_owners(configured(self._settings.vocab), closed_through=-1)
-            self._says_settings = False
+            self._settings_sent = True
         for is_settings, part in itertools.groupby(records, self._is_settings):
             if is_settings:
                 outputs += pass_on(self._settings.vocab, part, self._source.clock.closed_through)
@@ -98,9 +99,13 @@ class IngestProcessor(Processor):
         return self._partition == SETTINGS_PARTITION and record.key == SETTINGS_KEY
 
     def metadata(self) -> str:
-        """The clock, now and where a restart begins to read; and how many shards keys are counted into."""
-        position = msgspec.structs.asdict(self._source.position())
-        return msgspec.json.encode(IngestMetadata(**position, shards=self._settings.vocab.shards)).decode()
+        """The clock, now and where a restart begins to read, and what `IngestMetadata` adds to that."""
+        metadata = IngestMetadata(
+            **msgspec.structs.asdict(self._source.position()),
+            shards=self._settings.vocab.shards,
+            settings_sent=self._settings_sent,
+        )
+        return msgspec.json.encode(metadata).decode()
 
     async def _count(self, tweets: Sequence[Tweet], windows: I64, closed_before: int) -> list[Output]:
         tokens = self._tokenizer.tokenize(tweets)

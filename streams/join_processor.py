@@ -63,27 +63,31 @@ class JoinProcessor(Processor):
         self._partition = partition
         self._served_clock = Watermark(settings.time)
         self._engagements_clock = Watermark(settings.time)
+        # The clocks as they were where a restart re-reads.
+        self._served_replayed = Watermark(settings.time)
+        self._engagements_replayed = Watermark(settings.time)
         self._joiner = Joiner(settings.join)
         self._bin_counter = BinCounter(CANDIDATES_SERVED.name, partition)
         self._label_counter = BinCounter(EXAMPLES.name, partition)
         self._supervised = supervised_numbers(settings.bins)
-        self._at_commit: JoinMetadata | None = None
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
         """Restore the clocks, and have what is still open re-read."""
         if not committed:
             return {}
-        metadata = next(iter(committed.values()))[1]  # one commit covers both topics
-        self._at_commit = msgspec.json.decode(metadata, type=JoinMetadata)
-        position = self._at_commit.position
+        words = next(iter(committed.values()))[1]  # one commit covers both topics
+        metadata = msgspec.json.decode(words, type=JoinMetadata)
+        self._served_clock.restore(metadata.served)
+        self._engagements_clock.restore(metadata.engagements)
+        position = metadata.position
         self._joiner = Joiner(
             self._settings.join,
             position,
             served_committed=committed.get(CANDIDATES_SERVED.name, (0, ""))[0],
             engagements_committed=committed.get(ENGAGEMENTS.name, (0, ""))[0],
         )
-        self._set_back(self._served_clock, position.served_watermark_ms)
-        self._set_back(self._engagements_clock, position.engagements_watermark_ms)
+        self._set_back(self._served_replayed, position.served_watermark_ms)
+        self._set_back(self._engagements_replayed, position.engagements_watermark_ms)
         offsets = {CANDIDATES_SERVED.name: position.served_offset, ENGAGEMENTS.name: position.engagements_offset}
         return {topic: offset for topic, offset in offsets.items() if offset is not None}
 
@@ -94,19 +98,15 @@ class JoinProcessor(Processor):
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Observe again what is open: it is labelled as before, and closes later."""
         served, engagements = self._by_topic(records)
-        self._observe_served(served)
-        self._observe_engagements(engagements)
+        self._observe_served(served, self._served_replayed)
+        self._observe_engagements(engagements, self._engagements_replayed)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """Examples of the requests whose label window has closed, and what turned out to label nothing."""
-        if self._at_commit is not None:
-            self._served_clock.restore(self._at_commit.served)
-            self._engagements_clock.restore(self._at_commit.engagements)
-            self._at_commit = None
         served, engagements = self._by_topic(records)
         labels_before, served_before = self._labels_closed_through(), self._served_clock.closed_through
-        requests, windows, letters = self._observe_served(served)
-        self._observe_engagements(engagements)
+        requests, windows, letters = self._observe_served(served, self._served_clock)
+        self._observe_engagements(engagements, self._engagements_clock)
         counts = self._count_served(requests, windows, served_before)
         closed = self._joiner.close()
         examples = [
@@ -160,16 +160,18 @@ class JoinProcessor(Processor):
             by_topic[record.topic].append(record)
         return by_topic[CANDIDATES_SERVED.name], by_topic[ENGAGEMENTS.name]
 
-    def _observe_served(self, records: Sequence[LogRecord]) -> tuple[list[ServedRequest], I64, list[Output]]:
+    def _observe_served(
+        self, records: Sequence[LogRecord], clock: Watermark
+    ) -> tuple[list[ServedRequest], I64, list[Output]]:
         """(the requests that are now open, the window of each, int64[n], dead letters of the other records)."""
         batch = decode_batch(CANDIDATES_SERVED, records, _decode_served)
         at_ms = np.array([served.at_ms for served in batch.events], np.int64)
         viewers = np.array([served.viewer_id for served in batch.events], np.uint64)
-        seen = observe_times(batch, self._served_clock, at_ms, viewers)
+        seen = observe_times(batch, clock, at_ms, viewers)
         requests = unpack_served(batch.events)
         for request, record, watermark in zip(requests, batch.records, seen.watermarks.tolist(), strict=True):
             self._joiner.observe_served(request, record.offset, watermark)
-        self._joiner.advance_served(self._served_clock.watermark_ms)
+        self._joiner.advance_served(clock.watermark_ms)
         return requests, seen.windows, batch.letters
 
     def _count_served(self, requests: Sequence[ServedRequest], windows: I64, closed_before: int) -> list[Output]:
@@ -184,14 +186,14 @@ class JoinProcessor(Processor):
             frames.append(self._bin_counter.marker(self._served_clock.closed_through))
         return [Output(BIN_COUNTS.name, serialize(frame), partition=0) for frame in frames]
 
-    def _observe_engagements(self, records: Sequence[LogRecord]) -> None:
+    def _observe_engagements(self, records: Sequence[LogRecord], clock: Watermark) -> None:
         batch = decode_batch(ENGAGEMENTS, records, _deserialize_engagement)
         at_ms = np.array([event.at_ms for event in batch.events], np.int64)
         viewers = np.array([event.viewer_id for event in batch.events], np.uint64)
-        seen = observe_times(batch, self._engagements_clock, at_ms, viewers)
+        seen = observe_times(batch, clock, at_ms, viewers)
         for event, record, watermark in zip(batch.events, batch.records, seen.watermarks.tolist(), strict=True):
             self._joiner.observe_engagement(event, record.offset, record.timestamp, watermark)
-        self._joiner.advance_engagements(self._engagements_clock.watermark_ms)
+        self._joiner.advance_engagements(clock.watermark_ms)
 
     def _unjoined(self) -> list[Output]:
         letters = []
