@@ -256,10 +256,18 @@ class VocabConfigured(Record, frozen=True, kw_only=True):
     made_of: Name | None = None
 
 
+class CutValue(msgspec.Struct, frozen=True, kw_only=True):
+    """What a value was of which a dead letter holds only the beginning. `sha256`: of the whole, in hex."""
+
+    bytes: int
+    sha256: str
+
+
 class DeadLetter(Record, frozen=True, kw_only=True):
     """A record that could not be processed. Topic `<source>-dead-letters`, keyed as the source.
 
-    `key` and `value` are the source's bytes (base64 in JSON), so that `dead-letters replay` is exact.
+    `key` and `value` are the source's bytes (base64 in JSON), so that `dead-letters replay` is exact. A value that
+    would not fit the topic is cut; `cut` then says what it was, and the letter cannot be replayed.
     """
 
     reason: Name
@@ -269,3 +277,4 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     offset: int
     key: bytes | None
     value: bytes | None
+    cut: CutValue | None = None

@@ -1,16 +1,21 @@
 """What cannot be processed goes to its topic's dead-letter topic, with the reason and where it stood."""
 
+import hashlib
 import logging
 from typing import Protocol
 
 from contracts.codec import serialize
 from contracts.errors import BadRecord
-from contracts.records import DeadLetter
+from contracts.records import CutValue, DeadLetter
 from contracts.topics import Topic, dead_letters
 from transport.processor import Output
 
 log = logging.getLogger(__name__)
 
+# Bytes of a source record that a letter holds; base64 makes 4 of 3. A letter must fit its topic and a request of the
+# producer, whatever was sent: 30 MiB of JSON may compress into a record of a kilobyte.
+MAX_VALUE_BYTES = 2 << 20
+MAX_KEY_BYTES = 64 << 10
 _MAX_DETAIL_CHARS = 500  # an error may quote the whole record, which stands beside it anyway
 
 
@@ -43,14 +48,23 @@ def as_bad_record(error: Exception) -> BadRecord:
 
 
 def dead_letter(source: Topic, record: Consumed, error: BadRecord) -> Output:
-    """The dead letter of `record`, to be sent in the same transaction as its batch's outputs and offsets."""
+    """The dead letter of `record`, to be sent in the same transaction as its batch's outputs and offsets.
+
+    A value past MAX_VALUE_BYTES is cut, and a key past MAX_KEY_BYTES is left out.
+    """
+    value, cut = record.value, None
+    if value is not None and len(value) > MAX_VALUE_BYTES:
+        cut = CutValue(bytes=len(value), sha256=hashlib.sha256(value).hexdigest())
+        value = value[:MAX_VALUE_BYTES]
+    key = None if record.key is None or len(record.key) > MAX_KEY_BYTES else record.key
     letter = DeadLetter(
         reason=error.reason,
         detail=error.detail[:_MAX_DETAIL_CHARS],
         topic=source.name,
         partition=record.partition,
         offset=record.offset,
-        key=record.key,
-        value=record.value,
+        key=key,
+        value=value,
+        cut=cut,
     )
-    return Output(dead_letters(source).name, serialize(letter), key=record.key, partition=record.partition)
+    return Output(dead_letters(source).name, serialize(letter), key=key, partition=record.partition)

@@ -107,4 +107,6 @@ def replay(
     title = "would send" if dry_run else "sent"
     print_table(title, ["topic: reason", "#letters"], sorted(done.sent.items()))
     if done.not_replayable:
-        console.print(f"{done.not_replayable} letters name no topic of ours (rows of a file): mend the file instead")
+        console.print(
+            f"{done.not_replayable} letters cannot be sent: rows of a file (mend the file instead) and cut values"
+        )

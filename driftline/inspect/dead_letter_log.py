@@ -87,7 +87,7 @@ def replay(
         for found in read_letters(settings, reason=reason, topic=topic):
             letter = found.letter
             source = SOURCES.get(letter.topic)
-            if source is None or (letter.key is None and letter.value is None):
+            if source is None or letter.cut is not None or (letter.key is None and letter.value is None):
                 not_replayable += 1
                 continue
             sent[f"{letter.topic}: {letter.reason}"] += 1

@@ -10,6 +10,7 @@ from contracts.examples import Examples
 from contracts.records import (
     Action,
     BinsVersion,
+    CutValue,
     DeadLetter,
     Engagement,
     Entities,
@@ -75,7 +76,7 @@ RECORDS: dict[str, Record] = {
     ),
     "DeadLetter": DeadLetter(
         reason="malformed", detail="Tweet: JSON is malformed", topic="tweets", partition=3, offset=42,
-        key=b"\xff\x00", value=b"{",
+        key=b"\xff\x00", value=b"{", cut=CutValue(bytes=31_457_281, sha256="ab" * 32),
     ),
     "VocabCounts": VocabCounts(
         source_topic="tweets", source_partition=2, closed_through=22, window=23, keys=u64(2**64 - 1, 5),
