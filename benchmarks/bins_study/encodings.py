@@ -62,7 +62,7 @@ class RollingBins:
         return _one_hot(self.edges.view, dense)
 
 
-class FrozenBins:
+class FirstMonthBins:
     """Equal-mass bins of the first month, equally many, from the same sketch."""
 
     name = "bins of the first month"
@@ -168,7 +168,7 @@ class NoFeatures:
         return rows_of(_BARE, np.full_like(dense, MISSING)), np.zeros(dense.shape)
 
 
-def all_encodings(rolling: RollingBins, frozen: FrozenBins) -> list[Encoding]:
+def all_encodings(rolling: RollingBins, frozen: FirstMonthBins) -> list[Encoding]:
     """The encodings of the study, rolling bins first."""
     return [
         rolling,

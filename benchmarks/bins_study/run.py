@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.bins_study.edges import BINS
-from benchmarks.bins_study.encodings import Encoded, Encoding, FrozenBins, RollingBins, all_encodings
+from benchmarks.bins_study.encodings import Encoded, Encoding, FirstMonthBins, RollingBins, all_encodings
 from benchmarks.bins_study.learner import RATES, Learner, log_losses
 from benchmarks.bins_study.stream import DAY_MS, MONTH, Stream, slices
 from contracts.arrays import F32, F64, I64
@@ -72,7 +72,7 @@ def first_window(windows: I64) -> int:
 def study(stream: Stream, progress: Callable[[], None], bins: int = BINS) -> StreamFigures:
     """Study one stream; calls `progress` after every window. Raises `ValueError` if there is nothing to measure."""
     first = first_window(stream.windows)
-    rolling, frozen = RollingBins(bins), FrozenBins(bins)
+    rolling, frozen = RollingBins(bins), FirstMonthBins(bins)
     encodings = all_encodings(rolling, frozen)
     losses = predict_then_learn(stream, first, encodings, progress)
     measured = np.flatnonzero(_labelled(stream) & (stream.windows >= first + MONTH))

@@ -13,7 +13,7 @@ from benchmarks.bins_study.__main__ import TWO, make_stream
 from benchmarks.bins_study.edges import RollingEdges, month_edges
 from benchmarks.bins_study.encodings import (
     MOST_Z,
-    FrozenBins,
+    FirstMonthBins,
     MaxNormalization,
     RollingBins,
     ZScores,
@@ -186,7 +186,7 @@ def test_no_label_is_used_before_it_is_known() -> None:
     changed.labels[stream.windows == 1_033] = 1 - stream.labels[stream.windows == 1_033]
     found = []
     for each in (stream, changed):
-        encodings = all_encodings(RollingBins(), FrozenBins())
+        encodings = all_encodings(RollingBins(), FirstMonthBins())
         found.append(predict_then_learn(each, 1_000, encodings, lambda: None))
     windows = stream.windows[stream.windows >= 1_030]
     for one, other in zip(*found, strict=True):

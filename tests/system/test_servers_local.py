@@ -100,7 +100,7 @@ def test_up_is_all_or_nothing(terminal: Terminal) -> None:
     """A broker that cannot start takes the Redis that started before it down again."""
     failed = terminal.run("up", KAFKA_HOME=str(terminal.folder))
     assert failed.returncode == 1
-    assert failed.stderr.startswith("driftline: KAFKA_HOME names")
+    assert failed.stderr.startswith("driftline: KAFKA_HOME is")
     assert "Traceback" not in failed.stderr
     assert terminal.state() == {}
     assert not (terminal.folder / ".driftline" / "servers.json").exists()
