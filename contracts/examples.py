@@ -88,11 +88,8 @@ def serialize_examples(examples: Examples) -> bytes:
         arrays[f"viewer_vectors.{name}"] = _dense_array(vectors[rows])
     for name, vectors in features.candidate_vectors.items():
         arrays[f"candidate_vectors.{name}"] = _dense_array(vectors)
-    batch = pa.record_batch(
-        list(arrays.values()), names=list(arrays),
-    ).replace_schema_metadata(
-        {"driftline.version": str(VERSION), "driftline.feature_set": examples.feature_set}
-    )  # fmt: skip
+    metadata = {"driftline.version": str(VERSION), "driftline.feature_set": examples.feature_set}
+    batch = pa.record_batch(list(arrays.values()), names=list(arrays)).replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema, options=_OPTIONS) as writer:
         writer.write_batch(batch)

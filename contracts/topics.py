@@ -72,9 +72,13 @@ WITH_DEAD_LETTERS = (
 def dead_letters(source: Topic) -> Topic:
     """The dead-letter topic of `source`: kept long enough that a person can look and replay."""
     return Topic(
-        f"{source.name}-dead-letters", source.key, "DeadLetter", partitions=source.partitions,
-        retention_ms=28 * DAY_MS, max_message_bytes=4 * source.max_message_bytes,
-    )  # fmt: skip
+        f"{source.name}-dead-letters",
+        source.key,
+        "DeadLetter",
+        partitions=source.partitions,
+        retention_ms=28 * DAY_MS,
+        max_message_bytes=4 * source.max_message_bytes,
+    )
 
 
 ALL: tuple[Topic, ...] = (

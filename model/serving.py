@@ -95,9 +95,24 @@ class Predictor:
 
         def share(begin: int, end: int) -> None:
             score_candidates(
-                begin, end, viewer_row, inputs.candidate_bins, candidate_vectors, text, tags, author, subwords,
-                interaction, hidden, first_order, weights, calibrator.x, calibrator.y, logits, probabilities,
-            )  # fmt: skip
+                begin,
+                end,
+                viewer_row,
+                inputs.candidate_bins,
+                candidate_vectors,
+                text,
+                tags,
+                author,
+                subwords,
+                interaction,
+                hidden,
+                first_order,
+                weights,
+                calibrator.x,
+                calibrator.y,
+                logits,
+                probabilities,
+            )
 
         if self._pool is None:
             share(0, n)

@@ -119,10 +119,13 @@ class ModelFollower:
         MODEL_SWAPS.inc()
         log.info(
             "models: %s %d of epoch %d ranks from now on (vocabulary %d, bins %d), instead of %s",
-            predictor.manifest.name, predictor.manifest.version, predictor.manifest.epoch,
-            predictor.manifest.vocab_version, predictor.manifest.bins_version,
+            predictor.manifest.name,
+            predictor.manifest.version,
+            predictor.manifest.epoch,
+            predictor.manifest.vocab_version,
+            predictor.manifest.bins_version,
             "the fallback order" if former is None else former.manifest.version,
-        )  # fmt: skip
+        )
 
 
 def load_warm(published: ModelPublished, files: Files = DISK, clock: Clock = SYSTEM_CLOCK) -> Predictor:

@@ -93,10 +93,13 @@ def rank(
 
     served = features.take(places.rows)
     log = ServedLog(
-        served, read.tweet_ids[places.rows], read.author_ids[places.rows], probabilities[places.rows],
+        served,
+        read.tweet_ids[places.rows],
+        read.author_ids[places.rows],
+        probabilities[places.rows],
         ranker=fallback.RECENCY if model is None else MODEL,
         versions=_versions(model),
-    )  # fmt: skip
+    )
     reasons = _reasons(requests, places, served, model)
     share = max(len(requests), 1)
     timings = Timings(

@@ -89,10 +89,12 @@ class ScoringProcessor(Processor):
             ):
                 key = record_key(timeline.viewer_id)
                 partition = partition_of(key, TIMELINES_RANKED.partitions)
-                answers.append([
-                    Output(TIMELINES_RANKED.name, serialize(timeline), key, partition),
-                    Output(CANDIDATES_SERVED.name, serialize(served), key, partition),
-                ])  # fmt: skip
+                answers.append(
+                    [
+                        Output(TIMELINES_RANKED.name, serialize(timeline), key, partition),
+                        Output(CANDIDATES_SERVED.name, serialize(served), key, partition),
+                    ]
+                )
         return answers
 
     def _new_requests(
@@ -133,10 +135,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     reader = FeatureReader(redis, settings)
     follower = ModelFollower(settings)
     hop = ExactlyOnceHop(
-        kafka, NAME, [TIMELINE_REQUESTS],
+        kafka,
+        NAME,
+        [TIMELINE_REQUESTS],
         lambda partition: ScoringProcessor(settings, reader, lambda: follower.current),
-        max_records=MAX_REQUESTS, linger_ms=settings.scorer.linger_ms,
-    )  # fmt: skip
+        max_records=MAX_REQUESTS,
+        linger_ms=settings.scorer.linger_ms,
+    )
     stopping = asyncio.create_task(stop.wait())
     following = asyncio.create_task(follower.run(kafka))
     answering = asyncio.create_task(_answer(hop, follower))

@@ -53,9 +53,14 @@ class Rejected:
         """As a record for `tweets-dead-letters`."""
         detail = f"{self.detail} ({self.size} bytes, sha256 {self.sha256})"
         return DeadLetter(
-            reason=self.reason, detail=detail, topic=f"file:{self.origin}", partition=0, offset=self.row,
-            key=None, value=self.beginning,
-        )  # fmt: skip
+            reason=self.reason,
+            detail=detail,
+            topic=f"file:{self.origin}",
+            partition=0,
+            offset=self.row,
+            key=None,
+            value=self.beginning,
+        )
 
 
 Rows = Iterator[tuple[int, Tweet | Fault | RowFault]]

@@ -103,5 +103,6 @@ def _say_once(in_effect: VocabSettings, ours: VocabSettings) -> None:
     log.warning(
         "vocabulary %s goes by the settings in its log, not by this worker's, which differ in %s; "
         "`driftline vocab configure` shows them, and puts a worker's settings into the log",
-        in_effect.name, ", ".join(differences(in_effect, ours)),
-    )  # fmt: skip
+        in_effect.name,
+        ", ".join(differences(in_effect, ours)),
+    )

@@ -64,13 +64,27 @@ class Table:
         count = 0
         for gradient in gradients:
             count = bags.scatter(
-                gradient.bags, gradient.pooled, gradient.first_order,
-                self._place, touched, count, buffer, buffer_linear,
-            )  # fmt: skip
+                gradient.bags,
+                gradient.pooled,
+                gradient.first_order,
+                self._place,
+                touched,
+                count,
+                buffer,
+                buffer_linear,
+            )
         adagrad.update(
-            touched, count, buffer, buffer_linear,
-            self.embedding, self.linear, self.embedding_moment, self.linear_moment, self._place, np.float32(rate),
-        )  # fmt: skip
+            touched,
+            count,
+            buffer,
+            buffer_linear,
+            self.embedding,
+            self.linear,
+            self.embedding_moment,
+            self.linear_moment,
+            self._place,
+            np.float32(rate),
+        )
 
     def reset(self, rows: NDArray[np.integer], embedding: F32) -> None:
         """Give `rows` new embeddings, float32[len(rows), dim]; nothing learned stays, moments included."""

@@ -117,10 +117,13 @@ class TrainerService:
         figures = published.evaluation
         _log.info(
             "published %s version %d (vocabulary %d, bins %d) after %d examples%s",
-            published.name, published.version, published.vocab_version, published.bins_version,
+            published.name,
+            published.version,
+            published.vocab_version,
+            published.bins_version,
             published.examples_seen,
             f": log-loss {figures.log_loss:.4f}, RCE {figures.rce:.1f}%" if figures else "",
-        )  # fmt: skip
+        )
 
     def _deliver(self) -> None:
         """Send what waits, and wait until the broker has it."""

@@ -57,8 +57,9 @@ class Trainer:
         if cut and self._changes_vocabulary:
             _log.info(
                 "vocabulary %s takes the place of %s: what was learned of a key goes to its new row",
-                settings.vocab.name, cut.vocabulary,
-            )  # fmt: skip
+                settings.vocab.name,
+                cut.vocabulary,
+            )
             self.versions = Versions(settings, FrozenVocabulary.empty(settings.vocab), {})
         else:
             self.versions = Versions(settings, self.learner.vocabulary, cut.delta_offsets if cut else {})

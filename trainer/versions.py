@@ -49,9 +49,12 @@ class Versions:
         if delta.vocabulary != self._name:
             if delta.shard == 0 and delta.settings is not None and delta.settings.made_of == self._name:
                 _log.warning(
-                    "vocabulary %s ends at version %d, of which %s was made: set vocab.name, and vocab.shards "
-                    "to %d", self._name, delta.version, delta.vocabulary, delta.settings.shards,
-                )  # fmt: skip
+                    "vocabulary %s ends at version %d, of which %s was made: set vocab.name, and vocab.shards to %d",
+                    self._name,
+                    delta.version,
+                    delta.vocabulary,
+                    delta.settings.shards,
+                )
             return
         self._deltas[partition].append(delta)
         self._ahead[partition].append((delta.version, offset))

@@ -34,9 +34,14 @@ class Histogram:
         capacity = len(numbers) * min(len(rows), 1 << BUCKET_BITS)
         codes, counts = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
         used = _tally(
-            read_only(np.asarray(dense, np.float32)).view(np.uint32), rows, np.asarray(numbers, np.int64),
-            self._counts, self._marks, codes, counts,
-        )  # fmt: skip
+            read_only(np.asarray(dense, np.float32)).view(np.uint32),
+            rows,
+            np.asarray(numbers, np.int64),
+            self._counts,
+            self._marks,
+            codes,
+            counts,
+        )
         return codes[:used].copy(), counts[:used].copy()
 
 

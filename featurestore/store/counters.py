@@ -55,9 +55,12 @@ def aggregate_posts(author_ids: U64, created_ms: I64, pane_ms: int) -> FeatureUp
     n = len(author_ids)
     nothing = np.empty(0, np.uint64)
     return _updates(
-        np.full(n, AUTHOR, np.uint8), author_ids, created_ms // pane_ms, np.full(n, POSTED, np.int64),
+        np.full(n, AUTHOR, np.uint8),
+        author_ids,
+        created_ms // pane_ms,
+        np.full(n, POSTED, np.int64),
         history=(nothing, np.empty(0, np.int64), nothing),
-    )  # fmt: skip
+    )
 
 
 def _updates(kinds: U8, entities: U64, panes: I64, columns: I64, *, history: tuple[U64, I64, U64]) -> FeatureUpdates:

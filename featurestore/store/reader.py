@@ -150,7 +150,7 @@ class FeatureReader:
         return {
             int(record["id"]): _shown(record, value)
             for record, value in zip(unpack_tweets(known), known, strict=True)
-        }  # fmt: skip
+        }
 
     async def _get(self, *groups: list[bytes]) -> list[list[bytes | None]]:
         """The values of each group of keys, in one round trip."""

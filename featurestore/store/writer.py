@@ -77,12 +77,18 @@ class FeatureOwner:
         values = await self._load(counter_keys + history_keys)
         counters = fold_counters(
             unpack_records(COUNTERS_RECORD, values[: len(counter_keys)]),
-            index, updates.panes, updates.counts.reshape(-1, len(COUNTERS)), versions,
-        )  # fmt: skip
+            index,
+            updates.panes,
+            updates.counts.reshape(-1, len(COUNTERS)),
+            versions,
+        )
         histories = fold_history(
             unpack_records(HISTORY_RECORD, values[len(counter_keys) :]),
-            viewer_index, updates.history_at_ms, updates.history_tweets, history_versions,
-        )  # fmt: skip
+            viewer_index,
+            updates.history_at_ms,
+            updates.history_tweets,
+            history_versions,
+        )
         new = pack_records(counters)
         tweets = int(np.searchsorted(kinds, TWEET_KIND, side="right"))  # groups ascend by kind, and tweets are kind 0
         others = counter_keys[tweets:] + history_keys, new[tweets:] + pack_records(histories)
@@ -91,10 +97,8 @@ class FeatureOwner:
     def _counter_keys(self, kinds: U8, entities: U64) -> list[bytes]:
         """Keys of groups, whose kinds ascend."""
         return [
-            key
-            for kind in np.unique(kinds).tolist()
-            for key in self._keys.counters(kind, entities[kinds == kind])
-        ]  # fmt: skip
+            key for kind in np.unique(kinds).tolist() for key in self._keys.counters(kind, entities[kinds == kind])
+        ]
 
     async def _load(self, keys: list[bytes]) -> list[bytes | None]:
         """The values of `keys`, after making sure that what is remembered is still in Redis at all."""

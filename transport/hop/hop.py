@@ -149,9 +149,16 @@ class ExactlyOnceHop:
                 self._fail(DriftlineError(f"hop {self.name}: {self._topics} have different partition counts"))
                 return
             partition = HopPartition(
-                self._kafka, self.name, number, consumer, self._topics,
-                self._make_processor, self._max_records, self._linger_s, self._clock,
-            )  # fmt: skip
+                self._kafka,
+                self.name,
+                number,
+                consumer,
+                self._topics,
+                self._make_processor,
+                self._max_records,
+                self._linger_s,
+                self._clock,
+            )
             task = asyncio.create_task(partition.run(), name=f"hop {self.name}, partition {number}")
             task.add_done_callback(lambda task: self._done(consumer, task))
             self._running[partition] = task

@@ -66,8 +66,13 @@ class HopInput:
                 log.error(
                     "%s[%d] is to be read from offset %d, but holds [%d, %d): records were lost to retention, or the "
                     "topic was made anew; reading from %d",
-                    topic, partition.partition, offset, begin, end, begin,
-                )  # fmt: skip
+                    topic,
+                    partition.partition,
+                    offset,
+                    begin,
+                    end,
+                    begin,
+                )
                 offset = begin
             self._consumer.seek(partition, offset)
             result[topic] = offset

@@ -69,8 +69,11 @@ class HopPartition:
                     metrics.HOP_ABORTS.labels(self._name).inc()
                     log.warning(
                         "hop %s, partition %d: %s; resuming from what was committed in %.1f s",
-                        self._name, self.number, self._described(error), pause,
-                    )  # fmt: skip
+                        self._name,
+                        self.number,
+                        self._described(error),
+                        pause,
+                    )
                     await self._input.pause(pause)
         except Stopped:
             return

@@ -14,9 +14,19 @@ from transport.kafka.clients import address, check_reachable
 from transport.ports.kafka_admin import Admin, PartitionOffsets, UnknownTopic
 
 __all__ = [
-    "Difference", "PartitionOffsets", "TopicsDiffer", "apply", "check_reachable", "committed", "delete",
-    "group_members", "lags", "lags_over", "plan", "topic_offsets",
-]  # fmt: skip
+    "Difference",
+    "PartitionOffsets",
+    "TopicsDiffer",
+    "apply",
+    "check_reachable",
+    "committed",
+    "delete",
+    "group_members",
+    "lags",
+    "lags_over",
+    "plan",
+    "topic_offsets",
+]
 
 DELETION_ATTEMPTS = 8  # some 16 s in all
 
