@@ -49,5 +49,7 @@ $(VENV)/.servers: $(VENV)/.python scripts/setup_servers.py driftline/servers/set
 	@touch $@
 
 $(VENV)/.compiled: $(VENV)/.python driftline/operations/precompile.py $(COMPILED)
+	@# numba's cache of a function names the modules of its arguments' types: after a move it cannot be read any more.
+	@find vocab featurestore model -name '*.nb[ic]' -delete
 	@$(BIN)/python -m driftline.operations.precompile
 	@touch $@
