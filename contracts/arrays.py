@@ -1,4 +1,4 @@
-"""Array types by dtype, for annotations. Whoever uses one says what its shape is."""
+"""Array types by dtype, for annotations. Docstrings of the code that uses them give the shapes."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -27,7 +27,7 @@ from contracts.arrays import F32, I64
 IdT = TypeVar("IdT", bound=np.integer[Any])
 
 
-# Not frozen: that would make each one slower to build, and to encode an example takes six of them.
+# Not frozen, because frozen instances are slower to build and encoding one example builds six.
 @dataclass(slots=True)
 class Bags(Generic[IdT]):
     """n bags of ids. Bag i is `ids[offsets[i]:offsets[i + 1]]`.
@@ -49,7 +49,7 @@ class Bags(Generic[IdT]):
     def from_lengths(lengths: NDArray[np.integer], ids: NDArray[IdT], weights: F32 | None = None) -> "Bags[IdT]":
         """Bags of these lengths (any integer dtype, [n]).
 
-        Raises `ValueError` if `ids` are not as many as the lengths add up to, or `weights` not as many as `ids`.
+        Raises `ValueError` unless there is one id for each unit of the lengths' sum, and one weight per id.
         """
         offsets = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
@@ -67,7 +67,7 @@ class Bags(Generic[IdT]):
 
     @staticmethod
     def empty(n: int, dtype: type[IdT]) -> "Bags[IdT]":
-        """n bags without an id."""
+        """n empty bags."""
         return Bags(np.zeros(n + 1, np.int64), np.empty(0, dtype))
 
     @property
@@ -87,7 +87,7 @@ class Bags(Generic[IdT]):
         return Bags(offsets - first, self.ids[first:last], weights)
 
     def take(self, rows: NDArray[np.integer]) -> "Bags[IdT]":
-        """The bags of `rows`, in that order; copies."""
+        """Copies of the bags of `rows`, in that order."""
         lengths = self.lengths[rows]
         ends = np.cumsum(lengths)
         flat = np.arange(ends[-1] if len(ends) else 0, dtype=np.int64)
@@ -105,6 +105,6 @@ class Bags(Generic[IdT]):
         )
 
 
-# 64-bit keys are what travels and is logged; rows of a table, slots among them, are what the model reads.
+# Topics and logs carry 64-bit keys; the model reads rows of a table, which include slots.
 Keys = Bags[np.uint64]
 Rows = Bags[np.int32]

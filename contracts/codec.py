@@ -1,13 +1,13 @@
 """Typed records to bytes and back: JSON for what people read, MessagePack with array columns for what machines read.
 
-Every record has a field `v`, the version of its layout. A `Codec` reads the version that the record type declares. It
-refuses every other one with `UnknownVersion`: a newer one because the reader must be upgraded before the writer, an
-older one unless whoever makes the codec says how to read it (`older`). So a new version comes with a decision about
-what stands on the topics already. A new field that may be absent needs no new version: readers pass over fields that
-they do not know.
+Every record has a field `v`, the version of its layout. A `Codec` reads the version that the record type declares and
+refuses every other version with `UnknownVersion`. It refuses newer versions because readers must be upgraded before
+writers. It reads an older version only if the codec was given a function for it (`older`), so whoever adds a version
+also decides what happens to the records already on the topics. A new optional field needs no new version: readers
+ignore fields that they do not know.
 
-An array column travels as a MessagePack extension whose code is its dtype. It decodes as a read-only, aligned array,
-and is copied only where the message does not align it. Another dtype than the field declares is refused.
+An array column travels as a MessagePack extension whose code is its dtype. It decodes to a read-only, aligned array
+and is copied only if the message does not align it. A column whose dtype is not the declared one is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,7 +59,7 @@ def _decode_array(code: int, data: memoryview) -> np.ndarray[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Declares the range of a column's elements, both ends included: `Annotated[U64, Within(0, 9)]`. NaN is in it."""
+    """The range of a column's elements, both ends included: `Annotated[U64, Within(0, 9)]`. NaN is allowed."""
 
     low: float
     high: float
@@ -73,7 +73,7 @@ class _Column(NamedTuple):
 
 @cache
 def _columns(frame_type: type[Frame]) -> tuple[_Column, ...]:
-    """The array columns of a frame, as it declares them: `NDArray[...]`, perhaps `Annotated` with a range."""
+    """The array columns that a frame declares: `NDArray[...]`, optionally `Annotated` with a range."""
     columns = []
     for field, hint in get_type_hints(frame_type, include_extras=True).items():
         array, *extras = get_args(hint) if get_origin(hint) is Annotated else (hint,)
@@ -103,8 +103,8 @@ _frame_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_array)
 def serialize(record: Record) -> bytes:
     """The bytes of a record: MessagePack for a `Frame`, JSON for any other `Record`.
 
-    Raises `ValueError` for a column of another dtype, or with elements outside of the range, that its field declares:
-    no reader would take it.
+    Raises `ValueError` if a column does not have the declared dtype, or has elements outside the declared range:
+    every reader would refuse it.
     """
     if isinstance(record, Frame):
         _check_columns(record)
@@ -115,8 +115,8 @@ def serialize(record: Record) -> bytes:
 class Codec(Generic[RecordT]):
     """Decodes one type of record; made once, called for every message.
 
-    older: version -> what makes today's record of a value in that older layout. Such a function decodes the value
-    with the older record type, which has a codec of its own, and fills in what that layout did not say.
+    older: older version -> function that converts a value of that version to the current record. The function decodes
+    the value with the older record type and its codec, and fills in the fields that the older layout lacks.
     """
 
     def __init__(
@@ -138,14 +138,14 @@ class Codec(Generic[RecordT]):
         """The record in one message's value.
 
         Raises `UnknownVersion` for a version that this codec does not read, and `BadRecord` (reason `malformed`, with
-        the path of the fault) for bytes that hold no such record.
+        the path of the faulty field) if the bytes are not such a record.
         """
         try:
             record = self._decoder.decode(value)
             if isinstance(record, Frame):
                 _check_columns(record)
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError) as error:
-            # Another version's layout may fail to parse as today's: then the version says more than the odd field.
+            # A value of another version may fail to parse. Its version then explains more than the faulty field.
             version = self._version_of(value)
             if version in (None, self._newest):
                 raise BadRecord("malformed", f"{self.record_type.__name__}: {error}") from error
@@ -155,7 +155,7 @@ class Codec(Generic[RecordT]):
         return record
 
     def _version_of(self, value: bytes) -> int | None:
-        """What the value says of its version; None if it says nothing, or nothing that can be read."""
+        """The version that the value states; None if it states none or cannot be read."""
         try:
             return self._peek.decode(value).v
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError):

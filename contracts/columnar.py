@@ -3,12 +3,12 @@
 Layout of every column: one little-endian numpy array, one element a row, unless the field says `rows x width`
 (row-major, flattened). `docs/topics.md` documents every field.
 
-A *source* of counts is one input partition, `(source_topic, source_partition)`. It closes event-time windows by
-its own watermark: `closed_through` = c promises that it never again counts into a window <= c.
+A *source* of counts is one input partition, `(source_topic, source_partition)`. Its own watermark closes its
+event-time windows: `closed_through` = c promises that the source adds no more counts to any window <= c.
 A *window* is the number `event time // window_ms`, which is also the version of what is decided when it closes.
 
-The range of every field and column that has one is declared here; the codec checks it whenever a record is written or
-read, so that no processor has to.
+Ranges of fields and columns are declared here. The codec checks them whenever it writes or reads a record, so
+processors need not.
 """
 
 from typing import Annotated, Any
@@ -40,12 +40,12 @@ Probabilities = Annotated[F32, Within(0, 1)]  # NaN under a fallback order
 
 
 class VocabCounts(Frame, frozen=True, kw_only=True):
-    """How often each key occurred in one window, as one source read it. Topic `vocab-counts`.
+    """How often one source saw each key in one window. Topic `vocab-counts`.
 
-    Row i: `counts[i]` times `keys[i]` in tweets of language `languages[i]` (`vocab/languages.py`). Rows add up, in
-    one frame and over the frames of a window.
-    `token_keys`/`tokens` spell keys of this frame that may be new to the owner; a source spells each key at least
-    once a window.
+    Row i: `keys[i]` occurred `counts[i]` times in tweets of language `languages[i]` (`vocab/languages.py`). Rows for
+    the same key add up, within a frame and over all frames of a window.
+    `token_keys`/`tokens` give the spelling of keys that may be new to the owner. A source spells each key at least
+    once per window.
     """
 
     source_topic: str
@@ -63,9 +63,9 @@ class VocabCounts(Frame, frozen=True, kw_only=True):
 class VocabDelta(Frame, frozen=True, kw_only=True):
     """What one virtual shard decided when a window closed. Topic `vocab-deltas`.
 
-    `version` is the window; `sequence` counts this shard's deltas from 1; the empty vocabulary is version 0.
-    Admitted and evicted are disjoint; eviction comes first, so a slot may be freed and given away in one delta.
-    `settings`: those that took effect with this version, alike in all shards; the first delta of a shard has them.
+    `version` is the window; `sequence` counts this shard's deltas from 1. The empty vocabulary is version 0.
+    No key is both admitted and evicted. Evictions apply first, so one delta may free a slot and assign it again.
+    `settings` are those that took effect with this version, the same in all shards. A shard's first delta has them.
     """
 
     vocabulary: str
@@ -86,9 +86,9 @@ class VocabDelta(Frame, frozen=True, kw_only=True):
 class BinCounts(Frame, frozen=True, kw_only=True):
     """Values of continuous features in one window, counted in log-spaced buckets. Topic `bin-counts`.
 
-    Row i: `counts[i]` values of feature `features[i]` (its index in the feature set) in bucket `buckets[i]`; of
-    labelled values, `positives[i]` are of examples that were engaged with. Of values without labels the column is
-    empty.
+    Row i: `counts[i]` values of feature `features[i]` (its index in the feature set) fell into bucket `buckets[i]`.
+    If the values are labelled, `positives[i]` of them belong to examples that were engaged with; otherwise the column
+    `positives` is empty.
     """
 
     source_topic: str
@@ -119,11 +119,12 @@ class FeatureUpdates(Frame, frozen=True, kw_only=True):
 
 
 class CandidatesServed(Frame, frozen=True, kw_only=True):
-    """What the scorer saw of every tweet that it served for one request. Topic `candidates-served`.
+    """The features that the scorer used for every tweet that it served for one request. Topic `candidates-served`.
 
-    Row i is place i of the timeline. Dense values are raw, or `columns.MISSING`. Keys of a row stand field after
-    field, `*_lengths` (rows x fields) says how many of each; `*_weights` belong to the keys of those fields that have
-    weights, in their order. Vectors of a row stand one after another. `feature_set` names the order of all of it.
+    Row i is place i of the timeline. Dense values are raw, or `columns.MISSING`. A row's keys are concatenated field
+    by field; `*_lengths` (rows x fields) gives the number of keys of each field. `*_weights` has one weight for each
+    key of a weighted field, in the same order. A row's vectors are concatenated too. `feature_set` identifies the
+    order of features, fields and vectors.
     """
 
     request_id: Name
@@ -152,5 +153,5 @@ class CandidatesServed(Frame, frozen=True, kw_only=True):
 
 
 def empty(dtype: Any) -> NDArray[Any]:
-    """A column of no rows."""
+    """A column without rows."""
     return np.empty(0, dtype)

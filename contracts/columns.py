@@ -1,12 +1,12 @@
-"""Features of many candidates as columns: one shape for what is served, logged, joined and learned from.
+"""Features of many candidates as columns: the same layout for serving, logging, joining and learning.
 
 The viewer's features are held once per request; `viewer_row` says which viewer a candidate belongs to. Columns hold
 keys, never slots.
 
-An unknown dense value is `MISSING`: one particular NaN, known by its bits, as R tells `NA_real_` from `NaN`
-(`R_ValueOfNA`, `R_IsNA` in its arithmetic.c; the payload, 1954, is R's). Any other NaN, most often 0x7FC00000 or
-0xFFC00000, is the result of a computation and means an error upstream. Copies keep the bits, and so does a conversion
-to float64 and back. Arithmetic may lose them, so nothing is computed from values that may be missing.
+An unknown dense value is `MISSING`: one particular NaN, recognized by its bits. R distinguishes `NA_real_` from `NaN`
+in the same way, with the same payload, 1954 (`R_ValueOfNA`, `R_IsNA` in its arithmetic.c). Any other NaN, most often
+0x7FC00000 or 0xFFC00000, comes from a computation and means an error upstream. Copying keeps the bits, and so does
+converting to float64 and back. Arithmetic may lose them, so nothing is computed from values that may be missing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,9 +40,9 @@ def _bits(values: F32) -> U32:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The sparse fields and vectors of one side of a request: the viewer's or the candidates'. In wire order.
+    """The sparse fields and vectors of one side of a request (the viewer or the candidates), in wire order.
 
-    fields: names of the bags of keys. weighted: those whose keys have weights. vectors: (name, width) of each.
+    fields: names of the bags of keys. weighted: the fields whose keys have weights. vectors: (name, width) of each.
     """
 
     fields: tuple[str, ...]
@@ -51,11 +51,11 @@ class Side:
 
     @property
     def vector_width(self) -> int:
-        """Elements of all vectors of a row together."""
+        """Total number of elements of a row's vectors."""
         return sum(width for _, width in self.vectors)
 
     def zero_vectors(self, rows: int) -> dict[str, F32]:
-        """Every vector of that many rows as zeros: not known."""
+        """All vectors of `rows` rows as zeros, which means not known."""
         return {name: np.zeros((rows, width), np.float32) for name, width in self.vectors}
 
 

@@ -2,11 +2,11 @@
 
 
 class DriftlineError(Exception):
-    """The root. Its message says what happened, where, and what the operator should do."""
+    """The root of all errors. The message says what happened, where, and what the operator should do."""
 
 
 class BadRecord(DriftlineError):
-    """A record that cannot be processed. `reason` is a short stable word, counted and listed by it."""
+    """A record that cannot be processed. `reason` is a short, stable word; metrics and listings group by it."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -15,9 +15,9 @@ class BadRecord(DriftlineError):
 
 
 class UnknownVersion(BadRecord):
-    """A record of a version that this code does not read: a newer one, or an older one that it has no reader for.
+    """A record of a version that this code cannot read: a newer one, or an older one without a reader.
 
-    found: the record's version. newest: the newest one that this code reads, which is the one that it writes.
+    found: the record's version. newest: the newest version that this code reads; it writes the same version.
     """
 
     def __init__(self, record: str, found: int, newest: int) -> None:
@@ -41,7 +41,7 @@ class ChainBroken(DriftlineError):
 
 
 class VersionRetired(DriftlineError):
-    """A version older than those retained; the message names the command that rebuilds it."""
+    """A version that is no longer retained; the message names the command that rebuilds it."""
 
 
 class VersionNotReached(DriftlineError):

@@ -1,9 +1,9 @@
-"""Labelled examples: what the trainer learns from, as one Arrow IPC stream a Kafka record (topic `examples`).
+"""Labelled examples, which the trainer learns from: one Arrow IPC stream per Kafka record (topic `examples`).
 
-One row per impression. Anything that reads Arrow can read it: `pyarrow.ipc.open_stream(value).read_all()`. The
-schema's metadata has the version of the layout (`driftline.version`) and the feature set, which fixes the order of
-the dense columns (`driftline.feature_set`). Rows of one request are neighbours and repeat the viewer's features,
-which LZ4 compression takes out again.
+One row per impression. Any Arrow reader can read it: `pyarrow.ipc.open_stream(value).read_all()`. The schema's
+metadata has the version of the layout (`driftline.version`) and the feature set (`driftline.feature_set`), which
+fixes the order of the dense columns. The rows of one request are adjacent and repeat the viewer's features; LZ4
+compresses the repetition away.
 """
 
 from collections.abc import Sequence
@@ -33,10 +33,11 @@ class Examples:
     at_ms: int64[n], event time of the request.
     labels: uint16[n], bit i = `ACTIONS[i]` happened within the label window.
     weights: float32[n], 1 / sampling rate.
-    probabilities: float32[n] as served, NaN if a fallback order served. model_versions: int64[n], then 0.
-    engaged_append_ms: int64[n], broker's clock of the engagement that made the example positive, 0 if none did. It
-    measures freshness and is never a feature.
-    provenances: uint8[n], index into `PROVENANCES`: where the request came from (Arrow has the name).
+    probabilities: float32[n] as served, NaN if a fallback order served. model_versions: int64[n], 0 if a fallback
+    order served.
+    engaged_append_ms: int64[n], when the broker appended the engagement that made the example positive; 0 if there
+    is none. It measures freshness and is never a feature.
+    provenances: uint8[n], index into `PROVENANCES`: where the request came from (the Arrow column has the name).
     """
 
     feature_set: str
@@ -97,9 +98,9 @@ def serialize_examples(examples: Examples) -> bytes:
 
 
 def deserialize_examples(value: bytes) -> Examples:
-    """The inverse of `serialize_examples`; the viewer of one request's rows is held once.
+    """The inverse of `serialize_examples`; each request's viewer is held once.
 
-    Raises `UnknownVersion` for the layout of another version, and `BadRecord` for bytes that hold no examples.
+    Raises `UnknownVersion` for another version of the layout, and `BadRecord` for bytes that are not examples.
     """
     try:
         table = pa.ipc.open_stream(value).read_all().combine_chunks()
@@ -188,7 +189,7 @@ def _dense_array(values: F32) -> pa.Array:
 
 
 def _dense(array: pa.Array) -> F32:
-    """float32[rows, width]. Driftline writes no nulls; one that somebody else wrote is missing."""
+    """float32[rows, width]. Driftline writes no nulls; a null from another writer counts as missing."""
     flat = array.flatten()
     values: F32 = flat.to_numpy(zero_copy_only=False)
     if flat.null_count:
@@ -226,7 +227,7 @@ def _vectors(table: pa.Table, side: str) -> dict[str, F32]:
 
 
 def _columns(table: pa.Table, prefix: str) -> dict[str, pa.Array]:
-    """The columns whose names begin with `prefix`, by the rest of the name."""
+    """The columns whose names begin with `prefix`, keyed by the rest of the name."""
     return {
         name.removeprefix(prefix): _one_chunk(table[name]) for name in table.column_names if name.startswith(prefix)
     }

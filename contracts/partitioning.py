@@ -1,12 +1,12 @@
-"""Which partition a key goes to: one encoding of the key and one partitioner, whoever produces.
+"""Which partition a key goes to: all producers use the same key encoding and the same partitioner.
 
-Kafka's own default partitioner (murmur2 of the key, masked to 31 bits, modulo partitions), so that a Java or
-librdkafka (`partitioner=murmur2_random`) producer lands on the same one. kafka-python and aiokafka use it too.
+It is Kafka's default partitioner (murmur2 of the key, masked to 31 bits, modulo partitions), so a Java or librdkafka
+producer (`partitioner=murmur2_random`) chooses the same partition. kafka-python and aiokafka use it too.
 """
 
 
 def record_key(entity_id: int) -> bytes:
-    """The Kafka key of a numeric id: its decimal digits in ASCII, as any language prints it."""
+    """The Kafka key of a numeric id: its decimal digits in ASCII, as any language prints them."""
     return b"%d" % entity_id
 
 

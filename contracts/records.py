@@ -68,7 +68,7 @@ class Tick(Record, frozen=True, kw_only=True):
 
 
 class Entities(msgspec.Struct, frozen=True, kw_only=True):
-    """What the source reports to have found in the text. It is checked against the text, not trusted."""
+    """Entities that the source says it found in the text. They are checked against the text, not trusted."""
 
     hashtags: list[Name] = []
     mentions: list[Name] = []
@@ -77,7 +77,7 @@ class Entities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublicCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts at the time when the source was read. That is later than the tweet, so they are never a feature."""
+    """Counts from when the source was read. That is later than the tweet, so they are never a feature."""
 
     likes: Count = 0
     retweets: Count = 0
@@ -132,7 +132,7 @@ class TimelineRequest(Record, frozen=True, kw_only=True):
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that moved a score. `log_odds`: of the score with it, minus that of the score without it."""
+    """One input that changed a score. `log_odds`: log-odds of the score with it, minus those without it."""
 
     feature: str
     log_odds: float
@@ -160,8 +160,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 class RankedTimeline(Record, frozen=True, kw_only=True):
     """The answer to a request. Topic `timelines-ranked`, keyed by `viewer_id`.
 
-    `ranker` is `model`, or the name of the fallback order that was used instead. `missing` are candidates
-    that the store does not know; they are left out, not scored as if nothing were known of them.
+    `ranker` is `model`, or the name of the fallback order that was used instead. `missing` lists the candidates that
+    the store does not know. They are left out; they are not scored with unknown features.
     """
 
     request_id: Name
@@ -182,8 +182,9 @@ class BinsVersion(Record, frozen=True, kw_only=True):
     """The bin edges that changed when a window closed. Topic `bins`; version = window number.
 
     `edges[feature]` are ascending float32 values: bin k holds x with edges[k-1] <= x < edges[k].
-    `cells[feature]`: former and new edges together cut the line into cells; so many values of the window lie in each.
-    A reader that keeps something for each bin mixes it in these proportions. Without cells, bins keep their rank.
+    `cells[feature]`: the former and the new edges together cut the number line into cells; this is the number of the
+    window's values in each cell. A reader that keeps state per bin mixes it in these proportions. Without cells, each
+    bin keeps its rank.
     """
 
     base_version: int
@@ -196,7 +197,7 @@ class BinsVersion(Record, frozen=True, kw_only=True):
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Progressive (predict, then learn) figures over the examples since the last version.
 
-    `provenance`: how many of the examples were of each.
+    `provenance`: number of examples of each provenance.
     """
 
     examples: int
@@ -240,12 +241,12 @@ class KindConfigured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VocabConfigured(Record, frozen=True, kw_only=True):
-    """The settings that a vocabulary goes by, from window `from_window` on. Key `vocab-settings`.
+    """The settings of a vocabulary from window `from_window` on. Key `vocab-settings`.
 
-    It travels three times: on `tweets`, partition 0, as an operator asked for it; on `vocab-counts`, to every owner,
-    with the window that the source gave it; and in the deltas of the version in which it took effect.
-    `kinds`: by lower-case name of namespace; a kind that is not named has no slots. `shards`: virtual shards, fixed
-    when the vocabulary begins. `made_of`: in the first deltas of a vocabulary, the one whose keys it began with.
+    The record is written three times: on `tweets`, partition 0, when an operator asks for it; on `vocab-counts`, to
+    every owner, with the window that the source assigned; and in the deltas of the version in which it took effect.
+    `kinds`: keyed by lower-case namespace name; a kind not named has no slots. `shards`: virtual shards, fixed when
+    the vocabulary begins. `made_of`: in a vocabulary's first deltas, the vocabulary whose keys it began with.
     """
 
     vocabulary: Name
@@ -257,7 +258,7 @@ class VocabConfigured(Record, frozen=True, kw_only=True):
 
 
 class CutValue(msgspec.Struct, frozen=True, kw_only=True):
-    """What a value was of which a dead letter holds only the beginning. `sha256`: of the whole, in hex."""
+    """Describes a value that a dead letter holds only the beginning of. `sha256`: of the whole value, in hex."""
 
     bytes: int
     sha256: str
@@ -266,8 +267,8 @@ class CutValue(msgspec.Struct, frozen=True, kw_only=True):
 class DeadLetter(Record, frozen=True, kw_only=True):
     """A record that could not be processed. Topic `<source>-dead-letters`, keyed as the source.
 
-    `key` and `value` are the source's bytes (base64 in JSON), so that `dead-letters replay` is exact. A value that
-    would not fit the topic is cut; `cut` then says what it was, and the letter cannot be replayed.
+    `key` and `value` are the source's bytes (base64 in JSON), so that `dead-letters replay` is exact. A value too
+    large for the topic is cut; `cut` then describes the whole value, and the letter cannot be replayed.
     """
 
     reason: Name

@@ -14,10 +14,10 @@ from contracts.columns import FeatureColumns, Side
 
 
 class PackedBags(NamedTuple):
-    """The bags of all fields as a served record has them: row by row, and in a row field by field.
+    """The bags of all fields as a served record holds them: row by row, and field by field within a row.
 
-    lengths: uint8[rows * fields]. keys: uint64[sum of lengths]. weights: float32, the weights of those keys whose
-    field has weights.
+    lengths: uint8[rows * fields]. keys: uint64[sum of lengths]. weights: float32, one for each key of a weighted
+    field.
     """
 
     lengths: U8
@@ -65,13 +65,13 @@ def unpack_bags(packed: PackedBags, side: Side) -> dict[str, Keys]:
 
 
 def have_weights(lengths: U8, side: Side) -> Bools:
-    """bool[number of keys]: which keys of packed bags of these lengths, [rows * fields], have a weight."""
+    """bool[number of keys]: which keys of packed bags have a weight. lengths: uint8[rows * fields]."""
     of_field = np.array([field in side.weighted for field in side.fields])
     return np.repeat(np.resize(of_field, len(lengths)), lengths)
 
 
 def count_weights(lengths: U8, side: Side) -> int:
-    """How many weights packed bags of these lengths, [rows * fields], have."""
+    """The number of weights of packed bags. lengths: uint8[rows * fields]."""
     places = [place for place, field in enumerate(side.fields) if field in side.weighted]
     return sum(int(lengths[place :: len(side.fields)].sum(dtype=np.int64)) for place in places)
 
@@ -84,7 +84,7 @@ def pack_vectors(vectors: Mapping[str, F32], side: Side) -> F32:
 
 
 def unpack_vectors(packed: F32, rows: int, side: Side) -> dict[str, F32]:
-    """The inverse of `pack_vectors`. Raises `ValueError` if the number of elements is not that of `rows` rows."""
+    """The inverse of `pack_vectors`. Raises `ValueError` if the number of elements does not fit `rows` rows."""
     ends = np.cumsum([0, *(width for _, width in side.vectors)]).tolist()
     whole = packed.reshape(rows, ends[-1])
     return {name: whole[:, begin:end] for (name, _), (begin, end) in zip(side.vectors, pairwise(ends), strict=True)}
@@ -93,7 +93,7 @@ def unpack_vectors(packed: F32, rows: int, side: Side) -> dict[str, F32]:
 def features_of_requests(records: Sequence[CandidatesServed], viewer: Side, candidate: Side) -> FeatureColumns:
     """The features of served requests (at least one): record i gives viewer i and that viewer's candidates.
 
-    The columns of each record must fit each other. Raises `ValueError` if those of all records together do not.
+    The columns of each record must fit each other. Raises `ValueError` if the columns of all records together do not.
     """
     candidates = [len(record.tweet_ids) for record in records]
     m, n = len(records), sum(candidates)

@@ -1,8 +1,9 @@
-"""Every setting, its default and its unit, as frozen records; read once, at the edge of a process.
+"""Every setting with its default and its unit, as frozen records. A process reads them once, when it starts.
 
 Order of precedence: environment, then the TOML file that `DRIFTLINE_CONFIG` names (or `./driftline.toml`), then the
-defaults here. `[trainer] seed` in the file is `DRIFTLINE_TRAINER_SEED` in the environment, `[vocab.hashtag] capacity`
-is `DRIFTLINE_VOCAB_HASHTAG_CAPACITY`; the two addresses have short names, `DRIFTLINE_KAFKA` and `DRIFTLINE_REDIS`.
+defaults here. `[trainer] seed` in the file is `DRIFTLINE_TRAINER_SEED` in the environment, and `[vocab.hashtag]
+capacity` is `DRIFTLINE_VOCAB_HASHTAG_CAPACITY`. The two addresses have short names: `DRIFTLINE_KAFKA` and
+`DRIFTLINE_REDIS`.
 """
 
 import os
@@ -16,7 +17,7 @@ import msgspec
 
 from contracts.errors import SettingsError
 
-# The shortest window or pane. They are numbered from 1970 on, in 32 bits, which one-second windows use up in 2106.
+# The shortest window or pane. Numbers count from 1970 in 32 bits; one-second windows use them up in 2106.
 SHORTEST_MS = 1_000
 
 
@@ -43,7 +44,7 @@ class HopSettings(Section, frozen=True, kw_only=True):
 
 
 class KindSettings(Section, frozen=True, kw_only=True):
-    """What holds for one kind of tokens. Kinds differ in how many there are and in how fast they come and go."""
+    """Settings of one kind of tokens. Kinds differ in their number of tokens and in how fast tokens come and go."""
 
     capacity: int  # slots of admitted keys: the same number in each virtual shard
     # Rows for all other keys, by hash; shared with the kinds that travel beside this one.
@@ -51,18 +52,18 @@ class KindSettings(Section, frozen=True, kw_only=True):
     admit_at: float = 5.0  # decayed count at which a key gets its own slot
     # Decayed count under which an admitted key loses its slot; set it well under admit_at.
     evict_below: float = 1.0
-    # Share, 0 to 1, of the weakest key's count by which another key must exceed it to take its slot.
+    # A key takes the slot of the weakest key only if its count is higher by this share, 0 to 1.
     hysteresis: float = 0.25
     half_life_windows: float = 1440.0  # windows in which an unseen key's count halves
-    # An admitted key loses its slot after so many windows without it.
+    # An admitted key loses its slot after this many windows without an occurrence.
     idle_windows: int = 10_080
 
 
 class VocabSettings(Section, frozen=True, kw_only=True):
-    """The drifting vocabulary: one table a kind of tokens (`vocab/namespaces.py`).
+    """The drifting vocabulary: one table for each kind of tokens (`vocab/namespaces.py`).
 
-    These are what a new vocabulary begins with, and what `driftline vocab configure` writes into the log; a running
-    vocabulary goes by its log.
+    A new vocabulary begins with these settings, and `driftline vocab configure` writes them into the log. A running
+    vocabulary uses the settings in its log.
     """
 
     name: str = "default"
@@ -91,7 +92,7 @@ class VocabSettings(Section, frozen=True, kw_only=True):
     def uniform(
         name: str = "default", shards: int = 64, candidates_per_slot: float = 4.0, **of_every_kind: Any
     ) -> "VocabSettings":
-        """The same `KindSettings` for every kind, those that are never admitted included."""
+        """The same `KindSettings` for every kind, including kinds that are never admitted."""
         kind = KindSettings(**of_every_kind)
         return VocabSettings(
             name=name, shards=shards, candidates_per_slot=candidates_per_slot, **dict.fromkeys(KINDS, kind)
@@ -110,25 +111,25 @@ KINDS = tuple(field for field in VocabSettings.__struct_fields__ if field not in
 class BinSettings(Section, frozen=True, kw_only=True):
     """Rolling discretization bins."""
 
-    # Equal-mass bins of ordinary values; missing, NaN, zero and infinities have their own.
+    # Equal-mass bins for ordinary values; missing, NaN, zero and infinities have bins of their own.
     bins: int = 16
     rolling_windows: int = 240  # windows that the edges are taken over
     minimum_values: int = 500  # values of a feature before it gets edges at all
     moved: float = 0.05  # Kolmogorov-Smirnov distance at which new edges are published
-    # Names of features, separated by commas: a decision tree takes their edges from labelled examples.
+    # Names of features, separated by commas, whose edges a decision tree learns from labelled examples.
     supervised: str = ""
-    # The least share of a feature's labelled values in each bin of such a tree.
+    # Each bin of such a tree holds at least this share of the feature's labelled values.
     leaf_share: float = 0.02
 
 
 class FeatureSettings(Section, frozen=True, kw_only=True):
     """The feature store."""
 
-    # Recent counts cover the present pane and a share of the one before. At least SHORTEST_MS.
+    # Recent counts cover the present pane and a share of the previous one. At least SHORTEST_MS.
     pane_ms: int = 3_600_000
     tweet_ttl_s: int = 172_800  # wall clock; a tweet and its counters leave Redis after this
     entity_ttl_s: int = 2_592_000  # wall clock; authors, viewers and pairs, since their last update
-    # A repeated event is recognized within so many offsets of its partition.
+    # A repeated event is recognized within this many offsets of its partition.
     duplicate_horizon: int = 20_000
 
 
@@ -162,7 +163,7 @@ class ScorerSettings(Section, frozen=True, kw_only=True):
 
 
 class Settings(Section, frozen=True, kw_only=True):
-    """All of it. `prefix` goes before every topic, group, transactional id and Redis key."""
+    """All settings. `prefix` goes before every topic, group, transactional id and Redis key."""
 
     kafka: str = "localhost:9092"
     redis: str = "redis://localhost:6379/0"
@@ -215,7 +216,7 @@ def to_environ(settings: Settings) -> dict[str, str]:
 
 
 def masked(address: str) -> str:
-    """An address as it may be shown: its password starred out."""
+    """The address with its password replaced by stars, safe to show."""
     password = urlsplit(address).password if "://" in address else None
     return address.replace(f":{password}@", ":***@") if password else address
 
@@ -243,7 +244,7 @@ def _paths(section: Section) -> Iterator[tuple[str, ...]]:
 
 
 def _over(defaults: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` laid over defaults, table by table: a table that names one field keeps the defaults of its others."""
+    """The defaults with `values` merged in, table by table: a field that a table does not name keeps its default."""
     merged = dict(defaults)
     for name, value in values.items():
         default = defaults.get(name)

@@ -1,9 +1,9 @@
 """The one table of topics: partitions, cleanup, retention, size and timestamps of each.
 
-`driftline topics plan` compares a cluster with the table, `apply` changes the cluster to match, and nothing else
-creates a topic. Joined topics share a partition count (`PARTITIONS`), the encoding of the key and the partitioner.
-Topics stamp records with the broker's clock (LogAppendTime): retention by the age of replayed tweets would delete
-them at once.
+`driftline topics plan` compares a cluster with the table, and `driftline topics apply` changes the cluster to match.
+Nothing else creates topics. Joined topics share a partition count (`PARTITIONS`), key encoding and partitioner.
+Topics stamp records with the broker's clock (LogAppendTime): if retention went by the age of replayed tweets, it
+would delete them at once.
 """
 
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ BINS = Topic("bins", "-", "BinsVersion", partitions=1, retention_ms=FOREVER_MS)
 EXAMPLES = Topic("examples", "-", "Arrow IPC", max_message_bytes=8 * MIB)
 MODELS = Topic("models", "model name", "ModelPublished", partitions=1, retention_ms=FOREVER_MS)
 
-# Topics whose records come from outside, or whose readers may meet one that they cannot process.
+# Topics that may hold records that their readers cannot process, such as records from outside.
 WITH_DEAD_LETTERS = (
     TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, CANDIDATES_SERVED, FEATURE_UPDATES, VOCAB_COUNTS, BIN_COUNTS, EXAMPLES,
 )  # fmt: skip
@@ -89,5 +89,5 @@ ALL: tuple[Topic, ...] = (
 
 
 def prefixed(topic: Topic, prefix: str) -> Topic:
-    """The topic as it is named on a cluster that several installations share."""
+    """The topic under its name on a cluster that several installations share."""
     return replace(topic, name=prefix + topic.name)
