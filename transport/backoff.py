@@ -1,4 +1,4 @@
-"""Waiting for a server that is not there: doubling pauses."""
+"""Pauses between attempts to reach a server: each is twice as long as the one before."""
 
 from collections.abc import Iterator
 

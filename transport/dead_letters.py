@@ -1,4 +1,4 @@
-"""What cannot be processed goes to its topic's dead-letter topic, with the reason and where it stood."""
+"""A record that cannot be processed goes to its topic's dead-letter topic, with the reason and its position."""
 
 import hashlib
 import logging
@@ -12,15 +12,15 @@ from transport.processor import Output
 
 log = logging.getLogger(__name__)
 
-# Bytes of a source record that a letter holds; base64 makes 4 of 3. A letter must fit its topic and a request of the
-# producer, whatever was sent: 30 MiB of JSON may compress into a record of a kilobyte.
+# Bytes of a source record that a letter holds; base64 turns 3 into 4. Every letter must fit its topic and a producer
+# request, even though 30 MiB of JSON may arrive compressed to a kilobyte.
 MAX_VALUE_BYTES = 2 << 20
 MAX_KEY_BYTES = 64 << 10
 _MAX_DETAIL_CHARS = 500  # an error may quote the whole record, which stands beside it anyway
 
 
 class Consumed(Protocol):
-    """What a dead letter needs of a consumed record."""
+    """The parts of a consumed record that a dead letter needs."""
 
     @property
     def partition(self) -> int: ...
@@ -36,10 +36,10 @@ class Consumed(Protocol):
 
 
 def as_bad_record(error: Exception) -> BadRecord:
-    """What a dead letter says of an error that a decoder raised.
+    """The `BadRecord` that a dead letter reports for an error raised by a decoder.
 
-    Decoders raise `BadRecord`. Any other error is a fault of ours: it is logged with its stack trace, and the record
-    still becomes a dead letter, because a worker that dies of a record reads it again and dies again.
+    Decoders raise `BadRecord`. Any other error is a bug of ours and is logged with its stack trace. The record still
+    becomes a dead letter: a worker that died of it would read it again and die again.
     """
     if isinstance(error, BadRecord):
         return error
@@ -48,7 +48,7 @@ def as_bad_record(error: Exception) -> BadRecord:
 
 
 def dead_letter(source: Topic, record: Consumed, error: BadRecord) -> Output:
-    """The dead letter of `record`, to be sent in the same transaction as its batch's outputs and offsets.
+    """The dead letter of `record`. Send it in the same transaction as its batch's outputs and offsets.
 
     A value past MAX_VALUE_BYTES is cut, and a key past MAX_KEY_BYTES is left out.
     """

@@ -1,13 +1,13 @@
-"""Records that came twice: recognized by identity over the last `horizon` offsets of their partition.
+"""Finds repeated records by their identity, over the last `horizon` offsets of their partition.
 
-A function of the log alone: after a restart the identities are rebuilt by re-reading that many offsets.
+The result depends on the log alone: after a restart, re-reading that many offsets rebuilds the identities.
 """
 
 from collections.abc import Hashable, Sequence
 
 
 class RecentIdentities:
-    """Which identities (whatever hashes and compares) the last `horizon` offsets held."""
+    """The identities (any hashable values) that occurred in the last `horizon` offsets."""
 
     def __init__(self, horizon: int) -> None:
         self.horizon = horizon
@@ -17,7 +17,7 @@ class RecentIdentities:
         return len(self._last_offset)
 
     def repeats(self, identities: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
-        """For each event of a batch, in order: was its identity there within the horizon before it?"""
+        """For each event of a batch, in order: whether its identity occurred within the horizon before it."""
         last = self._last_offset
         result = []
         for identity, offset in zip(identities, offsets, strict=True):
@@ -38,5 +38,5 @@ class RecentIdentities:
             del self._last_offset[identity]
 
     def rebuild_from(self, committed: int) -> int:
-        """The offset to re-read from so that everything from `committed` on is judged as before."""
+        """The offset to re-read from, so that records from `committed` on get the same answers as before."""
         return max(0, committed - self.horizon)

@@ -1,6 +1,6 @@
-"""The names of everything that is counted, in one place: Prometheus counters and gauges of any room.
+"""The names of all metrics, in one place: the Prometheus counters and gauges of every room.
 
-A process that sets `metrics_port` shows them; without it they cost an addition each. Times are in seconds.
+A process that sets `metrics_port` exposes them. Without it, each update costs one addition. Times are in seconds.
 """
 
 from prometheus_client import Counter, Gauge
@@ -28,7 +28,7 @@ NAN_VALUES = Counter(
 MODEL_SWAPS = Counter("driftline_model_swaps", "Snapshots that a scorer has put to use")
 MODELS_REFUSED = Counter("driftline_models_refused", "Attempts at a snapshot that did not load")
 
-# Drift, by partition of the owner that measured it: of its shards, at the newest window that it decided.
+# Drift, labelled by the owner's partition: measured over its shards at the newest window that it decided.
 VOCAB_VERSION = Gauge("driftline_vocab_version", "The newest window decided", ["partition"])
 VOCAB_ADMITTED = Gauge("driftline_vocab_admitted", "Tokens with a slot", ["partition"])
 VOCAB_TURNOVER = Gauge(

@@ -1,4 +1,4 @@
-"""Waiting for a server that was there and no longer answers: saying so, again and again."""
+"""Logs, again and again, that a server no longer answers while a process waits for it."""
 
 import asyncio
 import contextlib
@@ -12,9 +12,9 @@ SAY_EVERY_S = 5.0
 
 @contextlib.contextmanager
 def announcing(server: str, what: str) -> Iterator[None]:
-    """While the block takes longer than `SAY_EVERY_S` seconds, say so; needs a running loop.
+    """Log every `SAY_EVERY_S` seconds that the block is still waiting; needs a running event loop.
 
-    server: its name, its address and the setting that says so.
+    server: its name, its address and the setting that names it.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -33,5 +33,5 @@ def announcing(server: str, what: str) -> Iterator[None]:
 
 
 def say_silent(server: str, seconds: float, what: str) -> None:
-    """Log that `server` has not answered for so long."""
+    """Log that `server` has not answered for `seconds`."""
     log.warning("%s has not answered for %.0f s: %s", server, seconds, what)

@@ -1,9 +1,9 @@
-"""The exactly-once hop: read Kafka topics, keep state, send on; output and input offsets in one transaction.
+"""The exactly-once hop: read Kafka topics, keep state, send outputs. Outputs and offsets share one transaction.
 
-One consumer (its group is the prefix and the hop's name) spreads the partition numbers over the hop's instances
-on all machines. Each number assigned here has a `Processor` and a transactional producer of its own, whose id is
-the group and the number: to begin its transactions fences whoever had the number before, wherever that is. Only
-then are the committed offsets fetched, so that no commit can come after. Downstream must read committed.
+Each instance has one consumer; their group (the prefix and the hop's name) spreads the partition numbers over the
+instances on all machines. Each assigned number has its own `Processor` and its own transactional producer, whose id
+is the group and the number. Initializing the producer fences the number's previous owner, wherever it runs. Only then
+are the committed offsets fetched, so the previous owner cannot commit after that. Downstream must read committed.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ REJOIN_S = 1.0  # after being fenced: two that claim one partition must not figh
 
 
 class ExactlyOnceHop:
-    """One instance of a hop. `run` it until `stop`; run as many instances, anywhere, as there are partitions.
+    """One instance of a hop. `run` runs until `stop`. Instances may run anywhere, at most one per partition number.
 
-    topics: co-partitioned: number p of each of them goes to the same processor. make_processor(p) makes the
-    processor of number p. max_records: of one batch, and of one replay. linger_ms: how long a batch waits for
-    more records after its first ones.
+    topics: co-partitioned topics; partition number p of all of them goes to the same processor. make_processor(p)
+    makes the processor of number p. max_records: the most records in one batch or one replay. linger_ms: how long a
+    batch waits for more records after its first ones.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ExactlyOnceHop:
         self._failure: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
-        """Until `stop`. A broker that is away is waited for; what a processor raises is raised here."""
+        """Run until `stop`. Waits for a broker that is away; raises what a processor raises."""
         self._finished.clear()
         try:
             for pause in pauses():
@@ -90,7 +90,7 @@ class ExactlyOnceHop:
         return sorted(partition.number for partition in self._running)
 
     async def stop(self) -> None:
-        """Commit the batches in progress (or abort them, after `DRAIN_S`) and leave the group; then `run` returns."""
+        """Commit the batches in progress, or abort them after `DRAIN_S`; then leave the group, and `run` returns."""
         self._stopping.set()
         await self._finished.wait()
 
@@ -124,7 +124,7 @@ class ExactlyOnceHop:
             )
 
     async def _release(self) -> None:
-        """Let go of all partitions: their batches are committed, or aborted if that takes too long."""
+        """Release all partitions: commit their batches, or abort them if that takes too long."""
         tasks = dict(self._running)
         self._running.clear()
         for partition in tasks:
@@ -179,7 +179,7 @@ class ExactlyOnceHop:
 
 
 class _Listener:
-    """Begins what the group assigns to the hop, and ends what it revokes."""
+    """Starts the partitions that the group assigns to the hop, and ends those that it revokes."""
 
     def __init__(self, hop: ExactlyOnceHop, consumer: GroupConsumer) -> None:
         self._hop = hop

@@ -1,8 +1,8 @@
-"""What one input partition number of a hop reads, of all the hop's topics: committed offsets, seeks, batches.
+"""The input of one partition number of a hop, over all the hop's topics: committed offsets, seeks, batches.
 
 The partitions of a hop share one consumer and read from it concurrently, each only its own topic-partitions.
-A position is the offset that the next fetch begins at. It also passes transaction markers, aborted data and
-holes of compaction, so it is what is committed and compared, never "the last record's offset + 1".
+A position is the offset that the next fetch begins at. It also moves past transaction markers, aborted records and
+compaction holes. So positions are committed and compared, never "the last record's offset + 1".
 """
 
 import asyncio
@@ -26,7 +26,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Stopped(Exception):
-    """The partition is to be let go."""
+    """The partition must be released."""
 
 
 class HopInput:
@@ -51,9 +51,9 @@ class HopInput:
         return {partition.topic: position for partition, position in found.items()}
 
     async def seek(self, offsets: Mapping[str, int]) -> dict[str, int]:
-        """Go to `offsets`, and to the beginning of topics that are not in it; returns where reading begins.
+        """Seek to `offsets`, and to the beginning of topics not in it; returns the offsets where reading begins.
 
-        An offset that the log does not hold (any more) is an error logged, and reading begins at the beginning.
+        If the log does not hold an offset (any more), this logs an error and reads from the beginning.
         """
         partitions = list(self.partitions.values())
         begins = await self._unless_stopped(self._consumer.begins(partitions))
@@ -79,7 +79,7 @@ class HopInput:
         return result
 
     async def reread(self, ranges: Mapping[str, tuple[int, int]], most: int) -> AsyncIterator[list[LogRecord]]:
-        """Records of `ranges` (topic -> [start, stop)), at most `most` at a time; then positions are at the stops."""
+        """Records of `ranges` (topic -> [start, stop)), at most `most` at a time; positions end at the stops."""
         stops = {self.partitions[topic]: stop for topic, (start, stop) in ranges.items() if start < stop}
         for topic, (start, _) in ranges.items():
             self._consumer.seek(self.partitions[topic], start)
@@ -96,7 +96,7 @@ class HopInput:
                 yield wanted
 
     async def read(self, most: int, paused: frozenset[str], linger_s: float) -> list[LogRecord]:
-        """At most `most` next records; after the first ones it waits `linger_s` for more. [] if none come."""
+        """The next records, at most `most`; waits `linger_s` for more after the first ones. [] if none come."""
         partitions = [partition for topic, partition in self.partitions.items() if topic not in paused]
         if not partitions:
             await self.pause(POLL_S)
@@ -110,11 +110,11 @@ class HopInput:
         return records
 
     async def positions(self) -> dict[TopicPartition, int]:
-        """Where reading stands, of every topic."""
+        """The position of every topic."""
         return {partition: await self._consumer.position(partition) for partition in self.partitions.values()}
 
     async def pause(self, seconds: float) -> None:
-        """Wait, but not longer than until stopped."""
+        """Wait `seconds`, or until stopped."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
             raise Stopped
@@ -125,7 +125,7 @@ class HopInput:
         return await self._unless_stopped(self._consumer.read(partitions, most, timeout_s))
 
     async def _unless_stopped(self, awaitable: Awaitable[ResultT]) -> ResultT:
-        """A read may wait for the end of a rebalance, which waits for the partition to be let go."""
+        """Avoids a deadlock: a read may wait for a rebalance that itself waits for this partition's release."""
         reading = asyncio.ensure_future(awaitable)
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:

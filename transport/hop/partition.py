@@ -2,7 +2,8 @@
 
     own (init transactions) -> committed offsets -> resume -> replay -> [ read -> process -> commit ] ...
 
-Whatever fails after `own` throws producer and processor away and begins there again, from what was committed.
+After any failure past `own`, the producer and the processor are discarded, and the partition starts again at `own`
+from the committed offsets.
 """
 
 import asyncio
@@ -22,14 +23,14 @@ from transport.processor import MAX_METADATA_BYTES, Output, Processor
 
 log = logging.getLogger(__name__)
 
-# What a later attempt may well not meet: a server that is away, an offset that retention has overtaken.
+# Errors that may be gone at the next attempt: a server that is away, an offset that retention has overtaken.
 PASSING = (KafkaFailed, ServerUnavailable, OSError, TimeoutError)
 
 _PARTITIONS = {topic.name: topic.partitions for topic in ALL}
 
 
 class HopPartition:
-    """Runs one partition number of `topics` of the hop `name`: `run` until `release`."""
+    """Processes one partition number of the `topics` of hop `name`: `run` runs until `release`."""
 
     def __init__(
         self,
@@ -55,11 +56,11 @@ class HopPartition:
         self._pauses = pauses()
 
     def release(self) -> None:
-        """Let the batch in progress be committed, then let go of the partition."""
+        """Release the partition once the batch in progress is committed."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Until released. Raises `Fenced` if another became the owner, `ConsumerLost`, and what `process` raises."""
+        """Run until released. Raises `Fenced` if another owner began, `ConsumerLost`, and what `process` raises."""
         try:
             while True:
                 try:
@@ -79,7 +80,7 @@ class HopPartition:
             return
 
     def _described(self, error: BaseException) -> str:
-        """With an address: errors of ours have one already."""
+        """The error's text with the server's address, which our own errors already contain."""
         if isinstance(error, DriftlineError):
             return str(error)
         return f"{error!r} ({self._kafka.address})"
@@ -101,7 +102,7 @@ class HopPartition:
             raise Stopped
 
     async def _resume(self, processor: Processor) -> dict[TopicPartition, int]:
-        """Bring a new processor to the committed state; returns the positions that it is the state of."""
+        """Bring a new processor to the committed state; returns the positions of that state."""
         committed = await self._input.committed()
         again = await processor.resume(committed)
         if early := [topic for topic, offset in again.items() if offset > committed.get(topic, (0, ""))[0]]:
@@ -141,7 +142,7 @@ class HopPartition:
         return (self._clock.monotonic_us() - began_us) / 1_000_000
 
     def _placed(self, output: Output) -> Output:
-        """What has neither a partition nor a key goes to the number of its input."""
+        """The output with a partition: one with neither partition nor key gets the number of its input."""
         if output.partition is not None or output.key is not None:
             return output
         return replace(output, partition=self.number % _PARTITIONS[output.topic])

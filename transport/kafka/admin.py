@@ -1,4 +1,4 @@
-"""Topics as the table in `contracts/topics.py` wants them, and what is in them: plan, apply, offsets, lag."""
+"""Makes a cluster match the table in `contracts/topics.py` (plan, apply), and reads offsets and lag."""
 
 import itertools
 import time
@@ -32,7 +32,7 @@ DELETION_ATTEMPTS = 8  # some 16 s in all
 
 
 class TopicsDiffer(DriftlineError):
-    """Topics that exist with another partition count than the table's, which `apply` will not change."""
+    """Topics whose partition count differs from the table's; `apply` does not change partition counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,15 @@ class Difference:
 
 
 def plan(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]:
-    """What `apply` would change, in the table's order; empty if the cluster is as the table wants it."""
+    """What `apply` would change, in the table's order; empty if the cluster matches the table."""
     with open_admin(settings) as admin:
         return _differences(admin, settings.prefix, topics)
 
 
 def apply(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]:
-    """Make the cluster as the table wants it; returns what was changed. Running it again changes nothing.
+    """Change the cluster to match the table; returns what was changed. Running it again changes nothing.
 
-    Raises `TopicsDiffer`, having changed nothing, if a topic has another partition count than the table says.
+    Raises `TopicsDiffer`, before changing anything, if a topic's partition count differs from the table's.
     """
     with open_admin(settings) as admin:
         differences = _differences(admin, settings.prefix, topics)
@@ -80,7 +80,7 @@ def apply(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]
 
 
 def delete(settings: Settings, topics: Sequence[Topic] = ALL) -> None:
-    """Delete those of `topics` that exist, and wait until the brokers know; some seconds at most."""
+    """Delete the existing ones of `topics`, and wait until the brokers know; some seconds at most."""
     with open_admin(settings) as admin:
         wanted = {topic.name for topic in topics}
         if existing := wanted & admin.topics():
@@ -93,13 +93,13 @@ def delete(settings: Settings, topics: Sequence[Topic] = ALL) -> None:
 
 
 def topic_offsets(settings: Settings, topics: Sequence[Topic] = ALL) -> dict[str, dict[int, PartitionOffsets]]:
-    """Topic -> partition -> what it holds, as far as committed. Absent topics are left out."""
+    """Topic -> partition -> the committed offsets that it holds. Topics that do not exist are left out."""
     with open_admin(settings) as admin:
         return admin.offsets([topic.name for topic in topics])
 
 
 def lags(settings: Settings, groups: Mapping[str, Sequence[Topic]]) -> dict[str, int]:
-    """Group -> offsets of its topics that it has yet to commit: where it has committed none, all held.
+    """Group -> number of offsets that it has yet to commit; all offsets held, for a partition it never committed.
 
     groups: group -> the topics that it reads. Topics that do not exist hold nothing.
     """
@@ -108,7 +108,7 @@ def lags(settings: Settings, groups: Mapping[str, Sequence[Topic]]) -> dict[str,
 
 
 def lags_over(admin: Admin, groups: Mapping[str, Sequence[Topic]]) -> dict[str, int]:
-    """`lags`, over a connection that is there."""
+    """`lags`, over an open connection."""
     committed = admin.committed(
         list(groups)
     )  # first: so what is behind is never missed, whatever is written meanwhile
@@ -125,13 +125,13 @@ def lags_over(admin: Admin, groups: Mapping[str, Sequence[Topic]]) -> dict[str, 
 
 
 def group_members(settings: Settings, group: str) -> int:
-    """How many consumers `group` has now, those included that were killed and not missed yet."""
+    """How many consumers `group` has now, including killed ones whose session has not timed out yet."""
     with open_admin(settings) as admin:
         return admin.members(group)
 
 
 def committed(settings: Settings, group: str) -> dict[str, dict[int, tuple[int, str]]]:
-    """Topic -> partition -> (offset, metadata) as `group` committed them last."""
+    """Topic -> partition -> (offset, metadata) that `group` committed last."""
     with open_admin(settings) as admin:
         found = admin.committed([group]).get(group, {})
     result: dict[str, dict[int, tuple[int, str]]] = {}

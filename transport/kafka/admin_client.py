@@ -1,4 +1,4 @@
-"""The ports' administration on kafka-python: names get the installation's prefix, answers lose it."""
+"""The administration port on kafka-python. It adds the installation's prefix to names and removes it from answers."""
 
 import contextlib
 import itertools
@@ -26,12 +26,12 @@ from transport.ports.kafka_records import Committed, TopicPartition
 MOST_REPLICAS = 3
 COORDINATOR_ATTEMPTS = 6  # some 6 s in all
 
-# Of a cluster whose first group has just come: the topic of offsets is still being made.
+# Raised while a cluster has just got its first group and is still creating the offsets topic.
 _NO_GROUPS_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError)
 
 
 class KafkaPythonAdmin:
-    """`transport.ports.kafka_admin.Admin` on a client that is connected."""
+    """`transport.ports.kafka_admin.Admin` on a connected client."""
 
     def __init__(self, prefix: str, client: KafkaAdminClient) -> None:
         self._prefix = prefix
@@ -106,7 +106,7 @@ class KafkaPythonAdmin:
         return result
 
     def committed(self, groups: Sequence[str]) -> dict[str, dict[TopicPartition, Committed]]:
-        """See `Admin`. A coordinator that is only starting is waited for."""
+        """See `Admin`. Waits for a coordinator that is still starting."""
         for pause in itertools.islice(pauses(), COORDINATOR_ATTEMPTS):
             try:
                 found = self._client.list_group_offsets(dict.fromkeys(self._prefixed(groups)))
@@ -119,7 +119,7 @@ class KafkaPythonAdmin:
         raise CoordinatorNotAvailableError(f"the coordinators of {', '.join(groups)} do not settle")
 
     def members(self, group: str) -> int:
-        """See `Admin`. A coordinator that is only starting is waited for."""
+        """See `Admin`. Waits for a coordinator that is still starting."""
         name = self._prefix + group
         for pause in itertools.islice(pauses(), COORDINATOR_ATTEMPTS):
             try:

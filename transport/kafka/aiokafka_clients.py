@@ -1,4 +1,4 @@
-"""What our aiokafka clients share: their errors in our words, and an end in good order."""
+"""What our aiokafka clients share: translating aiokafka's errors into ours, and closing cleanly."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ def as_ours(address: str) -> Iterator[None]:
 
 
 async def close(producer: AIOKafkaProducer) -> None:
-    """Stop `producer`, in `CLOSE_S` seconds if its broker is away; an open transaction is left to its next owner."""
+    """Stop `producer`, within `CLOSE_S` seconds if its broker is away. The next owner aborts an open transaction."""
     try:
         async with asyncio.timeout(CLOSE_S):
             await producer.stop()

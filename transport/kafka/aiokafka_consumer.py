@@ -1,4 +1,4 @@
-"""The ports' consumers on aiokafka: topics get the installation's prefix, records lose it."""
+"""The consumer ports on aiokafka. They add the installation's prefix to topics and remove it from records."""
 
 import contextlib
 import time
@@ -26,14 +26,14 @@ from transport.ports.kafka_records import (
 HEARTBEAT_MS = 1_000  # how soon an instance learns of a rebalance
 REBALANCE_TIMEOUT_MS = 60_000  # how long a rebalance waits for all to let go
 
-# One broker answers one fetch of a consumer at a time: an idle partition holds the others up so long.
+# A broker answers a consumer's fetches one at a time, so an idle partition may delay the others by this much.
 GROUP_FETCH_WAIT_MS = 50
 FETCH_WAIT_MS = 100
 FETCH_BYTES = 8 << 20  # state records are large
 
 
 class AiokafkaConsumer:
-    """`transport.ports.kafka.Consumer` on a client that is started."""
+    """`transport.ports.kafka.Consumer` on a started client."""
 
     def __init__(self, settings: Settings, client: AIOKafkaConsumer) -> None:
         self._client = client
@@ -109,7 +109,7 @@ class AiokafkaConsumer:
 
 
 class AiokafkaGroupConsumer(AiokafkaConsumer):
-    """`transport.ports.kafka.GroupConsumer` on a client that is started."""
+    """`transport.ports.kafka.GroupConsumer` on a started client."""
 
     def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
         """See `GroupConsumer`."""
@@ -140,7 +140,7 @@ class AiokafkaGroupConsumer(AiokafkaConsumer):
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Passes what aiokafka says of a rebalance on to a listener of ours."""
+    """Forwards aiokafka's rebalance callbacks to a `RebalanceListener`."""
 
     def __init__(self, consumer: AiokafkaConsumer, listener: RebalanceListener) -> None:
         self._consumer = consumer

@@ -1,7 +1,7 @@
-"""All that relies on names that aiokafka keeps to itself, read in the source of version `READ_IN`.
+"""Everything that relies on private names of aiokafka, as they are in the source of version `READ_IN`.
 
-`tests/transport/test_aiokafka_private.py` fails where another version is installed or one of these names has changed:
-read its source then, and mend what stands here.
+`tests/transport/test_aiokafka_private.py` fails if another version is installed or one of these names has changed.
+Then read the new source and adapt this file.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from aiokafka.structs import OffsetAndMetadata
 READ_IN = "0.14.0"
 METADATA_PAUSE_S = 0.25
 
-# After each commit the broker is busy with it for some ms, and refuses what comes: "concurrent transactions",
-# or "not enough replicas" to clients of this protocol. A retry after the usual 100 ms cut a hop's rate to a third.
+# For some ms after each commit the broker refuses requests with "concurrent transactions", or "not enough replicas"
+# to clients of this protocol. Retrying after the usual 100 ms cut a hop's rate to a third.
 RETRY_S = 0.01
 
 
 def paced_consumer(consumer: AIOKafkaConsumer) -> AIOKafkaConsumer:
-    """`consumer`, which asks for metadata at a measured pace."""
+    """`consumer`, its metadata requests paced by `_pace`."""
     _pace(consumer._client)
     return consumer
 
 
 def paced_producer(producer: AIOKafkaProducer) -> AIOKafkaProducer:
-    """`producer`, which asks for metadata at a measured pace."""
+    """`producer`, its metadata requests paced by `_pace`."""
     _pace(producer.client)
     return producer
 
@@ -37,8 +37,8 @@ def paced_producer(producer: AIOKafkaProducer) -> AIOKafkaProducer:
 def _pace(client: AIOKafkaClient) -> None:
     """Make failing metadata requests of `client` take `METADATA_PAUSE_S` seconds.
 
-    aiokafka asks again at once, from its fetcher and its sender, while a partition has no leader: with the
-    only broker away that is a busy loop of a thousand refused connections a second.
+    While a partition has no leader, aiokafka's fetcher and sender ask again at once. With the only broker away, that
+    is a busy loop of a thousand refused connections a second.
     """
     update = client._metadata_update
 
@@ -52,7 +52,7 @@ def _pace(client: AIOKafkaClient) -> None:
 
 
 async def start(producer: AIOKafkaProducer) -> None:
-    """Start `producer`. Raises `KafkaError`, also where aiokafka fails an assertion."""
+    """Start `producer`. Raises `KafkaError`, even where aiokafka itself raises an `AssertionError`."""
     try:
         await producer.start()
     except AssertionError as error:  # a broker that has only just started names no brokers, itself included
@@ -62,7 +62,7 @@ async def start(producer: AIOKafkaProducer) -> None:
 async def committed_with_metadata(
     consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
 ) -> dict[TopicPartition, OffsetAndMetadata]:
-    """What the consumer's group committed; `consumer.committed` would drop the metadata."""
+    """What the consumer's group committed, including the metadata, which `consumer.committed` drops."""
     found: dict[TopicPartition, OffsetAndMetadata] = await consumer._coordinator.fetch_committed_offsets(
         list(partitions)
     )
@@ -70,31 +70,33 @@ async def committed_with_metadata(
 
 
 def check_membership(consumer: AIOKafkaConsumer) -> None:
-    """Raise what ended the membership of the group, if anything did; no read does while nothing is assigned."""
+    """Raise the error that ended the group membership, if any. Reads do not raise it while nothing is assigned."""
     consumer._coordinator.check_errors()
 
 
 def rejoin(consumer: AIOKafkaConsumer) -> None:
-    """Have the group assign its partitions anew."""
+    """Make the group assign its partitions again."""
     consumer._coordinator.request_rejoin()
 
 
 def retry_soon(producer: AIOKafkaProducer) -> None:
-    """Make a transactional producer try again after `RETRY_S`, and only what may still be delivered."""
-    # Not `retry_backoff_ms`, which says how often to connect as well.
+    """Make a transactional producer retry after `RETRY_S`, and only batches that may still be delivered."""
+    # Not `retry_backoff_ms`, which would also change how often it tries to connect.
     producer._sender._retry_backoff = RETRY_S
     accumulator = producer._message_accumulator
     accumulator.reenqueue = partial(_send_again, accumulator.reenqueue)
 
 
 def _send_again(reenqueue: Callable[[Any], None], batch: Any) -> None:
-    """Not what has failed for good while its retry waited, as all does when the sender dies: of such a batch aiokafka
-    raises a `KeyError`, in a task that nobody awaits."""
+    """Retry `batch` unless it failed for good while its retry waited, as every batch does when the sender dies.
+
+    For such a batch aiokafka would raise a `KeyError`, in a task that nobody awaits.
+    """
     if not batch.future.done():
         reenqueue(batch)
 
 
 def died_of(producer: AIOKafkaProducer) -> BaseException | None:
-    """What ended the producer's sending task, if anything did."""
+    """The error that ended the producer's sending task, if any."""
     sender = producer._sender.sender_task
     return None if sender is None or not sender.done() or sender.cancelled() else sender.exception()

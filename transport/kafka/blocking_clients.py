@@ -1,4 +1,4 @@
-"""The ports' blocking clients on kafka-python: topics get the installation's prefix, records lose it."""
+"""The blocking client ports on kafka-python. They add the installation's prefix to topics, and remove it again."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,9 +15,9 @@ DELIVERY_TIMEOUT_S = 30.0
 class KafkaPythonConsumer:
     """`transport.ports.kafka.BlockingConsumer`.
 
-    kafka-python (`READ_IN`) parks the fetched records of a partition that is paused and may never give them
-    back when it is resumed, nor fetch it again; one that is assigned anew and sought begins afresh. So what is not
-    read leaves the client's assignment, and comes back at the place that it was left at.
+    kafka-python (`READ_IN`) sets aside the fetched records of a paused partition. After the partition is resumed, it
+    may never return them or fetch again. A partition that is assigned again and sought starts clean. So partitions
+    that are not being read leave the client's assignment, and come back later at the position where they left off.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -1,8 +1,9 @@
-"""Kafka's clients log every attempt to reach a broker that is away, dozens of lines a second: let each through once.
+"""Thins out the logs of Kafka's clients, which log dozens of lines a second while a broker is away.
 
-Entry points add `OncePerInterval` to their handlers. What a process waits for it says itself, in
-`transport/waiting.py`, and what failed in `transport/hop/partition.py`, so the clients' stack traces are left out.
-So are those that asyncio writes of the clients' own futures, which they fail and then forget when a broker goes away.
+Entry points add `OncePerInterval` to their handlers. The process itself logs what it waits for
+(`transport/waiting.py`) and what failed (`transport/hop/partition.py`), so the clients' stack traces are dropped.
+When a broker goes away, the clients also fail futures and forget them; asyncio's stack traces of those are dropped
+too.
 """
 
 import logging
@@ -13,14 +14,14 @@ _MOST_REMEMBERED = 1_000
 
 
 class OncePerInterval(logging.Filter):
-    """Lets a message of the clients through once in `INTERVAL_S` seconds; messages of other loggers always."""
+    """Passes each message of the clients once per `INTERVAL_S` seconds, and every message of other loggers."""
 
     def __init__(self) -> None:
         super().__init__()
         self._passed_at: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Called by `logging`; goes by the record's own time and by its text before arguments are filled in."""
+        """Called by `logging`. Compares records by their own time and by their text before formatting."""
         if record.name.partition(".")[0] not in CLIENTS and not _forgotten_by_client(record):
             return True
         key = (record.name, str(record.msg))
@@ -34,6 +35,6 @@ class OncePerInterval(logging.Filter):
 
 
 def _forgotten_by_client(record: logging.LogRecord) -> bool:
-    """Whether asyncio reports an error of a client's that nobody looked at."""
+    """Whether this is asyncio's report of a client's error that was never retrieved."""
     error = record.exc_info[1] if record.name == "asyncio" and record.exc_info else None
     return error is not None and type(error).__module__.partition(".")[0] in CLIENTS

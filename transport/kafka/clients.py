@@ -1,7 +1,7 @@
 """kafka-python clients with our settings, for administration, doctor, the command line and plain consumers.
 
-They block. The firehoses use aiokafka (`aiokafka_consumer.py`, `transactional_producer.py`, `writer.py`), 20 times as
-fast.
+They block. High-rate streams use aiokafka, which is 20 times as fast (`aiokafka_consumer.py`,
+`transactional_producer.py`, `writer.py`).
 """
 
 import contextlib
@@ -20,18 +20,18 @@ from transport.ports.kafka_records import KafkaFailed, OffsetOutOfRange
 BOOTSTRAP_TIMEOUT_MS = 5_000  # a person waits this long to read that the broker is not there
 MAX_REQUEST_BYTES = max(topic.max_message_bytes for topic in ALL)
 
-# What producers of ours compress with. aiokafka's lz4 always compresses at level 9: 34 MB/s of JSON tweets on one
-# core, where its zstd makes 220 MB/s and smaller batches. Both clients read zstd with what is installed.
+# The compression of our producers. On one core, aiokafka's lz4, which always uses level 9, compresses 34 MB/s of JSON
+# tweets; its zstd compresses 220 MB/s, into smaller batches. Both clients can read zstd with the installed packages.
 COMPRESSION = "zstd"
 
 
 def address(settings: Settings) -> str:
-    """The server, its address and the setting that says so: for messages."""
+    """The server, its address and the setting that names it, for messages."""
     return f"Kafka at {settings.kafka} (setting DRIFTLINE_KAFKA)"
 
 
 def unavailable(settings: Settings, error: BaseException | str) -> ServerUnavailable:
-    """The error of a broker that does not answer."""
+    """The error to raise for a broker that does not answer."""
     return ServerUnavailable(
         f"Kafka does not answer at {settings.kafka} (setting DRIFTLINE_KAFKA): {error}; "
         "start it with `driftline up`, or set DRIFTLINE_KAFKA to a broker that runs"
@@ -39,9 +39,9 @@ def unavailable(settings: Settings, error: BaseException | str) -> ServerUnavail
 
 
 def _require_listener(settings: Settings) -> None:
-    """Raises `ServerUnavailable` unless one of the addresses takes connections.
+    """Raises `ServerUnavailable` unless one of the addresses accepts connections.
 
-    kafka-python tries a refused connection again until its time is up, and leaves its sockets open then.
+    kafka-python would retry a refused connection until its timeout, and then leave its sockets open.
     """
     error: OSError | None = None
     for address in settings.kafka.split(","):
@@ -81,7 +81,7 @@ def as_ours(settings: Settings) -> Iterator[None]:
 
 
 def answers(server: str) -> bool:
-    """Whether a broker that listens at `server` (host:port) serves metadata too."""
+    """Whether the broker that listens at `server` (host:port) also serves metadata."""
     try:
         client = KafkaAdminClient(bootstrap_servers=server, request_timeout_ms=2000)
     except KafkaError:
@@ -96,7 +96,7 @@ def answers(server: str) -> bool:
 
 @contextlib.contextmanager
 def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
-    """An administration client, closed at the end. Raises `ServerUnavailable`, in the block too."""
+    """An administration client for the block, closed at its end. Raises `ServerUnavailable`, also from the block."""
     with translated(settings):
         client = KafkaAdminClient(
             bootstrap_servers=settings.kafka.split(","),
@@ -113,7 +113,7 @@ def consumer(
     group: str | None = None,
     **options: Any,
 ) -> KafkaConsumer:
-    """A plain consumer of `topics`: read-committed, from the beginning, committing nothing by itself.
+    """A plain consumer of `topics`. It reads committed records from the beginning and commits no offsets by itself.
 
     Raises `ServerUnavailable`. Close it, or use it in `contextlib.closing`.
     """

@@ -1,4 +1,4 @@
-"""The ports' `Kafka` on a real cluster: aiokafka where records stream, kafka-python for threads that block."""
+"""The port `Kafka` on a real cluster: aiokafka for streams of records, kafka-python for blocking threads."""
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
@@ -13,7 +13,7 @@ from transport.ports.kafka_admin import Admin
 
 
 class KafkaCluster:
-    """The cluster that the settings name, under their prefix. Makes clients, and holds none."""
+    """The cluster and the prefix that the settings name. Makes clients and keeps none of them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -1,7 +1,7 @@
-"""`contracts.partitioning.partition_of`, faster: whole words at a time, and keys of numbers seen before from memory.
+"""A faster `contracts.partitioning.partition_of`: it hashes whole words and caches the results of numeric keys.
 
-A compiled murmur2 (numba) takes 0.25 us of a 19-digit key where this takes 1.6 and the plain one 2.5, but a
-second to compile in every generator and client: not worth it below some 100 thousand records/s.
+For a 19-digit key this takes 1.6 us, the plain version 2.5, and a murmur2 compiled by numba 0.25. But compiling takes
+a second in every generator and client, which does not pay below some 100 thousand records/s.
 """
 
 import struct

@@ -1,6 +1,6 @@
-"""Records into Kafka by the plain kafka-python producer: for replaying files, which need no firehose.
+"""Writes records to Kafka through the plain kafka-python producer, for replaying files at moderate rates.
 
-It costs some 70 us a record, its sending thread included; `writer.py` some 5.
+A record costs some 70 us, including the sending thread; with `writer.py` it costs some 5.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class KafkaPublisher(RecordWriter):
         await asyncio.to_thread(self._producer.close, timeout=CLOSE_S)
 
     async def flush(self) -> None:
-        """Until all that was sent is acknowledged by the broker. Raises `WriteFailed`."""
+        """Wait until the broker has acknowledged everything that was sent. Raises `WriteFailed`."""
         with announcing(kafka_clients.address(self._settings), "to acknowledge what was written"):
             await asyncio.to_thread(self._producer.flush)
         self._take_confirmed()
@@ -67,7 +67,7 @@ class KafkaPublisher(RecordWriter):
             self._take_confirmed()
 
     async def _get_to_know(self, name: str) -> None:
-        """Fetch a topic's partitions off the event loop: `send` would block it until they are known."""
+        """Fetch a topic's partitions in a thread: `send` would block the event loop until they are known."""
         with announcing(kafka_clients.address(self._settings), f"for the partitions of {name}"):
             partitions = await asyncio.to_thread(self._producer.partitions_for, name)
         if not partitions:

@@ -1,4 +1,4 @@
-"""What writers of single records share: which partition a record goes to, ticks for all of them, how they fail."""
+"""What writers of single records share: choosing a record's partition, sending ticks, failing."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ BATCH_BYTES = 256 * 1024  # of a partition's records before compression; few suc
 
 
 class WriteFailed(DriftlineError):
-    """The broker refused records for good; of those not yet confirmed by `flush`, some may be missing."""
+    """The broker refused records for good. Some records that `flush` has not confirmed may be missing."""
 
 
 class RecordWriter(ABC):
     """An idempotent producer (acks=all) of many small records, outside of transactions.
 
-    Records of one partition keep their order and are written once, whatever the connection does meanwhile.
-    Memory is bounded: `send` waits while too much is on its way.
+    Records of one partition keep their order and are written once, even if the connection fails meanwhile.
+    Memory is bounded: `send` waits while too many records are unacknowledged.
     """
 
     def __init__(self) -> None:
         self._keyless = 0
 
     async def send(self, topic: Topic, key: bytes | None, value: bytes, partition: int | None = None) -> None:
-        """Buffer one record. Its partition: as given, else the key's, else each in turn.
+        """Buffer one record. Its partition is the given one, else the key's, else the next in turn.
 
-        Raises `WriteFailed` if records sent before were refused.
+        Raises `WriteFailed` if earlier records were refused.
         """
         if partition is None:
             if key is None:
@@ -48,7 +48,7 @@ class RecordWriter(ABC):
 
     @abstractmethod
     async def flush(self) -> None:
-        """Until all that was sent is acknowledged by the broker. Raises `WriteFailed`."""
+        """Wait until the broker has acknowledged everything that was sent. Raises `WriteFailed`."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -62,7 +62,7 @@ class RecordWriter(ABC):
 
     @abstractmethod
     async def _close(self) -> None:
-        """Let the connection go, in good order where the broker is there."""
+        """Close the connection, cleanly if the broker answers."""
 
     @abstractmethod
     async def _append(self, topic: Topic, partition: int, key: bytes | None, value: bytes) -> None:

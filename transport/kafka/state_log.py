@@ -1,8 +1,7 @@
-"""One partition of a topic, read once from its beginning to its end, outside of any group.
+"""Reads one partition of a topic once, from its beginning to its end, outside of any group.
 
-`read_latest` is what the owner of a compacted topic's partition resumes from: the newest value of each key. Meant for
-`Processor.resume`: the hop has fenced the former owner by then, so nothing can be committed after the end that is
-read up to.
+`read_latest` gives the newest value of each key, from which the owner of a compacted topic's partition resumes. Call
+it in `Processor.resume`: by then the hop has fenced the former owner, so nothing more is committed past the end.
 """
 
 from collections.abc import AsyncIterator
@@ -36,7 +35,7 @@ async def read_partition(
 ) -> AsyncIterator[list[LogRecord]]:
     """Batches of the committed records that the partition holds now, from offset `begin` on.
 
-    What retention deletes meanwhile is passed over. Raises `ServerUnavailable`.
+    Skips records that retention deletes meanwhile. Raises `ServerUnavailable`.
     """
     try:
         async with kafka.consumer() as consumer:

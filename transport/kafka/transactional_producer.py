@@ -1,4 +1,4 @@
-"""The ports' transactional producer on aiokafka: topics get the installation's prefix, its id the group's."""
+"""The transactional producer port on aiokafka. Topics and the transactional id get the installation's prefix."""
 
 import asyncio
 import contextlib
@@ -90,7 +90,7 @@ class AiokafkaTransactionalProducer:
         return delivery
 
     def _was_fenced(self, error: KafkaFailed) -> bool:
-        """The sender may have died of it while we were between two calls, which then fail of something else."""
+        """Whether we were fenced. The sender may have died of it between two calls; the next then fails otherwise."""
         causes = (error.__cause__, aiokafka_private.died_of(self._client))
         return any(isinstance(cause, ProducerFenced | InvalidProducerEpoch) for cause in causes)
 

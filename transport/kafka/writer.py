@@ -1,8 +1,8 @@
-"""Records into Kafka at firehose rates, outside of transactions: for generators and simulation.
+"""Writes records to Kafka at high rates, outside of transactions, for generators and simulation.
 
 The producer's own `send` costs some 25 us a record (a future each, size estimates, metadata look-ups). Here records
-go straight into the batch of their partition (3.5 us, compression included); a full batch, or one that has lingered,
-is handed to the producer whole.
+go straight into their partition's batch (3.5 us, including compression). The producer gets whole batches: full ones,
+and those that have lingered.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ LINGER_S = 0.02
 
 
 class _Partition:
-    """The batch that a partition's next records go into. The lock keeps batches in order on their way."""
+    """The batch that a partition's next records go into. The lock keeps batches in order while they are sent."""
 
     __slots__ = ("batch", "lock")
 
@@ -38,8 +38,8 @@ class _Partition:
 class KafkaWriter(RecordWriter):
     """A `RecordWriter` on aiokafka; an asynchronous context manager. Leaving the block flushes.
 
-    `send` waits while its batches are on their way: at most three of a partition. Not for concurrent use of
-    one partition by several tasks that mind their order.
+    `send` waits while batches are being sent: at most three of a partition exist at a time. Several tasks that write
+    to one partition concurrently get no order among them.
     """
 
     def __init__(self, settings: Settings, *, linger_s: float = LINGER_S) -> None:
@@ -86,7 +86,7 @@ class KafkaWriter(RecordWriter):
                 place.batch = self._producer.create_batch()
 
     async def flush(self) -> None:
-        """Until all that was sent is acknowledged by the broker. Raises `WriteFailed`."""
+        """Wait until the broker has acknowledged everything that was sent. Raises `WriteFailed`."""
         for topic, partition in list(self._partitions):
             await self._hand_over(topic, partition)
         if self._in_flight:
@@ -101,7 +101,7 @@ class KafkaWriter(RecordWriter):
                 await self._hand_over(topic, partition)
 
     async def _hand_over(self, topic: str, partition: int) -> None:
-        """Give the producer the partition's batch; waits while the one before has not left yet."""
+        """Give the producer the partition's batch; waits until the previous batch has left."""
         place = self._partitions[topic, partition]
         async with place.lock:
             batch, place.batch = place.batch, None

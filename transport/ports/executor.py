@@ -1,7 +1,8 @@
-"""Work beside the thread that asks for it. `concurrent.futures.ThreadPoolExecutor` is the one on threads.
+"""Work outside the calling thread. `concurrent.futures.ThreadPoolExecutor` implements the port with threads.
 
-Code that needs threads takes a `StartThreads` and makes its executor by it, so that a simulator can hand over one
-that does the work within `submit`. Work must therefore end by itself: it may not wait for what its caller does later.
+Code that needs threads takes a `StartThreads` and makes its executor with it, so that a simulator can pass an
+executor that does the work inside `submit`. So work must end by itself: it may not wait for what its caller does
+later.
 """
 
 from collections.abc import Callable
@@ -13,17 +14,17 @@ ResultT = TypeVar("ResultT")
 
 
 class Executor(Protocol):
-    """A few threads, or the semblance of them. All methods may be called from any thread."""
+    """A few threads, or a simulation of them. All methods may be called from any thread."""
 
     def submit(self, work: Callable[P, ResultT], /, *args: P.args, **kwargs: P.kwargs) -> Future[ResultT]:
-        """Have `work(*args, **kwargs)` done, at once or later; the future has what it returns or raises.
+        """Run `work(*args, **kwargs)`, at once or later; the future holds its result or its exception.
 
         On an event loop, `await asyncio.wrap_future(future)`. Raises `RuntimeError` after `shutdown`.
         """
         ...
 
     def shutdown(self) -> None:
-        """Return once all submitted work is done, and let the threads go."""
+        """Wait until all submitted work is done, and end the threads."""
         ...
 
 

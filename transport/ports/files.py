@@ -1,8 +1,8 @@
-"""Files that last: what snapshots and checkpoints need of a disk. `transport/system/disk.py` is the machine's own.
+"""Durable files, for snapshots and checkpoints. `transport/system/disk.py` implements the port on the machine's disk.
 
-What a write put down is there whole or not at all, and outlives a power cut from the moment that the call returns.
-Before that, a crash may leave what was there, or what was written; where a folder replaces another, also neither. A
-path is a place by name: only the machine's disk takes it for one of its own. Whatever the disk cannot do raises
+A write is complete or has no effect, and survives a power cut once the call has returned. If the process crashes
+before that, either the old content or the new one remains; if a folder replaces another, possibly neither. A path is
+just a name: only the machine's disk takes it as a path of its file system. Whatever the disk cannot do raises
 `OSError`.
 """
 
@@ -13,37 +13,37 @@ from typing import Protocol
 
 
 class Files(Protocol):
-    """Whole files in folders. Folders above a place that is written are made where they are missing."""
+    """Whole files in folders. Writes create the missing parent folders."""
 
     def read(self, path: Path) -> bytes:
-        """The whole of a file. Raises `FileNotFoundError` where there is none."""
+        """The whole content of a file. Raises `FileNotFoundError` if there is none."""
         ...
 
     def write(self, path: Path, data: bytes) -> None:
-        """Put a file in the place of what was there."""
+        """Write a file, replacing the one that was there."""
         ...
 
     def write_folder(self, path: Path, files: Iterable[tuple[str, bytes]]) -> None:
-        """Put a folder of (name, content) in the place of what was there.
+        """Write a folder of (name, content), replacing the one that was there.
 
-        Each file is written as it is drawn, so not all of them need be in memory.
+        Each file is written as soon as `files` yields it, so they need not all be in memory.
         """
         ...
 
     def folders(self, parent: Path) -> list[str]:
-        """The names of the folders in `parent`, in no order; what a crash left half-written is not among them.
+        """The names of the folders in `parent`, in no order, without folders that a crash left half-written.
 
-        Empty where there is no `parent`.
+        Empty if `parent` does not exist.
         """
         ...
 
     def remove_folder(self, path: Path) -> None:
-        """Delete a folder. A crash may leave a part of it."""
+        """Delete a folder. A crash may leave part of it behind."""
         ...
 
     def lock(self, path: Path) -> AbstractContextManager[None]:
-        """Hold the lock file `path` in the block; it is let go when the process ends, however that is.
+        """Hold the lock file `path` during the block. It is released when the process ends, even if killed.
 
-        Raises `BlockingIOError` where another holds it, in this process or any other.
+        Raises `BlockingIOError` if another holder has it, in this process or any other.
         """
         ...

@@ -1,19 +1,19 @@
-"""What Driftline asks of Kafka, in verbs of its own. `transport/kafka/cluster.py` is the one on a real cluster.
+"""What Driftline needs from Kafka. `transport/kafka/cluster.py` implements the port on a real cluster.
 
-Topics, groups and transactional ids come and go without the installation's prefix. What a cluster promises:
+Names of topics, groups and transactional ids have no installation prefix here, in calls or in answers. A cluster
+promises:
 
-* A partition's offsets ascend. Not every offset has a record: markers of transactions, aborted records and what
-  compaction removed leave holes. A *position* is the offset that the next read begins at, and passes the holes.
-* Every reader is read-committed: it gets no record of an aborted transaction, and none past the first record of one
-  that is still open (the last stable offset).
-* Of the members of a group, each partition is assigned to at most one. A member that does not answer is missed only
-  after its session timeout, and until it learns of that it goes on as if the partitions were its own.
-* A transactional id has one owner. Whoever begins to own it fences the owner before, wherever that is: nothing of
-  the former is committed any more, and what it left open is aborted.
+* A partition's offsets ascend. Not every offset has a record: transaction markers, aborted records and compaction
+  leave holes. A *position* is the offset that the next read begins at, and moves past the holes.
+* Every reader is read-committed: it gets no record of an aborted transaction, and no record from the first open
+  transaction on (the last stable offset).
+* Each partition is assigned to at most one member of a group. If a member stops answering, the group notices only
+  after its session timeout. Until the member learns of that, it goes on as if the partitions were still its own.
+* A transactional id has one owner. A new owner fences the former one, wherever it runs: the former owner can commit
+  nothing more, and its open transaction is aborted.
 
-Any call may fail with `KafkaFailed` (`kafka_records.py`), and one that has to connect with
-`contracts.errors.ServerUnavailable`. What was written before a failure may be there all the same: its answer may have
-been what was lost.
+Any call may raise `KafkaFailed` (`kafka_records.py`), and a call that has to connect may raise
+`contracts.errors.ServerUnavailable`. A write that raised may still have succeeded: perhaps only its answer was lost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ from transport.ports.kafka_records import Committed, LogRecord, Output, TopicPar
 
 
 class Consumer(Protocol):
-    """Reads partitions that it was told to read; belongs to no group. For one event loop."""
+    """Reads the partitions assigned to it by `assign`; belongs to no group. For one event loop."""
 
     async def topics(self) -> set[str]:
         """The topics of this installation that exist now."""
         ...
 
     def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Read these partitions from these offsets on, in place of what was assigned before."""
+        """Read these partitions from these offsets on, instead of those assigned before."""
         ...
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -40,7 +40,7 @@ class Consumer(Protocol):
         ...
 
     async def position(self, partition: TopicPartition) -> int:
-        """The offset that the next read begins at. Raises `KafkaFailed` for one that is not assigned (any more)."""
+        """The offset that the next read begins at. Raises `KafkaFailed` if `partition` is not assigned (any more)."""
         ...
 
     async def begins(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -54,29 +54,29 @@ class Consumer(Protocol):
     async def read(
         self, partitions: Sequence[TopicPartition], most: int | None, timeout_s: float
     ) -> dict[TopicPartition, list[LogRecord]]:
-        """The next records, at most `most` in all, of `partitions` alone; others of the assignment keep their places.
+        """The next records of `partitions`, at most `most` in all. Other assigned partitions keep their positions.
 
-        Waits up to `timeout_s` for the first ones. Within a partition in offset order; partitions without news are
-        absent. Several tasks may read at once, each its own partitions. Raises `OffsetOutOfRange`, `KafkaFailed` for
-        a partition that is not assigned (any more), and `ConsumerLost`.
+        Waits up to `timeout_s` for the first ones. Records of a partition come in offset order; partitions without
+        new records are absent. Several tasks may read at once, each its own partitions. Raises `OffsetOutOfRange`,
+        `KafkaFailed` for a partition that is not assigned (any more), and `ConsumerLost`.
         """
         ...
 
 
 class RebalanceListener(Protocol):
-    """Told of a member's partitions. The protocol is eager: everything is revoked before anything is assigned."""
+    """Called when a member's partitions change. Eager protocol: all are revoked before any are assigned."""
 
     async def revoked(self) -> None:
-        """Let go of all partitions. The group's rebalance waits for this to return."""
+        """Release all partitions. The group's rebalance waits for this to return."""
         ...
 
     async def assigned(self, partitions: Sequence[TopicPartition]) -> None:
-        """These are the member's own from now on. None has a position: seek before reading."""
+        """The member owns `partitions` from now on. None of them has a position: seek before reading."""
         ...
 
 
 class GroupConsumer(Consumer, Protocol):
-    """A member of a group. Commits nothing itself: offsets are committed by `TransactionalProducer`s."""
+    """A member of a group. It commits nothing itself: `TransactionalProducer`s commit the offsets."""
 
     def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
         """Join the group; the same partition numbers of all `topics` go to the same member."""
@@ -87,11 +87,11 @@ class GroupConsumer(Consumer, Protocol):
         ...
 
     def check(self) -> None:
-        """Raises `ConsumerLost` if the membership broke down, which no read says while nothing is assigned."""
+        """Raises `ConsumerLost` if the membership broke down. Reads do not show it while nothing is assigned."""
         ...
 
     def rejoin(self) -> None:
-        """Have the group assign its partitions anew."""
+        """Make the group assign its partitions again."""
         ...
 
     def silence_s(self, partitions: Sequence[TopicPartition]) -> float | None:
@@ -100,19 +100,19 @@ class GroupConsumer(Consumer, Protocol):
 
 
 class TransactionalProducer(Protocol):
-    """Who holds it owns its transactional id."""
+    """A producer that owns its transactional id as long as it is open."""
 
     async def commit(self, outputs: Sequence[Output], offsets: Mapping[TopicPartition, Committed]) -> None:
-        """Send `outputs` and commit `offsets` to the group, in one transaction, or neither.
+        """Send `outputs` and commit `offsets` to the group in one transaction: both or neither.
 
-        Returns once it is committed. After an error the transaction is aborted, or left for the next owner to abort;
-        it may have been committed if the answer was what was lost. A cancelled call is an error too.
+        Returns once it is committed. After an error the transaction is aborted, or left for the next owner to abort.
+        It may also be committed, if only the answer was lost. A cancelled call counts as an error.
         """
         ...
 
 
 class BlockingConsumer(Protocol):
-    """`Consumer` for a thread of its own: the same words, which block."""
+    """`Consumer` for a thread of its own: the same methods, blocking."""
 
     def partitions(self, topic: str) -> list[int]:
         """The partition numbers of `topic`; none if there is no such topic."""
@@ -135,7 +135,7 @@ class BlockingConsumer(Protocol):
         ...
 
     def known_end(self, partition: TopicPartition) -> int | None:
-        """The log's end by the newest answer to a fetch, records of open transactions included; None before one."""
+        """The log's end in the newest fetch answer, including open transactions; None before the first answer."""
         ...
 
     def read(
@@ -153,9 +153,9 @@ class Producer(Protocol):
     """An idempotent producer (acks=all) of a few records, outside of transactions; blocks."""
 
     def deliver(self, outputs: Sequence[Output]) -> None:
-        """Send, in order within a partition, and wait until the broker has them all.
+        """Send `outputs`, in order within each partition, and wait until the broker has them all.
 
-        Raises `ServerUnavailable` for a broker that does not answer in time: some may be delivered, then or later.
+        Raises `ServerUnavailable` if the broker does not answer in time. Some may still be delivered, even later.
         """
         ...
 
@@ -165,11 +165,11 @@ class Producer(Protocol):
 
 
 class Kafka(Protocol):
-    """One cluster, as one installation sees it. Each call makes a client of its own, for the caller to close."""
+    """One cluster, as one installation sees it. Each call makes a new client, which the caller closes."""
 
     @property
     def address(self) -> str:
-        """The server, its address and the setting that says so: for messages to people."""
+        """The server, its address and the setting that names it, for messages to people."""
         ...
 
     def consumer(self) -> AbstractAsyncContextManager[Consumer]:
@@ -177,17 +177,17 @@ class Kafka(Protocol):
         ...
 
     def member(self, group: str, *, session_timeout_ms: int) -> AbstractAsyncContextManager[GroupConsumer]:
-        """A member of `group` for the block, which leaves the group at its end. Raises `ServerUnavailable`.
+        """A member of `group` for the block; it leaves the group at the end. Raises `ServerUnavailable`.
 
-        session_timeout_ms: after so long a killed member's partitions go to others.
+        session_timeout_ms: after this long, a killed member's partitions go to others.
         """
         ...
 
     def own(self, group: str, number: int) -> AbstractAsyncContextManager[TransactionalProducer]:
         """Own the transactional id `group-number` for the block.
 
-        Raises `KafkaFailed` for a broker that is away, and `Fenced`, out of the block too, once another one has
-        become the owner.
+        Raises `KafkaFailed` for a broker that is away, and `Fenced`, also from the block, once there is another
+        owner.
         """
         ...
 

@@ -1,6 +1,6 @@
-"""Administration of Kafka: topics, what they hold, and what groups have committed; blocks.
+"""Administration of Kafka: topics, what they hold, and what groups have committed. Calls block.
 
-As in `transport/ports/kafka.py`, topics and groups come and go without the installation's prefix.
+As in `transport/ports/kafka.py`, names of topics and groups have no installation prefix here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,53 +36,53 @@ class PartitionOffsets:
 
     @property
     def count(self) -> int:
-        """Offsets held."""
+        """Number of offsets held."""
         return self.end - self.begin
 
     def after(self, offset: int) -> int:
-        """Those from `offset` on: what is left to a reader that goes on there."""
+        """Number of offsets from `offset` on: what a reader at `offset` has left to read."""
         return max(0, self.end - max(self.begin, offset))
 
 
 class Admin(Protocol):
-    """One connection. Raises `ServerUnavailable` for a broker that does not answer, else `KafkaFailed`."""
+    """One connection. Calls raise `ServerUnavailable` if the broker does not answer, else `KafkaFailed`."""
 
     def topics(self) -> set[str]:
-        """Those that exist."""
+        """The topics that exist."""
         ...
 
     def describe(self, topics: Sequence[str]) -> dict[str, TopicFound]:
-        """Of each. Raises `UnknownTopic` for one that does not exist (any more)."""
+        """Topic -> how the cluster has it. Raises `UnknownTopic` for one that does not exist (any more)."""
         ...
 
     def create(self, topics: Sequence[Topic]) -> None:
-        """Create topics as they are given here, and wait until the brokers know; replicated as far as brokers go."""
+        """Create these topics, with as many replicas as the brokers allow, and wait until the brokers know them."""
         ...
 
     def configure(self, changes: Mapping[str, Mapping[str, str]]) -> None:
-        """topic -> the settings to change."""
+        """Change settings of topics. changes: topic -> the settings to change."""
         ...
 
     def delete(self, topics: Sequence[str]) -> None:
-        """Mark topics for deletion; they go on existing for a moment."""
+        """Mark topics for deletion; they still exist for a moment."""
         ...
 
     def offsets(self, topics: Sequence[str]) -> dict[str, dict[int, PartitionOffsets]]:
-        """Topic -> partition -> what it holds, as far as committed. Topics that do not exist are left out."""
+        """Topic -> partition -> the committed offsets that it holds. Topics that do not exist are left out."""
         ...
 
     def committed(self, groups: Sequence[str]) -> dict[str, dict[TopicPartition, Committed]]:
-        """Group -> what it committed last; partitions never committed are absent, and perhaps groups."""
+        """Group -> what it committed last. Partitions never committed are absent; groups without any may be too."""
         ...
 
     def members(self, group: str) -> int:
-        """How many consumers `group` has now, those included that were killed and not missed yet."""
+        """How many consumers `group` has now, including killed ones whose session has not timed out yet."""
         ...
 
     def settled_members(self, groups: Sequence[str]) -> dict[str, int]:
-        """Group -> how many members hold partitions, once its assignment is settled; else 0."""
+        """Group -> how many members hold partitions; 0 while its assignment is not settled."""
         ...
 
     def forget(self, groups: Sequence[str]) -> None:
-        """Delete what groups without members have committed. Raises `KafkaFailed` where one has members."""
+        """Delete what these groups have committed. Raises `KafkaFailed` if one of them has members."""
         ...

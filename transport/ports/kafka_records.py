@@ -1,4 +1,4 @@
-"""What passes through the ports of Kafka: records, places in a log, and errors."""
+"""What passes through the Kafka ports: records, positions in a log, and errors."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from contracts.errors import DriftlineError
 
 
 class KafkaFailed(DriftlineError):
-    """The broker or its client refused a call, or did not get through; another attempt may well succeed."""
+    """The broker or its client refused a call, or the call did not get through; another attempt may succeed."""
 
 
 class OffsetOutOfRange(KafkaFailed):
-    """The log does not hold the position: retention has overtaken it, or the topic was made anew."""
+    """The log does not hold the position: retention has overtaken it, or the topic was created again."""
 
 
 class ConsumerLost(DriftlineError):
@@ -21,28 +21,28 @@ class ConsumerLost(DriftlineError):
 
 
 class Fenced(DriftlineError):
-    """A younger owner of the transactional id has begun: nothing of ours can be committed any more."""
+    """The transactional id has a newer owner: this one can commit nothing more."""
 
 
 class TopicPartition(NamedTuple):
-    """One log."""
+    """One partition of one topic: one log."""
 
     topic: str
     partition: int
 
 
 class Committed(NamedTuple):
-    """What a group committed of a partition: the offset of the next record to process, and its words beside it."""
+    """What a group committed for a partition: the offset of the next record to process, and metadata."""
 
     offset: int
     metadata: str
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record as the log has it.
+    """One record as the log holds it.
 
-    timestamp: ms since 1970; the broker's clock at appending on topics of LogAppendTime, the producer's on others.
-    value: None is a tombstone.
+    timestamp: ms since 1970. On topics with LogAppendTime it is the broker's clock when it appended the record; on
+    others, the producer's clock. value: None is a tombstone.
     """
 
     topic: str
@@ -55,7 +55,7 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One record to send. Its partition: as given, else the key's (murmur2), else any."""
+    """One record to send. Its partition is the given one, else the key's (murmur2), else any."""
 
     topic: str
     value: bytes | None

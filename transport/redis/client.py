@@ -13,7 +13,7 @@ from transport.redis.scripts import PUT_LISTED, SET_IF_NEWER
 
 
 class RedisClient:
-    """The port's verbs over one connection pool. `client` is redis-py's own, for a test or a benchmark to look by."""
+    """The port over one connection pool. `client` is redis-py's own, for tests and benchmarks to inspect."""
 
     def __init__(self, settings: Settings, client: AsyncRedis) -> None:
         self.client = client
@@ -52,8 +52,7 @@ class RedisClient:
             return int(await self._set_if_newer(named, arguments))
 
     async def put_listed(self, writes: Sequence[ListedValues], ttl_s: int, most: int) -> None:
-        """The script once for each write, pipelined; Redis is asked first whether it has the script, and told it if
-        not."""
+        """One script call for each write, pipelined. First makes sure that Redis has the script."""
         with unavailable_as_such(self._settings):
             async with self.client.pipeline(transaction=False) as pipeline:
                 for write in writes:

@@ -30,15 +30,15 @@ _OPTIONS: Mapping[str, Any] = {
 
 
 def connect(settings: Settings) -> RedisClient:
-    """For asyncio. Connects at its first command; close it with `aclose()`."""
+    """A client for asyncio. It connects at its first command; close it with `aclose()`."""
     client = AsyncRedis.from_url(settings.redis, **_OPTIONS, retry=AsyncRetry(_BACKOFF, RETRIES))
     return RedisClient(settings, client)
 
 
 def connect_blocking(settings: Settings) -> Redis:
-    """redis-py's own blocking client, for the command line and tests, under `unavailable_as_such`.
+    """redis-py's own blocking client, for the command line and tests. Use it under `unavailable_as_such`.
 
-    Connects at its first command.
+    It connects at its first command.
     """
     return Redis.from_url(settings.redis, **_OPTIONS, retry=Retry(_BACKOFF, RETRIES))
 

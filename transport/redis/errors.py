@@ -1,4 +1,4 @@
-"""A Redis that does not answer becomes an error of ours, which names its address and the setting it came from."""
+"""Turns redis-py's errors into `ServerUnavailable`, which names the address and the setting it came from."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from contracts.settings import Settings, masked
 
 @contextmanager
 def unavailable_as_such(settings: Settings) -> Iterator[None]:
-    """Raises `ServerUnavailable` for whatever Redis could not do in the block."""
+    """Raises `ServerUnavailable` for any Redis error in the block."""
     try:
         yield
     except RedisError as error:

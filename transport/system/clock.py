@@ -1,4 +1,4 @@
-"""`transport.ports.clock.Clock` by the machine's clocks."""
+"""`transport.ports.clock.Clock` on the machine's clocks."""
 
 import asyncio
 import time

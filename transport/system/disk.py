@@ -1,7 +1,7 @@
 """`transport.ports.files.Files` on the machine's disk.
 
-Files and folders are written beside their place as `.<name>.partial`, fsynced, then renamed over it; then the folder
-above is fsynced, which holds the name.
+Files and folders are first written as `.<name>.partial` in the same parent folder, fsynced, and renamed to their
+final name. Then the parent folder is fsynced, because it holds the name.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ class Disk:
         return path.read_bytes()
 
     def write(self, path: Path, data: bytes) -> None:
-        """A file beside it, renamed over it."""
+        """Writes a file beside `path`, then renames it over `path`."""
         _make_folder(path.parent)
         partial = _beside(path)
         _write_synced(partial, data)
@@ -30,7 +30,7 @@ class Disk:
         _sync(path.parent)
 
     def write_folder(self, path: Path, files: Iterable[tuple[str, bytes]]) -> None:
-        """A folder beside it, renamed into its place. What an interrupted write left there goes first."""
+        """Writes a folder beside `path`, then renames it. First removes what an interrupted write left there."""
         _make_folder(path.parent)
         partial = _beside(path)
         if partial.exists():
@@ -56,7 +56,7 @@ class Disk:
 
     @contextmanager
     def lock(self, path: Path) -> Iterator[None]:
-        """An flock: the kernel lets it go with the process."""
+        """An flock: the kernel releases it when the process ends."""
         _make_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -78,7 +78,7 @@ def _is_partial(path: Path) -> bool:
 
 
 def _make_folder(path: Path) -> None:
-    """With all above it, each name synced into the folder that holds it."""
+    """Makes `path` and its missing parents, and syncs each name into the folder that holds it."""
     if path.is_dir():
         return
     _make_folder(path.parent)
