@@ -1,8 +1,8 @@
 """The Faust app of a stream worker: `driftline worker`, or `faust -A streams.app worker`.
 
-Faust hosts: command line, life cycle, web, sensors, and the agents of low-rate topics. The firehoses run in services
-of their own (`streams/services.py`), which own their transactions: Faust's exactly-once mode commits an input's
-offset and its outputs in different transactions.
+Faust provides the command line, life cycle, web server, sensors, and the agents of low-rate topics. High-rate topics
+run in services with their own transactions (`streams/services.py`), because Faust's exactly-once mode commits an
+input's offset and its outputs in different transactions.
 """
 
 from functools import cache
@@ -18,7 +18,7 @@ from transport.hop.hop import SESSION_TIMEOUT_MS
 
 
 class WorkerApp(faust.App):
-    """Faust's app with the hops beside its own services: hops do not wait for the agents' consumer group."""
+    """Faust's app, with the hops beside its own services, so that hops do not wait for the agents' consumer group."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -27,7 +27,7 @@ class WorkerApp(faust.App):
             broker=f"kafka://{settings.kafka}".replace(",", ";"),
             broker_session_timeout=SESSION_TIMEOUT_MS / 1000,
             store="memory://",
-            # Topics are made by `driftline topics apply`, from one table.
+            # `driftline topics apply` creates the topics, from one table.
             topic_allow_declare=False,
             topic_disable_leader=True,
             consumer_auto_offset_reset="earliest",
@@ -40,11 +40,11 @@ class WorkerApp(faust.App):
         return [StreamServices(self._settings), *super().on_init_dependencies()]
 
     def _create_directories(self) -> None:
-        """Called by Faust for its tables, of which there are none: a worker leaves no folder behind."""
+        """Called by Faust to make folders for its tables. There are no tables, so this makes none."""
 
 
 def create_app(settings: Settings) -> WorkerApp:
-    """A worker's app with these settings: the entry for programs."""
+    """A worker's app with these settings, for programs that start a worker themselves."""
     app = WorkerApp(settings)
     letters = app.topic(
         *(prefixed(dead_letters(topic), settings.prefix).name for topic in WITH_DEAD_LETTERS),
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> WorkerApp:
 
 
 def run_worker(settings: Settings) -> None:
-    """Run a worker until SIGTERM or Ctrl-C drains it; ends the process. Logging is the caller's business."""
+    """Run a worker until SIGTERM or Ctrl-C drains it; ends the process. The caller configures logging."""
     worker = faust.Worker(create_app(settings), override_logging=False, redirect_stdouts=False)
     worker.execute_from_commandline()
 
@@ -67,7 +67,7 @@ def _app_of_this_process() -> WorkerApp:
 
 
 def __getattr__(name: str) -> WorkerApp:
-    """`app`, for Faust's own command line: made of the environment's settings when it is asked for, once."""
+    """`app`, for Faust's own command line: made from the environment's settings, once, at the first access."""
     if name == "app":
         return _app_of_this_process()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,8 @@
 """bin-counts -> bins: the single writer of the bin edges, and of their view in Redis.
 
 A window closes when every partition of `tweets` and of `candidates-served` has closed it (scorers pass ticks on from
-their requests), and, where `bins.supervised` names features, every partition of `examples`. Without a scorer, bins
-wait: nothing is encoded with them either.
+their requests). If `bins.supervised` names features, every partition of `examples` must have closed it too. Without a
+scorer, bins wait; nothing is encoded with them then.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from transport.processor import Output
 
 
 def sources_of(settings: BinSettings) -> dict[str, frozenset[tuple[str, int]]]:
-    """What counts features of each kind, by `Continuous.counted_from`; `examples` are counted for trees alone."""
+    """`Continuous.counted_from` -> the partitions that count such features; `examples` are counted only for trees."""
     topics = {"tweets": TWEETS, "served": CANDIDATES_SERVED}
     if len(supervised_numbers(settings)):
         topics["examples"] = EXAMPLES
@@ -49,13 +49,13 @@ class BinProcessor(OwnerProcessor[BinOwner]):
         self._redis = redis
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Take up the newest state, and show it: Redis may have been wiped, and the next window be long in coming."""
+        """Restore the newest state, and show it: Redis may be wiped, and the next window may be a long time away."""
         again = await super().resume(committed)
         await write_bins(self._redis, self.settings, self.owner)
         return again
 
     async def decide(self) -> list[Output]:
-        """The edges that change; the view follows in absolute values, so a batch that is repeated changes nothing."""
+        """The edges that change. Also writes the view, in absolute values, so a repeated batch changes nothing."""
         versions = self.owner.close_windows()
         if versions:
             await write_bins(self._redis, self.settings, self.owner)

@@ -1,4 +1,4 @@
-"""The Faust agent that watches the dead-letter topics: a log line and a metric for each, by topic and reason."""
+"""The Faust agent that watches the dead-letter topics: each letter gets a log line and counts by topic and reason."""
 
 import logging
 from typing import Any
@@ -14,7 +14,7 @@ _deserialize = Codec(DeadLetter).deserialize
 
 
 async def watch_dead_letters(stream: Any) -> None:
-    """Count every dead letter of the installation, one at a time: there are few."""
+    """Count every dead letter of the installation, one at a time, because there are few."""
     async for value in stream:
         try:
             letter = _deserialize(value)

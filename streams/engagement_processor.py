@@ -1,4 +1,4 @@
-"""engagements -> feature-updates: what viewers did, added up per tweet, author, viewer and pair of a batch."""
+"""engagements -> feature-updates: sums each batch's engagements per tweet, author, viewer and pair."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +21,7 @@ _ACTION_INDEX = {action: index for index, action in enumerate(ACTIONS)}
 
 
 class EngagementProcessor(Processor):
-    """State of one partition of `engagements`: its clock, and which events were already processed."""
+    """The state of one partition of `engagements`: its clock, and which events were already processed."""
 
     def __init__(self, settings: Settings, partition: int) -> None:
         self._settings = settings
@@ -29,7 +29,7 @@ class EngagementProcessor(Processor):
         self._source = EventSource(settings, ENGAGEMENTS, _deserialize, _times_of, _identities_of)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Restore the clock, and have recent events re-read, to recognize them when they come again."""
+        """Restore the clock, and ask to re-read recent events, so that their repeats are recognized."""
         return self._source.resume(committed)
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
@@ -37,12 +37,12 @@ class EngagementProcessor(Processor):
         self._source.replay(records)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
-        """The batch's partial aggregates, one frame for each partition of their owners."""
+        """The batch's partial aggregates, one frame for each partition of `feature-updates`."""
         batch, _, _ = self._source.take(records)
         return [*self._aggregate(batch.events), *batch.letters]
 
     def metadata(self) -> str:
-        """The clock, now and where a restart begins to read."""
+        """The clock now, and the clock where a restart begins to read."""
         return self._source.metadata()
 
     def _aggregate(self, events: Sequence[Engagement]) -> list[Output]:
@@ -67,5 +67,5 @@ def _times_of(events: Sequence[Engagement]) -> tuple[I64, U64]:
 
 
 def _identities_of(batch: EventBatch[Engagement]) -> list[int]:
-    """All that an event says, however its producer spelled it; the same action done twice differs in its time."""
+    """A hash of each event's content, however its producer spelled it. The same action done twice differs in time."""
     return [xxhash.xxh3_64_intdigest(serialize(event)) for event in batch.events]

@@ -1,4 +1,4 @@
-"""A batch off an input topic: decoded once, bad records set aside as dead letters, ticks told from events."""
+"""A batch of an input topic, decoded once: events, ticks, and dead letters for bad records."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ def decode_batch(
     records: Sequence[LogRecord],
     decode: Callable[[bytes], EventT],
 ) -> EventBatch[EventT]:
-    """Decode a batch; nothing that a record holds makes this raise."""
+    """Decode a batch. Never raises, whatever the records hold."""
     batch = EventBatch[EventT](source)
     for record in records:
         try:
@@ -67,7 +67,7 @@ def decode_batch(
 
 
 def decode_tweet(value: bytes) -> Tweet:
-    """Our record, or else an X API v2 or v1.1 object that a producer put on the topic as it came."""
+    """The tweet in our own record, or in an X API v2 or v1.1 object that a producer put on the topic unchanged."""
     try:
         return _deserialize_own_tweet(value)
     except BadRecord as error:
@@ -82,10 +82,10 @@ def observe_times(
     at_ms: I64,
     people: U64,
 ) -> Observed:
-    """Move the partition's clock by a batch and drop the events it does not believe.
+    """Advance the partition's clock by a batch, and drop the events whose time it does not believe.
 
-    at_ms: int64[n] and people: uint64[n] of the batch's events (whose clock it is: the author, the viewer).
-    Returns what was observed of the events that stay, in their order.
+    at_ms: int64[n], the events' times. people: uint64[n], the author or viewer whose clock gave each time.
+    Returns what was observed for the events that stay, in their order.
     """
     places = np.array([index for index, _ in batch.ticks], np.int64)
     tick_ms = np.array([at for _, at in batch.ticks], np.int64)

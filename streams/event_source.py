@@ -1,9 +1,9 @@
-"""One partition of an input topic as its hop reads it: decoded, timed by its own clock, each event once.
+"""One partition of an input topic, as its hop reads it: decoded, timed by its own clock, each event once.
 
-Which events were already processed is a function of the log alone: those whose time was believed within the last
-`duplicate_horizon` offsets. An event whose time was not believed became a dead letter, and is judged anew when it
-comes again. So a restart must know the clock at the offset from which it reads again. The metadata of a commit holds
-the clock at some earlier offsets (marks); the oldest lies at least the horizon back.
+Which events count as already processed depends on the log alone: those whose time was believed within the last
+`duplicate_horizon` offsets. An event whose time was not believed became a dead letter, and is judged again if it is
+repeated. So a restart must know the clock at the offset where it begins to re-read. A commit's metadata therefore
+holds the clock at some earlier offsets (marks); the oldest mark is at least the horizon back.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -22,7 +22,7 @@ from transport.ports.kafka_records import LogRecord
 
 
 class SourceMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What is committed beside the offset: the clock there, and (offset, clock before it) of the marks, ascending."""
+    """Committed with the offset: the clock there, and (offset, clock before it) of each mark, ascending."""
 
     clock: dict[str, Any]
     marks: list[tuple[int, dict[str, Any]]]
@@ -31,8 +31,8 @@ class SourceMetadata(msgspec.Struct, frozen=True, kw_only=True):
 class EventSource(Generic[EventT]):
     """The clock of one partition, and which events were already processed.
 
-    times_of: events -> (event time int64[n], whose clock that is uint64[n]). identities_of: a batch -> what each of
-    its events is known by when it comes again.
+    times_of: events -> (event time int64[n], uint64[n] the person whose clock gave it). identities_of: a batch -> the
+    identity of each of its events, by which a repeat is recognized.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class EventSource(Generic[EventT]):
         self._replayed = Watermark(settings.time)  # the clock as it was where a restart re-reads
 
     def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Restore the clock, and have what came since the oldest mark re-read, with the clock of that time."""
+        """Restore the clock, and ask to re-read the records since the oldest mark, with the clock of that mark."""
         if self._topic.name not in committed:
             return {}
         metadata = msgspec.json.decode(committed[self._topic.name][1], type=SourceMetadata)
@@ -70,8 +70,9 @@ class EventSource(Generic[EventT]):
         self._observe(records, self._replayed)
 
     def take(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], I64, int]:
-        """The events of a batch to process that are believed and new, the window that each counts in, int64[n], and
-        the newest window that was closed before the batch."""
+        """Returns the events of a batch that are believed and new, int64[n] the window that each counts in, and the
+        newest window that was closed before the batch.
+        """
         self._begin(records[0].offset)
         closed_before = self.clock.closed_through
         batch, windows, repeats, late = self._observe(records, self.clock)
@@ -84,7 +85,7 @@ class EventSource(Generic[EventT]):
         return msgspec.json.encode(self.position()).decode()
 
     def position(self) -> SourceMetadata:
-        """What `metadata` says, for a hop that commits more than that."""
+        """The content of `metadata`, for a hop that commits more than that."""
         return SourceMetadata(clock=self.clock.to_dict(), marks=self._marks)
 
     def _begin(self, offset: int) -> None:

@@ -1,7 +1,7 @@
 """feature-updates -> Redis: the single writer of a partition's entities.
 
-A hop without outputs. Its position stands in Redis, beside the values. Where Redis is behind the committed offset
-(after a kill) or empty (after a wipe), the missing records are re-read and written again.
+This hop has no outputs. Its position is in Redis, beside the values. If Redis is behind the committed offset (after a
+kill) or empty (after a wipe), the hop re-reads the missing records and writes them again.
 """
 
 import logging
@@ -37,7 +37,7 @@ class FeatureProcessor(Processor):
         self._owner = FeatureOwner(redis, settings, partition)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Where Redis is; a Redis that is empty gets the tweets again too."""
+        """Re-read from the position in Redis. If Redis is empty, also write the tweets again."""
         offset, _ = committed.get(FEATURE_UPDATES.name, (0, ""))
         position = await self._owner.resume()
         if position is None and offset > 0:
@@ -47,11 +47,11 @@ class FeatureProcessor(Processor):
         return {FEATURE_UPDATES.name: position} if position < offset else {}
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
-        """Write what Redis lacks."""
+        """Write the records that Redis lacks."""
         await self._apply(records)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
-        """Write the batch: once, whatever its size."""
+        """Write the whole batch at once, whatever its size."""
         return await self._apply(records)
 
     async def _apply(self, records: Sequence[LogRecord]) -> list[Output]:
@@ -64,6 +64,6 @@ class FeatureProcessor(Processor):
         try:
             await self._owner.apply(frames)
         except ViewWiped as error:
-            # The hop resumes after this error, which rewrites the view.
+            # After this error the hop resumes, and resuming rewrites the view.
             raise ServerUnavailable(str(error)) from error
         return letters

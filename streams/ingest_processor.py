@@ -1,11 +1,11 @@
 """tweets -> vocab-counts, bin-counts, feature-updates; and the tweets' records in Redis.
 
-One batch is decoded once, tokenized once, counted as arrays, and written once to each sink. The hop keeps no counts:
-they leave in the batch's own transaction. So its state is the clock and the recent tweet ids.
+One batch is decoded once, tokenized once, counted as arrays, and written once to each sink. The hop keeps no counts,
+because they leave in the batch's own transaction. So its state is the clock and the recent tweet ids.
 
-Settings of the vocabulary reach its owners through partition 0. A window is decided when every source has closed it.
-So settings that hold from a window which their source has not closed reach every owner in time, wherever it is. The
-first batch of that partition sends its worker's settings; later ones come from the log (`vocab_settings.py`).
+Vocabulary settings reach the owners through partition 0. They hold from a window that this source has not closed, and
+owners decide a window only once every source has closed it. So the settings reach every owner in time. The
+partition's first batch sends its worker's settings; later settings come from the log (`vocab_settings.py`).
 """
 
 import itertools
@@ -36,15 +36,15 @@ from vocab.tokens.tokenizer import Tokenizer
 
 
 class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):
-    """What is committed: of the source, the number of virtual shards that keys are counted into, and whether the
-    worker's settings of the vocabulary were sent to its owners."""
+    """The source's metadata, the number of virtual shards that keys are counted into, and whether the worker's
+    vocabulary settings were sent to the owners."""
 
     shards: int
     settings_sent: bool
 
 
 class IngestProcessor(Processor):
-    """State of one partition of `tweets`: its clock, and which tweets were already processed."""
+    """The state of one partition of `tweets`: its clock, and which tweets were already processed."""
 
     def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
         self._settings = settings
@@ -57,10 +57,10 @@ class IngestProcessor(Processor):
         self._settings_sent = partition != SETTINGS_PARTITION
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Restore the clock, and have recent tweets re-read, to recognize them when they come again.
+        """Restore the clock, and ask to re-read recent tweets, so that their repeats are recognized.
 
-        Raises `SettingsError` where keys were counted into another number of shards than the settings say: the owners
-        of the present ones would not know them.
+        Raises `SettingsError` if keys were counted into another number of shards than the settings say: the owners of
+        the present shards would not know those keys.
         """
         if TWEETS.name in committed:
             metadata = msgspec.json.decode(committed[TWEETS.name][1], type=IngestMetadata)
@@ -78,7 +78,7 @@ class IngestProcessor(Processor):
         self._source.replay([record for record in records if not self._is_settings(record)])
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
-        """Counts of the batch, the windows that it closed, and its dead letters."""
+        """The batch's counts, markers of the windows that it closed, and its dead letters."""
         outputs: list[Output] = []
         if not self._settings_sent:
             outputs += to_owners(configured(self._settings.vocab), closed_through=-1)
@@ -99,7 +99,7 @@ class IngestProcessor(Processor):
         return self._partition == SETTINGS_PARTITION and record.key == SETTINGS_KEY
 
     def metadata(self) -> str:
-        """The clock, now and where a restart begins to read, and what `IngestMetadata` adds to that."""
+        """The clock now and where a restart begins to read, and what `IngestMetadata` adds."""
         metadata = IngestMetadata(
             **msgspec.structs.asdict(self._source.position()),
             shards=self._settings.vocab.shards,
@@ -147,5 +147,5 @@ def _times_of(tweets: Sequence[Tweet]) -> tuple[I64, U64]:
 
 
 def _identities_of(batch: EventBatch[Tweet]) -> list[int]:
-    """A tweet is known by its id, whatever else a second copy of it says."""
+    """The tweets' ids: two copies of a tweet are the same tweet, whatever else differs."""
     return [tweet.id for tweet in batch.events]

@@ -1,10 +1,10 @@
-"""candidates-served + engagements -> examples, and the bin counts of what was served and how it was labelled.
+"""candidates-served + engagements -> examples, and bin counts of served and of labelled values.
 
-The join itself is pure (`featurestore/join/joiner.py`). This hop keeps the clocks of both partitions, and commits
-with its offsets where a rebuild must begin to read. The clocks of a rebuild are exact because a jump of event time
-(`time.jump_ms`) closes whatever was open, so nothing older than a jump is ever re-read.
+The join itself is pure (`featurestore/join/joiner.py`). This hop keeps the clocks of both partitions. With its
+offsets it commits where a rebuild must begin to read. The clocks of a rebuild are exact, because a jump of event time
+(`time.jump_ms`) closes everything open, so nothing older than a jump is ever re-read.
 
-The hop that counts engagements reports those that it cannot decode or believe; this hop passes over them.
+The `engagements` hop reports engagements that it cannot decode or believe; this hop skips them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def _decode_served(value: bytes) -> CandidatesServed:
 
 
 class JoinMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What is committed beside the offsets: where to re-read from, and the clocks at the commit."""
+    """Committed with the offsets: where to re-read from, and the clocks at the commit."""
 
     position: JoinPosition
     served: dict[str, object]
@@ -63,7 +63,7 @@ class JoinProcessor(Processor):
         self._partition = partition
         self._served_clock = Watermark(settings.time)
         self._engagements_clock = Watermark(settings.time)
-        # The clocks as they were where a restart re-reads.
+        # The clocks at the offsets where a restart begins to re-read.
         self._served_replayed = Watermark(settings.time)
         self._engagements_replayed = Watermark(settings.time)
         self._joiner = Joiner(settings.join)
@@ -72,7 +72,7 @@ class JoinProcessor(Processor):
         self._supervised = supervised_numbers(settings.bins)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Restore the clocks, and have what is still open re-read."""
+        """Restore the clocks, and ask to re-read the records that are still open."""
         if not committed:
             return {}
         words = next(iter(committed.values()))[1]  # one commit covers both topics
@@ -96,13 +96,13 @@ class JoinProcessor(Processor):
             clock.restore({"newest_ms": watermark_ms + self._settings.time.lateness_ms, "ahead": []})
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
-        """Observe again what is open: it is labelled as before, and closes later."""
+        """Observe open records again. They get the same labels as before, and close later."""
         served, engagements = self._by_topic(records)
         self._observe_served(served, self._served_replayed)
         self._observe_engagements(engagements, self._engagements_replayed)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
-        """Examples of the requests whose label window has closed, and what turned out to label nothing."""
+        """Examples of the requests whose label window has closed, and dead letters of unjoined engagements."""
         served, engagements = self._by_topic(records)
         labels_before, served_before = self._labels_closed_through(), self._served_clock.closed_through
         requests, windows, letters = self._observe_served(served, self._served_clock)
@@ -115,11 +115,11 @@ class JoinProcessor(Processor):
         return [*counts, *letters, *examples, *self._count_labelled(closed, labels_before), *self._unjoined()]
 
     def _labels_closed_through(self) -> int:
-        """The newest window in which no more labels will count; -1 before the first."""
+        """The newest window that will get no more labels; -1 before the first."""
         return max(-1, self._joiner.closed_ms // self._settings.time.window_ms - 1)
 
     def _count_labelled(self, closed: Sequence[Closed], closed_before: int) -> list[Output]:
-        """Counts of what decision trees take their edges from, and the windows that are through with it."""
+        """Counts for the edges of decision trees, and markers of the windows closed to such counts."""
         if not len(self._supervised):
             return []
         frames = []
@@ -146,7 +146,7 @@ class JoinProcessor(Processor):
         return msgspec.json.encode(metadata).decode()
 
     def paused(self) -> frozenset[str]:
-        """Whichever topic runs ahead of the other. Never both: one of them always moves time."""
+        """The topic that runs ahead of the other, if any. Never both, because one of them must advance time."""
         if self._joiner.open_requests > self._settings.join.max_open_requests:
             return frozenset({CANDIDATES_SERVED.name})
         if self._joiner.waiting_engagements > MAX_WAITING:
@@ -154,7 +154,7 @@ class JoinProcessor(Processor):
         return frozenset()
 
     def _by_topic(self, records: Sequence[LogRecord]) -> tuple[list[LogRecord], list[LogRecord]]:
-        """(those of `candidates-served`, those of `engagements`)."""
+        """(records of `candidates-served`, records of `engagements`)."""
         by_topic: dict[str, list[LogRecord]] = {CANDIDATES_SERVED.name: [], ENGAGEMENTS.name: []}
         for record in records:
             by_topic[record.topic].append(record)
@@ -163,7 +163,7 @@ class JoinProcessor(Processor):
     def _observe_served(
         self, records: Sequence[LogRecord], clock: Watermark
     ) -> tuple[list[ServedRequest], I64, list[Output]]:
-        """(the requests that are now open, the window of each, int64[n], dead letters of the other records)."""
+        """(the newly opened requests, int64[n] the window of each, dead letters of the other records)."""
         batch = decode_batch(CANDIDATES_SERVED, records, _decode_served)
         at_ms = np.array([served.at_ms for served in batch.events], np.int64)
         viewers = np.array([served.viewer_id for served in batch.events], np.uint64)
@@ -175,7 +175,7 @@ class JoinProcessor(Processor):
         return requests, seen.windows, batch.letters
 
     def _count_served(self, requests: Sequence[ServedRequest], windows: I64, closed_before: int) -> list[Output]:
-        """Bin counts of what was served, and the windows that are through with it."""
+        """Bin counts of served values, and markers of the windows closed to them."""
         frames = []
         shown = np.array([len(request.tweet_ids) > 0 for request in requests], np.bool_)
         if shown.any():
@@ -209,7 +209,7 @@ class JoinProcessor(Processor):
 
 
 def _show_nans(features: FeatureColumns) -> None:
-    """Count served NaNs by feature. NaN has a bin like any value, so nothing else shows such a fault upstream."""
+    """Count served NaNs by feature. NaN has a bin like any value, so only this metric shows the fault upstream."""
     for declared, dense in ((VIEWER_DENSE, features.viewer_dense), (CANDIDATE_DENSE, features.candidate_dense)):
         found = is_nan(dense).sum(axis=0)
         for column in np.flatnonzero(found).tolist():
@@ -217,7 +217,7 @@ def _show_nans(features: FeatureColumns) -> None:
 
 
 class _Source(msgspec.Struct):
-    """An engagement as it was consumed, made again of what the join kept of it."""
+    """The consumed record of an engagement, rebuilt from what the join kept of it."""
 
     partition: int
     offset: int

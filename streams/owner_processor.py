@@ -1,7 +1,7 @@
 """What the hops of owners share: counts in, decisions out, state on a compacted topic.
 
 An owner (`vocab/owner/owner.py`, `featurestore/bins/owner.py`) is the single writer of what it decides. Its state is
-written in the transaction that commits the offset it stands at, and read again with the counts since after a restart.
+written in the transaction that commits the state's offset. After a restart, the state and the counts since are read.
 """
 
 from abc import abstractmethod
@@ -21,10 +21,10 @@ from transport.processor import Output, Processor
 
 
 class Owner(Protocol):
-    """What an owner has to offer; what it decides is its processor's own business."""
+    """The methods that every owner has; its own processor calls the one that decides."""
 
     def observe(self, frame: Any, /) -> None:
-        """Take a frame of counts, of the type that its processor names; raises `BadRecord`."""
+        """Add a frame of counts, of the type that its processor names. Raises `BadRecord`."""
         ...
 
     def to_bytes(self) -> bytes:
@@ -36,9 +36,9 @@ OwnerT = TypeVar("OwnerT", bound=Owner)
 
 
 class OwnerProcessor(Processor, Generic[OwnerT]):
-    """One partition of counts and its owner. A subclass says which topics, and what a decision looks like.
+    """One partition of counts and its owner. A subclass names the topics and makes the decisions' records.
 
-    Nothing is committed beside the offsets: the state names its own.
+    Commits have no metadata, because the state names its own offset.
     """
 
     counts: Topic
@@ -58,14 +58,14 @@ class OwnerProcessor(Processor, Generic[OwnerT]):
 
     @abstractmethod
     async def decide(self) -> list[Output]:
-        """What the owner decides of the windows that every source has closed by now."""
+        """The owner's decisions on the windows that every source has closed by now."""
 
     def take(self, record: LogRecord) -> None:
         """Give the owner one record. Raises `BadRecord`."""
         self.owner.observe(self._decode(record.value or b""))
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Restore the newest state, and have what came after it re-read."""
+        """Restore the newest state, and ask to re-read the records after it."""
         state = join_state(await read_latest(self.kafka, self.state, self.partition))
         if state is None:
             return {self.counts.name: 0} if self.counts.name in committed else {}
@@ -74,7 +74,7 @@ class OwnerProcessor(Processor, Generic[OwnerT]):
         return {self.counts.name: offset}
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
-        """Count again what the state does not hold, and decide again what is in the log already."""
+        """Add the counts that the state lacks, and repeat the decisions that the log already has."""
         self._observe(records)
         await self.decide()
 

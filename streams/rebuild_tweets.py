@@ -1,4 +1,4 @@
-"""Writing the tweets' records to Redis again, out of the log, after Redis was wiped."""
+"""Writes the tweets' records to Redis again, from the log, after Redis was wiped."""
 
 import logging
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 async def rebuild_tweets(settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
-    """Write every tweet that partition `partition` of `tweets` still holds; the records expire as ever."""
+    """Write every tweet that partition `partition` of `tweets` still holds. The records expire as usual."""
     tokenizer = Tokenizer()
     written = 0
     async for records in read_partition(kafka, TWEETS, partition):

@@ -40,17 +40,17 @@ class HopService(Service):
         self.add_future(self.hop.run())
 
     async def on_stop(self) -> None:
-        """Called by the `mode` library before it cancels what still runs."""
+        """Called by the `mode` library before it cancels the tasks that still run."""
         await self.hop.stop()
 
     @property
     def label(self) -> str:
-        """What Faust's logs call this service."""
+        """The name of this service in Faust's logs."""
         return f"hop {self.hop.name}"
 
 
 class StreamServices(Service):
-    """Everything that a stream worker runs, as sub-services: if one fails, the worker stops in good order."""
+    """Everything that a stream worker runs, as sub-services. If one fails, the worker shuts down cleanly."""
 
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
         self._redis = connect(settings)

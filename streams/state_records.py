@@ -1,8 +1,8 @@
-"""An owner's state on a compacted topic, written in the transaction that commits the offset it stands at.
+"""An owner's state on a compacted topic, written in the transaction that commits the state's offset.
 
 The state is compressed (zstd) and cut into parts that fit a record: keys `0`, `1`, ...; each part is a `StatePart`.
-Parts of one state share its `offset`; a transaction makes them appear together. Recovery is the newest state, and the
-log re-read from its offset: never more than `EVERY_RECORDS` records of the input.
+The parts of one state have the same `offset`, and the transaction makes them appear together. Recovery reads the
+newest state, then the input from its offset: never more than `EVERY_RECORDS` records.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _PART_BYTES = 1 << 20
 
 
 class StatePart(Frame, frozen=True, kw_only=True):
-    """One part of an owner's state. `offset`: the first offset of the input that is not in it."""
+    """One part of an owner's state. `offset`: the first input offset that the state does not include."""
 
     offset: int
     part: int
@@ -46,9 +46,9 @@ def state_outputs(topic: Topic, partition: int, offset: int, state: bytes) -> li
 
 
 def join_state(latest: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
-    """(offset, state) out of the latest value of each key of the state topic's partition; None if there is none.
+    """(offset, state) from the latest value of each key of the state topic's partition; None if there is no state.
 
-    Raises `SnapshotInvalid` when parts are missing or of different states.
+    Raises `SnapshotInvalid` if parts are missing or belong to different states.
     """
     if not latest:
         return None

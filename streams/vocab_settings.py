@@ -1,7 +1,8 @@
-"""Settings of the vocabulary on their way: `tweets`, partition 0 -> every partition of `vocab-counts`.
+"""Passes vocabulary settings on: `tweets`, partition 0 -> every partition of `vocab-counts`.
 
-The source gives them their window: the first that it has not closed where they stand in its log, or a later one that
-the operator asked for. That is a function of the log, and so is the window from which every owner goes by them.
+The source assigns their window: the first window that it has not closed at their place in its log, or a later one
+that the operator asked for. That depends on the log alone, and so does the window from which every owner applies
+them.
 """
 
 from collections.abc import Iterable
@@ -23,7 +24,7 @@ deserialize_settings = Codec(VocabConfigured).deserialize
 
 
 def pass_on(vocabulary: VocabSettings, records: Iterable[LogRecord], closed_through: int) -> list[Output]:
-    """Records of settings, as owners get them; a dead letter of each that no owner could go by."""
+    """The settings records for the owners, and a dead letter for each record that no owner could apply."""
     outputs: list[Output] = []
     for record in records:
         try:

@@ -46,13 +46,13 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         self._redis = redis
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Take up the newest state, and show it: Redis may have been wiped, and the next window be long in coming."""
+        """Restore the newest state, and show it: Redis may be wiped, and the next window may be a long time away."""
         again = await super().resume(committed)
         await self._show()
         return again
 
     async def catch_up(self) -> OwnerState:
-        """The state that a successor would take up, with all counts in the log decided on. Writes nothing."""
+        """The state that a successor would restore, after deciding on all counts in the log. Writes nothing."""
         again = await super().resume({VOCAB_COUNTS.name: (0, "")})
         async for records in read_partition(self.kafka, VOCAB_COUNTS, self.partition, again[VOCAB_COUNTS.name]):
             self._observe(records)
@@ -67,7 +67,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
             super().take(record)
 
     async def decide(self) -> list[Output]:
-        """Deltas; the queryable view follows in absolute values, so a batch that is repeated changes nothing."""
+        """The deltas. Also writes the queryable view, in absolute values, so a repeated batch changes nothing."""
         deltas = self.owner.close_windows()
         if deltas:
             if self.owner.state.settings != self.settings.vocab:
@@ -80,7 +80,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         ]
 
     def _measure(self) -> None:
-        """How the newest window left the vocabulary; what does not exist yet is not shown."""
+        """Update the metrics of the vocabulary after the newest window, except those that do not exist yet."""
         partition, state = str(self.partition), self.owner.state
         measures = state.drift.measures(state.age)
         metrics.VOCAB_VERSION.labels(partition).set(state.version)
@@ -99,7 +99,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
 
 @cache
 def _say_once(in_effect: VocabSettings, ours: VocabSettings) -> None:
-    """Once a process, whatever the number of its partitions."""
+    """Log once per process, whatever the number of its partitions."""
     log.warning(
         "vocabulary %s goes by the settings in its log, not by this worker's, which differ in %s; "
         "`driftline vocab configure` shows them, and puts a worker's settings into the log",
