@@ -1,8 +1,8 @@
 """Hot swap: follows the topic `models` and holds the newest snapshot that loads, ready to score.
 
-Newest is the highest (epoch, version): a later term of the trainer wins, whatever its versions. A snapshot is read,
-checked and warmed in a thread; only then does it take the place of the one before, in one assignment. Whoever scores
-takes `current` once per batch, so that no answer mixes two. A snapshot that does not load changes nothing.
+The newest snapshot has the highest (epoch, version): a later term of the trainer wins, whatever its versions. A
+thread reads, checks and warms a snapshot. Only then does it replace the previous one, in one assignment. Callers take
+`current` once per batch, so that no answer mixes two models. A snapshot that does not load changes nothing.
 """
 
 import asyncio
@@ -56,11 +56,11 @@ class ModelFollower:
         self._caught_up = asyncio.Event()
 
     async def caught_up(self) -> None:
-        """Wait until all that was announced when `run` began has been looked at, and the newest loaded."""
+        """Wait until the announcements made before `run` are read, and the newest snapshot that loads is in use."""
         await self._caught_up.wait()
 
     async def run(self, kafka: Kafka) -> NoReturn:
-        """Until cancelled. A broker that is away is waited for; the current model stays in use meanwhile."""
+        """Run until cancelled. Waits for a broker that is away; the current model stays in use meanwhile."""
         for pause in pauses():
             try:
                 await self._follow(kafka)
@@ -88,7 +88,7 @@ class ModelFollower:
                     self.observe(record.value or b"")
 
     def observe(self, value: bytes) -> None:
-        """Remember an announcement; one that this code cannot read, or of another model, is passed over."""
+        """Remember an announcement. Ignores one that this code cannot read or that is of another model."""
         try:
             published = _deserialize(value)
         except BadRecord as error:
@@ -129,7 +129,7 @@ class ModelFollower:
 
 
 def load_warm(published: ModelPublished, files: Files = DISK, clock: Clock = SYSTEM_CLOCK) -> Predictor:
-    """The predictor of an announced snapshot, its kernels compiled. Raises `SnapshotInvalid`. Takes a while."""
+    """The predictor of an announced snapshot, with its kernels compiled. Slow. Raises `SnapshotInvalid`."""
     began_us = clock.monotonic_us()
     predictor = Predictor.load(Path(published.path), files=files)
     found, wanted = predictor.manifest, published
@@ -149,7 +149,7 @@ def _place(predictor: Predictor) -> tuple[int, int]:
 
 
 def _one_candidate() -> FeatureColumns:
-    """The least that makes every kernel run."""
+    """The smallest input that makes every kernel run."""
     return FeatureColumns(
         viewer_row=np.zeros(1, np.int32),
         viewer_dense=np.zeros((1, len(VIEWER_DENSE)), np.float32),

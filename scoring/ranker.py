@@ -1,8 +1,8 @@
-"""Ranking, pure: candidates with their features in; timelines and records of what was served out.
+"""Pure ranking: takes candidates with their features; returns timelines and records of what was served.
 
-A batch has the candidates of many requests, those of one request side by side. They are encoded and scored at once,
-sorted at once, and sliced by request. The log has the features that were scored, so a trainer or an offline check
-sees exactly what the model saw, and the versions in the snapshot that scored them.
+A batch has the candidates of many requests; those of one request are adjacent. All are encoded, scored and sorted at
+once, then sliced by request. The served record holds the features that were scored and the versions in the snapshot
+that scored them. So a trainer or an offline check sees exactly what the model saw.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ EXPLAINED = 5  # first places of a timeline that get reasons; each costs one sco
 
 
 class Model(Protocol):
-    """What ranking needs of a model (`model.serving.Predictor`). It must not change while it is in use."""
+    """The parts of a model that ranking needs (`model.serving.Predictor`). It must not change while it is in use."""
 
     @property
     def manifest(self) -> "Manifest":
@@ -38,7 +38,7 @@ class Model(Protocol):
 
     @property
     def vocabulary(self) -> "FrozenVocabulary":
-        """Words without a slot in it are served by their n-grams."""
+        """Its vocabulary. Words without a slot in it are served by their n-grams."""
         ...
 
     def score(self, features: FeatureColumns) -> F32:
@@ -46,7 +46,7 @@ class Model(Protocol):
         ...
 
     def explain(self, features: FeatureColumns, rows: NDArray[np.integer]) -> list[list[Reason]]:
-        """For each candidate of `rows`, what drove its score, strongest first."""
+        """For each candidate of `rows`, the reasons for its score, strongest first."""
         ...
 
 
@@ -54,8 +54,8 @@ class Model(Protocol):
 class _Places:
     """The s served places of a batch of m requests, request by request.
 
-    rows: int64[s], the batch's row at each place. starts: m + 1 numbers, where the places of each request begin, and
-    where the last ones end.
+    rows: int64[s], the batch's row at each place. starts: m + 1 numbers: where each request's places begin, then
+    where the last request's places end.
     """
 
     rows: I64
@@ -74,10 +74,10 @@ def rank(
 ) -> list[tuple[RankedTimeline, CandidatesServed]]:
     """For each request, in order: its timeline and the record of what was served.
 
-    read: what the store knows of these requests. fetch_us: how long reading it took. clock_us: any clock, in
+    read: what the store knows about these requests. fetch_us: how long reading it took. clock_us: any clock, in
     microseconds. Tweets are ordered by probability, then by ascending id. Without a model they are ordered by
-    `fallback.by_recency`: then probabilities and versions are None (NaN and 0 in the record), and features are those
-    of vocabulary version 0, which has admitted no word.
+    `fallback.by_recency`. Probabilities and versions are then None (NaN and 0 in the record), and the features are
+    those of vocabulary version 0, which has admitted no word.
     """
     began = clock_us()
     features = read.at(None if model is None else model.vocabulary)
@@ -132,7 +132,7 @@ def _within_limits(order: I64, rows: I32, requests: Sequence[TimelineRequest]) -
 def _reasons(
     requests: Sequence[TimelineRequest], places: _Places, served: FeatureColumns, model: Model | None
 ) -> list[list[Reason]]:
-    """A list of reasons for each served place; only the first places of requests that ask have any."""
+    """A list of reasons for each served place. Only the first places of requests with `explain` have any."""
     reasons: list[list[Reason]] = [[] for _ in range(len(served))]
     asked = [
         place

@@ -14,8 +14,8 @@ from vocab.tokens.tokenizer import TOKENIZER_VERSION
 class ServedLog:
     """The s served candidates of a batch of m requests, request by request, in the order served.
 
-    features: those of the served candidates, with m viewers. tweet_ids, author_ids: uint64[s]. probabilities:
-    float32[s]. versions: of the model, its vocabulary and its bins.
+    features: of the served candidates, with m viewers. tweet_ids, author_ids: uint64[s]. probabilities: float32[s].
+    versions: of the model, its vocabulary and its bins.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""The scorer: timeline requests in, ranked timelines and what was served out, in one transaction.
+"""The scorer: reads timeline requests, and writes ranked timelines and what was served, in one transaction.
 
-Every instance of the group takes some partitions of `timeline-requests`. Whatever fails (Redis away, a broker away, a
-kill) leaves the requests unanswered in the log, and the hop comes back to them: they wait, and are answered once.
+Every instance of the group takes some partitions of `timeline-requests`. After a failure (Redis away, a broker away,
+a kill) the unanswered requests remain in the log. The hop returns to them and answers each once.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _deserialize = Codec(TimelineRequest).deserialize
 
 
 class ScoringProcessor(Processor):
-    """One partition of `timeline-requests`. Its only state is which requests there were lately."""
+    """One partition of `timeline-requests`. Its only state is the ids of recent requests."""
 
     def __init__(
         self,
@@ -55,17 +55,17 @@ class ScoringProcessor(Processor):
         self._repeats = RecentIdentities(settings.features.duplicate_horizon)
 
     async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        """Have the last requests re-read, to know a repeat of one of them."""
+        """Ask to re-read the last requests, so that their repeats are recognized."""
         if TIMELINE_REQUESTS.name not in committed:
             return {}
         return {TIMELINE_REQUESTS.name: self._repeats.rebuild_from(committed[TIMELINE_REQUESTS.name][0])}
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
-        """Learn which requests there were."""
+        """Learn which requests were already read."""
         self._new_requests(records)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
-        """The answers to the batch's requests. Raises `ServerUnavailable` where features cannot be read."""
+        """The answers to the batch's requests. Raises `ServerUnavailable` if features cannot be read."""
         requests, letters, ticks = self._new_requests(records)
         outputs = letters
         for place, answer in enumerate(await self._answers(requests) if requests else []):
@@ -74,7 +74,7 @@ class ScoringProcessor(Processor):
         return outputs + ticks.get(len(requests), [])
 
     async def _answers(self, requests: Sequence[TimelineRequest]) -> list[list[Output]]:
-        """Of each request, in order, its two records."""
+        """The two records of each request, in order."""
         answers = []
         recent = np.empty(0, np.uint64)
         if any(request.candidates is None for request in requests):
@@ -83,7 +83,7 @@ class ScoringProcessor(Processor):
         for run in candidates.batches(chosen, self._settings.max_batch_candidates):
             began = self._clock_us()
             read = await self._reader.read(requests[run], chosen[run])
-            # The model is taken once per run: a swap happens between runs, never inside of an answer.
+            # The model is taken once per run of requests, so it never changes within an answer.
             for timeline, served in rank(
                 requests[run], read, self._model(), self._clock_us() - began, self._clock_us
             ):
@@ -100,10 +100,10 @@ class ScoringProcessor(Processor):
     def _new_requests(
         self, records: Sequence[LogRecord]
     ) -> tuple[list[TimelineRequest], list[Output], dict[int, list[Output]]]:
-        """(requests not seen lately, dead letters of what is none, ticks to pass on).
+        """(requests not seen lately, dead letters of records that are not requests, ticks to pass on).
 
-        What was served has come as far in event time as the requests have: their ticks say so downstream, at their
-        places among the answers. ticks[i] is the newest one between request i - 1 and request i.
+        Served records reach the same event time as the requests. So the requests' ticks are passed on downstream, at
+        their places among the answers. ticks[i] is the newest one between request i - 1 and request i.
         """
         requests: list[TimelineRequest] = []
         letters: list[Output] = []
@@ -128,7 +128,7 @@ class ScoringProcessor(Processor):
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Answer timeline requests until `stop` is set; then the batches in progress are committed.
 
-    Begins once the newest model has been loaded, or it is known that there is none.
+    Begins once the newest model has been loaded, or once it is known that there is none.
     """
     redis = connect(settings)
     kafka = KafkaCluster(settings)
