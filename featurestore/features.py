@@ -1,8 +1,8 @@
-"""The declared features: dense ones, sparse fields and vectors, in the order that they have on the wire.
+"""The declared features: dense features, sparse fields and vectors, in wire order.
 
 Dense features are raw numbers, or `MISSING`. Fields are bags of 64-bit keys, some with a weight per key. Vectors go
-to the model as they are. Whoever changes a name, an order or a meaning here must raise `REVISION`: it changes
-`FEATURE_SET`, and with it records of the former set are refused instead of misread.
+to the model unchanged. Raise `REVISION` with every change of a name, an order or a meaning here. It changes
+`FEATURE_SET`, so that records of the former set are refused instead of misread.
 """
 
 from dataclasses import astuple, dataclass
@@ -14,11 +14,11 @@ from contracts.columns import Side
 
 REVISION = 1
 
-# Token keys kept of a tweet, all fields together. Bounds the bytes of a served candidate.
+# Keys kept of a tweet, over all its fields. This bounds the bytes of a served candidate.
 TWEET_KEYS = 32
 TAG_KEYS = 8  # of these, at most this many in the field `tags`
 SUBWORDS = 8  # most n-grams that a candidate is served with, besides its tweet's keys
-# Most keys of a candidate, n-grams included: a tweet that has TWEET_KEYS has room for 4 n-grams.
+# Most keys of a candidate, including n-grams: a tweet with TWEET_KEYS keys has room for 4 n-grams.
 SERVED_KEYS = 36
 HISTORY = 16  # engaged tweets in a viewer's history
 HISTORY_FADES_MS = 86_400_000  # an engagement of this age counts half
@@ -26,7 +26,7 @@ HISTORY_FADES_MS = 86_400_000  # an engagement of this age counts half
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """One dense feature. `counted_from`: whether its bins are counted over all tweets or over what was served."""
+    """One dense feature. `counted_from`: whether its bins count all tweets or only served candidates."""
 
     name: str
     counted_from: Literal["tweets", "served"]
@@ -65,7 +65,7 @@ CANDIDATE_DENSE: tuple[Continuous, ...] = (
     Continuous("history_tag_match", "served", "hashtags of the tweet that occur in the viewer's history"),
 )
 
-# A feature's number, in bins and counts, is its index here.
+# A feature's number in bins and counts is its index here.
 CONTINUOUS = VIEWER_DENSE + CANDIDATE_DENSE
 NUMBER = {feature.name: number for number, feature in enumerate(CONTINUOUS)}
 

@@ -1,7 +1,7 @@
-"""What a source of bin counts sends: its values of continuous features, counted in buckets, window by window.
+"""The frames that a source of bin counts sends: values of continuous features, counted in buckets per window.
 
-Sources are the partitions of `tweets` and of `candidates-served`, and, where edges are learned from labels, those of
-`examples`.
+Sources are the partitions of `tweets` and of `candidates-served`, and those of `examples` if edges are learned from
+labels.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,11 @@ _Block = tuple[F32, I64, I64]
 
 
 class BinCounter:
-    """Makes the count frames of one source, one input partition. Holds no counts: every call's are sent.
+    """Makes the count frames of one source, which is one input partition. It holds no counts between calls.
 
-    One frame a window that was counted in; its `closed_through` is below its window, and so says "counted in". A
-    `marker`, to be sent after them, closes windows: its window is its `closed_through`.
+    Each call makes one frame per window that it counted in; the frame's `closed_through` is below its window, which
+    tells it from a marker. A `marker`, sent after these frames, closes windows: its window equals its
+    `closed_through`.
     """
 
     def __init__(self, source_topic: str, source_partition: int) -> None:
@@ -36,11 +37,11 @@ class BinCounter:
         self._histogram = Histogram()
 
     def count_tweets(self, dense: F32, windows: I64, closed_through: int) -> list[BinCounts]:
-        """dense: float32[n, len(TWEET_COUNTED)] (`tweet_records.tweet_dense`). windows: int64[n], one a tweet."""
+        """Count tweets. dense: float32[n, len(TWEET_COUNTED)] (`tweet_records.tweet_dense`). windows: int64[n]."""
         return self._count([(dense, windows, _TWEET_NUMBERS)], closed_through)
 
     def count_served(self, features: FeatureColumns, windows: I64, closed_through: int) -> list[BinCounts]:
-        """windows: int64[m], one a viewer, that is, a request. Counts the features that are counted as served."""
+        """Count the features that are counted as served. windows: int64[m], one per viewer, that is, per request."""
         candidates = features.candidate_dense[:, _CANDIDATE_NUMBERS - len(VIEWER_DENSE)]
         return self._count(
             [
@@ -58,7 +59,7 @@ class BinCounter:
         numbers: I64,
         closed_through: int,
     ) -> list[BinCounts]:
-        """positive: bool[n] and windows: int64[n], one an example. Counts the features `numbers`, ascending."""
+        """Count the features `numbers`, ascending, of n examples. positive: bool[n]. windows: int64[n]."""
         of_viewer = numbers[numbers < len(VIEWER_DENSE)]
         of_candidate = numbers[len(of_viewer) :]
         block = np.concatenate(
@@ -78,7 +79,7 @@ class BinCounter:
         return frames
 
     def marker(self, closed_through: int) -> BinCounts:
-        """A frame without counts: windows up to `closed_through` are closed here."""
+        """A frame without counts, which says that this source has closed the windows up to `closed_through`."""
         nothing = np.empty(0, np.int64)
         return self._frame(closed_through, closed_through, nothing, nothing, nothing)
 

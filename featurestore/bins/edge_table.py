@@ -5,14 +5,14 @@ Bins of a feature, in this order; every float32 falls into exactly one:
     0 missing   1 any other NaN   2 minus infinity   3 zero, also -0.0   4 infinity
     5+k ordinary: edges[k-1] <= x < edges[k]
 
-Missing is one NaN, `contracts.columns.MISSING`, told from the others by its bits.
+Missing is one NaN, `contracts.columns.MISSING`, recognized by its bits.
 
-Each feature owns BIN_STRIDE rows of the bin table, so the row of (feature, bin) is known from the feature set alone
-and does not move when `bins.bins` is set anew. That row is what a discretized value becomes.
+Each feature owns BIN_STRIDE rows of the bin table. So the row of (feature, bin) depends on the feature set alone, and
+does not move when `bins.bins` changes. A discretized value becomes that row.
 
-An ordinary value's bin is the number of edges that it has reached. Edges stand edge-major, the k-th of all features
-side by side: a row of values is compared with a row of edges, lane by lane, without a branch, a gather or a search,
-which for at most MAX_BINS - 1 edges beats a binary search a value several times.
+The bin of an ordinary value is the number of edges that it has reached. Edges are stored edge-major: the k-th edges
+of all features are adjacent. So a row of values is compared with a row of edges, lane by lane, without a branch, a
+gather or a search. For at most MAX_BINS - 1 edges this is several times as fast as a binary search per value.
 """
 
 from collections.abc import Sequence
@@ -31,9 +31,9 @@ MAX_BINS = BIN_STRIDE - ORDINARY
 
 
 class EdgeTable:
-    """The edges of d features that stand side by side in a matrix of values. Immutable.
+    """The edges of d features, which are adjacent columns of a matrix of values. Immutable.
 
-    edges: float32[most edges of any, d], ascending down a column, then NaN, which no value reaches.
+    edges: float32[most edges of any feature, d], ascending down a column, then NaN, which no value reaches.
     first_rows: int32[d], the row of the bin table of each feature's bin 0.
     """
 
@@ -50,7 +50,7 @@ class EdgeTable:
     def discretize(self, values: F32) -> I32:
         """float32[n, d] -> int32[n, d]: the row of (feature, bin) of every value.
 
-        Raises `ValueError` for another number of columns.
+        Raises `ValueError` if `values` does not have d columns.
         """
         if values.shape[1] != len(self.first_rows):
             raise ValueError(f"{values.shape[1]} columns of values, but edges of {len(self.first_rows)} features")
@@ -66,7 +66,7 @@ def rows_into(
     first_rows: Any,  # int32[d]
     rows: Any,  # int32[n, d], filled
 ) -> None:
-    """Row by row: count the edges reached, then put the values that are not ordinary where they belong."""
+    """For each row: count the edges reached, then correct the bins of values that are not ordinary."""
     patterns = values.view(np.uint32)
     for i in range(values.shape[0]):
         value, bits, row = values[i], patterns[i], rows[i]

@@ -1,6 +1,7 @@
 """Equal-mass edges of a sketch, the distance of two sketches, and how edges divide a sketch's mass.
 
-All of it is computed from integers, so every machine gets the same. A value on an edge belongs to the bin above it.
+Everything is computed from integers, so every machine gets the same result. A value on an edge belongs to the bin
+above it.
 """
 
 from dataclasses import dataclass
@@ -27,12 +28,12 @@ class Sketch:
 
     @staticmethod
     def empty() -> "Sketch":
-        """Of no values."""
+        """The sketch of no values."""
         return Sketch(np.empty(0, np.int64), np.empty(0, np.int64))
 
     @staticmethod
     def ordinary(buckets: I64, counts: I64) -> "Sketch":
-        """Out of all buckets of one feature."""
+        """The ordinary ones among all buckets of one feature."""
         kept = (buckets != ZERO) & (buckets > MINUS_INFINITY) & (buckets < INFINITY)
         return Sketch(buckets[kept], counts[kept])
 
@@ -42,20 +43,20 @@ class Sketch:
         return int(self.counts.sum())
 
     def below(self, edges: F32) -> I64:
-        """int64[len(edges)]: how many values lie below each edge; exact for edges that begin a bucket."""
+        """int64[len(edges)]: how many values are below each edge; exact for edges that begin a bucket."""
         through = np.concatenate([[0], np.cumsum(self.counts)])
         return np.asarray(through[np.searchsorted(self.buckets, bucket_of(edges), side="left")], np.int64)
 
     def masses(self, edges: F32) -> I64:
-        """int64[len(edges) + 1]: how many values lie in each bin."""
+        """int64[len(edges) + 1]: how many values are in each bin."""
         return np.diff(self.below(edges), prepend=0, append=self.total)
 
 
 def equal_mass_edges(sketch: Sketch, bins: int) -> F32:
     """Ascending edges, at most bins-1, each the smallest value of a bucket that occurred.
 
-    The k-th is the bucket boundary whose mass below is nearest to k/bins of all; a bucket that holds several shares
-    (ties, a constant) gives its two boundaries once, and an edge with nothing below it is left out.
+    The k-th edge is the bucket boundary whose mass below is nearest to k/bins of the total. A bucket that holds
+    several shares (ties, a constant) gives its two boundaries once. An edge with nothing below it is left out.
     """
     if sketch.total == 0:
         return NO_EDGES
@@ -72,7 +73,7 @@ def equal_mass_edges(sketch: Sketch, bins: int) -> F32:
 def ks_distance(one: Sketch, other: Sketch) -> float:
     """The Kolmogorov-Smirnov distance: the largest difference of the shares at or below a value, 0 to 1.
 
-    1 where only one of them is empty, 0 where both are.
+    It is 1 if exactly one sketch is empty, and 0 if both are.
     """
     if one.total == 0 or other.total == 0:
         return float(one.total != other.total)
@@ -81,7 +82,7 @@ def ks_distance(one: Sketch, other: Sketch) -> float:
 
 @njit(cache=True, nogil=True, boundscheck=False)
 def _widest_gap(buckets: Any, through: Any, other_buckets: Any, other_through: Any) -> float:
-    """One walk over both, by bucket. through: int64[k], how many values lie in a bucket or below it."""
+    """One pass over both sketches, by bucket. through: int64[k], how many values are in a bucket or below it."""
     total, other_total = through[-1], other_through[-1]
     i = j = 0
     widest = 0.0
@@ -98,11 +99,11 @@ def _widest_gap(buckets: Any, through: Any, other_buckets: Any, other_through: A
 
 
 def holds_ranks(edges: F32, sketch: Sketch) -> bool:
-    """Whether bin k is about the k-th of equal shares: each holds its share to within half of it. Ties break that."""
+    """Whether each bin's mass is within half a share of an equal share, so that bin k has rank k. Ties prevent it."""
     masses, bins = sketch.masses(edges), len(edges) + 1
     return bool((np.abs(masses * bins - sketch.total) * 2 <= sketch.total).all())
 
 
 def cells(former: F32, edges: F32, sketch: Sketch) -> I64:
-    """int64[m + 1]: how many values lie in each of the cells that the m different edges of both cut the line into."""
+    """int64[m + 1]: how many values are in each cell; the m distinct edges of both sets cut the line into cells."""
     return sketch.masses(np.union1d(former, edges))

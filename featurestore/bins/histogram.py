@@ -1,7 +1,7 @@
-"""Values counted in buckets, compiled: one dense table of 2^18 counts that every column of every batch reuses.
+"""Counts values in buckets, compiled: one dense table of 2^18 counts is reused for every column of every batch.
 
-A value is read once and adds one to a place of the table. One bit for each bucket marks the places that are taken, so
-taking the counts out costs as much as there are buckets with values, not as much as the table holds.
+Each value is read once and adds one to an entry of the table. A bit per bucket marks the entries in use. So the cost
+of reading the counts out depends on the number of occupied buckets, not on the size of the table.
 `featurestore/bins/reference.py` does the same slowly.
 """
 
@@ -19,14 +19,14 @@ _WORD = 64  # buckets marked in one word
 
 
 class Histogram:
-    """The table: 1 MiB of counts and 32 KiB of marks, all zero between two calls. Not for two threads at a time."""
+    """The table: 1 MiB of counts and 32 KiB of marks, all zero between calls. Not thread-safe."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(1 << BUCKET_BITS, np.int32)
         self._marks = np.zeros((1 << BUCKET_BITS) // _WORD, np.uint64)
 
     def tally(self, dense: F32, rows: I64, numbers: NDArray[np.integer[Any]]) -> tuple[I64, I64]:
-        """(codes, counts), int64[k]: how many values of `rows` of `dense` fall into each bucket; NaN into none.
+        """(codes, counts), int64[k]: how many values in `rows` of `dense` fall into each bucket; NaN falls into none.
 
         dense: float32[n, d], whose columns are the features `numbers`, ascending. rows: int64[m], fewer than 2^31. A
         code is feature number << BUCKET_BITS | bucket; codes ascend.
@@ -65,7 +65,7 @@ def _tally(
                 continue
             if value == sign:  # -0.0
                 value = np.uint32(0)
-            # A negative number has all bits flipped, another one its sign only: then the bits ascend as values do.
+            # Flip all bits of a negative number and only the sign of others: then the bits ascend as values do.
             flip = np.uint32(np.int32(value) >> 31) | sign
             bucket = (value ^ flip) >> dropped
             before = table[bucket]

@@ -1,10 +1,10 @@
-"""The one owner of the bins: adds up counts, and decides when a window has closed at every source which edges change.
+"""The one owner of the bins. It adds up counts. Once every source has closed a window, it decides which edges change.
 
-The rolling window is kept as panes of several windows each, so state stays small: edges are taken over the last
-`rolling_windows`, rounded to panes. `when_edges_change.py` says when a feature's edges are taken anew; they are
-equal-mass, or a decision tree's for features that `bins.supervised` names. `eventtime/decision_windows.py` says which
-windows get a record. All of it is a function of the counts and settings alone: how they were batched and when
-`close_windows` is called change nothing.
+The rolling window is kept as panes of several windows each, which keeps the state small: edges are computed over the
+last `rolling_windows`, rounded to panes. `when_edges_change.py` decides when a feature gets new edges. They are
+equal-mass, or a decision tree's for features that `bins.supervised` names. `eventtime/decision_windows.py` decides
+which windows get a record. The results depend on the counts and settings alone, not on how counts were batched or
+when `close_windows` is called.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ SHOWN = 64  # windows with new edges that the view in Redis goes back
 class BinOwner:
     """Rolling counts and published edges of every continuous feature.
 
-    sources: `counted_from` -> the input partitions that count such features; those of `examples` count what a tree
-    is grown from. All of them must close a window.
+    sources: `counted_from` -> the input partitions that count such features; those of `examples` count values for
+    trees. A window is decided once all of them have closed it.
     """
 
     def __init__(self, settings: BinSettings, sources: Mapping[str, frozenset[Source]]) -> None:
@@ -53,12 +53,12 @@ class BinOwner:
 
     @property
     def edge_changes(self) -> list[tuple[int, int, F32]]:
-        """(version, feature number, edges) of what was published, ascending: for the view in Redis."""
+        """(version, feature number, edges) of the published edges, ascending, for the view in Redis."""
         return self._state.edge_changes
 
     @property
     def oldest_shown(self) -> int:
-        """The lowest version that `edge_changes` can answer for: 0 while nothing had to be dropped from them."""
+        """The lowest version that `edge_changes` covers; 0 until something is dropped from them."""
         versions = sorted({version for version, _, _ in self._state.edge_changes})
         return versions[-SHOWN] if len(versions) >= SHOWN else 0
 
@@ -66,7 +66,7 @@ class BinOwner:
         """Adds a source's frame.
 
         Raises `BadRecord` for another feature set, an unknown source, columns that do not fit each other, a feature
-        that this source does not count, or a window that the source had closed.
+        that this source does not count, or a window that the source has already closed.
         """
         source, state = (counts.source_topic, counts.source_partition), self._state
         self._check(counts, source)
@@ -95,7 +95,7 @@ class BinOwner:
             raise BadRecord("foreign_feature", f"{source} counts feature numbers {numbers}, not all its own")
 
     def close_windows(self) -> list[BinsVersion]:
-        """The record of every window that is due one now, ascending."""
+        """The records of all windows that can be decided now, ascending."""
         state = self._state
         closed = min((state.closed.get(source, 0) for source in chain(*self._sources.values())), default=0)
         due = list(decision_windows(state.decided, state.counted, list(state.pending), closed))
@@ -126,7 +126,7 @@ class BinOwner:
         return version
 
     def _expire(self, window: int) -> bool:
-        """Drops the panes that `window` leaves behind; whether there were any."""
+        """Drops the panes that are too old at `window`; returns whether there were any."""
         oldest = window // self._pane_windows - -(-self._settings.rolling_windows // self._pane_windows) + 1
         gone = [pane for pane in self._state.panes if pane < oldest]
         for pane in gone:
@@ -134,7 +134,7 @@ class BinOwner:
         return bool(gone)
 
     def _rolled(self, window: int) -> dict[int, tuple[F32, list[int] | None]]:
-        """Feature number -> (new edges, cells where its rows are to be mixed by mass), ascending."""
+        """Feature number -> (new edges, cells if its rows must be mixed by mass, else None), ascending."""
         changed = {}
         for number in range(len(CONTINUOUS)):
             values, former = self._values(number), self._state.published.get(number)
@@ -173,7 +173,7 @@ class BinOwner:
 
     @staticmethod
     def from_bytes(settings: BinSettings, sources: Mapping[str, frozenset[Source]], data: bytes) -> "BinOwner":
-        """An owner that goes on from `to_bytes()`. Raises `BadRecord` for other bytes, or another feature set."""
+        """An owner that continues from `to_bytes()`. Raises `BadRecord` for other bytes, or another feature set."""
         owner = BinOwner(settings, sources)
         owner._state = unpack(data)
         for pane in owner._state.panes.values():
@@ -189,7 +189,7 @@ def _tally(counts: BinCounts) -> Tally:
 
 
 def _mixed(former: Published | None, published: Published) -> list[int] | None:
-    """What mixes the rows of the new bins out of the former ones; None where bins keep their rank."""
+    """The cells by which former rows are mixed into the rows of the new bins; None if bins keep their rank."""
     before = NO_EDGES if former is None else former.edges
     if (former is None or holds_ranks(before, former.values.every)) and holds_ranks(
         published.edges, published.values.every
@@ -199,7 +199,7 @@ def _mixed(former: Published | None, published: Published) -> list[int] | None:
 
 
 def _shown(edge_changes: list[tuple[int, int, F32]]) -> list[tuple[int, int, F32]]:
-    """Those of the newest `SHOWN` versions with new edges, and before them, of each feature, what was valid then."""
+    """The changes of the newest `SHOWN` versions with new edges, and each feature's last change before them."""
     versions = sorted({version for version, _, _ in edge_changes})
     if len(versions) <= SHOWN:
         return edge_changes

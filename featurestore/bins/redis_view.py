@@ -1,12 +1,13 @@
-"""The bin edges as people query them in Redis: one absolute value, set only if newer. A view: Kafka is the truth.
+"""The bin edges as people query them in Redis: one absolute value, set only if newer. It is a view of Kafka's log.
 
     {prefix}bins:edges      version (the window), 8 bytes big-endian; then a MessagePack frame, `ShownEdges`
 
-The owner writes it after each decision and when it starts, so a wiped Redis is whole again after one write. It goes
-back `bin_owner.SHOWN` versions with new edges; an edge takes 4 bytes and a row some 40, so some 50 kB at most.
+The owner writes it after each decision and when it starts, so one write restores a wiped Redis. The view goes back
+`bin_owner.SHOWN` versions with new edges. An edge takes 4 bytes and a row some 40, so the value has some 50 kB at
+most.
 
-    bins = await read_bins(redis, settings)             # as they are now
-    bins = await read_bins(redis, settings, version)    # as they were then, for ever the same
+    bins = await read_bins(redis, settings)             # the newest edges
+    bins = await read_bins(redis, settings, version)    # the edges at that version, which never change
 """
 
 from typing import TYPE_CHECKING
@@ -28,8 +29,9 @@ KEY = b"bins:edges"
 
 
 class ShownEdges(Frame, frozen=True, kw_only=True):
-    """Row i: at version `versions[i]`, feature `features[i]` got the next `lengths[i]` of `edges`. Rows ascend by
-    version; a feature's edges hold until its next row. `oldest`: the lowest version that can be asked for.
+    """Row i: at version `versions[i]`, feature `features[i]` got the next `lengths[i]` of `edges`.
+
+    Rows ascend by version; a feature's edges hold until its next row. `oldest`: the lowest version that can be read.
     """
 
     feature_set: str
@@ -44,7 +46,7 @@ _codec = Codec(ShownEdges)
 
 
 def shown(owner: "BinOwner") -> bytes | None:
-    """The value to write; the same for the same state. None before the first decision."""
+    """The value to write; equal states give equal values. None before the first decision."""
     if not owner.version:
         return None
     frame = ShownEdges(
@@ -59,7 +61,7 @@ def shown(owner: "BinOwner") -> bytes | None:
 
 
 async def write_bins(redis: Redis, settings: Settings, owner: "BinOwner") -> None:
-    """Shows the owner's newest version; repeating it, or writing an older one late, changes nothing.
+    """Writes the owner's newest version to Redis. Repeating it, or writing an older version later, changes nothing.
 
     Raises `ServerUnavailable`.
     """
@@ -69,11 +71,11 @@ async def write_bins(redis: Redis, settings: Settings, owner: "BinOwner") -> Non
 
 
 async def read_bins(redis: Redis, settings: Settings, version: int | None = None) -> FrozenBins:
-    """The edges as of `version`, or of the newest one; the view bears the version asked for, and no sequence.
+    """The edges at `version`, or the newest ones. The result has the version asked for, and no sequence.
 
-    Raises `VersionNotReached` for one that is not decided yet, or no view at all; `VersionRetired` for one older than
-    the view goes back; `BadRecord` for a view of another feature set, or of more bins than there are
-    rows for; `ServerUnavailable`.
+    Raises `VersionNotReached` for a version that is not decided yet, or if there is no view; `VersionRetired` for a
+    version older than the view covers; `BadRecord` for a view of another feature set, or with more bins than there
+    are rows for; `ServerUnavailable`.
     """
     (value,) = await redis.mget([_key(settings)])
     if value is None:

@@ -1,7 +1,7 @@
-"""Bins said slowly: counting value by value, edges out of sorted values, trees by trying every split.
+"""Bins, slow and obvious: counts value by value, edges from sorted values, trees by trying every split.
 
-Slow and obvious, for tests and benchmarks. The fast versions must give the same (counts, trees) or stay within the
-error that they state (equal mass).
+For tests and benchmarks. The fast versions must give the same result (counts, trees), or stay within the error that
+they state (equal mass).
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ def tally(dense: F32, rows: Iterable[int], numbers: Iterable[int]) -> list[tuple
 
 
 def grow(every: Sketch, positive: Sketch, bins: int, least: int) -> list[float]:
-    """What `tree_edges` gives: every possible cut of every leaf is tried again for each new edge."""
+    """The result of `tree_edges`, by trying every possible cut of every leaf again for each new edge."""
     positives = dict(zip(positive.buckets.tolist(), positive.counts.tolist(), strict=True))
     rows = [(bucket, n, positives.get(bucket, 0)) for bucket, n in zip(*_lists(every), strict=True)]
     leaves = [rows] if rows else []
@@ -50,7 +50,7 @@ def _lists(sketch: Sketch) -> tuple[list[int], list[int]]:
 
 
 def _gain(leaf: list[tuple[int, int, int]], at: int, least: int) -> float:
-    """0 for a cut that leaves too few on a side, or does not pay for itself."""
+    """The gain of a cut; 0 if it leaves too few values on a side, or does not pay for itself."""
     parts = leaf, leaf[:at], leaf[at:]
     n = np.array([[sum(row[1] for row in part)] for part in parts])
     p = np.array([[sum(row[2] for row in part)] for part in parts])

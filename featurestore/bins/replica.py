@@ -1,4 +1,4 @@
-"""The bins as of a version: the edges of every feature, and the tables by which `encode()` discretizes values.
+"""The bins at a version: the edges of every feature, and the tables with which `encode()` discretizes values.
 
 `edge_table.py` says which bin a value falls into, and which row of the bin table stands for it.
 """
@@ -18,13 +18,13 @@ from featurestore.bins.edge_table import BIN_STRIDE, MAX_BINS, EdgeTable
 from featurestore.features import CONTINUOUS, NUMBER, VIEWER_DENSE
 
 BIN_ROWS = BIN_STRIDE * len(CONTINUOUS)
-# Versions that can be asked for. Those without a change share their tables.
+# Number of versions that can be asked for. Versions without a change share their tables.
 RETAINED = 1_000
 _NO_EDGES = np.empty(0, np.float32)
 
 
 def check_bins(bins: int) -> None:
-    """Raises `SettingsError` unless a feature's rows can hold so many ordinary bins."""
+    """Raises `SettingsError` if a feature has too few rows for this many ordinary bins."""
     if not 1 <= bins <= MAX_BINS:
         raise SettingsError(f"bins.bins (DRIFTLINE_BINS_BINS) is {bins}; it must be 1 to {MAX_BINS}")
 
@@ -32,9 +32,9 @@ def check_bins(bins: int) -> None:
 class FrozenBins:
     """The edges of every feature at one version. Immutable.
 
-    edges: feature number -> ascending finite float32 edges, none of them twice; absent = not known yet: one bin.
-    viewer, candidate: the same edges as the tables of VIEWER_DENSE's and of CANDIDATE_DENSE's columns.
-    sequence: that of the record that made the version, so that a reader can go on after it.
+    edges: feature number -> strictly ascending finite float32 edges; absent = not known yet, so one bin.
+    viewer, candidate: the same edges as tables, for the columns of VIEWER_DENSE and of CANDIDATE_DENSE.
+    sequence: the sequence of the record that made the version, after which a reader can continue.
     """
 
     def __init__(self, version: int, edges: Mapping[int, F32], sequence: int = 0) -> None:
@@ -61,7 +61,9 @@ class FrozenBins:
         return view
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """version, sequence int64[1]; features, lengths int64[f]: which have edges, how many; edges float32[sum]."""
+        """version, sequence: int64[1]. features, lengths: int64[f], features with edges, and how many. edges:
+        float32[sum of lengths].
+        """
         return {
             "version": np.array([self.version], np.int64),
             "sequence": np.array([self.sequence], np.int64),
@@ -99,7 +101,7 @@ class Bins:
         return self._views[-1].version
 
     def apply(self, record: BinsVersion) -> None:
-        """Takes in the next record. Raises `ChainBroken` for a gap, a repeat or a wrong order."""
+        """Applies the next record. Raises `ChainBroken` for a gap, a repeat or a wrong order."""
         newest = self._views[-1]
         if (record.base_version, record.sequence) != (newest.version, newest.sequence + 1):
             raise ChainBroken(
@@ -113,9 +115,9 @@ class Bins:
             self._views.append(newest.renewed(record.version, record.sequence))
 
     def at(self, version: int) -> FrozenBins:
-        """The bins at `version`: the view of the newest record up to there.
+        """The bins at `version`: the view of the newest record up to it.
 
-        Raises `VersionNotReached` for one ahead of the log and `VersionRetired` for one no longer kept.
+        Raises `VersionNotReached` for a version ahead of the log, and `VersionRetired` for one no longer kept.
         """
         if version > self.complete_through:
             raise VersionNotReached(f"bins version {version} is not reached; the log is at {self.complete_through}")

@@ -1,4 +1,4 @@
-"""The settings of the bins, checked where they are first used."""
+"""Checks the settings of the bins where they are first used."""
 
 import numpy as np
 

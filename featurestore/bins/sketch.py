@@ -19,7 +19,7 @@ _SIGN = np.uint32(1 << 31)
 
 
 def ordered_bits(values: F32) -> U32:
-    """uint32[...] that compare as the float32 values do; -0.0 and 0.0 give the same. NaN gives no useful one."""
+    """uint32[...] that compare as the float32 values do; -0.0 and 0.0 give the same. Meaningless for NaN."""
     bits = (np.asarray(values, np.float32) + np.float32(0.0)).view(np.uint32)
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)
 
@@ -31,7 +31,7 @@ def bucket_of(values: F32) -> I32:
 
 
 def smallest_in(buckets: NDArray[np.integer[Any]]) -> F32:
-    """float32[n]: the smallest value of each bucket. Raises `ValueError` where that is no number."""
+    """float32[n]: the smallest value of each bucket. Raises `ValueError` for a bucket whose smallest value is NaN."""
     ordered = np.asarray(buckets, np.uint32) << _DROPPED_BITS
     values = np.where(ordered & _SIGN, ordered ^ _SIGN, ~ordered).astype(np.uint32).view(np.float32)
     if np.isnan(values).any():

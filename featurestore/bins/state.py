@@ -1,4 +1,4 @@
-"""What the owner of the bins must not lose, and its bytes: one MessagePack frame of sorted columns, deflated."""
+"""The state of the owner of the bins, and its bytes: one MessagePack frame of sorted columns, deflated."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ from featurestore.bins.when_edges_change import Published, Values
 from featurestore.features import FEATURE_SET
 
 _BUCKETS = (1 << BUCKET_BITS) - 1
-# What a count is of: values without labels, values of examples, values of engaged examples.
+# What is counted: values without labels, values of examples, values of engaged examples.
 PLAIN, LABELLED, POSITIVE = range(3)
 _KIND_SHIFT = 16  # above a feature's number
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of (kind, feature, bucket), ascending by these.
+    """Counts of (kind, feature, bucket), in ascending order of these.
 
     codes: int64[k], (kind << 16 | feature number) << BUCKET_BITS | bucket. counts: int64[k], positive.
     """
@@ -38,7 +38,7 @@ class Tally:
 
     @staticmethod
     def of(features: NDArray[Any], buckets: NDArray[Any], counts: NDArray[Any], kind: int = PLAIN) -> "Tally":
-        """Out of the columns of a `BinCounts`; equal rows add up."""
+        """From the columns of a `BinCounts`; rows of the same feature and bucket add up."""
         numbers = features.astype(np.int64) | kind << _KIND_SHIFT
         return _summed((numbers << BUCKET_BITS) | buckets.astype(np.int64), counts.astype(np.int64))
 
@@ -72,8 +72,8 @@ def _summed(codes: I64, counts: I64) -> Tally:
 class BinState:
     """closed: source -> newest window it has closed. pending: open window -> counts. panes: pane number -> counts.
 
-    published: by feature number. edge_changes: (version, feature number, edges) of what was published, ascending,
-    back to what was valid at the oldest version that the view in Redis answers. decided: newest window with a record.
+    published: by feature number. edge_changes: (version, feature number, edges) of the published edges, ascending,
+    back to those valid at the oldest version that the view in Redis covers. decided: newest window with a record.
     counted: newest decided window that a source counted in. sequence: number of records so far.
     """
 
@@ -93,7 +93,7 @@ class BinState:
 
 
 class _Packed(Frame, frozen=True, kw_only=True):
-    """`BinState` in columns. Row i of `positives` and of `rules` belongs to row i of `published`."""
+    """`BinState` as columns. Row i of `positives` and of `rules` belongs to row i of `published`."""
 
     feature_set: str
     closed: list[tuple[str, int, int]]
@@ -112,7 +112,7 @@ _codec = Codec(_Packed)
 
 
 def pack(state: BinState) -> bytes:
-    """Equal states give equal bytes."""
+    """The state in bytes; equal states give equal bytes."""
     published = sorted(state.published.items(), key=lambda item: item[0])
     packed = _Packed(
         feature_set=FEATURE_SET,

@@ -1,17 +1,17 @@
-"""Decision-tree bins: edges that separate what was engaged with from what was not, out of labelled counts alone.
+"""Decision-tree bins: edges that separate engaged examples from the others, computed from labelled counts alone.
 
-A tree in one dimension, grown best-first: of all leaves, the one whose best cut gains most information is cut next,
+A one-dimensional tree, grown best-first. The next cut is made in the leaf whose best cut gains most information,
 
     gain(S; L, R) = H(S) - H(L) - H(R),    H(S) = n log2 n - p log2 p - (n - p) log2 (n - p),  in bits of all of S
 
-for n examples, p of them positive, until there are `bins` leaves. Cuts lie between buckets that occurred, and leave
-`least` examples or more on either side. A cut must pay for its own description (Fayyad and Irani 1993, section 3):
+for n examples, p of them positive, until there are `bins` leaves. Cuts are between buckets that occurred, and leave
+at least `least` examples on either side. A cut must pay for its own description (Fayyad and Irani 1993, section 3):
 
     gain > log2(n - 1) + log2(3^k - 2) - (k H(S) / n - k_L H(L) / n_L - k_R H(R) / n_R),    k = classes that occur
 
-so labels that are chance give no edges at all. Of equal gains the lowest cut wins. Logarithms are computed by
-repeated squaring of integers: libraries round theirs as the processor pleases, and these edges are a function of the
-counts alone.
+so random labels give no edges at all. Of equal gains the lowest cut wins. Logarithms are computed by repeated
+squaring of integers. Libraries round theirs differently on different processors, but these edges depend on the counts
+alone.
 """
 
 from dataclasses import dataclass
@@ -46,12 +46,12 @@ def tree_edges(every: Sketch, positive: Sketch, bins: int, least: int) -> F32:
 
 
 def information(examples: I64, positives: I64) -> F64:
-    """H: float64[k], bits that the labels of so many examples take, so many of them positive."""
+    """H: float64[k], the bits that the labels of `examples` examples take when `positives` of them are positive."""
     return _times_log(examples) - _times_log(positives) - _times_log(examples - positives)
 
 
 def price(n: F64, h: F64, k: F64) -> F64:
-    """float64[3, ...] -> float64[...]: the gain at which a cut of the first row into the other two pays.
+    """float64[3, ...] -> float64[...]: the gain above which it pays to cut the first row into the other two.
 
     n: examples. h: their information. k: classes among them, 1 or 2.
     """
@@ -85,7 +85,7 @@ class _Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Through:
-    """int64[k + 1] each: how many examples, and positive ones, lie before each bucket."""
+    """int64[k + 1] each: how many examples, and how many positive ones, come before each bucket."""
 
     examples: I64
     positives: I64
@@ -96,7 +96,7 @@ def _through(counts: I64) -> I64:
 
 
 def _best_cut(through: _Through, begin: int, end: int, least: int) -> _Cut:
-    """The cut of the leaf [begin, end) that gains most, if any pays."""
+    """The cut of the leaf [begin, end) that gains most; its gain is 0 if no cut pays."""
     cuts = np.arange(begin + 1, end)
     n, p = (cumulative[[begin, end]] for cumulative in (through.examples, through.positives))
     left = through.examples[cuts] - n[0]

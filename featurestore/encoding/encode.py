@@ -1,4 +1,4 @@
-"""`encode()`: from features to the model's inputs, by a vocabulary and bins at a version.
+"""`encode()`: from features to the model's inputs, with a vocabulary and bins at a version.
 
 Trainer, scorer, backfill and parity checks all encode with this one function. `reference.py` defines the result.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BIN_ROWS", "REGIONS", "ModelInputs", "encode"]
 
-# The region in which a field's rare keys share rows: `REGION_OF` (vocab/slot_layout.py) the namespaces it may hold.
+# The region in which a field's rare keys share rows: `REGION_OF` (vocab/slot_layout.py) of the field's namespaces.
 REGIONS = {
     "viewer": Region.VIEWER,
     "history": Region.NAMES,
@@ -38,7 +38,7 @@ REGIONS = {
 _REGIONS = read_only(np.array([REGIONS[field] for field in (*VIEWER_FIELDS, *CANDIDATE_FIELDS)], np.uint8))
 
 
-# Neither this nor its bags are frozen: encoding one example, some 17 us, would take 1 us longer.
+# This class and its bags are not frozen: encoding one example, some 17 us, would take 1 us longer.
 @dataclass(slots=True)
 class ModelInputs:
     """The model's inputs for n candidates of m viewers.

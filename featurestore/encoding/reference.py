@@ -1,4 +1,4 @@
-"""`encode()` one value at a time, slow and plain: the definition that tests compare the fast one with."""
+"""`encode()` one value at a time, slow and plain: the definition that tests compare the fast version with."""
 
 import math
 from collections.abc import Mapping

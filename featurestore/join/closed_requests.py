@@ -1,4 +1,4 @@
-"""Closed requests and their labels to columns of examples."""
+"""Turns closed requests and their labels into columns of examples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Examples whose labels are final, and when: counted_ms int64[n], event time, see `Joiner.closed_ms`."""
+    """Examples whose labels are final. counted_ms: int64[n], the event time when each counts (`Joiner.closed_ms`)."""
 
     examples: Examples
     counted_ms: I64
@@ -46,10 +46,10 @@ class _Piece:
 def examples_of(
     closed: Sequence[tuple[ServedRequest, Mapping[int, Labelled], int]], negative_keep: float
 ) -> list[Closed]:
-    """Examples of (request, labels of its places, counted_ms), in their order, about MAX_ROWS a batch at most.
+    """Examples of (request, labels of its places, counted_ms), in the given order, at most about MAX_ROWS per batch.
 
-    A request id that was served twice never stands beside itself in a batch: readers take neighbouring rows of one
-    request id for one request.
+    If a request id was served twice, its two requests are never adjacent in a batch: readers take adjacent rows with
+    one request id as one request.
     """
     batches: list[list[_Piece]] = []
     rows = 0

@@ -1,20 +1,21 @@
-"""What was served, labelled by what happened: the join of `candidates-served` and `engagements` of one partition.
+"""Labels what was served with what happened: the join of `candidates-served` and `engagements` of one partition.
 
-The rule, a function of the two logs alone, whatever their interleaving. Times are event times; a partition's
-watermark is what its own log says at that record; L is `join.label_window_ms`.
+The rule depends on the two logs alone, not on their interleaving. Times are event times; a partition's watermark at a
+record depends only on that partition's log; L is `join.label_window_ms`.
 
-* An engagement is *late* if it is older than its watermark. Late ones label nothing.
+* An engagement is *late* if it is older than its watermark. Late engagements label nothing.
 * An impression (request r, tweet t) served at T is labelled by engagements of r's viewer that name r and t, happened
-  in [T, T + L], and were read while the engagements' watermark stood below T + L. Of several served records of one
-  request id, the first that fits takes the engagement.
-* A request closes when the engagements' watermark reaches T + L. Then each tweet with any label is one example, once;
-  a tweet without any was not seen, and is no negative.
-* An engagement that no request fits waits for one. It is an *orphan* once the watermark of `candidates-served` has
-  passed its time + L, and a request read after that does not take it.
-* Examples without a positive action are kept by the hash of (request, tweet), with weight 1 / `join.negative_keep`.
+  in [T, T + L], and were read while the engagements' watermark was below T + L. If a request id was served several
+  times, the first record that fits takes the engagement.
+* A request closes when the engagements' watermark reaches T + L. Then each tweet with any label becomes one example.
+  A tweet without a label was not seen, so it is not a negative example.
+* An engagement that fits no request waits for one. It becomes an *orphan* once the watermark of `candidates-served`
+  has passed its time + L. A request read after that does not take it.
+* Examples without a positive action are sampled by the hash of (request, tweet). Their weight is
+  1 / `join.negative_keep`.
 
-To rebuild after a crash: `needed()` before the commit names the oldest record of each log that still matters, and
-how far closing and orphans had come. Re-reading from there yields nothing a second time; see `Joiner`.
+To rebuild after a crash: `needed()` before the commit names the oldest record of each log that still matters, and how
+far closing and orphans had come. Re-reading from there emits nothing twice; see `Joiner`.
 """
 
 from collections import defaultdict
@@ -48,8 +49,8 @@ class Joiner:
     `advance_engagements`; watermarks are those *before* the record. After each batch, `close()` and `take_unjoined()`
     give what is ready, and `needed()` goes into the metadata of the commit.
 
-    To go on after a crash, make it with the committed position and offsets, replay both logs from `needed()`'s
-    offsets up to the committed ones, and only then `close()`.
+    After a crash, make a joiner with the committed position and offsets, replay both logs from the offsets of
+    `needed()` up to the committed ones, and only then call `close()`.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Joiner:
         self._rebuilt = position or JoinPosition()
         self._served_committed = served_committed
         self._engagements_committed = engagements_committed
-        # Where the commit had nothing open of a log, nothing of it is re-read to say how far its clock was.
+        # If nothing of a log was open at the commit, none of it is re-read, so its clock comes from the commit.
         self._served_ms, self._engagements_ms = self._rebuilt.expired_ms, self._rebuilt.closed_ms
         self._closed_ms, self._expired_ms = self._rebuilt.closed_ms, self._rebuilt.expired_ms
         self._requests: dict[str, list[OpenRequest]] = defaultdict(list)
@@ -116,7 +117,7 @@ class Joiner:
             self._waiting[served.request_id] = still
 
     def observe_engagement(self, engagement: Engagement, offset: int, append_ms: int, watermark_ms: int) -> None:
-        """The next record of `engagements`; append_ms: its timestamp, the broker's clock."""
+        """The engagement in the next record of `engagements`. append_ms: the record's timestamp by the broker."""
         self.advance_engagements(watermark_ms)
         if engagement.request_id is None:
             return
@@ -154,19 +155,19 @@ class Joiner:
         request.last_engagement = max(request.last_engagement, offset)
 
     def advance_served(self, watermark_ms: int) -> None:
-        """The watermark of `candidates-served` is now here; never back."""
+        """Move the watermark of `candidates-served` here; it never moves back."""
         self._served_ms = max(self._served_ms, watermark_ms)
 
     def advance_engagements(self, watermark_ms: int) -> None:
-        """The watermark of `engagements` is now here; never back."""
+        """Move the watermark of `engagements` here; it never moves back."""
         self._engagements_ms = max(self._engagements_ms, watermark_ms)
 
     @property
     def closed_ms(self) -> int:
         """Up to this event time all labels are final: no later `close()` gives a `counted_ms` below it.
 
-        An example counts when its label window ends; that of a request which came late, by its partition's watermark,
-        ends as if the request had been made at that watermark. So it is a function of the two logs alone.
+        An example counts at the end of its label window. If a request is late by its partition's watermark, its label
+        window ends as if the request had been made at that watermark. So `counted_ms` depends on the two logs alone.
         """
         return min(self._engagements_ms, self._served_ms + self._settings.label_window_ms)
 
@@ -219,7 +220,7 @@ class Joiner:
         return Unjoined(engagement, waiting.offset, waiting.append_ms, "orphan", detail)
 
     def take_unjoined(self) -> list[Unjoined]:
-        """What has turned out to label nothing since the last call."""
+        """The engagements found to label nothing since the last call."""
         taken, self._unjoined = self._unjoined, []
         return taken
 

@@ -1,4 +1,4 @@
-"""What the join holds between records, and which records of both logs would have to be read again to rebuild it."""
+"""The state of the join between records, and which records of both logs must be re-read to rebuild it."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -13,10 +13,11 @@ NOT_YET = -1  # a watermark before the first event
 
 
 class JoinPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to re-read from, for the commit's metadata. An offset is None where nothing before the commit matters.
+    """Where to re-read from, for the commit's metadata. An offset is None if nothing before the commit matters.
 
-    `*_watermark_ms` is the watermark at that offset, before its record. `closed_ms`: requests that close by this
-    engagement time are emitted. `expired_ms`: orphans by this served time are reported.
+    `*_watermark_ms`: the watermark before the record at that offset. `closed_ms`: requests that close up to this
+    watermark of `engagements` are already emitted. `expired_ms`: orphans up to this watermark of `candidates-served`
+    are already reported.
     """
 
     served_offset: int | None = None
@@ -29,10 +30,10 @@ class JoinPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, eq=False)
 class OpenRequest:
-    """A served request, until its label window closes and as long after as a rebuild needs it.
+    """A served request, until its label window closes, and after that as long as a rebuild needs it.
 
-    served: None once it has closed. emitted: before the crash that this is the rebuilding after. places: tweet id ->
-    its first place. labels: by place. last_engagement: the newest offset that it took.
+    served: None once it has closed. emitted: whether it was already emitted before the crash, in a rebuild. places:
+    tweet id -> its first place. labels: by place. last_engagement: the newest engagement offset that it took.
     """
 
     served: ServedRequest | None
@@ -52,7 +53,7 @@ class OpenRequest:
 
 @dataclass(slots=True, eq=False)
 class WaitingEngagement:
-    """An engagement that no request fitted when it was read."""
+    """An engagement that fitted no request when it was read."""
 
     engagement: Engagement
     offset: int
@@ -64,12 +65,12 @@ class WaitingEngagement:
 
     @property
     def released(self) -> bool:
-        """Whether it became an orphan, or the request that took it has closed."""
+        """Whether it became an orphan, or was taken by a request that has closed."""
         return self.expired or (self.taken_by is not None and self.taken_by.released)
 
 
 class NeededRecords:
-    """The records of both logs that a rebuild would have to read again, by offset; those at the front go first."""
+    """The records of both logs that a rebuild must re-read, in order of offset; they are dropped from the front."""
 
     def __init__(self) -> None:
         self._served: deque[OpenRequest] = deque()
@@ -81,14 +82,14 @@ class NeededRecords:
         self._served.append(request)
 
     def add_engagement(self, offset: int, watermark_ms: int, holder: OpenRequest | WaitingEngagement) -> None:
-        """The next engagement that was read, and what it is needed for; the first one of a request is enough."""
+        """The next engagement that was read, and what needs it. For a request, its first engagement is enough."""
         self._engagements.append((offset, watermark_ms, holder))
 
     def position(self, closed_ms: int, expired_ms: int) -> JoinPosition:
-        """Where a rebuild begins to read, now that what is released is not needed any more.
+        """Where a rebuild begins to read, without the released records, which it no longer needs.
 
-        Closed requests that took an engagement from there on are among the needed: re-read without them, it would
-        wait for a request and end as an orphan.
+        It still needs closed requests that took an engagement from there on. Without such a request, the engagement,
+        read again, would wait for a request and end as an orphan.
         """
         engagements = self._engagements
         while engagements and engagements[0][2].released:

@@ -1,7 +1,7 @@
-"""Served requests as the join keeps them: unpacked once, when they arrive, and cut out again when they close.
+"""Served requests as the join keeps them: unpacked once when they arrive, and cut out of their block when they close.
 
-A batch of records becomes blocks of up to BLOCK_REQUESTS requests. A block lives as long as one of its requests is
-open, so its size bounds what a request that closes late keeps in memory with it.
+A batch of records becomes blocks of up to BLOCK_REQUESTS requests. A block stays in memory while one of its requests
+is open, so the block size bounds how much memory one late request can hold.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ BLOCK_REQUESTS = 256
 
 @dataclass(frozen=True, slots=True)
 class ServedBlock:
-    """The columns of m requests with n candidates in all, which stand request after request.
+    """The columns of m requests with n candidates in all, request after request.
 
     features: viewer i is request i's. tweet_ids: uint64[n]. probabilities: float32[n]. first_rows: int64[m + 1], the
     candidates of request i are rows first_rows[i] to first_rows[i + 1].
@@ -36,7 +36,7 @@ class ServedBlock:
 
 @dataclass(frozen=True, slots=True)
 class ServedRequest:
-    """One request: what examples say of it, and where its columns are.
+    """One request: the values that its examples repeat, and where its columns are.
 
     provenance: index of `PROVENANCES`. viewer: its number in `block`. rows: its candidates there, place by place.
     """
@@ -91,7 +91,7 @@ def check_served(record: CandidatesServed) -> None:
 
 
 def unpack_served(records: Sequence[CandidatesServed]) -> list[ServedRequest]:
-    """The requests of records that `check_served` has passed, in their order."""
+    """The requests of records that have passed `check_served`, in the same order."""
     requests = []
     for begin in range(0, len(records), BLOCK_REQUESTS):
         requests += _unpack_block(records[begin : begin + BLOCK_REQUESTS])
@@ -125,7 +125,7 @@ def _unpack_block(records: Sequence[CandidatesServed]) -> list[ServedRequest]:
 
 
 def blocks_of(requests: Sequence[ServedRequest]) -> list[ServedBlock]:
-    """The blocks that the requests stand in, each once, in order of first appearance."""
+    """The blocks of the requests, each once, in order of first appearance."""
     return list({id(request.block): request.block for request in requests}.values())
 
 
@@ -144,7 +144,7 @@ def dense_of(blocks: Sequence[ServedBlock]) -> FeatureColumns:
 
 
 def features_of(requests: Sequence[ServedRequest], places: Sequence[I64]) -> FeatureColumns:
-    """Features of some candidates of each request: viewer i, then the candidates at `places[i]`, of request i.
+    """Features of some candidates of each request: viewer i and the candidates at `places[i]` are of request i.
 
     requests: at least one. places: int64, each below the request's number of candidates.
     """
@@ -167,7 +167,7 @@ def features_of(requests: Sequence[ServedRequest], places: Sequence[I64]) -> Fea
 
 
 class _Span:
-    """The part of a block that some of its requests stand in, and where that part stands among others."""
+    """The part of a block that covers some of its requests, and the position of that part among all parts."""
 
     def __init__(self, block: ServedBlock) -> None:
         self._block = block
@@ -175,11 +175,11 @@ class _Span:
         self.viewer_shift = self.row_shift = 0
 
     def cover(self, viewer: int) -> None:
-        """Let the part reach as far as this request."""
+        """Extend the part to include this request."""
         self._begin, self._end = min(self._begin, viewer), max(self._end, viewer + 1)
 
     def place(self, first_viewer: int, first_row: int) -> None:
-        """`viewer_shift` and `row_shift` lead from a place in the block to one among all parts, end to end."""
+        """Set `viewer_shift` and `row_shift`, which map positions in the block to positions in the joined parts."""
         self.viewer_shift = first_viewer - self._begin
         self.row_shift = first_row - int(self._block.first_rows[self._begin])
 
@@ -190,7 +190,7 @@ class _Span:
 
     @property
     def rows(self) -> int:
-        """How many candidates it holds."""
+        """How many candidates the part holds."""
         return int(self._block.first_rows[self._end] - self._block.first_rows[self._begin])
 
     def features(self) -> FeatureColumns:

@@ -1,9 +1,10 @@
-"""Counts of what happened to tweets, authors, viewers and pairs of viewer and author: summing, routing, folding.
+"""Counters of tweets, authors, viewers and (viewer, author) pairs: summing, routing, folding.
 
-Folding is order-free: a state is a function of the set of updates in it. Totals add. `current` and `previous` are the
-counts of pane P and P-1, where P is the newest pane seen; an update older than P-1 adds to the totals only. (A count
-of pane P-1 can never be lost before P is seen: nothing newer than P-1 was there to push it out.) A history is the
-newest tweets by (time, id), each tweet once, at its newest time. Sums stop at 2^32-1, which is order-free too.
+Folding is independent of order: a state depends only on the set of updates in it. Totals add up. `current` and
+`previous` are the counts of panes P and P-1, where P is the newest pane seen; an older update adds to the totals
+only. (A count of pane P-1 is never lost before P is seen, because no newer pane could push it out.) A history holds
+the newest tweets by (time, id), each once, at its newest time. Sums saturate at 2^32-1, which is independent of order
+too.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ _MOST = np.uint64(2**32 - 1)
 def aggregate_engagements(
     viewer_ids: U64, tweet_ids: U64, author_ids: U64, actions: U8, at_ms: I64, pane_ms: int
 ) -> FeatureUpdates:
-    """What n engagements add to their tweets, authors, viewers and pairs. `actions[i]` is an index in ACTIONS."""
+    """The updates from n engagements to their tweets, authors, viewers and pairs. `actions[i]`: index in ACTIONS."""
     columns = _COLUMN[actions]
     kept = columns >= 0
     viewers, tweets, authors, times = viewer_ids[kept], tweet_ids[kept], author_ids[kept], at_ms[kept]
@@ -51,7 +52,7 @@ def aggregate_engagements(
 
 
 def aggregate_posts(author_ids: U64, created_ms: I64, pane_ms: int) -> FeatureUpdates:
-    """What n tweets add to their authors."""
+    """The updates from n tweets to their authors."""
     n = len(author_ids)
     nothing = np.empty(0, np.uint64)
     return _updates(
@@ -79,7 +80,7 @@ def _updates(kinds: U8, entities: U64, panes: I64, columns: I64, *, history: tup
 
 
 def route(updates: FeatureUpdates) -> list[tuple[int, FeatureUpdates]]:
-    """The updates of each owner that has any, as (partition of `feature-updates`, its rows)."""
+    """The updates by owner, as (partition of `feature-updates`, its rows), for owners that have any."""
     owners, history_owners = owner_of(updates.entities), owner_of(updates.history_viewers)
     counts = updates.counts.reshape(-1, len(COUNTERS))
     routed = []
@@ -103,7 +104,7 @@ def fold_counters(states: Records, index: I64, panes: U32, counts: U32, versions
     """New COUNTERS_RECORDs with r update rows folded in.
 
     states: [n]. index: [r], the state of each row. counts: uint32[r, len(COUNTERS)]. versions: [r], offset + 1 of the
-    row's frame; a row whose version the state already has is skipped, so that re-delivery changes nothing.
+    row's frame. Rows whose version is already in the state are skipped, so re-delivery changes nothing.
     """
     news = versions > states["version"][index]
     index, panes, counts, versions = index[news], panes[news], counts[news], versions[news]
@@ -123,7 +124,7 @@ def fold_counters(states: Records, index: I64, panes: U32, counts: U32, versions
 
 
 def fold_history(states: Records, index: I64, at_ms: I64, tweets: U64, versions: U64) -> Records:
-    """New HISTORY_RECORDs with r engagements folded in; arguments as of `fold_counters`."""
+    """New HISTORY_RECORDs with r engagements folded in; arguments as for `fold_counters`."""
     news = versions > states["version"][index]
     index, at_ms, tweets, versions = index[news], at_ms[news], tweets[news], versions[news]
     n = len(states)
@@ -154,10 +155,10 @@ def _newest_versions(states: Records, index: I64, versions: U64) -> U64:
 
 
 def recent(states: Records, at_ms: I64, pane_ms: int) -> F64:
-    """float64[n, len(COUNTERS)]: counts over the pane_ms before `at_ms` (int64[n]), as far as panes tell.
+    """float64[n, len(COUNTERS)]: approximate counts over the pane_ms before `at_ms` (int64[n]).
 
-    The count of the present pane, and of the one before it as large a share as has not yet slid out. A state ahead of
-    `at_ms` counts as of the beginning of its own pane.
+    The count of the present pane, plus the share of the previous pane that is still within pane_ms. A state ahead of
+    `at_ms` is read as of the beginning of its own pane.
     """
     pane = states["pane"].astype(np.int64)
     at_ms = np.maximum(at_ms, pane * pane_ms)

@@ -1,7 +1,7 @@
-"""What can be wrong with the store itself; a Redis that does not answer is `contracts.errors.ServerUnavailable`."""
+"""Errors of the store itself. A Redis that does not answer raises `contracts.errors.ServerUnavailable`."""
 
 from contracts.errors import DriftlineError
 
 
 class ViewWiped(DriftlineError):
-    """An owner's part of the feature store is gone from Redis: `FeatureOwner.resume` again and read from there."""
+    """An owner's part of the store is gone from Redis: call `FeatureOwner.resume` and read from its offset."""

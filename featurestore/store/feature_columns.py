@@ -66,7 +66,7 @@ def columns_of(rows: StoreRows, pane_ms: int) -> FeatureColumns:
 
 
 def _history_rows(rows: StoreRows) -> tuple[I64, Bools]:
-    """(row in past_tweets, whether it is there), [m, HISTORY] each, newest first."""
+    """(row in past_tweets, whether the tweet is there), [m, HISTORY] each, newest first."""
     ids = rows.past_tweets["id"]
     if len(ids) == 0:
         shape = (len(rows.viewer_ids), HISTORY)
@@ -103,7 +103,7 @@ def _clock(at_ms: I64) -> F32:
 
 
 def _author_keys(tweets: Records) -> U64:
-    """uint64[n]: the author is the last of a tweet's keys."""
+    """uint64[n]: the author's key, which is the last of a tweet's keys."""
     last = np.maximum(tweets["lengths"].sum(axis=1, dtype=np.int64) - 1, 0)
     return np.asarray(tweets["keys"][np.arange(len(tweets)), last], np.uint64)
 
@@ -199,12 +199,12 @@ def _tag_matches(rows: StoreRows, past: I64, known: Bools) -> F64:
 
 
 def _engaged(counts: F64) -> F64:
-    """float64[n] out of float64[n, len(COUNTERS)]."""
+    """Sum of the engaged counters: float64[n, len(COUNTERS)] -> float64[n]."""
     return np.asarray(counts[:, list(ENGAGED_COLUMNS)].sum(axis=1), np.float64)
 
 
 def _rate(engaged: F64, seen: F64) -> F32:
-    """float32[n]: engaged / seen, at most 1 even if an engagement came unseen; MISSING where both are 0."""
+    """float32[n]: engaged / seen, at most 1 even for engagements without `seen`; MISSING if both are 0."""
     shown = np.maximum(engaged, seen)
     return np.divide(engaged, shown, out=np.full(len(shown), MISSING), where=shown > 0)
 

@@ -28,7 +28,7 @@ def group(*columns: NDArray[Any]) -> tuple[I64, I64]:
 
 
 def place_in_group(index: I64) -> I64:
-    """How many rows of the same group stand before each row, where rows of a group are consecutive."""
+    """How many rows of the same group come before each row. Rows of a group must be consecutive."""
     if len(index) == 0:
         return index
     rows = np.arange(len(index), dtype=np.int64)

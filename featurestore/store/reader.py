@@ -1,8 +1,8 @@
-"""Reading features for many requests at once, in two round trips however many candidates there are.
+"""Reads features for many requests at once, in two round trips for any number of candidates.
 
-First what is keyed by what the requests name: viewers' counters and histories, tweets and their counters. Then what
-those led to: authors, pairs of viewer and author, and the tweets of the histories. A candidate without a record is
-reported as missing, never served as if nothing were known of it; an entity without counters has counted nothing yet.
+The first round trip reads what the requests name: viewers' counters and histories, tweets and their counters. The
+second reads what those lead to: authors, (viewer, author) pairs, and the tweets of the histories. A candidate without
+a record is reported as missing and never served with unknown features. An entity without counters has all counts 0.
 """
 
 from collections.abc import Sequence
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 class FeaturesRead:
     """Features of the candidates of m requests that the store knows, request after request, in the order named.
 
-    features: without the field `subwords`, which a vocabulary decides: `at`. words: what it decides on.
+    features: without the field `subwords`, which depends on a vocabulary; `at` adds it. words: its input.
     offsets: int64[m+1], request i has rows `offsets[i]:offsets[i+1]`. tweet_ids, author_ids: uint64[n].
-    created_ms: int64[n]. missing: per request, uint64 ids of which the store has no record.
+    created_ms: int64[n]. missing: per request, the uint64 ids without a record in the store.
     """
 
     features: FeatureColumns
@@ -53,14 +53,14 @@ class FeaturesRead:
     missing: Sequence[U64]
 
     def at(self, vocabulary: "FrozenVocabulary | None") -> FeatureColumns:
-        """The whole features, as a model with this vocabulary is served them; None: nothing is admitted."""
+        """All features, as served to a model with this vocabulary. None: a vocabulary that has admitted nothing."""
         keys = {**self.features.candidate_keys, "subwords": self.words.unadmitted(vocabulary)}
         return replace(self.features, candidate_keys=keys)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTweet:
-    """A tweet as it can be shown. The text may be cut at `layout.SHOWN_CHARS`."""
+    """A tweet to show. Its text may be cut at `layout.SHOWN_CHARS`."""
 
     id: int
     created_ms: int
@@ -136,7 +136,7 @@ class FeatureReader:
         )
 
     async def recent_tweets(self, limit: int) -> tuple[U64, I64]:
-        """(ids, created_ms) of the newest tweets, newest first, at most `limit` of those that the store lists."""
+        """(ids, created_ms) of the newest tweets that the store lists, newest first, at most `limit`."""
         listed = await self._redis.newest([self._keys.recent(owner) for owner in range(PARTITIONS)], limit)
         ids = np.frombuffer(b"".join(member for member, _ in listed), ">u8").astype(np.uint64)
         created = np.array([score for _, score in listed], np.int64)
@@ -144,7 +144,7 @@ class FeatureReader:
         return ids[newest], created[newest]
 
     async def read_tweets(self, ids: Sequence[int]) -> dict[int, StoredTweet]:
-        """Tweets to show, by id; those that the store does not know are left out."""
+        """Tweets to show, by id; ids that the store does not know are left out."""
         (values,) = await self._get(self._keys.tweets(np.array(ids, np.uint64)))
         known = [value for value in values if value is not None]
         return {

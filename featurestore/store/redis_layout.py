@@ -1,8 +1,8 @@
 """Every byte that the feature store keeps in Redis. `docs/redis.md` shows the same layout with examples.
 
 Keys: `<prefix>f:{<owner>}:<kind>:<id>`. The owner, 0 to PARTITIONS-1, is the `feature-updates` partition of the
-entity (`owner_of`); in braces, it is the Redis Cluster hash tag, so that all that one owner writes in one script
-lies on one node. Ids are decimal.
+entity (`owner_of`). In braces it is the Redis Cluster hash tag, so that everything that an owner writes in one script
+is on one node. Ids are decimal.
 
     tweet:ID                    TWEET record; n-grams of its words, WORD_SUBWORDS each, uint32; then the author's
                                 handle and the beginning of the text in UTF-8
@@ -13,8 +13,8 @@ lies on one node. Ids are decimal.
     position                    next offset of `feature-updates` that the owner will read
     epoch                       `1`; its absence tells the owner that the view was wiped
 
-Records are fixed-width and little-endian, but for the version in front, whose 8 bytes are big-endian because the
-set-if-newer script compares them as text. A batch of values decodes by one `np.frombuffer`.
+Records are fixed-width and little-endian, except the leading version: its 8 bytes are big-endian, because the
+set-if-newer script compares them as text. One `np.frombuffer` decodes a batch of values.
 """
 
 from collections.abc import Sequence
@@ -130,7 +130,7 @@ class Keys:
 
 
 def unpack_records(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> Records:
-    """Records of fixed width, one of zeros for a value that is absent; read-only.
+    """Records of fixed width, read-only. An absent value gives a record of zeros.
 
     Raises `BadRecord` for a value of another width.
     """
@@ -154,9 +154,9 @@ def unpack_tweets(values: Sequence[bytes]) -> Records:
 
 
 def tweet_subwords(tweets: Records, values: Sequence[bytes]) -> U32:
-    """uint32[words of all, WORD_SUBWORDS]: the n-grams in the tails of values; tweets: their TWEET records [n].
+    """uint32[words of all, WORD_SUBWORDS]: the n-grams in the tails of values. tweets: their TWEET records [n].
 
-    Raises `BadRecord` for a value that ends before them.
+    Raises `BadRecord` for a value that ends before its n-grams do.
     """
     width = TWEET.itemsize
     ends = (width + _BYTES_PER_WORD * tweets["words"].astype(np.int64)).tolist()

@@ -1,8 +1,8 @@
 """Character n-grams of a tweet's words, from the record in Redis to the field `subwords`.
 
-A tweet is written once, whatever the vocabulary will be: its record keeps a few n-grams of each word. Which words are
-made up is known where the tweet is ranked: those that the model's own vocabulary has not admitted. Their n-grams are
-then features like any other, logged and learned as served.
+A tweet is written once, for any later vocabulary, so its record keeps a few n-grams of each word. When the tweet is
+ranked, the words that the model's own vocabulary has not admitted are served by their n-grams. These n-grams are
+features like any other, and are logged and learned as served.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ _UPPER = np.uint64(32)  # a key is 32 bits that say something, then 32 of 0
 
 @dataclass(frozen=True, slots=True)
 class TweetWords:
-    """The words of u tweets that may be served by their n-grams, and which tweet each of n candidates is.
+    """The words of u tweets that may be served by their n-grams, and the tweet of each of n candidates.
 
-    offsets: int64[u+1]. keys: uint64[w], the words' own. subwords: uint32[w, WORD_SUBWORDS], of each word the upper
-    halves of its n-grams' keys, 0 = none. room: int64[u], how many n-grams a candidate of it may carry. row:
-    int64[n].
+    offsets: int64[u+1]. keys: uint64[w], the words' own keys. subwords: uint32[w, WORD_SUBWORDS], the upper halves of
+    the keys of each word's n-grams, 0 = none. room: int64[u], how many n-grams a candidate with this tweet may carry.
+    row: int64[n], each candidate's tweet.
     """
 
     offsets: I64
@@ -43,7 +43,7 @@ class TweetWords:
 
     @staticmethod
     def of(tweets: Records, values: Sequence[bytes], row: I64) -> "TweetWords":
-        """Out of TWEET records [u] and the values in Redis that they begin. Raises `BadRecord` for a cut value."""
+        """From TWEET records [u] and the whole values in Redis. Raises `BadRecord` for a truncated value."""
         has_word = np.arange(WORDS_WITH_SUBWORDS) < tweets["words"][:, None]
         kept = tweets["lengths"].sum(axis=1, dtype=np.int64)
         return TweetWords(
@@ -55,10 +55,10 @@ class TweetWords:
         )
 
     def unadmitted(self, vocabulary: "FrozenVocabulary | None") -> Keys:
-        """n bags: the n-grams of the words without a slot in `vocabulary`; of all words where there is none.
+        """n bags: the n-grams of the words without a slot in `vocabulary`; of all words if it is None.
 
         First the first n-gram of each such word, in order of words, then the second of each, and so on, while there
-        is room. One that two words share is there twice.
+        is room. An n-gram that two words share occurs twice.
         """
         words = np.arange(len(self.keys))
         if vocabulary is not None:
@@ -66,7 +66,7 @@ class TweetWords:
         tweets = len(self.room)
         tweet_of = np.repeat(np.arange(tweets), np.diff(self.offsets))[words]
         place, rank = np.nonzero(self.subwords[words])
-        # A packed key sorts several times faster than columns do.
+        # Sorting one packed key is several times faster than sorting columns.
         packed = np.sort(((tweet_of[place] * WORD_SUBWORDS + rank) << 32) | place)
         tweet, rank = np.divmod(packed >> 32, WORD_SUBWORDS)
         served = place_in_group(tweet) < self.room[tweet]
@@ -76,9 +76,8 @@ class TweetWords:
 
 
 def subwords_of(tweets: Records, batch: "TokenBatch") -> U32:
-    """uint32[w, WORD_SUBWORDS], as a TWEET value keeps them, of the words of all `tweets`, TWEET records [n].
-
-    batch: their tokens.
+    """uint32[w, WORD_SUBWORDS]: the n-grams of the words of all `tweets` (TWEET records [n]), as a TWEET value keeps
+    them. batch: the tweets' tokens.
     """
     has_word = np.arange(WORDS_WITH_SUBWORDS) < tweets["words"][:, None]
     keys, which = np.unique(_word_keys(tweets)[has_word], return_inverse=True)
@@ -91,5 +90,5 @@ def subwords_of(tweets: Records, batch: "TokenBatch") -> U32:
 
 
 def _word_keys(tweets: Records) -> U64:
-    """uint64[n, WORDS_WITH_SUBWORDS]: the words stand behind the language, which every tweet has."""
+    """uint64[n, WORDS_WITH_SUBWORDS]: the words' keys. They follow the language, which every tweet has."""
     return np.asarray(tweets["keys"][:, 1 : 1 + WORDS_WITH_SUBWORDS], np.uint64)

@@ -1,8 +1,8 @@
-"""Tweets and their tokens to the fixed-width records that Redis keeps, and the dense features known at tweet time.
+"""Makes the fixed-width records that Redis keeps from tweets and their tokens, and the dense features of new tweets.
 
-Keys of a tweet, at most TWEET_KEYS: its author; hashtags, cashtags, mentions, domains, at most TAG_KEYS in that
-order; then language, words, emoji and bigrams in that order, so that a long tweet loses bigrams first. Within a kind
-they stand in order of first occurrence. Beside them stand n-grams of the first WORDS_WITH_SUBWORDS words.
+A tweet has at most TWEET_KEYS keys, chosen in this order: its author; hashtags, cashtags, mentions and domains, at
+most TAG_KEYS; then language, words, emoji and bigrams. So a long tweet loses bigrams first. Keys of one kind are in
+order of first occurrence. The record also has n-grams of the first WORDS_WITH_SUBWORDS words.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ _PROVENANCE = {provenance: number for number, provenance in enumerate(Provenance
 
 
 def tweet_records(tweets: Sequence[Tweet], batch: "TokenBatch") -> Records:
-    """TWEET records [n] of n tweets; `batch` holds their tokens. The tail's lengths are left 0."""
+    """TWEET records [n] of n tweets; `batch` holds their tokens. The lengths of the tail stay 0."""
     records = np.zeros(len(tweets), TWEET)
     records["format"] = TWEET_FORMAT
     records["id"] = [tweet.id for tweet in tweets]
@@ -73,8 +73,8 @@ def _keep_keys(records: Records, batch: "TokenBatch") -> None:
     n, fields = len(records), len(TWEET_FIELDS)
     rows = np.repeat(np.arange(n, dtype=np.int64), np.diff(batch.offsets))
     field = _FIELD[batch.namespaces]
-    # One sort puts tokens into (tweet, field, kind, occurrence) order: a packed key sorts several times faster
-    # than columns do.
+    # One sort puts tokens into (tweet, field, kind, occurrence) order. Sorting one packed key is several times faster
+    # than sorting columns.
     token = np.arange(len(rows), dtype=np.int64)
     packed = np.sort((((rows * (fields + 1) + field) * 4 + _RANK[batch.namespaces]) << 32) | token)
     token = packed & 0xFFFFFFFF
@@ -96,9 +96,9 @@ def _keep_keys(records: Records, batch: "TokenBatch") -> None:
 
 
 def tweet_values(records: Records, tweets: Sequence[Tweet], subwords: U32) -> list[bytes]:
-    """The values that Redis keeps: each record, completed by its tail's lengths, and the tail.
+    """The values that Redis keeps: each record, with the lengths of its tail filled in, and then the tail.
 
-    subwords: uint32[words of all, WORD_SUBWORDS], `subwords.subwords_of` the records.
+    subwords: uint32[words of all, WORD_SUBWORDS], from `subwords.subwords_of`.
     """
     handles = [tweet.author.encode(errors="replace") for tweet in tweets]
     texts = [tweet.text[:SHOWN_CHARS].encode(errors="replace") for tweet in tweets]
@@ -115,7 +115,7 @@ def tweet_values(records: Records, tweets: Sequence[Tweet], subwords: U32) -> li
 
 
 def tweet_dense(records: Records) -> F32:
-    """float32[n, len(TWEET_COUNTED)]: the dense features that a tweet has from the beginning; of TWEET records."""
+    """float32[n, len(TWEET_COUNTED)]: the dense features that a new tweet already has. records: TWEET [n]."""
     flags = records["flags"]
     values = {
         "text_length": records["text_length"],

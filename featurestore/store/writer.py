@@ -1,9 +1,9 @@
-"""Writing the feature store: the one owner of each partition of entities, and the records of new tweets.
+"""Writes the feature store: the one owner of each partition of entities, and the records of new tweets.
 
 An owner reads its partition of `feature-updates` in order and writes absolute values, set-if-newer. A value's version
-is offset + 1 of the last frame in it, so a frame that is delivered again is skipped where it is already in; the
-position goes with the values in one script. So Redis always holds a state from which reading on from `position`
-ends in the same bytes, whatever was killed when.
+is offset + 1 of the last frame in it, so a frame that is delivered again skips the values that already include it.
+One script writes the position together with the values. So at any moment, reading on from the `position` in Redis
+ends in the same bytes, whichever process was killed and when.
 """
 
 from collections.abc import Sequence
@@ -42,8 +42,8 @@ CACHED_ENTITIES = 100_000  # values an owner remembers, some 300 bytes each
 class FeatureOwner:
     """The single writer of one partition's entities: counters and histories.
 
-    `resume()` first, then `apply()` batch after batch, frames in offset order. Raises `ServerUnavailable` when Redis
-    fails (apply the same frames again, or resume) and `ViewWiped` when its part of Redis has vanished (resume).
+    Call `resume()` first, then `apply()` for each batch, with frames in offset order. Raises `ServerUnavailable` if
+    Redis fails (apply the same frames again, or resume), and `ViewWiped` if its part of Redis has vanished (resume).
     """
 
     def __init__(self, redis: Redis, settings: Settings, partition: int, *, cached: int = CACHED_ENTITIES):
@@ -55,7 +55,7 @@ class FeatureOwner:
         self._values: dict[bytes, bytes] = {}  # key -> value as Redis has it, least recently used first
 
     async def resume(self) -> int | None:
-        """The offset to read from; None where the view is empty: read from the beginning of the topic."""
+        """The offset to read from; None if the view is empty: then read from the beginning of the topic."""
         self._values.clear()
         epoch, position = self._keys.epoch(self._partition), self._keys.position(self._partition)
         found, at = await self._redis.mget([epoch, position])
@@ -65,7 +65,7 @@ class FeatureOwner:
         return None
 
     async def apply(self, frames: Sequence[tuple[int, FeatureUpdates]]) -> None:
-        """Folds frames, as (offset, frame), into Redis: one read and at most two writes, whatever their number."""
+        """Folds frames, as (offset, frame), into Redis: one read and at most two writes for any number of frames."""
         if not frames:
             return
         updates, versions, history_versions = concatenate(frames)
@@ -95,13 +95,13 @@ class FeatureOwner:
         await self._write((counter_keys[:tweets], new[:tweets]), others, frames[-1][0] + 1)
 
     def _counter_keys(self, kinds: U8, entities: U64) -> list[bytes]:
-        """Keys of groups, whose kinds ascend."""
+        """The Redis keys of groups, whose kinds ascend."""
         return [
             key for kind in np.unique(kinds).tolist() for key in self._keys.counters(kind, entities[kinds == kind])
         ]
 
     async def _load(self, keys: list[bytes]) -> list[bytes | None]:
-        """The values of `keys`, after making sure that what is remembered is still in Redis at all."""
+        """The values of `keys`, after checking that Redis was not wiped since they were remembered."""
         missing = [key for key in keys if key not in self._values]
         epoch_key = self._keys.epoch(self._partition)
         epoch, *read = await self._redis.mget([epoch_key, *missing])
@@ -117,7 +117,7 @@ class FeatureOwner:
     async def _write(
         self, tweets: tuple[list[bytes], list[bytes]], others: tuple[list[bytes], list[bytes]], position: int
     ) -> None:
-        """Position goes with the second script: when it is in, so is everything."""
+        """Write the values in two scripts. The position is in the second, so once it is there, so is everything."""
         settings = self._settings.features
         if tweets[0]:
             await self._redis.set_if_newer(*tweets, settings.tweet_ttl_s, None)
@@ -137,9 +137,9 @@ class FeatureOwner:
 
 
 async def write_tweets(redis: Redis, settings: Settings, tweets: Sequence[Tweet], batch: "TokenBatch") -> Records:
-    """Writes the records of tweets and of the newest among them, in two round trips; returns TWEET records [n].
+    """Writes the records of tweets, and lists the newest, in two round trips; returns TWEET records [n].
 
-    batch: their tokens. Idempotent, and the same for any order and batching. Raises `ServerUnavailable`.
+    batch: their tokens. Idempotent, with the same result for any order and batching. Raises `ServerUnavailable`.
     """
     records = tweet_records(tweets, batch)
     if len(records) == 0:
