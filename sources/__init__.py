@@ -1,7 +1,7 @@
 """Readers that turn a file, or a foreign JSON object, into `contracts.records.Tweet`.
 
-`open_source(path)` recognizes the format; iterating the `Source` gives tweets and what was rejected, in the file's
-order and in bounded memory. `docs/sources.md` says what each reader does with what it meets.
+`open_source(path)` recognizes the format. Iterating the `Source` gives tweets and rejected rows, in the file's order
+and in bounded memory. `docs/sources.md` describes what each reader accepts and rejects.
 """
 
 from sources.foreign import tweet_from_foreign_json

@@ -1,6 +1,6 @@
-"""CSV files: which column holds what, and rows to tweets.
+"""CSV files: finds the column of each field, and turns rows into tweets.
 
-The columns of the known data sets are found by name; the user's own mapping (`{"text": "message"}`) goes first.
+The columns of known data sets are found by name; the user's own mapping (`{"text": "message"}`) takes precedence.
 `docs/sources.md` lists the names.
 """
 
@@ -26,7 +26,7 @@ from sources.values import (
     synthetic_id,
 )
 
-# field -> names of columns that hold it, the surest first. Compared without case, and `_` for anything but letters.
+# field -> names of columns that hold it, the most certain first. Names are compared as `_normal` makes them.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "text": ("full_text", "tweet_text", "text", "content", "tweet", "body"),
     "time": ("created_at", "tweet_utc_date", "tweet_created", "publish_date", "created", "timestamp", "date", "time"),
@@ -48,8 +48,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _LINKS = ("reply_to", "quote_of", "retweet_of")
 _COUNTS = ("likes", "retweets", "replies", "quotes")
-# The data set of Russian troll accounts says of each account what it passed for, in this column. `Commercial` and
-# `Unknown` stand there too, but may stand in any file.
+# In this column, the data set of Russian troll accounts says what each account posed as. It also has `Commercial` and
+# `Unknown`, which may occur in any file.
 _CATEGORY = "account_category"
 _TROLL_CATEGORIES = {"RightTroll", "LeftTroll", "Fearmonger", "HashtagGamer", "NewsFeed", "NonEnglish"}
 
@@ -65,9 +65,9 @@ class RowFault:
 class Table:
     """The columns of one CSV file.
 
-    `columns` maps fields (the keys of `COLUMNS`) to column names. Raises `BadSource` where no column is found for
-    text, time or author, or where the mapping names what is not there. `offensive_texts`: the head shows rows of the
-    data set of troll accounts, whose texts are often offensive.
+    `columns` maps fields (the keys of `COLUMNS`) to column names. Raises `BadSource` if no column is found for text,
+    time or author, or if the mapping names a column that is not there. `offensive_texts`: the beginning of the file
+    has rows of the data set of troll accounts, whose texts are often offensive.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Table:
 
 
 def _next_row(reader: Iterator[list[str]]) -> list[str] | BadRecord | None:
-    """The next row's cells, what is wrong with it, or None at the end."""
+    """The next row's cells, or the error in it, or None at the end."""
     try:
         return next(reader, None)
     except csv.Error as error:
@@ -171,7 +171,7 @@ def _find_columns(header: list[str], mapping: Mapping[str, str]) -> dict[str, in
 
 
 def _has_troll_accounts(text: str, header: Sequence[str], delimiter: str) -> bool:
-    """Whether a row of the beginning of a file, `text`, is of the data set of troll accounts."""
+    """Whether `text`, the beginning of a file, has a row of the data set of troll accounts."""
     names = [_normal(name) for name in header]
     if _CATEGORY not in names:
         return False
@@ -198,7 +198,7 @@ def _author(row: Mapping[str, str], from_url: tuple[str, str] | None) -> tuple[s
 
 
 def _id(row: Mapping[str, str], from_url: tuple[str, str] | None, cells: Sequence[str]) -> int:
-    """The row's own id; where there is none, or it lost digits, one made of all the row's cells."""
+    """The row's own id; if it has none, or one that lost digits, a synthetic id from all of the row's cells."""
     written = row.get("id", "").strip() or (from_url[1] if from_url else "")
     if not written or lost_digits(written):
         return synthetic_id(*cells)
@@ -206,13 +206,13 @@ def _id(row: Mapping[str, str], from_url: tuple[str, str] | None, cells: Sequenc
 
 
 def _linked_id(written: str, field: str) -> int | None:
-    """The id of another tweet; None where its digits are lost, since it would link to the wrong one."""
+    """The id of another tweet; None if it lost digits, because it would link to the wrong tweet."""
     written = written.strip().removesuffix(".0")
     return None if lost_digits(written) or not written else parse_id(written, field)
 
 
 class _RawRows:
-    """The text lines of a file for `csv.reader`, remembering the bytes of the row that is being read."""
+    """The text lines of a file for `csv.reader`. Remembers the bytes of the row being read."""
 
     def __init__(self, stream: IO[bytes], encoding: str) -> None:
         self._lines = lines(stream, MAX_TWEET_BYTES)
@@ -225,12 +225,12 @@ class _RawRows:
         self._row: list[bytes] = []
 
     def take_oversized(self) -> list[Oversized]:
-        """Lines that were too long to be passed to the reader, since this was last asked."""
+        """Lines since the last call that were too long to pass to the reader."""
         taken, self._oversized = self._oversized, []
         return taken
 
     def bytes_of_row(self) -> Oversized:
-        """A row has 128 KiB a field at most (`csv.field_size_limit`), so it is held whole."""
+        """The row's bytes, held whole: a field has at most 128 KiB (`csv.field_size_limit`)."""
         digest, size = hashlib.sha256(), 0
         beginning = io.BytesIO()
         for line in self._row:

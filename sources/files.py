@@ -1,6 +1,6 @@
-"""Files as streams of bytes and lines in bounded memory: plain, gzip or zstd by their first bytes, tar by its header.
+"""Reads files as streams of bytes and lines, in bounded memory: plain, gzip, zstd or tar, recognized by content.
 
-No line is held past a limit: a longer one is hashed in passing and comes as an `Oversized`.
+A line longer than a limit is not held: it is hashed while it is read, and returned as an `Oversized`.
 """
 
 import codecs
@@ -23,7 +23,7 @@ from contracts.errors import BadSource
 BEGINNING_BYTES = 1024  # of a rejected row, kept for a person to look at
 _CHUNK = 1 << 20
 _ZSTD_WINDOW = 1 << 27  # `zstd --long=27`
-# Compressed bytes read at once. 4 of them may hold a block of 128 KiB, so they become 64 MiB at the very worst.
+# Compressed bytes read at once. 4 bytes may hold a block of 128 KiB, so they expand to 64 MiB at the very worst.
 _ZSTD_PIECE = 2 << 10
 
 Opener = Callable[[], IO[bytes]]
@@ -31,7 +31,7 @@ Opener = Callable[[], IO[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Oversized:
-    """A line longer than the limit: its size and hash over all of it (without the line end), and how it begins."""
+    """A line longer than the limit: its beginning, and the size and hash of the whole line without the line end."""
 
     size: int
     sha256: str
@@ -39,7 +39,7 @@ class Oversized:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The decompressed bytes of a file. Raises `BadSource` where it cannot be opened."""
+    """The decompressed bytes of a file. Raises `BadSource` if it cannot be opened."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)
@@ -53,9 +53,9 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 class _ZstdReader(io.RawIOBase):
-    """The contents of all frames of a zstd file. Unlike the library's own reader it notices a last frame cut short.
+    """The contents of all frames of a zstd file. Unlike the library's own reader, it notices a truncated last frame.
 
-    Raises `EOFError` for that, and `zstandard.ZstdError` for a damaged one.
+    Raises `EOFError` for a truncated frame, and `zstandard.ZstdError` for a damaged one.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -107,7 +107,7 @@ def read_head(opener: Opener, size: int) -> bytes:
 
 
 def lines(stream: IO[bytes], limit: int) -> Iterator[bytes | Oversized]:
-    """Every line with its end, empty ones too. Holds `limit` bytes and a chunk at most."""
+    """Every line with its line end, including empty lines. Holds at most `limit` bytes and a chunk."""
     rest = b""
     while chunk := _read(stream):
         *whole, rest = (rest + chunk).split(b"\n")
@@ -121,12 +121,12 @@ def lines(stream: IO[bytes], limit: int) -> Iterator[bytes | Oversized]:
 
 
 def oversized(line: bytes) -> Oversized:
-    """What is kept of bytes that are not passed on."""
+    """The description of a line that is not passed on."""
     return Oversized(len(line), hashlib.sha256(line).hexdigest(), line[:BEGINNING_BYTES])
 
 
 def _pass_over(stream: IO[bytes], begun: bytes) -> tuple[Oversized, bytes]:
-    """Reads to the end of a line that is too long; also returns what was read of the next one."""
+    """Reads to the end of a line that is too long; also returns the bytes already read of the next line."""
     digest, size = hashlib.sha256(begun), len(begun)
     while chunk := _read(stream):
         piece, newline, rest = chunk.partition(b"\n")
@@ -138,7 +138,7 @@ def _pass_over(stream: IO[bytes], begun: bytes) -> tuple[Oversized, bytes]:
 
 
 def is_utf8(opener: Opener) -> bool:
-    """Whether all of it is UTF-8: one pass over the file, since one bad byte decides for every row of it."""
+    """Whether the whole file is UTF-8. Takes a pass over the file, because one bad byte decides for every row."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with opener() as stream:

@@ -1,6 +1,6 @@
 """Foreign JSON to tweets: the X API v2 tweet object, its pages and stream envelopes, the v1.1 status, our own record.
 
-Which one it is shows in its shape, never in a setting:
+The shape of the JSON tells the format; there is no setting for it:
 
     {"data": ..., "includes": ...}                       v2 page (a list) or stream envelope (an object)
     "created_ms"                                         our own `Tweet`
@@ -25,7 +25,7 @@ _own = Codec(Tweet)
 
 
 class _Envelope(msgspec.Struct):
-    """A v2 page or stream envelope. Items stay bytes until their size was looked at."""
+    """A v2 page or stream envelope. Items stay bytes until their size is checked."""
 
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     includes: dict[str, Any] | None = None
@@ -37,17 +37,17 @@ _raw_lists = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An object that does not become a tweet: why, and its own bytes (not those of the page around it)."""
+    """An object that does not become a tweet: the reason, and its own bytes (not those of the page around it)."""
 
     error: BadRecord
     value: bytes
 
 
 def tweet_from_foreign_json(value: bytes) -> Tweet:
-    """The one tweet that `value` holds, whichever of the shapes above it has.
+    """The one tweet in `value`, in any of the shapes above.
 
-    For records on the `tweets` topic that are no `Tweet` of ours. Raises `BadRecord` otherwise, also where there
-    are several tweets in it: a record is one event.
+    For records on the `tweets` topic that are not our own `Tweet`. Raises `BadRecord` otherwise, also if there are
+    several tweets in it, because a record is one event.
     """
     found = list(tweets_in(value))
     if len(found) != 1:
@@ -58,7 +58,7 @@ def tweet_from_foreign_json(value: bytes) -> Tweet:
 
 
 def tweets_in(value: bytes) -> Iterator[Tweet | Fault]:
-    """All tweets of one JSON value: of a page in its order, or the one object. Never raises for what it reads."""
+    """All tweets of one JSON value: those of a page, in order, or of one object. Never raises for bad content."""
     try:
         envelope = _envelopes.decode(value)
         if envelope.data is msgspec.UNSET:

@@ -1,4 +1,4 @@
-"""Fields of decoded JSON whose shape nobody promises: an absent one is fine, one of the wrong type is `malformed`."""
+"""Reads fields of decoded JSON of uncertain shape: a field may be absent, but a wrong type is `malformed`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _MAX_NAME = 100
 
 
 def as_dict(holder: dict[str, Any], field: str) -> dict[str, Any]:
-    """The object at `field`; empty where it is absent or null."""
+    """The object at `field`; empty if it is absent or null."""
     value = holder.get(field)
     if value is None:
         return {}
@@ -20,7 +20,7 @@ def as_dict(holder: dict[str, Any], field: str) -> dict[str, Any]:
 
 
 def as_list(holder: dict[str, Any], field: str) -> list[Any]:
-    """The list at `field`, of whatever items; empty where it is absent or null."""
+    """The list at `field`, with any items; empty if it is absent or null."""
     value = holder.get(field)
     if value is None:
         return []
@@ -30,7 +30,7 @@ def as_list(holder: dict[str, Any], field: str) -> list[Any]:
 
 
 def dicts(holder: dict[str, Any], field: str) -> list[dict[str, Any]]:
-    """The list of objects at `field`; empty where it is absent or null."""
+    """The list of objects at `field`; empty if it is absent or null."""
     items = as_list(holder, field)
     if not all(isinstance(item, dict) for item in items):
         raise BadRecord("malformed", f"`{field}` is no list of objects")
@@ -38,7 +38,7 @@ def dicts(holder: dict[str, Any], field: str) -> list[dict[str, Any]]:
 
 
 def as_text(holder: dict[str, Any], field: str) -> str | None:
-    """The string at `field`, or None where it is absent, null or empty."""
+    """The string at `field`; None if it is absent, null or empty."""
     value = holder.get(field)
     if value is not None and not isinstance(value, str):
         raise BadRecord("malformed", f"`{field}` is {type(value).__name__}, expected a string")
@@ -46,7 +46,7 @@ def as_text(holder: dict[str, Any], field: str) -> str | None:
 
 
 def required(holder: dict[str, Any], field: str) -> str:
-    """The string at `field`. Raises `BadRecord` (`missing_field`) where there is none."""
+    """The string at `field`. Raises `BadRecord` (`missing_field`) if there is none."""
     value = as_text(holder, field)
     if value is None:
         raise BadRecord("missing_field", f"`{field}` is missing")
@@ -63,7 +63,7 @@ def id_of(holder: dict[str, Any], *fields: str) -> int | None:
 
 
 def names(entities: dict[str, Any], field: str, *parts: str) -> list[str]:
-    """Of each entity in the list, the first of `parts` that it has. A name that is too long is left out."""
+    """The names of the entities in the list: for each, the first of `parts` that it has. Omits names too long."""
     found = []
     for entity in dicts(entities, field):
         value = next((entity[part] for part in parts if isinstance(entity.get(part), str)), None)

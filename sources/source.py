@@ -1,4 +1,4 @@
-"""A file of tweets, whatever its format: recognized by its contents, read in its order and in bounded memory."""
+"""Reads a file of tweets in any known format, recognized by its content, in file order and bounded memory."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -29,16 +29,16 @@ from sources.foreign import Fault, tweets_in
 MAX_PAGE_BYTES = 16 << 20  # of one JSON line: an API page holds up to 500 tweets
 MAX_DOCUMENT_BYTES = 64 << 20  # of a JSON file that is one array or one printed object
 HEAD_BYTES = 256 << 10  # that the format is recognized by
-# A repeated id is noticed for certain within so many tweets; twice as many ids are held.
+# A repeated id is always noticed within this many tweets; at most twice as many ids are held.
 DUPLICATE_HORIZON = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that never becomes an event: why, where, and enough of it to find it again.
+    """A row that never becomes an event: the reason, the place, and enough of the row to find it again.
 
-    `row` counts from 1: lines of a JSON file, rows below the header of a CSV. `beginning` is at most 1 KiB of its
-    bytes, `sha256` and `size` are of all of them.
+    `row` counts from 1: lines of a JSON file, rows below the header of a CSV. `beginning` holds at most the first
+    1 KiB of the row; `sha256` and `size` are of the whole row.
     """
 
     reason: str
@@ -50,7 +50,7 @@ class Rejected:
     sha256: str
 
     def dead_letter(self) -> DeadLetter:
-        """As a record for `tweets-dead-letters`."""
+        """The rejected row as a record for `tweets-dead-letters`."""
         detail = f"{self.detail} ({self.size} bytes, sha256 {self.sha256})"
         return DeadLetter(
             reason=self.reason,
@@ -68,11 +68,11 @@ Reader = Callable[[IO[bytes]], Rows]
 
 
 class Source:
-    """One file. Iterating it reads it once from the beginning; `counts` has what was met so far.
+    """One file. Iterating it reads it once from the beginning; `counts` has the counts so far.
 
-    `counts["tweets"]` were passed on, `counts["duplicate"]` left out (same id as an earlier one), and every other
-    key is a reason of rejection. `offensive_texts`: whether its texts are known to be often offensive, and so are not
-    to be shown; of an archive, whether those read so far are.
+    `counts["tweets"]` tweets were passed on and `counts["duplicate"]` left out (same id as an earlier one). Every
+    other key is a reason of rejection. `offensive_texts`: whether its texts are known to be often offensive, so that
+    they should not be shown. For an archive, this covers the files read so far.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Source:
         self._not_after_ms = not_after_ms
 
     def __iter__(self) -> Iterator[Tweet | Rejected]:
-        """Raises `BadSource` where the file turns out to be damaged."""
+        """Raises `BadSource` if the file turns out to be damaged."""
         self.counts.clear()
         try:
             yield from self._read()
@@ -144,11 +144,11 @@ def open_source(
     time_format: str | None = None,
     not_after_ms: int = END_OF_TIME_MS,
 ) -> Source:
-    """The source at `path`, its format recognized by what it holds.
+    """The source at `path`, its format recognized by its content.
 
     JSON lines, a JSON array or one object, of v2, v1.1 or our own tweets; CSV; each plain, .gz or .zst; a tar of
     such files. `columns` and `time_format` are for CSV. A tweet later than `not_after_ms` is rejected.
-    Raises `BadSource` where the file cannot be read or has none of these formats.
+    Raises `BadSource` if the file cannot be read or has none of these formats.
     """
     path = Path(path)
     opener = partial(open_bytes, path)
@@ -188,7 +188,7 @@ def _recognize(opener: Opener, head: bytes, *, columns: Mapping[str, str], time_
 
 
 def _has_json_line(begin: bytes) -> bool:
-    """Whether some line is an object by itself; one line of a page may be longer than the head."""
+    """Whether some line is a JSON object by itself. A page on one line may be longer than `begin`."""
     whole = begin.splitlines() if len(begin) < HEAD_BYTES // 2 else begin.split(b"\n")[:-1]
     if not whole:
         return begin[:1] == b"{"
@@ -208,7 +208,7 @@ def _json_lines(stream: IO[bytes]) -> Rows:
 
 
 def _json_document(stream: IO[bytes]) -> Rows:
-    """One array or one object over several lines. It is held whole, so its size is limited."""
+    """One array, or one object over several lines. It is held in memory, so its size is limited."""
     content = stream.read(MAX_DOCUMENT_BYTES + 1)
     if len(content) > MAX_DOCUMENT_BYTES:
         raise BadSource(f"one JSON value of more than {MAX_DOCUMENT_BYTES >> 20} MiB; make lines of it: jq -c '.[]'")
@@ -225,14 +225,14 @@ def _json_document(stream: IO[bytes]) -> Rows:
 
 
 class _Seen:
-    """Ids met before, over at least the last `DUPLICATE_HORIZON` tweets, in memory for twice as many."""
+    """The ids of at least the last `DUPLICATE_HORIZON` tweets, and of at most twice as many."""
 
     def __init__(self) -> None:
         self._newer: set[int] = set()
         self._older: set[int] = set()
 
     def add(self, tweet_id: int) -> bool:
-        """Whether it is new."""
+        """Remember the id; returns whether it is new."""
         if tweet_id in self._newer or tweet_id in self._older:
             return False
         if len(self._newer) >= DUPLICATE_HORIZON:

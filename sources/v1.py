@@ -1,6 +1,6 @@
 """The v1.1 status object: `text`, `full_text` or `extended_tweet`; entities; retweets, quotes and replies.
 
-Ids are taken from the `_str` fields: the numbers beside them lost digits wherever JavaScript touched the file.
+Ids come from the `_str` fields, because the numeric fields lose digits wherever JavaScript has handled the file.
 """
 
 from typing import Any
@@ -59,7 +59,7 @@ def _author(user: dict[str, Any]) -> tuple[str, int]:
 
 
 def _counts(status: dict[str, Any]) -> dict[str, Any] | None:
-    """Absent counts are 0 beside present ones, and None where the status has none at all."""
+    """The public counts. If some are present, absent ones are 0; None if the status has no counts at all."""
     found = {
         "likes": status.get("favorite_count"), "retweets": status.get("retweet_count"),
         "replies": status.get("reply_count"), "quotes": status.get("quote_count"),

@@ -1,6 +1,6 @@
 """The X API v2 tweet object, and the `includes` of the page it came on (users' names and followers).
 
-Tweets in `includes` are context of a page, not events of it: they are not passed on.
+Tweets in `includes` are a page's context, not its events, so they are not passed on.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _REFERENCES = {"replied_to": "reply_to", "quoted": "quote_of", "retweeted": "ret
 
 @dataclass(frozen=True, slots=True)
 class Includes:
-    """What a page says about the users of its tweets, by their id as it is written there."""
+    """What a page says about the users of its tweets, keyed by user id as the page writes it."""
 
     users: dict[str, dict[str, Any]]
 
@@ -26,7 +26,7 @@ class Includes:
 
     @staticmethod
     def of(includes: dict[str, Any] | None) -> "Includes":
-        """Out of a page's `includes`. Raises `BadRecord` where its users are no objects."""
+        """From a page's `includes`. Raises `BadRecord` if its users are not objects."""
         found = dicts(includes or {}, "users")
         return Includes({str(user.get("id")): user for user in found})
 
@@ -34,7 +34,7 @@ class Includes:
 def tweet_of(fields: dict[str, Any], includes: Includes) -> Tweet:
     """The tweet of one decoded object. Raises `BadRecord`: `missing_field`, `bad_time`, `bad_id`, `malformed`.
 
-    `created_at` may be absent (the API sends it only when asked): then the id's own time is taken.
+    `created_at` may be absent, because the API sends it only on request. Then the time comes from the id.
     """
     text = as_dict(fields, "note_tweet").get("text") or fields.get("text")
     if not isinstance(text, str):

@@ -1,6 +1,6 @@
 """Single values of foreign files: text, times, ids and counts, each parsed by one rule or refused with a reason.
 
-Every refusal is a `BadRecord`; its `reason` is what dead letters are counted by.
+Every refusal is a `BadRecord`; dead letters are counted by its `reason`.
 """
 
 import html
@@ -14,7 +14,7 @@ import xxhash
 from contracts.errors import BadRecord
 from contracts.records import END_OF_TIME_MS, MAX_ID, MAX_TWEET_BYTES, TWITTER_BEGAN_MS, Tweet
 
-# Ids since November 2010 hold their time: milliseconds since this moment, shifted left by 22 bits.
+# Ids since November 2010 contain their time: milliseconds since this moment, shifted left by 22 bits.
 SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 FIRST_SNOWFLAKE = 29_700_859_247
 SPREADSHEET_DIGITS = 15  # what a spreadsheet keeps of a number; it writes zeros for the rest
@@ -29,7 +29,7 @@ _STATUS_URL = re.compile(r"(?:twitter|x)\.com/([^/]+)/status(?:es)?/(\d+)")
 
 
 def clean_text(text: str) -> str:
-    """Text as people read it: HTML entities unescaped once, NULs dropped. U+FFFD and mojibake stay as they are."""
+    """The text as people read it: HTML entities unescaped once, NULs dropped. U+FFFD and mojibake stay."""
     if "&" in text:
         text = html.unescape(text)
     return text.replace("\x00", "") if "\x00" in text else text
@@ -74,7 +74,7 @@ def _to_ms(moment: datetime) -> int:
 
 
 def parse_id(value: object, what: str = "id") -> int:
-    """An id out of its digits or an integer. Raises `BadRecord` (`bad_id`) for all else, also past 63 bits."""
+    """An id from its digits or an integer. Raises `BadRecord` (`bad_id`) for anything else and past 63 bits."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_ID:
@@ -85,7 +85,7 @@ def parse_id(value: object, what: str = "id") -> int:
 def lost_digits(text: str) -> bool:
     """Whether an id went through a spreadsheet: `8.35E+17`, or zeros from the 16th digit on.
 
-    One true id in 1,000 (18 digits) or 10,000 (19 digits) ends so too; it then gets a synthetic id as well.
+    One true id in 1,000 (18 digits) or 10,000 (19 digits) also ends in such zeros; it gets a synthetic id too.
     """
     if text.isascii() and text.isdigit():
         return len(text) > SPREADSHEET_DIGITS + 2 and not text[SPREADSHEET_DIGITS:].strip("0")
@@ -93,17 +93,17 @@ def lost_digits(text: str) -> bool:
 
 
 def synthetic_id(*content: str) -> int:
-    """A stable id of 63 bits out of what identifies the thing: the same content gives the same id in every run."""
+    """A stable 63-bit id made from `content`: the same content gives the same id in every run."""
     return xxhash.xxh3_64_intdigest("\x1f".join(content).encode("utf-8", "surrogatepass")) >> 1
 
 
 def author_id_of(handle: str) -> int:
-    """A stable id for an author of whom only the handle is known; handles do not differ by case."""
+    """A stable id for an author known only by handle. Case does not matter."""
     return synthetic_id("author", handle.casefold())
 
 
 def parse_count(text: str, what: str) -> int | None:
-    """A count; None where the cell is empty or `nan`. `1203.0` and `1,203` are read too. Raises `BadRecord`."""
+    """A count; None if the cell is empty or `nan`. Also reads `1203.0` and `1,203`. Raises `BadRecord`."""
     text = text.strip()
     if not text or text.casefold() in ("nan", "none", "null"):
         return None
@@ -114,18 +114,18 @@ def parse_count(text: str, what: str) -> int | None:
 
 
 def status_of_url(url: str) -> tuple[str, str] | None:
-    """(handle, id) of a tweet's address, or None where it is some other address."""
+    """(handle, id) from a tweet's URL, or None for any other URL."""
     match = _STATUS_URL.search(url)
     return (match[1], match[2]) if match else None
 
 
 def time_of_snowflake(tweet_id: int) -> int | None:
-    """The time an id holds, or None for an id from before ids held it."""
+    """The time in an id, or None for an id from before ids contained it."""
     return (tweet_id >> 22) + SNOWFLAKE_EPOCH_MS if tweet_id >= FIRST_SNOWFLAKE else None
 
 
 def checked_tweet(fields: dict[str, Any]) -> Tweet:
-    """A `Tweet` whose every field is in its range. Raises `BadRecord`: `malformed`, or `too_large` past the limit."""
+    """A `Tweet` with every field in its range. Raises `BadRecord`: `malformed`, or `too_large` past the limit."""
     try:
         tweet = msgspec.convert(fields, Tweet)
     except msgspec.ValidationError as error:
