@@ -3,7 +3,7 @@
     {prefix}bins:edges      version (the window), 8 bytes big-endian; then a MessagePack frame, `ShownEdges`
 
 The owner writes it after each decision and when it starts, so one write restores a wiped Redis. The view goes back
-`bin_owner.SHOWN` versions with new edges. An edge takes 4 bytes and a row some 40, so the value has some 50 kB at
+`owner.SHOWN` versions with new edges. An edge takes 4 bytes and a row some 40, so the value has some 50 kB at
 most.
 
     bins = await read_bins(redis, settings)             # the newest edges

@@ -60,7 +60,7 @@ class FeaturesRead:
 
 @dataclass(frozen=True, slots=True)
 class StoredTweet:
-    """A tweet to show. Its text may be cut at `layout.SHOWN_CHARS`."""
+    """A tweet to show. Its text may be cut at `redis_layout.SHOWN_CHARS`."""
 
     id: int
     created_ms: int
