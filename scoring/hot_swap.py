@@ -8,6 +8,7 @@ thread reads, checks and warms a snapshot. Only then does it replace the previou
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,6 +26,7 @@ from model.serving import Predictor
 from transport.backoff import pauses
 from transport.metrics import MODEL_SWAPS, MODELS_REFUSED
 from transport.ports.clock import Clock
+from transport.ports.executor import StartThreads
 from transport.ports.files import Files
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import ConsumerLost, KafkaFailed, TopicPartition
@@ -47,11 +49,13 @@ class ModelFollower:
         settings: Settings,
         load: Callable[[ModelPublished], Predictor] | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        start_threads: StartThreads = ThreadPoolExecutor,
     ) -> None:
         self.current: Predictor | None = None
         self._settings = settings
         self._load = load or load_warm
         self._clock = clock
+        self._start_threads = start_threads
         self._announced: dict[tuple[int, int], ModelPublished] = {}
         self._caught_up = asyncio.Event()
 
@@ -106,13 +110,20 @@ class ModelFollower:
                 return
             published = self._announced[place]
             try:
-                predictor = await asyncio.to_thread(self._load, published)
+                predictor = await self._load_in_thread(published)
             except SnapshotInvalid as error:
                 MODELS_REFUSED.inc()
                 log.error("models: %s %d of epoch %d is not used: %s", published.name, place[1], place[0], error)
                 continue
             self._swap(predictor)
             return
+
+    async def _load_in_thread(self, published: ModelPublished) -> Predictor:
+        loader = self._start_threads(1, "model-loader")
+        try:
+            return await asyncio.wrap_future(loader.submit(self._load, published))
+        finally:
+            loader.shutdown()  # if cancelled: waits for the load, as the end of the process would
 
     def _swap(self, predictor: Predictor) -> None:
         former, self.current = self.current, predictor

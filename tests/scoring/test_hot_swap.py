@@ -1,5 +1,6 @@
 """Which model is in use: the newest that loads, whatever was announced in between."""
 
+from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
@@ -118,3 +119,38 @@ async def test_announcements_of_other_models_and_of_a_newer_layout_are_passed_ov
     assert "ModelPublished version 3 is newer" in caplog.text
     await announce(follower, published)
     assert version_of(follower) == 1
+
+
+class Inline:
+    """An executor that works inside `submit`, as a simulator's would."""
+
+    def __init__(self):
+        self.submitted = 0
+        self.ended = False
+
+    def submit(self, work, /, *args, **kwargs):
+        self.submitted += 1
+        future = Future()
+        try:
+            future.set_result(work(*args, **kwargs))
+        except SnapshotInvalid as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self):
+        self.ended = True
+
+
+async def test_snapshots_load_on_the_executor_that_is_passed_in_and_it_is_ended(local):
+    started = []
+
+    def start(threads, name):
+        started.append(Inline())
+        return started[-1]
+
+    follower = ModelFollower(local, start_threads=start)
+    damaged = save_snapshot(local, 2)
+    damage(damaged)
+    await announce(follower, save_snapshot(local, 1), damaged)
+    assert version_of(follower) == 1
+    assert [(executor.submitted, executor.ended) for executor in started] == [(1, True), (1, True)]
