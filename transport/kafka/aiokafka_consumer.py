@@ -13,6 +13,7 @@ from contracts.settings import Settings
 from transport.kafka import aiokafka_private
 from transport.kafka.aiokafka_clients import as_ours
 from transport.kafka.clients import address, unavailable
+from transport.kafka.log_records import log_records
 from transport.ports.kafka import RebalanceListener
 from transport.ports.kafka_records import (
     Committed,
@@ -86,14 +87,7 @@ class AiokafkaConsumer:
             raise KafkaFailed(f"{self._address}: {error!r}") from error
         except (KafkaError, ConsumerStoppedError) as error:
             raise ConsumerLost(f"the consumer failed ({self._address}): {error!r}") from error
-        result = {}
-        for (name, number), records in found.items():
-            topic = name.removeprefix(self._prefix)
-            result[TopicPartition(topic, number)] = [
-                LogRecord(topic, number, record.offset, record.timestamp, record.key, record.value)
-                for record in records
-            ]
-        return result
+        return log_records(found, self._prefix)
 
     def _prefixed(self, partition: TopicPartition) -> PrefixedPartition:
         return PrefixedPartition(self._prefix + partition.topic, partition.partition)

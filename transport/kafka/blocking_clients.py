@@ -6,6 +6,7 @@ from kafka import TopicPartition as PrefixedPartition
 
 from contracts.settings import Settings
 from transport.kafka import clients
+from transport.kafka.log_records import log_records
 from transport.ports.kafka_records import LogRecord, Output, TopicPartition
 
 READ_IN = "3.0.12"  # the version of kafka-python whose ways `KafkaPythonConsumer` goes by
@@ -72,14 +73,7 @@ class KafkaPythonConsumer:
             return {}
         with clients.as_ours(self._settings):
             found = self._client.poll(timeout_ms=int(timeout_s * 1000), max_records=most)
-        result = {}
-        for (name, number), records in found.items():
-            topic = name.removeprefix(self._prefix)
-            result[TopicPartition(topic, number)] = [
-                LogRecord(topic, number, record.offset, record.timestamp, record.key, record.value)
-                for record in records
-            ]
-        return result
+        return log_records(found, self._prefix)
 
     def close(self) -> None:
         """See `BlockingConsumer`."""
