@@ -62,9 +62,32 @@ ENGAGED = (Action.LIKE, Action.RETWEET, Action.REPLY, Action.QUOTE)
 
 
 class Tick(Record, frozen=True, kw_only=True):
-    """Event time has reached `tick_ms` on this partition, whether or not there was an event. Key `tick`."""
+    """Event time has reached `tick_ms` on this partition, whether or not there was an event. Key `tick`.
+
+    `epoch`: that of the declared replay which wrote it; 0: of no replay.
+    """
 
     tick_ms: TimeMs
+    epoch: Count = 0
+
+
+class TimeMode(StrEnum):
+    """Who moves event time: events, as far as the broker's clock (live), or one writer's ticks (replay)."""
+
+    LIVE = "live"
+    REPLAY = "replay"
+
+
+class TimeDeclared(Record, frozen=True, kw_only=True):
+    """From here on, `mode` says who moves the partition's event time. Key `event-time`.
+
+    `epoch`: ascends with every declaration of the installation; a reader ignores one whose epoch is not the highest
+    so far. `writer`: the program that declared it, for people.
+    """
+
+    mode: TimeMode
+    epoch: Annotated[int, Meta(ge=1, le=2**53)]
+    writer: Name
 
 
 class Entities(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,10 +29,9 @@ class TimeSettings(Section, frozen=True, kw_only=True):
     """Event time. A change takes effect for new topics only: windows number the versions."""
 
     window_ms: int = 60_000  # vocabulary and bins are decided once a window; at least SHORTEST_MS
-    lateness_ms: int = 30_000  # how far behind the newest event of its partition an event may be
-    # An event further ahead than `jump_ms` moves event time only once `jump_authors` distinct authors confirm it.
-    jump_ms: int = 3_600_000
-    jump_authors: int = 3
+    # How far behind the newest event of its partition an event may be, and how far its clock may be ahead: of the
+    # broker's, or in a replay of the replay's ticks.
+    lateness_ms: int = 30_000
 
 
 class HopSettings(Section, frozen=True, kw_only=True):

@@ -46,6 +46,7 @@ ENGAGEMENTS = Topic("engagements", "viewer id", "Engagement")
 TIMELINE_REQUESTS = Topic("timeline-requests", "viewer id", "TimelineRequest")
 TIMELINES_RANKED = Topic("timelines-ranked", "viewer id", "RankedTimeline")
 CANDIDATES_SERVED = Topic("candidates-served", "viewer id", "CandidatesServed", max_message_bytes=2 * MIB)
+EVENT_TIME = Topic("event-time", "-", "TimeDeclared", partitions=1, retention_ms=FOREVER_MS)
 FEATURE_UPDATES = Topic("feature-updates", "entity", "FeatureUpdates", max_message_bytes=8 * MIB)
 VOCAB_COUNTS = Topic("vocab-counts", "virtual shard", "VocabCounts", max_message_bytes=8 * MIB)
 VOCAB_STATE = Topic(
@@ -82,8 +83,8 @@ def dead_letters(source: Topic) -> Topic:
 
 
 ALL: tuple[Topic, ...] = (
-    TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, CANDIDATES_SERVED, FEATURE_UPDATES, VOCAB_COUNTS,
-    VOCAB_STATE, VOCAB_DELTAS, BIN_COUNTS, BIN_STATE, BINS, EXAMPLES, MODELS,
+    TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, CANDIDATES_SERVED, EVENT_TIME, FEATURE_UPDATES,
+    VOCAB_COUNTS, VOCAB_STATE, VOCAB_DELTAS, BIN_COUNTS, BIN_STATE, BINS, EXAMPLES, MODELS,
     *(dead_letters(source) for source in WITH_DEAD_LETTERS),
 )  # fmt: skip
 

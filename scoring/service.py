@@ -15,7 +15,7 @@ from contracts.partitioning import partition_of, record_key
 from contracts.records import TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED, TIMELINE_REQUESTS, TIMELINES_RANKED
-from eventtime.ticks import TICK_KEY, read_tick, tick_value
+from eventtime.ticks import TICK_KEY, read_tick
 from featurestore.store.reader import FeatureReader
 from scoring import candidates
 from scoring.hot_swap import ModelFollower
@@ -103,16 +103,18 @@ class ScoringProcessor(Processor):
         """(requests not seen lately, dead letters of records that are not requests, ticks to pass on).
 
         Served records reach the same event time as the requests. So the requests' ticks are passed on downstream, at
-        their places among the answers. ticks[i] is the newest one between request i - 1 and request i.
+        their places among the answers. ticks[i] are those between request i - 1 and request i: the newest of each
+        epoch, because a reader may go by any one epoch.
         """
         requests: list[TimelineRequest] = []
         letters: list[Output] = []
-        ticks: dict[int, list[Output]] = {}
+        ticks: dict[int, dict[int, Output]] = {}
         for record in records:
             try:
                 if record.key == TICK_KEY:
-                    tick = tick_value(read_tick(record.value))
-                    ticks[len(requests)] = [Output(CANDIDATES_SERVED.name, tick, TICK_KEY, record.partition)]
+                    tick = read_tick(record.value)
+                    output = Output(CANDIDATES_SERVED.name, serialize(tick), TICK_KEY, record.partition)
+                    ticks.setdefault(len(requests), {})[tick.epoch] = output
                     continue
                 request = _deserialize(record.value or b"")
             except Exception as error:  # noqa: BLE001 - no record may stop a scorer
@@ -122,7 +124,7 @@ class ScoringProcessor(Processor):
                 DUPLICATES.labels(topic=TIMELINE_REQUESTS.name).inc()
             else:
                 requests.append(request)
-        return requests, letters, ticks
+        return requests, letters, {place: list(newest.values()) for place, newest in ticks.items()}
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xxhash
 
-from contracts.arrays import I64, U64
+from contracts.arrays import I64
 from contracts.codec import Codec, serialize
 from contracts.records import ACTIONS, Engagement
 from contracts.settings import Settings
@@ -59,11 +59,8 @@ class EngagementProcessor(Processor):
         return [Output(FEATURE_UPDATES.name, serialize(part), partition=owner) for owner, part in route(updates)]
 
 
-def _times_of(events: Sequence[Engagement]) -> tuple[I64, U64]:
-    return (
-        np.array([event.at_ms for event in events], np.int64),
-        np.array([event.viewer_id for event in events], np.uint64),
-    )
+def _times_of(events: Sequence[Engagement]) -> I64:
+    return np.array([event.at_ms for event in events], np.int64)
 
 
 def _identities_of(batch: EventBatch[Engagement]) -> list[int]:

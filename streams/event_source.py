@@ -7,15 +7,17 @@ holds the clock at some earlier offsets (marks); the oldest mark is at least the
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Generic
+from typing import Generic
 
 import msgspec
+import numpy as np
 
-from contracts.arrays import I64, U64
+from contracts.arrays import I64, Bools
 from contracts.settings import Settings
 from contracts.topics import Topic
-from eventtime.watermark import Watermark
-from streams.event_batch import EventBatch, EventT, decode_batch, observe_times
+from eventtime.watermark import ClockState, Watermark
+from streams.event_batch import EventBatch, EventT, decode_batch
+from streams.observe_times import Timed, observe_times, show_lag
 from transport.duplicates import RecentIdentities
 from transport.metrics import DUPLICATES, LATE_EVENTS
 from transport.ports.kafka_records import LogRecord
@@ -24,15 +26,15 @@ from transport.ports.kafka_records import LogRecord
 class SourceMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """Committed with the offset: the clock there, and (offset, clock before it) of each mark, ascending."""
 
-    clock: dict[str, Any]
-    marks: list[tuple[int, dict[str, Any]]]
+    clock: ClockState
+    marks: list[tuple[int, ClockState]]
 
 
 class EventSource(Generic[EventT]):
     """The clock of one partition, and which events were already processed.
 
-    times_of: events -> (event time int64[n], uint64[n] the person whose clock gave it). identities_of: a batch -> the
-    identity of each of its events, by which a repeat is recognized.
+    times_of: events -> int64[n], their event times. identities_of: a batch -> the identity of each of its events, by
+    which a repeat is recognized.
     """
 
     def __init__(
@@ -40,16 +42,16 @@ class EventSource(Generic[EventT]):
         settings: Settings,
         topic: Topic,
         decode: Callable[[bytes], EventT],
-        times_of: Callable[[Sequence[EventT]], tuple[I64, U64]],
+        times_of: Callable[[Sequence[EventT]], I64],
         identities_of: Callable[[EventBatch[EventT]], Sequence[Hashable]],
     ) -> None:
         self.clock = Watermark(settings.time)
         self._topic = topic
         self._decode: Callable[[bytes], EventT] = decode
-        self._times_of: Callable[[Sequence[EventT]], tuple[I64, U64]] = times_of
+        self._times_of: Callable[[Sequence[EventT]], I64] = times_of
         self._identities_of: Callable[[EventBatch[EventT]], Sequence[Hashable]] = identities_of
         self._had = RecentIdentities(settings.features.duplicate_horizon)
-        self._marks: list[tuple[int, dict[str, Any]]] = []
+        self._marks: list[tuple[int, ClockState]] = []
         self._replayed = Watermark(settings.time)  # the clock as it was where a restart re-reads
 
     def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
@@ -75,10 +77,11 @@ class EventSource(Generic[EventT]):
         """
         self._begin(records[0].offset)
         closed_before = self.clock.closed_through
-        batch, windows, repeats, late = self._observe(records, self.clock)
-        DUPLICATES.labels(topic=self._topic.name).inc(repeats)
-        LATE_EVENTS.labels(topic=self._topic.name).inc(late)
-        return batch, windows, closed_before
+        batch, seen, new = self._observe(records, self.clock)
+        show_lag(self._topic, records[0].partition, seen)
+        DUPLICATES.labels(topic=self._topic.name).inc(int((~new).sum()))
+        LATE_EVENTS.labels(topic=self._topic.name).inc(int((seen.late & new).sum()))
+        return batch, seen.windows[new], closed_before
 
     def metadata(self) -> str:
         """The clock and the marks: at most three, of some 100 bytes each."""
@@ -86,23 +89,21 @@ class EventSource(Generic[EventT]):
 
     def position(self) -> SourceMetadata:
         """The content of `metadata`, for a hop that commits more than that."""
-        return SourceMetadata(clock=self.clock.to_dict(), marks=self._marks)
+        return SourceMetadata(clock=self.clock.state, marks=self._marks)
 
     def _begin(self, offset: int) -> None:
         horizon = self._had.horizon
         if not self._marks or offset - self._marks[-1][0] >= horizon:
-            self._marks.append((offset, self.clock.to_dict()))
+            self._marks.append((offset, self.clock.state))
         while len(self._marks) > 1 and offset - self._marks[1][0] >= horizon:
             del self._marks[0]
 
-    def _observe(self, records: Sequence[LogRecord], clock: Watermark) -> tuple[EventBatch[EventT], I64, int, int]:
-        """(events believed and new, their windows, how many others were repeats, how many of these are late)."""
+    def _observe(self, records: Sequence[LogRecord], clock: Watermark) -> tuple[EventBatch[EventT], Timed, Bools]:
+        """(events believed and new, n believed events as they were timed, bool[n] which of them are new)."""
         batch = decode_batch(self._topic, records, self._decode)
-        seen = observe_times(batch, clock, *self._times_of(batch.events))
-        windows, late = seen.windows, seen.late
+        seen = observe_times(batch, clock, self._times_of(batch.events))
         repeats = self._had.repeats(self._identities_of(batch), [record.offset for record in batch.records])
+        new = ~np.array(repeats, np.bool_)
         if any(repeats):
-            new = [not repeat for repeat in repeats]
-            batch.keep(new)
-            windows, late = windows[new], late[new]
-        return batch, windows, sum(repeats), int(late.sum())
+            batch.keep(new.tolist())
+        return batch, seen, new

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from contracts.arrays import I64, U64
+from contracts.arrays import I64
 from contracts.codec import serialize
 from contracts.errors import SettingsError
 from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION, Tweet
@@ -139,11 +139,8 @@ class IngestProcessor(Processor):
         ] + [Output(BIN_COUNTS.name, serialize(self._bin_counter.marker(closed)), partition=0)]
 
 
-def _times_of(tweets: Sequence[Tweet]) -> tuple[I64, U64]:
-    return (
-        np.array([tweet.created_ms for tweet in tweets], np.int64),
-        np.array([tweet.author_id for tweet in tweets], np.uint64),
-    )
+def _times_of(tweets: Sequence[Tweet]) -> I64:
+    return np.array([tweet.created_ms for tweet in tweets], np.int64)
 
 
 def _identities_of(batch: EventBatch[Tweet]) -> list[int]:

@@ -1,8 +1,7 @@
 """candidates-served + engagements -> examples, and bin counts of served and of labelled values.
 
 The join itself is pure (`featurestore/join/joiner.py`). This hop keeps the clocks of both partitions. With its
-offsets it commits where a rebuild must begin to read. The clocks of a rebuild are exact, because a jump of event time
-(`time.jump_ms`) closes everything open, so nothing older than a jump is ever re-read.
+offsets it commits where a rebuild must begin to read, and the clocks there.
 
 The `engagements` hop reports engagements that it cannot decode or believe; this hop skips them.
 """
@@ -21,7 +20,7 @@ from contracts.examples import engaged, serialize_examples
 from contracts.records import Engagement
 from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES
-from eventtime.watermark import Watermark
+from eventtime.watermark import ClockState, Watermark
 from featurestore.bins.counter import BinCounter
 from featurestore.bins.settings import supervised_numbers
 from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE
@@ -29,7 +28,8 @@ from featurestore.join.closed_requests import Closed
 from featurestore.join.joiner import Joiner
 from featurestore.join.open_requests import JoinPosition
 from featurestore.join.served_requests import ServedRequest, blocks_of, check_served, dense_of, unpack_served
-from streams.event_batch import decode_batch, observe_times
+from streams.event_batch import decode_batch
+from streams.observe_times import observe_times, show_lag
 from transport import metrics
 from transport.dead_letters import dead_letter
 from transport.ports.kafka_records import LogRecord
@@ -51,8 +51,8 @@ class JoinMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """Committed with the offsets: where to re-read from, and the clocks at the commit."""
 
     position: JoinPosition
-    served: dict[str, object]
-    engagements: dict[str, object]
+    served: ClockState
+    engagements: ClockState
 
 
 class JoinProcessor(Processor):
@@ -86,14 +86,10 @@ class JoinProcessor(Processor):
             served_committed=committed.get(CANDIDATES_SERVED.name, (0, ""))[0],
             engagements_committed=committed.get(ENGAGEMENTS.name, (0, ""))[0],
         )
-        self._set_back(self._served_replayed, position.served_watermark_ms)
-        self._set_back(self._engagements_replayed, position.engagements_watermark_ms)
+        self._served_replayed.go_back(position.served_before)
+        self._engagements_replayed.go_back(position.engagements_before)
         offsets = {CANDIDATES_SERVED.name: position.served_offset, ENGAGEMENTS.name: position.engagements_offset}
         return {topic: offset for topic, offset in offsets.items() if offset is not None}
-
-    def _set_back(self, clock: Watermark, watermark_ms: int) -> None:
-        if watermark_ms >= 0:
-            clock.restore({"newest_ms": watermark_ms + self._settings.time.lateness_ms, "ahead": []})
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Observe open records again. They get the same labels as before, and close later."""
@@ -140,8 +136,8 @@ class JoinProcessor(Processor):
         """Where to re-read from, and both clocks."""
         metadata = JoinMetadata(
             position=self._joiner.needed(),
-            served=self._served_clock.to_dict(),
-            engagements=self._engagements_clock.to_dict(),
+            served=self._served_clock.state,
+            engagements=self._engagements_clock.state,
         )
         return msgspec.json.encode(metadata).decode()
 
@@ -166,11 +162,11 @@ class JoinProcessor(Processor):
         """(the newly opened requests, int64[n] the window of each, dead letters of the other records)."""
         batch = decode_batch(CANDIDATES_SERVED, records, _decode_served)
         at_ms = np.array([served.at_ms for served in batch.events], np.int64)
-        viewers = np.array([served.viewer_id for served in batch.events], np.uint64)
-        seen = observe_times(batch, clock, at_ms, viewers)
+        seen = observe_times(batch, clock, at_ms)
+        show_lag(CANDIDATES_SERVED, self._partition, seen)
         requests = unpack_served(batch.events)
-        for request, record, watermark in zip(requests, batch.records, seen.watermarks.tolist(), strict=True):
-            self._joiner.observe_served(request, record.offset, watermark)
+        for request, record, before in zip(requests, batch.records, seen.clocks_before(), strict=True):
+            self._joiner.observe_served(request, record.offset, before)
         self._joiner.advance_served(clock.watermark_ms)
         return requests, seen.windows, batch.letters
 
@@ -189,10 +185,9 @@ class JoinProcessor(Processor):
     def _observe_engagements(self, records: Sequence[LogRecord], clock: Watermark) -> None:
         batch = decode_batch(ENGAGEMENTS, records, _deserialize_engagement)
         at_ms = np.array([event.at_ms for event in batch.events], np.int64)
-        viewers = np.array([event.viewer_id for event in batch.events], np.uint64)
-        seen = observe_times(batch, clock, at_ms, viewers)
-        for event, record, watermark in zip(batch.events, batch.records, seen.watermarks.tolist(), strict=True):
-            self._joiner.observe_engagement(event, record.offset, record.timestamp, watermark)
+        seen = observe_times(batch, clock, at_ms)
+        for event, record, before in zip(batch.events, batch.records, seen.clocks_before(), strict=True):
+            self._joiner.observe_engagement(event, record.offset, record.timestamp, before)
         self._joiner.advance_engagements(clock.watermark_ms)
 
     def _unjoined(self) -> list[Output]:

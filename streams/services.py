@@ -1,4 +1,4 @@
-"""Faust services: each hosts one exactly-once hop for the life of a worker."""
+"""Faust services: each hosts one exactly-once hop, or the live ticker, for the life of a worker."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +20,7 @@ from streams.engagement_processor import EngagementProcessor
 from streams.feature_processor import FeatureProcessor
 from streams.ingest_processor import IngestProcessor
 from streams.join_processor import JoinProcessor
+from streams.ticker import LiveTicker
 from streams.vocabulary_processor import VocabularyProcessor
 from transport.hop.hop import ExactlyOnceHop, Processor
 from transport.kafka.cluster import KafkaCluster
@@ -49,17 +50,40 @@ class HopService(Service):
         return f"hop {self.hop.name}"
 
 
+class TickerService(Service):
+    """Runs the live ticker."""
+
+    def __init__(self, ticker: LiveTicker, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._ticker = ticker
+
+    async def on_start(self) -> None:
+        """Called by the `mode` library."""
+        self.add_future(self._ticker.run())
+
+    async def on_stop(self) -> None:
+        """Called by the `mode` library before it cancels the tasks that still run."""
+        await self._ticker.stop()
+
+    @property
+    def label(self) -> str:
+        """The name of this service in Faust's logs."""
+        return "live ticker"
+
+
 class StreamServices(Service):
     """Everything that a stream worker runs, as sub-services. If one fails, the worker shuts down cleanly."""
 
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
         self._redis = connect(settings)
-        self._hops = make_hops(settings, KafkaCluster(settings), self._redis)
+        kafka = KafkaCluster(settings)
+        self._hops = make_hops(settings, kafka, self._redis)
+        self._ticker = LiveTicker(settings, kafka)
         super().__init__(**kwargs)
 
     def on_init_dependencies(self) -> list[Any]:
         """Called by the `mode` library."""
-        return [HopService(hop) for hop in self._hops]
+        return [*(HopService(hop) for hop in self._hops), TickerService(self._ticker)]
 
     async def on_shutdown(self) -> None:
         """Called by the `mode` library once the hops have stopped."""

@@ -21,6 +21,12 @@ WRITER_RECORDS = Counter("driftline_writer_records", "Records handed to Kafka ou
 DEAD_LETTERS = Counter("driftline_dead_letters", "Dead letters seen, whoever wrote them", ["topic", "reason"])
 DUPLICATES = Counter("driftline_duplicates", "Repeated events that were recognized and skipped", ["topic"])
 LATE_EVENTS = Counter("driftline_late_events", "Events that counted in a later window than their own", ["topic"])
+EVENT_LAG = Gauge(
+    "driftline_event_lag_seconds",
+    "How long after its own time the broker appended an event: the median of the newest batch",
+    ["topic", "partition"],
+)
+LIVE_TICKS = Counter("driftline_live_ticks", "Ticks written to idle partitions")
 NAN_VALUES = Counter(
     "driftline_nan_values", "Served values of a feature that are NaN and not missing: a fault upstream", ["feature"]
 )

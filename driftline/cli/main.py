@@ -10,6 +10,7 @@ from driftline.cli import (
     bins,
     dead_letters,
     demo,
+    event_time,
     examples,
     features,
     models,
@@ -46,6 +47,7 @@ for command in (
     app.command(command.__name__)(command)
 for name, group in {
     "topics": topics,
+    "time": event_time,
     "vocab": vocab,
     "bins": bins,
     "features": features,

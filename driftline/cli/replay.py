@@ -40,7 +40,9 @@ def replay(
     from driftline.feeding.pace import parse_speed
     from sources import open_source
 
-    config = FeedConfig(speed=parse_speed(speed), most_outstanding=outstanding, window_ms=_window(window))
+    config = FeedConfig(
+        name="driftline replay", speed=parse_speed(speed), most_outstanding=outstanding, window_ms=_window(window)
+    )
     source = open_source(
         file,
         columns=_mapping(columns),

@@ -33,6 +33,9 @@ def simulate(
     hourly = rate * 3600
     described = WorldConfig(tweets_per_hour=hourly, requests_per_hour=hourly * _REQUESTS_PER_TWEET, viewers=viewers)
     config = FeedConfig(
-        speed=parse_speed(speed), end_ms=described.begin_ms + int(hours * HOUR_MS), most_outstanding=outstanding
+        name="driftline simulate",
+        speed=parse_speed(speed),
+        end_ms=described.begin_ms + int(hours * HOUR_MS),
+        most_outstanding=outstanding,
     )
     typer.echo(asyncio.run(run_world(World(described, seed), current_settings(), config)))

@@ -44,7 +44,6 @@ def settings_for(base: Settings, event_ms: I64, requests: int) -> Settings:
             window_ms=window_ms,
             # One feeder writes in order of event time, so a short lateness is enough.
             lateness_ms=min(window_ms // 2, base.time.lateness_ms),
-            jump_ms=max(base.time.jump_ms, 2 * window_ms),
         ),
         # The default size is for a live stream. A demo admits only thousands of keys, and needs quick snapshots.
         vocab=_quarter(base.vocab, half_life_windows=max(4.0, windows / 8)),

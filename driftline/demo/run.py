@@ -215,7 +215,9 @@ class _Demo:
         self._display.say(f"feeding {feed_input.description}")
         self._display.begin(feed_input.world.begin_ms, end_ms, feed_input.tweets, feed_input.requests)
         rate = feed_input.tweets / self._options.seconds
-        config = FeedConfig(tweets_per_s=rate, end_ms=feed_input.end_ms, hold=self._ingest_is_behind)
+        config = FeedConfig(
+            name="driftline demo", tweets_per_s=rate, end_ms=feed_input.end_ms, hold=self._ingest_is_behind
+        )
         enough = asyncio.Event()
         feeding = asyncio.create_task(self._publish(feed_input, config, enough))
         watching = asyncio.create_task(self._watch(watch, stopping, enough))

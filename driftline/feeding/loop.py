@@ -1,5 +1,7 @@
 """The closed loop: tweets and requests go out, ranked timelines come in, reactions go out, in order of event time.
 
+A feed first declares itself (`transport/declare_time.py`): from then on only its ticks move event time.
+
 Event time on `engagements` never runs ahead of a request that is still unanswered:
 
     horizon = min(now, at_ms of the oldest unanswered request)
@@ -18,12 +20,15 @@ from typing import Protocol
 
 from contracts.codec import Record, serialize
 from contracts.partitioning import record_key
-from contracts.records import Engagement, RankedTimeline, TimelineRequest, Tweet
+from contracts.records import Engagement, RankedTimeline, TimelineRequest, TimeMode, Tweet
 from contracts.settings import Settings
-from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS, Topic
+from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS, Topic
 from driftline.feeding.answers import Answers, open_answers
 from driftline.feeding.pace import Pace, events_of_step
+from transport.declare_time import declare_time
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.record_writer import RecordWriter
+from transport.replay_writer import ReplayWriter
 
 _REQUEST_COST = 20  # work of a request, in tweets
 _IDLE_S = 0.01  # wait before looking again, when it is too early for the next step
@@ -45,12 +50,15 @@ class Feedable(Protocol):
 class FeedConfig:
     """How to feed.
 
-    speed: event time per wall-clock time, None for as fast as possible. tweets_per_s: most tweets per second of wall
-    clock, at any speed. end_ms: event time at which to stop, None for the end of the source. hold: event time is
-    held while it returns True. closing_windows: how many windows of window_ms (None: as in the settings) event time
-    goes on at the end, beyond the label window and the lateness.
+    name: of the program that feeds, as it declares itself. speed: event time per wall-clock time, None for as fast as
+    possible. tweets_per_s: most tweets per second of wall clock, at any speed. end_ms: event time at which to stop,
+    None for the end of the source. hold: event time is held while it returns True. closing_windows: how many windows
+    of window_ms (None: as in the settings) event time goes on at the end, beyond the label window and the lateness.
+    nobody_asks: the source makes no requests, so no scorer passes ticks on to `candidates-served`; the feed then
+    writes them there itself.
     """
 
+    name: str = "feed"
     speed: float | None = None
     tweets_per_s: float | None = None
     end_ms: int | None = None
@@ -59,6 +67,7 @@ class FeedConfig:
     give_up_s: float = 30.0
     closing_windows: int = 5
     window_ms: int | None = None
+    nobody_asks: bool = False
 
 
 @dataclass(slots=True)
@@ -84,12 +93,14 @@ async def feed(
     on_progress: Callable[[Progress], None],
     stopping: asyncio.Event,
 ) -> Progress:
-    """Feed through `writer` until the source ends, until `end_ms` or until `stopping`; then drain.
+    """Declare a replay, and feed through `writer` until the source ends, until `end_ms` or `stopping`; then drain.
 
-    Raises `ServerUnavailable` if Kafka cannot be reached.
+    Raises `ServerUnavailable` if Kafka cannot be reached, and `Fenced` if another program declares itself just now.
     """
     async with open_answers(settings) as answers:
-        loop = FeedLoop(settings, world, config, writer, time.monotonic)
+        declared = await declare_time(KafkaCluster(settings), TimeMode.REPLAY, config.name)
+        replay_writer = ReplayWriter(writer, settings.time, declared.epoch)
+        loop = FeedLoop(settings, world, config, replay_writer, time.monotonic)
         reading = asyncio.create_task(loop.read(answers))
         running = asyncio.create_task(loop.run(on_progress, stopping))
         try:
@@ -111,11 +122,12 @@ class FeedLoop:
         settings: Settings,
         world: Feedable,
         config: FeedConfig,
-        writer: RecordWriter,
+        writer: ReplayWriter,
         wall_s: Callable[[], float],
     ) -> None:
         self._settings, self._world, self._config = settings, world, config
         self._writer, self._wall_s = writer, wall_s
+        self._unasked = (CANDIDATES_SERVED,) if config.nobody_asks else ()
         self.progress = Progress(event_ms=world.begin_ms)
         self.finished = False
         # Request id -> (its event time, wall-clock deadline), oldest first.
@@ -124,7 +136,6 @@ class FeedLoop:
         self._reacted = 0
         # Tweets already paced by `tweets_per_s`, and the wall clock at which they are due.
         self._rated, self._due_s = 0, 0.0
-        self._ticks = dict.fromkeys((TWEETS.name, ENGAGEMENTS.name, TIMELINE_REQUESTS.name), 0)
 
     async def read(self, answers: Answers) -> None:
         """Read answers until the feed is finished."""
@@ -173,8 +184,7 @@ class FeedLoop:
         for request in requests:
             self._unanswered[request.request_id] = (request.at_ms, deadline)
             await self._write(TIMELINE_REQUESTS, request.at_ms, request.viewer_id, request)
-        await self._tick(TWEETS, until_ms - 1)
-        await self._tick(TIMELINE_REQUESTS, until_ms - 1)
+        await self._writer.tick((TWEETS, TIMELINE_REQUESTS, *self._unasked), until_ms - 1)
         self.progress.event_ms = until_ms
         self.progress.tweets += len(tweets)
         self.progress.requests += len(requests)
@@ -182,15 +192,7 @@ class FeedLoop:
         return len(tweets) + _REQUEST_COST * len(requests)
 
     async def _write(self, topic: Topic, at_ms: int, key: int, record: Record) -> None:
-        """Send one event. After a gap in the data, send a tick first: the gap must not look like a wrong clock."""
-        if at_ms > self._ticks[topic.name] + self._settings.time.jump_ms:
-            await self._tick(topic, at_ms)
-        await self._writer.send(topic, record_key(key), serialize(record))
-
-    async def _tick(self, topic: Topic, tick_ms: int) -> None:
-        if tick_ms > self._ticks[topic.name]:
-            self._ticks[topic.name] = tick_ms
-            await self._writer.send_tick((topic,), tick_ms)
+        await self._writer.send(topic, at_ms, record_key(key), serialize(record))
 
     async def _release(self, now_ms: int) -> None:
         """Write the reactions that are older than the horizon, and the horizon's tick."""
@@ -201,7 +203,7 @@ class FeedLoop:
             engagement = heapq.heappop(self._reactions)[2]
             await self._write(ENGAGEMENTS, engagement.at_ms, engagement.viewer_id, engagement)
             self.progress.engagements += 1
-        await self._tick(ENGAGEMENTS, horizon - 1)
+        await self._writer.tick([ENGAGEMENTS], horizon - 1)
         self.progress.outstanding = len(self._unanswered)
 
     def _give_up(self) -> None:
@@ -252,8 +254,7 @@ class FeedLoop:
         times = self._settings.time
         closing = self._config.closing_windows * (self._config.window_ms or times.window_ms)
         final_ms = last + self._settings.join.label_window_ms + times.lateness_ms + closing
-        for topic in (TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS):
-            await self._tick(topic, final_ms)
+        await self._writer.tick((TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, *self._unasked), final_ms)
         await self._writer.flush()
         self.progress.final_ms = final_ms
         on_progress(self.progress)

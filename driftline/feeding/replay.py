@@ -91,5 +91,6 @@ async def replay(
             if config.window_ms is None and sorter.first_ms is not None and sorter.last_ms is not None:
                 fitting = window_length_ms(sorter.last_ms - sorter.first_ms)
                 config = replace(config, window_ms=max(fitting, settings.time.window_ms))
+            config = replace(config, nobody_asks=viewers == 0)
             world = RecordedWorld(sorter.sorted_tweets(), ViewersConfig(viewers=viewers), seed)
             return reading, await feed(settings, writer, world, config, on_progress, stopping)

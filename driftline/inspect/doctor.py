@@ -12,6 +12,7 @@ import msgspec
 from rich.markup import escape
 
 from contracts.errors import ServerUnavailable
+from contracts.records import TimeMode
 from contracts.settings import Settings, masked
 from driftline.servers import discovery, kafka
 from driftline.servers.background import read_state
@@ -136,6 +137,22 @@ def _servers(settings: Settings) -> Iterator[Check]:
         differences = kafka_admin.plan(settings)
         found = f"{len(differences)} differ from the table" if differences else "as planned"
         yield _check("topics", not differences, found, "`driftline topics apply`")
+        if not differences:
+            yield _event_time(settings)
+
+
+def _event_time(settings: Settings) -> Check:
+    """Whether events reach the broker in time, in a live installation."""
+    from driftline.inspect import event_time
+
+    declared = event_time.declaration(settings)
+    if declared is not None and declared.mode is TimeMode.REPLAY:
+        return _check("event time", True, f"moved by the replay that {declared.writer} declared", "")
+    newest = event_time.newest_events(settings)
+    lag_s = max((abs(event.lag_ms) for event in newest), default=0) / 1000
+    found = f"newest events up to {lag_s:,.1f} s from their append time" if newest else "no events"
+    mend = "mend the producer's delay or clock, or raise time.lateness_ms; `driftline time show` has the partitions"
+    return _check("event time", lag_s * 1000 <= settings.time.lateness_ms, found, mend, needed=False)
 
 
 def _failure(probe: Callable[[], None]) -> str:

@@ -10,7 +10,7 @@ from contracts.codec import Codec, RecordT
 from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
 from contracts.topics import Topic, prefixed
-from eventtime.ticks import TICK_KEY
+from eventtime.declarations import CLOCK_KEYS
 from transport.kafka.admin import topic_offsets
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka import BlockingConsumer
@@ -35,12 +35,12 @@ def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> 
 
 
 def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogRecord]:
-    """The `count` records of `topic` that were appended last, the newest last, without ticks."""
+    """The `count` records of `topic` that were appended last, the newest last, without ticks and declarations."""
     if count < 1:
         return []
     width = 2 * count
     while True:
-        records = [record for record in read_log(settings, topic, newest=width) if record.key != TICK_KEY]
+        records = [record for record in read_log(settings, topic, newest=width) if record.key not in CLOCK_KEYS]
         if len(records) >= count or width >= max(_lengths(settings, topic), default=0):
             break
         width *= 4  # too many of these offsets were markers, aborted records or ticks
@@ -51,12 +51,12 @@ def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogReco
 def read_records(
     settings: Settings, topic: Topic, codec: Codec[RecordT], *, newest: int | None = None, ticks: bool = False
 ) -> Iterator[tuple[LogRecord, RecordT]]:
-    """`read_log` with decoded values, without tombstones and ticks. Raises `BadRecord` as the codec does.
+    """`read_log` with decoded values, without tombstones, ticks and declarations. Raises as the codec does.
 
     ticks: whether to decode records with a tick's key too; on some topics they are of the same type as the others.
     """
     for record in read_log(settings, topic, newest=newest):
-        if (ticks or record.key != TICK_KEY) and record.value is not None:
+        if (ticks or record.key not in CLOCK_KEYS) and record.value is not None:
             yield record, codec.deserialize(record.value)
 
 

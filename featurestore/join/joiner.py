@@ -24,6 +24,7 @@ from heapq import heappop, heappush
 
 from contracts.records import ACTIONS, ENGAGED, Engagement
 from contracts.settings import JoinSettings
+from eventtime.watermark import ClockBefore
 from featurestore.join.closed_requests import Closed, Labelled, examples_of
 from featurestore.join.open_requests import NOT_YET, JoinPosition, NeededRecords, OpenRequest, WaitingEngagement
 from featurestore.join.served_requests import ServedRequest
@@ -46,7 +47,7 @@ class Joiner:
     """The join of one partition number of both topics; pure.
 
     Feed both logs in offset order with `observe_served`, `observe_engagement` and, for ticks, `advance_served` and
-    `advance_engagements`; watermarks are those *before* the record. After each batch, `close()` and `take_unjoined()`
+    `advance_engagements`. After each batch, `close()` and `take_unjoined()`
     give what is ready, and `needed()` goes into the metadata of the commit.
 
     After a crash, make a joiner with the committed position and offsets, replay both logs from the offsets of
@@ -86,15 +87,15 @@ class Joiner:
         """Engagements whose request has not been read; many of them should pause `engagements`."""
         return len(self._expiring) - self._taken
 
-    def observe_served(self, served: ServedRequest, offset: int, watermark_ms: int) -> None:
-        """The request in the next record of `candidates-served`."""
-        self.advance_served(watermark_ms)
+    def observe_served(self, served: ServedRequest, offset: int, before: ClockBefore) -> None:
+        """The request in the next record of `candidates-served`, and the clock before it."""
+        self.advance_served(before.watermark_ms)
         closes_ms = served.at_ms + self._settings.label_window_ms
         tweets = served.tweet_ids.tolist()
         request = OpenRequest(
             served=served,
             offset=offset,
-            watermark_ms=watermark_ms,
+            before=before,
             closes_ms=closes_ms,
             emitted=offset < self._served_committed and closes_ms <= self._rebuilt.closed_ms,
             places=dict(zip(reversed(tweets), range(len(tweets) - 1, -1, -1), strict=True)),
@@ -107,7 +108,7 @@ class Joiner:
     def _take_waiting(self, request: OpenRequest, served: ServedRequest) -> None:
         still = []
         for waiting in self._waiting.pop(served.request_id, ()):
-            if self._fits(request, served, waiting.engagement, waiting.watermark_ms):
+            if self._fits(request, served, waiting.engagement, waiting.before.watermark_ms):
                 waiting.taken_by = request
                 self._taken += 1
                 self._label(request, waiting.engagement, waiting.offset, waiting.append_ms)
@@ -116,8 +117,12 @@ class Joiner:
         if still:
             self._waiting[served.request_id] = still
 
-    def observe_engagement(self, engagement: Engagement, offset: int, append_ms: int, watermark_ms: int) -> None:
-        """The engagement in the next record of `engagements`. append_ms: the record's timestamp by the broker."""
+    def observe_engagement(self, engagement: Engagement, offset: int, append_ms: int, before: ClockBefore) -> None:
+        """The engagement in the next record of `engagements`, and the clock before it.
+
+        append_ms: the record's timestamp by the broker.
+        """
+        watermark_ms = before.watermark_ms
         self.advance_engagements(watermark_ms)
         if engagement.request_id is None:
             return
@@ -129,13 +134,13 @@ class Joiner:
         for request in self._requests.get(engagement.request_id, ()):
             if request.served is not None and self._fits(request, request.served, engagement, watermark_ms):
                 if request.last_engagement == NOT_YET:
-                    self._needed.add_engagement(offset, watermark_ms, request)
+                    self._needed.add_engagement(offset, before, request)
                 self._label(request, engagement, offset, append_ms)
                 return
         expires_ms = engagement.at_ms + self._settings.label_window_ms
-        waiting = WaitingEngagement(engagement, offset, append_ms, watermark_ms, expires_ms)
+        waiting = WaitingEngagement(engagement, offset, append_ms, before, expires_ms)
         self._waiting[engagement.request_id].append(waiting)
-        self._needed.add_engagement(offset, watermark_ms, waiting)
+        self._needed.add_engagement(offset, before, waiting)
         heappush(self._expiring, (expires_ms, offset, waiting))
 
     def _fits(self, request: OpenRequest, served: ServedRequest, engagement: Engagement, watermark_ms: int) -> bool:
@@ -144,7 +149,7 @@ class Joiner:
             and engagement.viewer_id == served.viewer_id
             and served.at_ms <= engagement.at_ms <= request.closes_ms
             and watermark_ms < request.closes_ms
-            and request.watermark_ms <= engagement.at_ms + self._settings.label_window_ms
+            and request.before.watermark_ms <= engagement.at_ms + self._settings.label_window_ms
         )
 
     def _label(self, request: OpenRequest, engagement: Engagement, offset: int, append_ms: int) -> None:
@@ -181,7 +186,7 @@ class Joiner:
                 raise AssertionError(f"the request at offset {offset} closed twice")
             self._forget(served.request_id, request)
             if request.labels and not request.emitted:
-                counted_ms = max(request.closes_ms, request.watermark_ms + self._settings.label_window_ms)
+                counted_ms = max(request.closes_ms, request.before.watermark_ms + self._settings.label_window_ms)
                 closed.append((served.at_ms, served.request_id, offset, served, request.labels, counted_ms))
             request.labels, request.places = {}, {}
         self._closed_ms = max(self._closed_ms, self._engagements_ms)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from contracts.records import Engagement
+from eventtime.watermark import ClockBefore
 from featurestore.join.closed_requests import Labelled
 from featurestore.join.served_requests import ServedRequest
 
@@ -15,15 +16,15 @@ NOT_YET = -1  # a watermark before the first event
 class JoinPosition(msgspec.Struct, frozen=True, kw_only=True):
     """Where to re-read from, for the commit's metadata. An offset is None if nothing before the commit matters.
 
-    `*_watermark_ms`: the watermark before the record at that offset. `closed_ms`: requests that close up to this
+    `*_before`: the clock before the record at that offset. `closed_ms`: requests that close up to this
     watermark of `engagements` are already emitted. `expired_ms`: orphans up to this watermark of `candidates-served`
     are already reported.
     """
 
     served_offset: int | None = None
-    served_watermark_ms: int = NOT_YET
+    served_before: ClockBefore = ClockBefore()
     engagements_offset: int | None = None
-    engagements_watermark_ms: int = NOT_YET
+    engagements_before: ClockBefore = ClockBefore()
     closed_ms: int = NOT_YET
     expired_ms: int = NOT_YET
 
@@ -38,7 +39,7 @@ class OpenRequest:
 
     served: ServedRequest | None
     offset: int
-    watermark_ms: int
+    before: ClockBefore
     closes_ms: int
     emitted: bool
     places: dict[int, int]
@@ -58,7 +59,7 @@ class WaitingEngagement:
     engagement: Engagement
     offset: int
     append_ms: int
-    watermark_ms: int
+    before: ClockBefore
     expires_ms: int
     taken_by: OpenRequest | None = None
     expired: bool = False
@@ -74,16 +75,16 @@ class NeededRecords:
 
     def __init__(self) -> None:
         self._served: deque[OpenRequest] = deque()
-        # (offset, watermark before it, for whom)
-        self._engagements: deque[tuple[int, int, OpenRequest | WaitingEngagement]] = deque()
+        # (offset, clock before it, for whom)
+        self._engagements: deque[tuple[int, ClockBefore, OpenRequest | WaitingEngagement]] = deque()
 
     def add_served(self, request: OpenRequest) -> None:
         """The next request that was read."""
         self._served.append(request)
 
-    def add_engagement(self, offset: int, watermark_ms: int, holder: OpenRequest | WaitingEngagement) -> None:
+    def add_engagement(self, offset: int, before: ClockBefore, holder: OpenRequest | WaitingEngagement) -> None:
         """The next engagement that was read, and what needs it. For a request, its first engagement is enough."""
-        self._engagements.append((offset, watermark_ms, holder))
+        self._engagements.append((offset, before, holder))
 
     def position(self, closed_ms: int, expired_ms: int) -> JoinPosition:
         """Where a rebuild begins to read, without the released records, which it no longer needs.
@@ -100,9 +101,9 @@ class NeededRecords:
             served.popleft()
         return JoinPosition(
             served_offset=served[0].offset if served else None,
-            served_watermark_ms=served[0].watermark_ms if served else NOT_YET,
+            served_before=served[0].before if served else ClockBefore(),
             engagements_offset=oldest,
-            engagements_watermark_ms=engagements[0][1] if engagements else NOT_YET,
+            engagements_before=engagements[0][1] if engagements else ClockBefore(),
             closed_ms=closed_ms,
             expired_ms=expired_ms,
         )

@@ -18,7 +18,9 @@ from simulation.config import HOUR_MS
 from simulation.viewers import RecordedWorld, ViewersConfig
 from simulation.world import World
 from tests.support.simulation_worlds import SMALL, answer
+from transport.replay_writer import ReplayWriter
 
+EPOCH = 3  # of the declared replay
 _ticks = Codec(Tick)
 _codecs = {
     TWEETS.name: Codec(Tweet),
@@ -41,7 +43,8 @@ class Recorder:
         record = _codecs[topic.name].deserialize(value)
         self.written.append((topic.name, False, time_of(record), record))
 
-    async def send_tick(self, topics: Sequence[Topic], tick_ms: int) -> None:
+    async def send_tick(self, topics: Sequence[Topic], tick_ms: int, epoch: int) -> None:
+        assert epoch == EPOCH
         self.written += [(topic.name, True, tick_ms, None) for topic in topics]
 
     async def flush(self) -> None:
@@ -54,7 +57,7 @@ class Recorder:
 def loop_of(world: World | RecordedWorld, recorder: Recorder, look_s: float = 0.001, **config: object) -> FeedLoop:
     clock = iter(range(10**9))
     return FeedLoop(
-        Settings(), world, FeedConfig(**config), recorder,  # type: ignore[arg-type]
+        Settings(), world, FeedConfig(**config), ReplayWriter(recorder, Settings().time, EPOCH),  # type: ignore[arg-type]
         lambda: next(clock) * look_s,
     )  # fmt: skip
 
@@ -175,11 +178,12 @@ async def test_gaps_in_the_data_are_announced_by_ticks() -> None:
     loop = loop_of(RecordedWorld(tweets, ViewersConfig(viewers=0), 1), recorder)
     await run_loop(loop, recorder)
     assert recorder.records(TWEETS) == tweets
-    reached = tweets[0].created_ms
+    reached = 0
     for topic, tick, at_ms, _ in recorder.written:
         if topic == TWEETS.name:
-            assert tick or at_ms <= reached + Settings().time.jump_ms, "a worker would take it for a wrong clock"
-            reached = max(reached, at_ms)
+            if tick:
+                reached = at_ms
+            assert at_ms <= reached + Settings().time.lateness_ms, "a worker would take it for a wrong clock"
 
 
 async def test_stopping_drains_without_waiting_for_answers() -> None:

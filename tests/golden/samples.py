@@ -23,7 +23,9 @@ from contracts.records import (
     RankedTweet,
     Reason,
     Tick,
+    TimeDeclared,
     TimelineRequest,
+    TimeMode,
     Timings,
     Tweet,
     VocabConfigured,
@@ -38,7 +40,8 @@ def u64(*values: int) -> np.ndarray:
 
 
 RECORDS: dict[str, Record] = {
-    "Tick": Tick(tick_ms=AT_MS),
+    "Tick": Tick(tick_ms=AT_MS, epoch=3),
+    "TimeDeclared": TimeDeclared(mode=TimeMode.REPLAY, epoch=3, writer="driftline replay"),
     "Tweet": Tweet(
         id=439_559_208_000_000_001, created_ms=AT_MS, author_id=17, author="ada",
         text="Zürich 東京 🦆 #ducks @bob $X", lang="de", author_followers=1_000, author_following=0,

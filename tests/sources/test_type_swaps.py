@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import BadRecord
-from contracts.records import Tweet
+from contracts.records import END_OF_TIME_MS, Tweet
 from contracts.topics import TWEETS
 from sources import tweet_from_foreign_json
 from streams.event_batch import decode_tweet
@@ -98,7 +98,7 @@ def test_any_type_at_any_place_is_a_tweet_or_a_reason(name: str) -> None:
 
 def crash(value: Any) -> Exception | None:
     """What was raised that is no `BadRecord`, by decoding the value or by writing its dead letter."""
-    record = LogRecord(TWEETS.name, 0, 7, 0, b"12", json.dumps(value).encode())
+    record = LogRecord(TWEETS.name, 0, 7, END_OF_TIME_MS, b"12", json.dumps(value).encode())
     try:
         try:
             assert isinstance(decode_tweet(record.value or b""), Tweet)

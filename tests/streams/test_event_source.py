@@ -15,8 +15,8 @@ START_MS = 1_700_000_000_000
 SETTINGS = Settings(time=TimeSettings(window_ms=1_000, lateness_ms=2_000))
 
 
-def times_of(tweets: list[Tweet]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([t.created_ms for t in tweets], np.int64), np.array([t.author_id for t in tweets], np.uint64)
+def times_of(tweets: list[Tweet]) -> np.ndarray:
+    return np.array([t.created_ms for t in tweets], np.int64)
 
 
 def identities_of(batch: EventBatch[Tweet]) -> list[int]:
@@ -25,7 +25,7 @@ def identities_of(batch: EventBatch[Tweet]) -> list[int]:
 
 def records(*tweets: tuple[int, int], begin: int = 0) -> list[LogRecord]:
     return [
-        LogRecord(TWEETS.name, 0, begin + i, START_MS, b"1", serialize(tweet(number, after_ms)))
+        LogRecord(TWEETS.name, 0, begin + i, START_MS + 60_000, b"1", serialize(tweet(number, after_ms)))
         for i, (number, after_ms) in enumerate(tweets)
     ]
 

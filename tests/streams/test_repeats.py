@@ -9,15 +9,15 @@ from contracts.columnar import COUNTERS, VIEWER, FeatureUpdates
 from contracts.records import Action, DeadLetter, Engagement
 from contracts.settings import FeatureSettings, Settings, TimeSettings
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
+from eventtime.ticks import TICK_KEY, tick_value
 from streams.engagement_processor import EngagementProcessor
-from tests.support.pipeline_runs import record_of
 from transport.ports.kafka_records import LogRecord
 from transport.processor import MAX_METADATA_BYTES
 
 START_MS = 1_760_000_000_000
-JUMP_MS = 10_000
+LATENESS_MS = 1_000
 SETTINGS = Settings(
-    time=TimeSettings(window_ms=1_000, lateness_ms=1_000, jump_ms=JUMP_MS, jump_authors=3),
+    time=TimeSettings(window_ms=1_000, lateness_ms=LATENESS_MS),
     features=FeatureSettings(duplicate_horizon=40),
 )
 
@@ -28,19 +28,27 @@ def engagement(viewer: int, at_ms: int) -> bytes:
     )
 
 
-def log_of(*values: bytes) -> list[LogRecord]:
-    return [record_of(ENGAGEMENTS, offset, value) for offset, value in enumerate(values)]
+def log_of(*values: tuple[bytes | None, int]) -> list[LogRecord]:
+    """Events, each appended at a time after the start; None is a tick at that time."""
+    return [
+        LogRecord(ENGAGEMENTS.name, 0, offset, START_MS + appended, TICK_KEY if value is None else b"1",
+                  tick_value(START_MS + appended) if value is None else value)
+        for offset, (value, appended) in enumerate(values)
+    ]  # fmt: skip
 
 
 def random_log(rng: random.Random) -> list[LogRecord]:
-    """Events that advance slowly, some far ahead, some sent again soon or late."""
-    values: list[bytes] = []
+    """Events that advance slowly, some with a fast clock, some sent again soon or late."""
+    values: list[tuple[bytes | None, int]] = []
     for i in range(200):
+        now = i * 300
         if values and rng.random() < 0.3:
-            values.append(rng.choice(values[-60:]))
+            values.append((rng.choice(values[-60:])[0], now))
+        elif rng.random() < 0.05:
+            values.append((None, now))
         else:
-            ahead = rng.choice([2, 5, 20]) * JUMP_MS if rng.random() < 0.15 else 0
-            values.append(engagement(rng.randrange(5), i * 300 + ahead))
+            ahead = rng.choice([1, 2, 5, 20]) * LATENESS_MS if rng.random() < 0.3 else 0
+            values.append((engagement(rng.randrange(5), now + ahead), now))
     return log_of(*values)
 
 
@@ -77,8 +85,8 @@ async def test_neither_batches_nor_restarts_change_what_counts(seed):
 
 
 async def test_an_event_that_was_not_believed_counts_when_it_comes_again_in_its_time():
-    ahead = [engagement(viewer, 5 * JUMP_MS) for viewer in (1, 2, 3)]
-    log = log_of(engagement(1, 0), *ahead, *ahead)
-    # The third viewer confirms the time; the dead letters of the first two are sent again, and the third once more.
+    later = 5 * LATENESS_MS
+    ahead = [(engagement(viewer, later), 0) for viewer in (1, 2, 3)]
+    log = log_of((engagement(1, 0), 0), *ahead, *[(value, later) for value, _ in ahead], *ahead[:1])
     likes, refused = await counted_and_refused(log, [], set())
-    assert (likes, refused) == (4, [1, 2])
+    assert (likes, refused) == (4, [1, 2, 3, 7])

@@ -22,7 +22,7 @@ from vocab.rules import configured
 
 START_MS = BEGIN
 SETTINGS = Settings(
-    time=TimeSettings(window_ms=1_000, lateness_ms=1_000, jump_ms=10_000, jump_authors=3),
+    time=TimeSettings(window_ms=1_000, lateness_ms=1_000),
     features=FeatureSettings(duplicate_horizon=20),
     join=JoinSettings(label_window_ms=3_000),
     vocab=BEGINNING,

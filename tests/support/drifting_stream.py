@@ -10,21 +10,24 @@ from msgspec.structs import replace
 
 from contracts.codec import serialize
 from contracts.partitioning import record_key
-from contracts.records import Provenance, Tick, Tweet
+from contracts.records import Provenance, TimeDeclared, TimeMode, Tweet
 from contracts.settings import Settings, VocabSettings
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TWEETS, Topic
-from eventtime.ticks import TICK_KEY
+from eventtime.declarations import DECLARATION_KEY, DECLARED_ON
+from eventtime.ticks import TICK_KEY, tick_value
 from transport.kafka.partitioner import partition_of
 from vocab.keys import SHARDS
 
 BEGIN_MS = 1_760_000_040_000  # the start of a window
 WINDOW_MS = 60_000
 WINDOWS = 30
+TICK_MS = 10_000  # between two ticks of the replay: shorter than the lateness
+EPOCH = 1  # of the replay
 END_MS = BEGIN_MS + (WINDOWS + 2) * WINDOW_MS  # a tick at this time closes all windows
 WORDS = 1_200
 SHIFT = 16  # by how many words the most frequent word moves from window to window
 AUTHORS = 60
-WRONG_CLOCK = 999  # the only author whose clock is a day ahead, so that no other confirms it
+WRONG_CLOCK = 999  # the author whose clock is a day ahead
 DAY_MS = 86_400_000
 # Tweets between a tweet and its duplicate at most: about 200 offsets per partition, twice the duplicate horizon.
 LAST_REPEAT = 800
@@ -56,14 +59,14 @@ def drifting(settings: Settings, batch_records: int) -> Settings:
 def drifting_rows(tweets: int, seed: int) -> list[Row]:
     """The records of all input topics, in the order in which they are written."""
     rng = random.Random(seed)
-    rows: list[Row] = []
+    rows: list[Row] = list(declared())
     again: dict[int, list[Row]] = {}  # number of a tweet -> duplicates of earlier tweets to write after it
     ticked = BEGIN_MS
     for i in range(tweets):
         now = BEGIN_MS + i * WINDOWS * WINDOW_MS // tweets
-        if now >= ticked + WINDOW_MS:
-            ticked += WINDOW_MS
-            rows += ticks((ENGAGEMENTS, CANDIDATES_SERVED), ticked)  # otherwise idle topics would hold bins back
+        if now >= ticked:
+            rows += ticks((TWEETS, ENGAGEMENTS, CANDIDATES_SERVED), ticked)
+            ticked += TICK_MS
         row = _tweet(i, now, rng)
         if rng.random() < 0.005:
             rows.append((*row[:3], b"not a tweet"))
@@ -83,7 +86,15 @@ def ticks(topics: tuple[Topic, ...], at_ms: int) -> Iterator[Row]:
     """A tick for each partition of these topics."""
     for topic in topics:
         for partition in range(topic.partitions):
-            yield topic, partition, TICK_KEY, serialize(Tick(tick_ms=at_ms))
+            yield topic, partition, TICK_KEY, tick_value(at_ms, EPOCH)
+
+
+def declared() -> Iterator[Row]:
+    """The declaration of a replay, for each partition that has a clock."""
+    value = serialize(TimeDeclared(mode=TimeMode.REPLAY, epoch=EPOCH, writer="drifting stream"))
+    for topic in DECLARED_ON:
+        for partition in range(topic.partitions):
+            yield topic, partition, DECLARATION_KEY, value
 
 
 def _tweet(i: int, now: int, rng: random.Random) -> Row:

@@ -6,6 +6,7 @@ from contracts.columnar import CandidatesServed
 from contracts.examples import deserialize_examples, serialize_examples
 from contracts.records import ACTIONS, Engagement, Provenance
 from contracts.settings import JoinSettings
+from eventtime.watermark import ClockBefore
 from featurestore.features import CANDIDATE_DENSE, FEATURE_SET, VIEWER_DENSE, VIEWER_SIDE
 from featurestore.join.joiner import Joiner
 from featurestore.join.open_requests import NOT_YET, JoinPosition
@@ -93,14 +94,14 @@ class Run:
         else:
             check_served(record)
             (request,) = unpack_served([record])
-            self.joiner.observe_served(request, offset, watermark)
+            self.joiner.observe_served(request, offset, ClockBefore(watermark))
 
     def feed_engagement(self, i):
         record, offset, watermark = self.engagements[i]
         if isinstance(record, int):
             self.joiner.advance_engagements(watermark)
         else:
-            self.joiner.observe_engagement(record, offset, 50_000 + offset, watermark)
+            self.joiner.observe_engagement(record, offset, 50_000 + offset, ClockBefore(watermark))
 
     def commit(self) -> tuple[JoinPosition, int, int]:
         """Take the outputs that are ready, and return the position that is committed with them."""

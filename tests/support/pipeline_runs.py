@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed, VocabCounts
 from contracts.examples import deserialize_examples
 from contracts.partitioning import record_key
-from contracts.records import SETTINGS_KEY, Action, Engagement, Provenance, Tweet
+from contracts.records import SETTINGS_KEY, Action, Engagement, Provenance, TimeMode, Tweet
 from contracts.settings import Settings, to_environ
 from contracts.topics import (
     BIN_COUNTS,
@@ -43,9 +43,12 @@ from featurestore.features import (
     VIEWER_FIELDS,
     VIEWER_SIDE,
 )
+from transport.declare_time import declare_time
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 from transport.ports.kafka_records import LogRecord
+from transport.replay_writer import ReplayWriter
 from vocab.tokens.tokenizer import TOKENIZER_VERSION
 
 BEGIN_MS = 1_760_000_000_000
@@ -137,24 +140,40 @@ def impressions_of(requests: Sequence[CandidatesServed]) -> list[tuple[str, int,
     )
 
 
-async def write_events(writer: KafkaWriter, tweets: Sequence[Tweet], requests: Sequence[CandidatesServed]) -> None:
+@contextlib.asynccontextmanager
+async def replaying(settings: Settings) -> AsyncIterator[ReplayWriter]:
+    """A writer of old events, as a declared replay: runs over several logs can be compared."""
+    declared = await declare_time(KafkaCluster(settings), TimeMode.REPLAY, "test")
+    async with KafkaWriter(settings) as writer:
+        yield ReplayWriter(writer, settings.time, declared.epoch)
+
+
+async def write_tweet(writer: ReplayWriter, tweet: Tweet) -> None:
+    await writer.send(TWEETS, tweet.created_ms, record_key(tweet.id), serialize(tweet))
+
+
+async def write_engagement(writer: ReplayWriter, engagement: Engagement) -> None:
+    await writer.send(ENGAGEMENTS, engagement.at_ms, record_key(engagement.viewer_id), serialize(engagement))
+
+
+async def write_events(writer: ReplayWriter, tweets: Sequence[Tweet], requests: Sequence[CandidatesServed]) -> None:
     """Write tweets, served candidates and engagements, without the tick that ends a run."""
     for tweet in tweets:
-        await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
+        await write_tweet(writer, tweet)
         if tweet.id % 100 == 0:  # some tweets are sent twice
-            await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
+            await write_tweet(writer, tweet)
     for served in requests:
-        await writer.send(CANDIDATES_SERVED, record_key(served.viewer_id), serialize(served))
+        await writer.send(CANDIDATES_SERVED, served.at_ms, record_key(served.viewer_id), serialize(served))
         for engagement in engagements_of(served):
-            await writer.send(ENGAGEMENTS, record_key(engagement.viewer_id), serialize(engagement))
+            await write_engagement(writer, engagement)
     await writer.flush()
 
 
 async def write_run(settings: Settings, tweets: Sequence[Tweet], requests: Sequence[CandidatesServed]) -> None:
     """Write a whole run's input, with the tick that ends it."""
-    async with KafkaWriter(settings) as writer:
+    async with replaying(settings) as writer:
         await write_events(writer, tweets, requests)
-        await writer.send_tick(INPUTS, END_MS)
+        await writer.tick(INPUTS, END_MS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,10 +39,7 @@ class _Source:
             settings,
             TWEETS,
             decode_tweet,
-            lambda tweets: (
-                np.array([tweet.created_ms for tweet in tweets], np.int64),
-                np.array([tweet.author_id for tweet in tweets], np.uint64),
-            ),
+            lambda tweets: np.array([tweet.created_ms for tweet in tweets], np.int64),
             lambda batch: [tweet.id for tweet in batch.events],
         )
 

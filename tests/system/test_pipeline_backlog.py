@@ -9,13 +9,22 @@ import msgspec
 import pytest
 
 from contracts.codec import serialize
-from contracts.partitioning import record_key
 from contracts.records import Action, Engagement, Entities, Tweet
 from contracts.settings import FeatureSettings, Settings
-from contracts.topics import ENGAGEMENTS, TWEETS
-from tests.support.pipeline_runs import BEGIN_MS, END_MS, INPUTS, SPAN_MS, WORDS, Child, done, worker
+from tests.support.pipeline_runs import (
+    BEGIN_MS,
+    END_MS,
+    INPUTS,
+    SPAN_MS,
+    WORDS,
+    Child,
+    done,
+    replaying,
+    worker,
+    write_engagement,
+    write_tweet,
+)
 from transport.kafka import admin as kafka_admin
-from transport.kafka.writer import KafkaWriter
 
 GROWTH = 1.25  # memory in the second half, at most, of that at one third; a worker that held it all would grow by 1.4
 MIB = 1 << 20
@@ -39,13 +48,12 @@ def events(count: int, padding: int, rng: random.Random) -> Iterator[tuple[Tweet
 async def write_backlog(settings: Settings, count: int, padding: int) -> int:
     """Returns how many bytes it is."""
     size = 0
-    async with KafkaWriter(settings) as writer:
+    async with replaying(settings) as writer:
         for tweet, engagement in events(count, padding, random.Random(1)):
-            values = serialize(tweet), serialize(engagement)
-            size += sum(map(len, values))
-            await writer.send(TWEETS, record_key(tweet.id), values[0])
-            await writer.send(ENGAGEMENTS, record_key(engagement.viewer_id), values[1])
-        await writer.send_tick(INPUTS, END_MS)
+            size += len(serialize(tweet)) + len(serialize(engagement))
+            await write_tweet(writer, tweet)
+            await write_engagement(writer, engagement)
+        await writer.tick(INPUTS, END_MS)
     return size
 
 

@@ -30,7 +30,7 @@ from vocab.tokens.tokenizer import Tokenizer
 WINDOW_MS = 60_000
 FIRST = BEGIN_MS // WINDOW_MS + 1
 START_MS = FIRST * WINDOW_MS  # all times below are ms after it
-YEAR_MS = 365 * 86_400_000
+DECADES_MS = 60 * 365 * 86_400_000  # no broker's clock is so far
 VIEWER_ID = 7
 
 
@@ -78,7 +78,7 @@ GOOD_TWEETS = [
     Sent(serialize(tweet(8, 202_000, text="")), window=3),
     Sent(serialize(tweet(9, 203_000, text="x" * 25_000)), window=3),
 ]
-LONELY = tweet(50, YEAR_MS)
+LONELY = tweet(50, DECADES_MS)
 BAD_TWEETS = [
     bad(None),
     bad(b""),
@@ -131,7 +131,7 @@ BAD_ENGAGEMENTS = [
     bad(altered(ODD, at_ms=0)),
     bad(serialize(ODD).replace(b'"like"', b'"\xff"')),
     bad(altered(ODD, v=2), "unknown_version"),
-    bad(serialize(engagement(21, YEAR_MS)), "time_ahead"),
+    bad(serialize(engagement(21, DECADES_MS)), "time_ahead"),
 ]
 
 

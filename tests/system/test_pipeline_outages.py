@@ -27,11 +27,11 @@ from tests.support.pipeline_runs import (
     impressions_of,
     make_served,
     make_tweets,
+    replaying,
     worker,
     write_events,
 )
 from transport.kafka import admin as kafka_admin
-from transport.kafka.writer import KafkaWriter
 from transport.redis.connection import connect_blocking
 from vocab.tokens.tokenizer import Tokenizer
 
@@ -42,12 +42,12 @@ GRACE_S = 20.0
 
 
 async def write_half(settings: Settings, half: int, tweets, requests) -> None:
-    async with KafkaWriter(settings) as writer:
+    async with replaying(settings) as writer:
         begin, end = half * len(tweets) // 2, (half + 1) * len(tweets) // 2
         first, last = half * len(requests) // 2, (half + 1) * len(requests) // 2
         await write_events(writer, tweets[begin:end], requests[first:last])
         if half:
-            await writer.send_tick(INPUTS, END_MS)
+            await writer.tick(INPUTS, END_MS)
 
 
 def restart(start: Callable[..., Server], server: Server, folder: Path) -> Server:

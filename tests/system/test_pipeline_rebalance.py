@@ -23,12 +23,12 @@ from tests.support.pipeline_runs import (
     make_served,
     make_tweets,
     read_all,
+    replaying,
     run_worker,
     worker,
     write_events,
 )
 from transport.kafka import admin as kafka_admin
-from transport.kafka.writer import KafkaWriter
 
 TWEETS = 12_000
 REQUESTS = 300
@@ -38,12 +38,12 @@ OWNS_SOME = re.compile(r"hop ingest: partitions \[\d")
 
 
 async def write_piece(settings: Settings, piece: int, tweets, requests) -> None:
-    async with KafkaWriter(settings) as writer:
+    async with replaying(settings) as writer:
         begin, end = piece * len(tweets) // PIECES, (piece + 1) * len(tweets) // PIECES
         first, last = piece * len(requests) // PIECES, (piece + 1) * len(requests) // PIECES
         await write_events(writer, tweets[begin:end], requests[first:last])
         if piece == PIECES - 1:
-            await writer.send_tick(INPUTS, END_MS)
+            await writer.tick(INPUTS, END_MS)
 
 
 def test_a_worker_joins_and_another_leaves_in_mid_stream(settings, tmp_path):

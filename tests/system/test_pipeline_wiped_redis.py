@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from contracts.codec import serialize
-from contracts.partitioning import record_key
 from contracts.records import Tweet
 from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_STATE
@@ -25,12 +24,13 @@ from tests.support.pipeline_runs import (
     make_served,
     make_tweets,
     record_of,
+    replaying,
     worker,
     write_run,
+    write_tweet,
 )
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
-from transport.kafka.writer import KafkaWriter
 from transport.redis.connection import connect, connect_blocking
 from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import Tokenizer
@@ -63,11 +63,11 @@ def flush(settings: Settings) -> None:
 
 async def write_newcomers(settings: Settings) -> None:
     """Tweets of authors that nobody has heard of, enough for every owner of entities to get one."""
-    async with KafkaWriter(settings) as writer:
+    async with replaying(settings) as writer:
         for i in range(40):
             tweet = Tweet(id=90_000 + i, created_ms=END_MS, author_id=80_000 + i, author="new", text="hello")
-            await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
-        await writer.send_tick(INPUTS, END_MS + 600_000)
+            await write_tweet(writer, tweet)
+        await writer.tick(INPUTS, END_MS + 600_000)
 
 
 def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from contracts.codec import Codec, serialize
+from contracts.codec import Codec
 from contracts.columnar import VocabDelta
-from contracts.partitioning import record_key
 from contracts.records import Tweet
 from contracts.settings import Settings
-from contracts.topics import TWEETS, VOCAB_DELTAS
+from contracts.topics import VOCAB_DELTAS
 from driftline.operations import configure_vocab as vocab_settings
 from streams.ingest_processor import IngestProcessor
 from streams.vocabulary_processor import VocabularyProcessor
@@ -25,12 +24,13 @@ from tests.support.pipeline_runs import (
     deltas_by_shard,
     make_tweets,
     read_all,
+    replaying,
+    write_tweet,
 )
 from tests.support.vocab_changes import BEGINNING, LATER
 from transport.hop.hop import ExactlyOnceHop
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
-from transport.kafka.writer import KafkaWriter
 from transport.ports.redis import Redis
 from transport.redis.connection import connect
 from vocab.replica.vocabulary import Vocabulary
@@ -40,13 +40,13 @@ WINDOW_MS = Settings().time.window_ms
 
 async def _write(settings: Settings, tweets: Sequence[Tweet]) -> None:
     """The settings change where half of the tweets are written."""
-    async with KafkaWriter(settings) as writer:
+    async with replaying(settings) as writer:
         for i, tweet in enumerate(tweets):
             if i == len(tweets) // 2:
                 await writer.flush()
                 await asyncio.to_thread(vocab_settings.apply, msgspec.structs.replace(settings, vocab=LATER), 0)
-            await writer.send(TWEETS, record_key(tweet.id), serialize(tweet))
-        await writer.send_tick(INPUTS, END_MS)
+            await write_tweet(writer, tweet)
+        await writer.tick(INPUTS, END_MS)
 
 
 async def _work(first: Settings, second: Settings | None = None) -> None:

@@ -59,7 +59,7 @@ def test_batches_restarts_interleaving_and_number_of_owners_change_nothing(log, 
 def test_real_tweets_make_one_vocabulary_too():
     tweets = sorted(open_source(data_file("airline_2015.csv.gz")), key=lambda tweet: tweet.created_ms)[:REAL_TWEETS]
     settings = drifting(Settings(), BATCH_RECORDS)
-    settings = replace(settings, time=replace(settings.time, window_ms=HOUR_MS, jump_ms=DAY_MS))  # nights are quiet
+    settings = replace(settings, time=replace(settings.time, window_ms=HOUR_MS))
     rows = [*map(row_of, tweets), *ticks((TWEETS,), tweets[-1].created_ms + DAY_MS)]
     expected = decided(settings, replay(settings, rows)[0])
     assert expected.admitted > expected.evicted > 500

@@ -39,9 +39,12 @@ class RecordWriter(ABC):
                 partition = partition_of(key, topic.partitions)
         await self._append(topic, partition, key, value)
 
-    async def send_tick(self, topics: Sequence[Topic], tick_ms: int) -> None:
-        """Tell every partition of `topics` that event time has reached `tick_ms`."""
-        tick = tick_value(tick_ms)
+    async def send_tick(self, topics: Sequence[Topic], tick_ms: int, epoch: int = 0) -> None:
+        """Tell every partition of `topics` that event time has reached `tick_ms`.
+
+        epoch: of the declared replay that the tick belongs to; 0: of no replay.
+        """
+        tick = tick_value(tick_ms, epoch)
         for topic in topics:
             for partition in range(topic.partitions):
                 await self.send(topic, TICK_KEY, tick, partition)

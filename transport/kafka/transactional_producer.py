@@ -72,7 +72,8 @@ class AiokafkaTransactionalProducer:
                 try:
                     for output in outputs:
                         delivered.append(await self._send(output))  # noqa: PERF401
-                    await self._client.send_offsets_to_transaction(positions, self._group)
+                    if positions:
+                        await self._client.send_offsets_to_transaction(positions, self._group)
                     for delivery in delivered:
                         await delivery
                 except BaseException:

@@ -103,7 +103,7 @@ class TransactionalProducer(Protocol):
     """A producer that owns its transactional id as long as it is open."""
 
     async def commit(self, outputs: Sequence[Output], offsets: Mapping[TopicPartition, Committed]) -> None:
-        """Send `outputs` and commit `offsets` to the group in one transaction: both or neither.
+        """Send `outputs` and commit `offsets` to the group in one transaction: both or neither. Either may be empty.
 
         Returns once it is committed. After an error the transaction is aborted, or left for the next owner to abort.
         It may also be committed, if only the answer was lost. A cancelled call counts as an error.
