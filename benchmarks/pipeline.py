@@ -26,13 +26,16 @@ from rich.table import Table
 
 from benchmarks.freshness import ReadableMeter, served_freshness
 from benchmarks.processes import Usage, usage
+from contracts.records import TimeMode
 from contracts.settings import Settings, load
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS
 from driftline.demo.processes import Children
 from driftline.inspect.lags import GROUPS, LagMeter, trainer_lag
 from driftline.servers.local import LocalServers, local_servers
 from simulation.load import Chunk, Load
+from transport.declare_time import declare_time
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 
 EVENT_RATE = 1_000.0  # tweets per second of event time, so that windows of a minute close during a run
@@ -67,13 +70,17 @@ async def write(
     rate: float | None = None,
     sent: Callable[[int], None] | None = None,
 ) -> int:
-    """Write chunks and the ticks that close them. Returns the number of tweets.
+    """Write chunks as a declared replay, with the ticks that close them. Returns the number of tweets.
 
     rate: tweets per second, None for as fast as possible. sent: is called with the last tweet id of each chunk.
     """
     began, written, end_ms = time.monotonic(), 0, 0
+    ticked = [TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS] if whole else [TWEETS, CANDIDATES_SERVED]
+    declared = await declare_time(KafkaCluster(settings), TimeMode.REPLAY, "benchmark")
     async with KafkaWriter(settings) as writer:
         for chunk in chunks:
+            # A chunk lasts less than the lateness, so nothing in it is late or too far ahead.
+            await writer.send_tick(ticked, chunk.end_ms, declared.epoch)
             parts = [(TWEETS, chunk.tweets)]
             if whole:
                 parts += [(TIMELINE_REQUESTS, chunk.requests), (ENGAGEMENTS, chunk.engagements)]
@@ -86,8 +93,7 @@ async def write(
                 sent(int(chunk.tweets[0][-1]))
             if rate is not None:
                 await asyncio.sleep(max(0.0, began + written / rate - time.monotonic()))
-        ticked = [TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS] if whole else [TWEETS, CANDIDATES_SERVED]
-        await writer.send_tick(ticked, end_ms + settle_ms(settings))
+        await writer.send_tick(ticked, end_ms + settle_ms(settings), declared.epoch)
         await writer.flush()
     return written
 

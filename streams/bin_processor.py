@@ -1,8 +1,8 @@
 """bin-counts -> bins: the single writer of the bin edges, and of their view in Redis.
 
-A window closes when every partition of `tweets` and of `candidates-served` has closed it (scorers pass ticks on from
-their requests). If `bins.supervised` names features, every partition of `examples` must have closed it too. Without a
-scorer, bins wait; nothing is encoded with them then.
+A window closes when every partition of `tweets` and of `candidates-served` has closed it (`docs/event_time.md` says
+where their ticks come from). If `bins.supervised` names features, every partition of `examples` must have closed it
+too.
 """
 
 from collections.abc import Mapping

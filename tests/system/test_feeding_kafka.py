@@ -15,6 +15,7 @@ from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, TWEETS, Topic, dead_letters
 from driftline.feeding.loop import FeedConfig, Progress, feed
 from driftline.feeding.replay import replay
+from eventtime.declarations import CLOCK_KEYS
 from eventtime.ticks import TICK_KEY
 from simulation.config import HOUR_MS
 from simulation.world import World
@@ -84,7 +85,7 @@ async def test_simulated_world_on_kafka_is_answered_and_reacts(settings: Setting
         (TWEETS, progress.tweets), (TIMELINE_REQUESTS, progress.requests), (ENGAGEMENTS, progress.engagements),
     ):  # fmt: skip
         records = await asyncio.to_thread(read_all, settings, topic)
-        assert sum(key != TICK_KEY for _, key, _ in records) == count > 100
+        assert sum(key not in CLOCK_KEYS for _, key, _ in records) == count > 100
         last = {partition: _ticks.deserialize(value).tick_ms for partition, key, value in records if key == TICK_KEY}
         assert last == dict.fromkeys(range(topic.partitions), progress.final_ms)
 
@@ -123,7 +124,7 @@ async def test_replayed_file_goes_out_in_order_and_bad_rows_become_dead_letters(
     ]
     by_partition: dict[int, list[int]] = defaultdict(list)
     for partition, key, value in await asyncio.to_thread(read_all, settings, TWEETS):
-        if key != TICK_KEY:
+        if key not in CLOCK_KEYS:
             by_partition[partition].append(Codec(Tweet).deserialize(value).created_ms)
     assert all(times == sorted(times) for times in by_partition.values())
     assert sum(map(len, by_partition.values())) == 2_000
