@@ -251,6 +251,18 @@ class ModelPublished(Record, frozen=True, kw_only=True):
     evaluation: Evaluation | None = None
 
 
+class TrainerTerm(Record, frozen=True, kw_only=True):
+    """A trainer begins: from here on, it alone announces models of `name`. Topic `trainer-terms`, keyed by `name`.
+
+    `epoch`: higher than that of every term and every announced model of the name before. `trainer`: the process, for
+    people.
+    """
+
+    name: Name
+    epoch: Annotated[int, Meta(ge=1, le=2**53)]
+    trainer: str
+
+
 class KindConfigured(msgspec.Struct, frozen=True, kw_only=True):
     """`contracts.settings.KindSettings` on the wire."""
 

@@ -63,6 +63,9 @@ BIN_STATE = Topic(
 BINS = Topic("bins", "-", "BinsVersion", partitions=1, retention_ms=FOREVER_MS)
 EXAMPLES = Topic("examples", "-", "Arrow IPC", max_message_bytes=8 * MIB)
 MODELS = Topic("models", "model name", "ModelPublished", partitions=1, retention_ms=FOREVER_MS)
+TRAINER_TERMS = Topic(
+    "trainer-terms", "model name", "TrainerTerm", partitions=1, cleanup="compact", retention_ms=FOREVER_MS
+)
 
 # Topics that may hold records that their readers cannot process, such as records from outside.
 WITH_DEAD_LETTERS = (
@@ -84,7 +87,7 @@ def dead_letters(source: Topic) -> Topic:
 
 ALL: tuple[Topic, ...] = (
     TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, CANDIDATES_SERVED, EVENT_TIME, FEATURE_UPDATES,
-    VOCAB_COUNTS, VOCAB_STATE, VOCAB_DELTAS, BIN_COUNTS, BIN_STATE, BINS, EXAMPLES, MODELS,
+    VOCAB_COUNTS, VOCAB_STATE, VOCAB_DELTAS, BIN_COUNTS, BIN_STATE, BINS, EXAMPLES, MODELS, TRAINER_TERMS,
     *(dead_letters(source) for source in WITH_DEAD_LETTERS),
 )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
     <data_dir>/trainer/<name>/
         lock                      held by the running trainer
-        epoch                     how often a trainer of this name has started, in decimal
         checkpoints/<version>/    written whole or not at all (`model/folder.py`)
             manifest.json         content: `Cut`
             weights, vocabulary, bins, calibrator    as in the snapshot of the same version
@@ -139,19 +138,6 @@ def load_newest(folders: Folders, learner: Learner) -> Cut | None:
     learner.progress.restore(arrays["recent"], Calibrator.from_arrays(arrays["calibrator"]))
     learner.examples_seen = cut.published.examples_seen
     return cut
-
-
-def next_epoch(folders: Folders) -> int:
-    """One more than at the last start of a trainer of this name, written down before it is returned."""
-    file = folders.root / "epoch"
-    try:
-        epoch = int(folders.files.read(file)) + 1
-    except FileNotFoundError:
-        epoch = 1
-    except ValueError as error:
-        raise SnapshotInvalid(f"{file} holds no number; write the newest epoch of topic `models` into it") from error
-    folders.files.write(file, b"%d" % epoch)
-    return epoch
 
 
 @contextlib.contextmanager

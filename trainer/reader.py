@@ -5,6 +5,7 @@ from its beginning. What is read ahead is bounded: a partition that has enough w
 taken. `reading_thread.py` takes the steps in production, so that fetching and decoding overlap learning.
 """
 
+import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from trainer.versions import Versions
 from transport.dead_letters import as_bad_record, dead_letter
 from transport.ports.kafka import BlockingConsumer, Kafka
 from transport.ports.kafka_records import LogRecord, OffsetOutOfRange, Output, TopicPartition
+
+_log = logging.getLogger(__name__)
 
 MOST_ROWS = 20_000  # examples of one partition that may wait, some 10 MB
 MOST_DELTAS = 512  # records of one partition of a delta log that may wait
@@ -53,12 +56,17 @@ class _ReadDelta:
 class LogReader:
     """What was read and nobody has taken. `step` and `close` are for one thread, all else for one that learns."""
 
-    def __init__(self, kafka: Kafka, offsets: Mapping[Topic, Mapping[int, int]]) -> None:
-        """Connect and assign. Raises `ServerUnavailable` for a broker that does not answer, and `DriftlineError`
-        for a topic that does not exist or an offset that retention has deleted."""
+    def __init__(self, kafka: Kafka, offsets: Mapping[Topic, Mapping[int, int]], *, resumes: bool) -> None:
+        """Connect and assign.
+
+        offsets: where the checkpoint ends. resumes: whether there is one; a partition that it does not know is then
+        read from offset 0, or there are examples that were never learned. Raises `ServerUnavailable` for a broker
+        that does not answer, and `DriftlineError` for a topic that does not exist or an offset that its log does not
+        hold.
+        """
         self._consumer = kafka.blocking_consumer()
         try:
-            positions = _positions(kafka, self._consumer, offsets)
+            positions = _positions(kafka, self._consumer, offsets, resumes)
         except BaseException:
             self._consumer.close()
             raise
@@ -149,7 +157,7 @@ class LogReader:
 
 
 def _positions(
-    kafka: Kafka, consumer: BlockingConsumer, offsets: Mapping[Topic, Mapping[int, int]]
+    kafka: Kafka, consumer: BlockingConsumer, offsets: Mapping[Topic, Mapping[int, int]], resumes: bool
 ) -> dict[TopicPartition, int]:
     """Where each partition of the three topics is to be read from."""
     positions: dict[TopicPartition, int] = {}
@@ -157,15 +165,33 @@ def _positions(
         partitions = [TopicPartition(topic.name, number) for number in consumer.partitions(topic.name)]
         if not partitions:
             raise DriftlineError(f"{kafka.address} has no topic {topic.name}; run `driftline topics apply`")
-        for at, begin in consumer.begins(partitions).items():
-            positions[at] = wanted = offsets.get(topic, {}).get(at.partition, begin)
-            if wanted < begin:
-                raise DriftlineError(
-                    f"{at.topic} partition {at.partition} begins at offset {begin}, but the checkpoint ends at "
-                    f"{wanted}: retention has deleted {begin - wanted} records that were not read; "
-                    "set DRIFTLINE_TRAINER_NAME to begin another model"
+        begins, ends = consumer.begins(partitions), consumer.ends(partitions)
+        for at in partitions:
+            # Only a new model may begin in the middle of a log, and only of examples: deltas are a chain.
+            first = 0 if resumes or topic is not EXAMPLES else begins[at]
+            positions[at] = wanted = offsets.get(topic, {}).get(at.partition, first)
+            if not begins[at] <= wanted <= ends[at]:
+                raise _not_held(at, wanted, begins[at], ends[at])
+            if wanted and at.partition not in offsets.get(topic, {}):
+                _log.warning(
+                    "%s partition %d begins at offset %d: retention has deleted what came before, and a new model "
+                    "does not learn from it",
+                    at.topic,
+                    at.partition,
+                    wanted,
                 )
     return positions
+
+
+def _not_held(at: TopicPartition, wanted: int, begin: int, end: int) -> DriftlineError:
+    if wanted > end:
+        why = "the topic was made anew, or its log was cut"
+    else:
+        why = f"retention has deleted {begin - wanted} records that were not read"
+    return DriftlineError(
+        f"{at.topic} partition {at.partition} is to be read from offset {wanted}, but holds {begin} to {end}: {why}. "
+        "Set DRIFTLINE_TRAINER_NAME to begin another model"
+    )
 
 
 def _decode(polled: Mapping[TopicPartition, list[LogRecord]]) -> tuple[list[_TimedRead], list[_ReadDelta]]:

@@ -1,5 +1,7 @@
 """The trainer as a process: reads, learns, publishes, until it is told to stop.
 
+It first begins a term (`trainer/term.py`), so that no other trainer of its name publishes after that.
+
 Order at a publication: dead letters delivered, snapshot, checkpoint, then the announcement on `models`. A trainer
 killed anywhere in between resumes from its newest checkpoint; it announces that one again, so none is ever missing.
 Dead letters of records after the checkpoint may be written twice.
@@ -21,13 +23,14 @@ from trainer import checkpoint
 from trainer.checkpoint import Folders
 from trainer.reader import LogReader
 from trainer.reading_thread import ReadingThread
+from trainer.term import Term
 from trainer.trainer import Trainer
 from transport.backoff import pauses
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.clock import Clock
 from transport.ports.files import Files
 from transport.ports.kafka import Kafka
-from transport.ports.kafka_records import Output
+from transport.ports.kafka_records import KafkaFailed, Output
 from transport.system.clock import SYSTEM_CLOCK
 from transport.system.disk import DISK
 
@@ -45,8 +48,9 @@ def run(settings: Settings, stop: threading.Event, clock: Clock = SYSTEM_CLOCK, 
     """Train until `stop` is set; then publish what was learned since the last time, and return.
 
     Waits for a broker that does not answer, saying so. Raises `SettingsError` and `SnapshotInvalid` (the checkpoint),
-    `ChainBroken` (a delta log), `DriftlineError` (another trainer, no topics, examples lost to retention), and
-    `ServerUnavailable` if there is no broker to announce to when it is told to stop.
+    `ChainBroken` (a delta log), `TermEnded` (another trainer of the same name has begun), `DriftlineError` (another
+    trainer in the same folder, no topics, examples lost to retention), and `ServerUnavailable` or `KafkaFailed` if it
+    cannot announce when it is told to stop.
     """
     torch.set_num_threads(THREADS)
     with checkpoint.locked(Folders.of(settings, files)):
@@ -60,29 +64,50 @@ class TrainerService:
         self._kafka = kafka
         self._stop = stop
         self._clock = clock
-        self._trainer = Trainer(settings, files)
+        self._settings = settings
+        self._files = files
         self._undelivered: list[Output] = []
         self._said_at_us: int | None = None
 
     def run(self) -> None:
         """Until `stop` is set; then publish what was learned since the last time."""
-        trainer = self._trainer
+        self._term = self._patiently(lambda: Term.begin(self._kafka, self._settings.trainer.name))
+        self._trainer = trainer = Trainer(self._settings, self._term.epoch, self._files)
+        self._say_where_it_begins()
         offsets = {EXAMPLES: trainer.offsets, VOCAB_DELTAS: trainer.delta_offsets}
-        self._producer = self._patiently(self._kafka.producer)
+        if trainer.announced:
+            self._announce(trainer.announced)
+        self._reader = self._patiently(lambda: LogReader(self._kafka, offsets, resumes=trainer.announced is not None))
+        self._reading = ReadingThread(self._reader)
         try:
-            if trainer.announced:
-                self._announce(trainer.announced)
-            self._reader = self._patiently(lambda: LogReader(self._kafka, offsets))
-            self._reading = ReadingThread(self._reader)
-            try:
-                while not self._stop.is_set():
-                    self._advance()
-                if trainer.learner.progress.examples:
-                    self._publish()
-            finally:
-                self._reading.close()
+            while not self._stop.is_set():
+                self._advance()
+            if trainer.learner.progress.examples:
+                self._publish()
         finally:
-            self._producer.close()
+            self._reading.close()
+
+    def _say_where_it_begins(self) -> None:
+        trainer, former = self._trainer, self._term.announced
+        if trainer.announced:
+            _log.info(
+                "epoch %d of %s goes on from version %d, after %d examples",
+                self._term.epoch,
+                self._settings.trainer.name,
+                trainer.announced.version,
+                trainer.announced.examples_seen,
+            )
+        elif former:
+            _log.warning(
+                "epoch %d of %s begins anew: version %d of epoch %d was announced after %d examples, but there is no "
+                "checkpoint in %s. What `examples` no longer holds is not learned again",
+                self._term.epoch,
+                former.name,
+                former.version,
+                former.epoch,
+                former.examples_seen,
+                trainer.folders.checkpoints,
+            )
 
     def _advance(self) -> None:
         """One record, or one group, or a short wait."""
@@ -127,15 +152,15 @@ class TrainerService:
 
     def _deliver(self) -> None:
         """Send what waits, and wait until the broker has it."""
-        self._patiently(lambda: self._producer.deliver(self._undelivered))
+        self._patiently(lambda: self._term.deliver(self._undelivered))
         self._undelivered.clear()
 
     def _patiently(self, attempt: Callable[[], ResultT]) -> ResultT:
-        """What `attempt` returns, once the broker answers. Raises its `ServerUnavailable` when told to stop."""
+        """What `attempt` returns, once the broker answers. Raises its error when told to stop."""
         for pause in pauses():
             try:
                 return attempt()
-            except ServerUnavailable as error:
+            except (ServerUnavailable, KafkaFailed) as error:
                 _log.warning("%s; trying again in %.1f s", str(error), pause)
                 if self._stop.wait(pause):
                     raise

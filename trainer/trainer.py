@@ -43,11 +43,14 @@ class Trainer:
     `observe` until `full`, then `learn` until it returns True, then `publish` if `due`.
     """
 
-    def __init__(self, settings: Settings, files: Files = DISK) -> None:
-        """Resume from the newest checkpoint, or begin. Raises as `checkpoint.load_newest` does."""
+    def __init__(self, settings: Settings, epoch: int = 1, files: Files = DISK) -> None:
+        """Resume from the newest checkpoint, or begin. epoch: of this trainer's term (`trainer/term.py`).
+
+        Raises as `checkpoint.load_newest` does.
+        """
         self.folders = Folders.of(settings, files)
         self.learner = Learner(settings)
-        self.epoch = checkpoint.next_epoch(self.folders)
+        self.epoch = epoch
         self._settings = settings
         self._mode = Mode.of(settings)
         self._group: list[Examples] = []

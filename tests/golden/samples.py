@@ -27,6 +27,7 @@ from contracts.records import (
     TimelineRequest,
     TimeMode,
     Timings,
+    TrainerTerm,
     Tweet,
     VocabConfigured,
 )
@@ -41,6 +42,7 @@ def u64(*values: int) -> np.ndarray:
 
 RECORDS: dict[str, Record] = {
     "Tick": Tick(tick_ms=AT_MS, epoch=3),
+    "TrainerTerm": TrainerTerm(name="timeline", epoch=3, trainer="process 7 on host"),
     "TimeDeclared": TimeDeclared(mode=TimeMode.REPLAY, epoch=3, writer="driftline replay"),
     "Tweet": Tweet(
         id=439_559_208_000_000_001, created_ms=AT_MS, author_id=17, author="ada",

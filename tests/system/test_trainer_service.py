@@ -20,14 +20,17 @@ from contracts.errors import ServerUnavailable
 from contracts.examples import serialize_examples
 from contracts.records import DeadLetter, ModelPublished
 from contracts.settings import Settings, to_environ
-from contracts.topics import BINS, EXAMPLES, MODELS, VOCAB_DELTAS, Topic, dead_letters, prefixed
+from contracts.topics import BINS, EXAMPLES, MODELS, TRAINER_TERMS, VOCAB_DELTAS, Topic, dead_letters, prefixed
 from model.folder import digest
 from model.serving import Predictor
 from model.snapshot import Snapshot
 from tests.support.trainer_world import WINDOWS, World, small_settings
 from trainer import service
-from transport.kafka.admin import apply
+from trainer.term import Term, TermEnded
+from transport.kafka.admin import apply, delete
 from transport.kafka.clients import consumer, producer
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka_records import Output
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 DEADLINE_S = 90
@@ -163,6 +166,61 @@ def test_a_killed_trainer_ends_with_the_weights_of_one_that_was_not(
             record = by_version[twin.version]
             assert (record.examples_seen, record.offsets) == (twin.examples_seen, twin.offsets)
             assert digest(_weights(record)) == digest(_weights(twin))
+
+
+def test_a_trainer_that_lost_its_disk_is_served_again(
+    small: Settings, writer: _Writer, models: _Follower, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "trainer.service")
+    writer.write_versions()
+    writer.write_examples(0, RECORDS)
+    _run_until(small, lambda: any(record.version >= 3 for record in models.read()))
+    elsewhere = msgspec.structs.replace(small, data_dir=str(tmp_path / "new disk"))
+    _run_until(elsewhere, lambda: any(record.epoch == 2 and record.version >= 2 for record in models.read()))
+    assert "epoch 2 of timeline begins anew: version" in caplog.text
+    # The log of terms may be lost too: the announcements tell as much.
+    delete(small, [TRAINER_TERMS])
+    apply(small, [TRAINER_TERMS])
+    third = msgspec.structs.replace(small, data_dir=str(tmp_path / "third disk"))
+    _run_until(third, lambda: any(record.epoch == 3 for record in models.read()))
+    places = [(record.epoch, record.version) for record in models.records]
+    assert places == sorted(places)
+
+
+def test_the_later_of_two_trainers_on_two_disks_ends_the_other(
+    small: Settings, writer: _Writer, models: _Follower, tmp_path: Path
+) -> None:
+    writer.write_versions()
+    first = Term.begin(KafkaCluster(small), small.trainer.name)
+    second = Term.begin(KafkaCluster(small), small.trainer.name)
+    other = Term.begin(KafkaCluster(small), "another model")
+    assert (first.epoch, second.epoch, other.epoch) == (1, 2, 1)
+    letter = Output(dead_letters(EXAMPLES).name, b"from the first", partition=0)
+    with pytest.raises(TermEnded, match=r"another trainer of timeline has begun: process .* epoch 2"):
+        first.deliver([letter])
+    second.deliver([letter])
+
+    writer.write_examples(0, RECORDS)
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def train() -> None:
+        try:
+            service.run(small, stop)
+        except TermEnded as ended:
+            failures.append(ended)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        _until(lambda: any(record.epoch == 3 for record in models.read()))
+        Term.begin(KafkaCluster(small), small.trainer.name)
+        writer.write_examples(RECORDS, 2 * RECORDS)
+        _until(lambda: not thread.is_alive())
+    finally:
+        stop.set()
+        thread.join(DEADLINE_S)
+    assert "epoch 4" in str(failures[0])
 
 
 def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_is_learned(

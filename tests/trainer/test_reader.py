@@ -20,7 +20,7 @@ TOPICS = (EXAMPLES, VOCAB_DELTAS, BINS)
 
 
 class Log:
-    """A Kafka and its one consumer: what `values` holds, from offset `begin` on."""
+    """A Kafka and its one consumer: what `values` holds; of `examples`, from offset `begin` on."""
 
     address = "Kafka at nowhere"
 
@@ -36,7 +36,10 @@ class Log:
         return list(range(self.topics[topic].partitions)) if topic in self.topics else []
 
     def begins(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(partitions, self.begin)
+        return {at: self.begin if at.topic == EXAMPLES.name else 0 for at in partitions}
+
+    def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {at: max(self.begins([at])[at], len(self.values.get(at, ()))) for at in partitions}
 
     def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
         self.positions = dict(offsets)
@@ -82,7 +85,7 @@ def taken(reading: LogReader) -> list[tuple[int, int]]:
 
 def test_records_come_in_order_of_event_time_over_partitions_whatever_a_poll_brought():
     log = Log({in_examples(0): [examples(at) for at in (1_000, 5_000)], in_examples(2): [examples(3_000)]})
-    reading = LogReader(log, {})
+    reading = LogReader(log, {}, resumes=False)
     assert reading.take() is None  # before the first step nothing is known
     assert reading.step()
     assert taken(reading) == [(0, 0), (2, 0), (0, 1)]
@@ -90,9 +93,9 @@ def test_records_come_in_order_of_event_time_over_partitions_whatever_a_poll_bro
 
 def test_reading_begins_at_the_offsets_given_and_elsewhere_at_the_beginning():
     log = Log({in_examples(1): [examples(at) for at in (1_000, 2_000, 3_000)]}, begin=1)
-    reading = LogReader(log, {EXAMPLES: {1: 2}})
+    reading = LogReader(log, {EXAMPLES: {1: 2}}, resumes=False)
     assert log.positions[in_examples(1)] == 2
-    assert log.positions[in_examples(0)] == log.positions[TopicPartition(BINS.name, 0)] == 1
+    assert (log.positions[in_examples(0)], log.positions[TopicPartition(BINS.name, 0)]) == (1, 0)
     reading.step()
     assert taken(reading) == [(1, 2)]
 
@@ -102,7 +105,7 @@ def test_a_partition_with_enough_waiting_is_left_until_half_of_it_is_taken(monke
     monkeypatch.setattr(reader, "POLL_RECORDS", 4)
     values = [examples(1_000 * i) for i in range(40)]
     log = Log({in_examples(number): values for number in range(4)})
-    reading = LogReader(log, {})
+    reading = LogReader(log, {}, resumes=False)
 
     def read_ahead() -> list[int]:
         """How far each partition is read; `bins` and `vocab-deltas` are empty, and always read."""
@@ -124,11 +127,11 @@ def test_a_partition_with_enough_waiting_is_left_until_half_of_it_is_taken(monke
 def test_a_step_says_when_there_is_nothing_to_read_on(monkeypatch):
     monkeypatch.setattr(reader, "MOST_ROWS", 0)
     monkeypatch.setattr(reader, "MOST_DELTAS", 0)
-    assert not LogReader(Log({}), {}).step()
+    assert not LogReader(Log({}), {}, resumes=False).step()
 
 
 def test_what_cannot_be_decoded_is_a_dead_letter_at_its_place():
-    reading = LogReader(Log({in_examples(3): [b"no examples", examples(1_000)]}), {})
+    reading = LogReader(Log({in_examples(3): [b"no examples", examples(1_000)]}), {}, resumes=False)
     reading.step()
     consumed, letter = reading.take() or (None, None)
     assert consumed is not None
@@ -138,14 +141,14 @@ def test_what_cannot_be_decoded_is_a_dead_letter_at_its_place():
 
 
 def test_a_delta_that_cannot_be_decoded_ends_the_reading():
-    reading = LogReader(Log({TopicPartition(VOCAB_DELTAS.name, 0): [b"no delta"]}), {})
+    reading = LogReader(Log({TopicPartition(VOCAB_DELTAS.name, 0): [b"no delta"]}), {}, resumes=False)
     with pytest.raises(BadRecord):
         reading.step()
 
 
 def test_deltas_are_handed_over_with_their_places():
     bins = [serialize(version) for version in WORLD.bins_log(range(WINDOWS[0], WINDOWS[0] + 2))]
-    reading = LogReader(Log({TopicPartition(BINS.name, 0): bins}), {})
+    reading = LogReader(Log({TopicPartition(BINS.name, 0): bins}), {}, resumes=False)
     reading.step()
     fed = []
 
@@ -166,19 +169,40 @@ def test_deltas_are_handed_over_with_their_places():
 def test_a_topic_that_is_not_there_is_named_and_the_connection_closed():
     log = Log({}, topics=(EXAMPLES, BINS))
     with pytest.raises(DriftlineError, match="nowhere has no topic vocab-deltas; run `driftline topics apply`"):
-        LogReader(log, {})
+        LogReader(log, {}, resumes=False)
     assert log.closed
 
 
 def test_a_checkpoint_that_retention_has_overtaken_is_refused():
-    with pytest.raises(DriftlineError, match=r"begins at offset 9, but the checkpoint ends at 2.*deleted 7 records"):
-        LogReader(Log({}, begin=9), {EXAMPLES: {1: 2}})
+    with pytest.raises(DriftlineError, match=r"from offset 2, but holds 9 to 9: retention has deleted 7 records"):
+        LogReader(Log({}, begin=9), {EXAMPLES: dict.fromkeys(range(4), 9) | {1: 2}}, resumes=True)
+
+
+def test_a_checkpoint_past_the_end_of_a_log_is_refused():
+    log = Log({in_examples(1): [examples(1_000)]})
+    with pytest.raises(DriftlineError, match=r"examples partition 1 .*offset 5, but holds 0 to 1: .*made anew"):
+        LogReader(log, {EXAMPLES: {1: 5}}, resumes=True)
+    assert log.closed
+
+
+def test_a_partition_that_the_checkpoint_does_not_know_is_read_whole_or_refused():
+    known = {EXAMPLES: {1: 2}}
+    log = Log({in_examples(1): [examples(1_000)] * 2})
+    LogReader(log, known, resumes=True)
+    assert log.positions[in_examples(0)] == 0
+    with pytest.raises(DriftlineError, match=r"partition 0 .*offset 0, but holds 1 to 1: retention has deleted"):
+        LogReader(Log({in_examples(1): [examples(1_000)] * 2}, begin=1), known, resumes=True)
+
+
+def test_a_new_model_says_that_it_begins_in_the_middle_of_a_log(caplog):
+    LogReader(Log({}, begin=9), {}, resumes=False)
+    assert caplog.text.count("begins at offset 9: retention has deleted what came before") == 4
 
 
 def test_what_ends_the_thread_is_raised_to_the_learner_and_closes_the_connection():
     log = Log({})
     log.retention_passed = True
-    thread = ReadingThread(LogReader(log, {}))
+    thread = ReadingThread(LogReader(log, {}, resumes=False))
     thread.close()
     with pytest.raises(DriftlineError, match="retention has deleted examples that were not learned yet"):
         thread.raise_if_ended()

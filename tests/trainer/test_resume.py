@@ -68,9 +68,9 @@ class Log:
 LOG = Log()
 
 
-def _run(settings: Settings, steps: int | None = None) -> tuple[Trainer, list[ModelPublished]]:
+def _run(settings: Settings, steps: int | None = None, epoch: int = 1) -> tuple[Trainer, list[ModelPublished]]:
     """One life of a trainer: to the end of the log, or killed after so many steps."""
-    trainer = Trainer(settings)
+    trainer = Trainer(settings, epoch)
     announced = [trainer.announced] if trainer.announced else []
     merged = LOG.follow(trainer)
     while (record := merged.take(range(PARTITIONS))) is not None:
@@ -111,14 +111,13 @@ def test_kills_between_any_steps_change_no_bit(
     whole, expected = uninterrupted
     settings = small_settings(str(tmp_path_factory.mktemp("killed")), **SETTINGS)
     announced: dict[int, ModelPublished] = {}
-    for steps in [*lives, None]:
-        trainer, of_life = _run(settings, steps)
+    for epoch, steps in enumerate([*lives, None], 1):
+        trainer, of_life = _run(settings, steps, epoch)
         for published in of_life:
             again = announced.setdefault(published.version, published)
             assert again == published, "a version that was announced must never be announced otherwise"
     assert _bits(trainer) == _bits(whole)
     assert trainer.offsets == whole.offsets
-    assert trainer.epoch == len(lives) + 1
     assert list(announced) == [published.version for published in expected]
     for published, of_whole in zip(announced.values(), expected, strict=True):
         assert digest(Snapshot.load(Path(published.path)).weights) == digest(
@@ -148,7 +147,7 @@ def test_a_crash_within_a_publication_is_made_good(
             patch.setattr("trainer.trainer.remove_old", crash)
         with pytest.raises(Killed):
             _run(settings)
-    trainer, announced = _run(settings)
+    trainer, announced = _run(settings, epoch=2)
     assert [published.version for published in announced] == [of.version for of in uninterrupted[1]]
     assert announced[0].epoch == (1 if crash_at == "announcement" else 2)
     assert _bits(trainer) == _bits(uninterrupted[0])

@@ -10,6 +10,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.sender import Sender
+from aiokafka.producer.transaction_manager import TransactionManager
 
 from transport.kafka import aiokafka_private
 
@@ -26,6 +27,7 @@ def test_the_version_that_was_read_is_the_one_installed() -> None:
         (GroupCoordinator.check_errors, [], False),
         (GroupCoordinator.request_rejoin, [], False),
         (MessageAccumulator.reenqueue, ["batch"], False),
+        (TransactionManager.wait_for_transaction_end, [], False),
     ],
 )
 def test_a_method_still_takes_what_it_took(
@@ -48,6 +50,9 @@ async def test_a_producer_still_has_its_parts(producer: AIOKafkaProducer) -> Non
     assert producer._sender._retry_backoff == 0.1
     assert producer._sender.sender_task is None
     assert isinstance(producer._message_accumulator, MessageAccumulator)
+    assert not producer._message_accumulator._batches
+    assert not producer._message_accumulator._pending_batches
+    assert isinstance(producer._txn_manager, TransactionManager)
 
 
 async def test_a_consumer_still_has_its_parts() -> None:

@@ -100,3 +100,14 @@ def died_of(producer: AIOKafkaProducer) -> BaseException | None:
     """The error that ended the producer's sending task, if any."""
     sender = producer._sender.sender_task
     return None if sender is None or not sender.done() or sender.cancelled() else sender.exception()
+
+
+def retrieve_failures(producer: AIOKafkaProducer) -> None:
+    """Look at every failure that a closed transactional producer keeps, or asyncio reports it as never retrieved."""
+    died_of(producer)
+    accumulator = producer._message_accumulator
+    batches = [batch for waiting in accumulator._batches.values() for batch in waiting]
+    waiters = [batch._drain_waiter for batch in (*batches, *accumulator._pending_batches)]
+    for waiter in (producer._txn_manager.wait_for_transaction_end(), *waiters):
+        if waiter is not None and waiter.done() and not waiter.cancelled():
+            waiter.exception()

@@ -7,6 +7,7 @@ from transport.kafka import clients
 from transport.kafka.admin_client import open_admin
 from transport.kafka.aiokafka_consumer import open_consumer, open_member
 from transport.kafka.blocking_clients import KafkaPythonConsumer, KafkaPythonProducer
+from transport.kafka.blocking_transactions import BlockingTransactions
 from transport.kafka.transactional_producer import AiokafkaTransactionalProducer
 from transport.ports.kafka import BlockingConsumer, Consumer, GroupConsumer, Producer, TransactionalProducer
 from transport.ports.kafka_admin import Admin
@@ -34,6 +35,10 @@ class KafkaCluster:
     def own(self, group: str, number: int) -> AbstractAsyncContextManager[TransactionalProducer]:
         """See `Kafka`."""
         return AiokafkaTransactionalProducer(self._settings, group, number).owned()
+
+    def own_blocking(self, name: str) -> AbstractContextManager[Producer]:
+        """See `Kafka`."""
+        return BlockingTransactions(self._settings, name)
 
     def blocking_consumer(self) -> BlockingConsumer:
         """See `Kafka`."""

@@ -4,7 +4,8 @@
 it in `Processor.resume`: by then the hop has fenced the former owner, so nothing more is committed past the end.
 """
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 
 from contracts.errors import ServerUnavailable
 from contracts.topics import Topic
@@ -13,6 +14,7 @@ from transport.ports.kafka_records import ConsumerLost, KafkaFailed, LogRecord, 
 from transport.waiting import announcing
 
 POLL_S = 0.1
+POLL_RECORDS = 500
 
 
 async def read_latest(kafka: Kafka, topic: Topic, partition: int) -> dict[bytes, bytes]:
@@ -44,6 +46,21 @@ async def read_partition(
                     yield records
     except (KafkaFailed, ConsumerLost) as error:
         raise ServerUnavailable(str(error)) from error
+
+
+def read_partition_blocking(kafka: Kafka, topic: Topic, partition: int) -> Iterator[list[LogRecord]]:
+    """`read_partition` for a thread, from the beginning. Raises `ServerUnavailable` and `KafkaFailed`."""
+    at = TopicPartition(topic.name, partition)
+    with contextlib.closing(kafka.blocking_consumer()) as consumer:
+        end = consumer.ends([at])[at]
+        consumer.assign(consumer.begins([at]))
+        while consumer.position(at) < end:
+            try:
+                found = consumer.read([at], POLL_RECORDS, POLL_S)
+            except OffsetOutOfRange:
+                consumer.assign(consumer.begins([at]))
+                continue
+            yield from found.values()
 
 
 async def _read_to_end(consumer: Consumer, at: TopicPartition, wanted: int) -> AsyncIterator[list[LogRecord]]:

@@ -58,7 +58,7 @@ class AiokafkaTransactionalProducer:
             raise
         finally:
             await close(self._client)
-            aiokafka_private.died_of(self._client)  # or asyncio reports it, with its stack trace, as never retrieved
+            aiokafka_private.retrieve_failures(self._client)
 
     async def commit(self, outputs: Sequence[Output], offsets: Mapping[TopicPartition, Committed]) -> None:
         """See `TransactionalProducer`."""

@@ -191,6 +191,14 @@ class Kafka(Protocol):
         """
         ...
 
+    def own_blocking(self, name: str) -> AbstractContextManager[Producer]:
+        """Own the transactional id `name` for the block; each `deliver` of the producer is one transaction.
+
+        Raises `ServerUnavailable` if the broker does not answer in time, `KafkaFailed`, and `Fenced` from the block
+        once there is another owner.
+        """
+        ...
+
     def blocking_consumer(self) -> BlockingConsumer:
         """Raises `ServerUnavailable`."""
         ...
