@@ -59,10 +59,24 @@ def _decode_array(code: int, data: memoryview) -> np.ndarray[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The range of a column's elements, both ends included: `Annotated[U64, Within(0, 9)]`. NaN is allowed."""
+    """The range of a column's elements, both ends included: `Annotated[U64, Within(0, 9)]`.
+
+    nan: whether an element may be NaN instead.
+    """
 
     low: float
     high: float
+    nan: bool = False
+
+    def check(self, field: str, column: np.ndarray[Any, Any]) -> None:
+        """Raises `ValueError`, with the first element that is outside, if there is one."""
+        inside = (column >= self.low) & (column <= self.high)
+        if self.nan:
+            inside |= np.isnan(column)
+        if not inside.all():
+            raise ValueError(
+                f"Expected elements of {self.low} to {self.high}, got {column[~inside][0]} - at `$.{field}`"
+            )
 
 
 class _Column(NamedTuple):
@@ -89,11 +103,7 @@ def _check_columns(frame: Frame) -> None:
         if column.dtype != dtype:
             raise ValueError(f"Expected a column of `{dtype}`, got `{column.dtype}` - at `$.{field}`")
         if within is not None:
-            outside = (column < within.low) | (column > within.high)
-            if outside.any():
-                raise ValueError(
-                    f"Expected elements of {within.low} to {within.high}, got {column[outside][0]} - at `$.{field}`"
-                )
+            within.check(field, column)
 
 
 _json_encoder = msgspec.json.Encoder()

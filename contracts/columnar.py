@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from contracts.arrays import F32, I32, I64, U8, U16, U32, U64
 from contracts.codec import Frame, Within
+from contracts.columns import MOST_MAGNITUDE
 from contracts.records import END_OF_TIME_MS, MAX_ID, TWITTER_BEGAN_MS, Id, Name, Provenance, TimeMs, VocabConfigured
 
 # What an entity's counters count, in the order of their columns: append, never reorder.
@@ -36,7 +37,8 @@ Ids = Annotated[U64, Within(0, MAX_ID)]
 Kinds = Annotated[U8, Within(0, len(ENTITY_KINDS) - 1)]
 Slots = Annotated[I32, Within(0, 2**31 - 1)]
 Times = Annotated[I64, Within(TWITTER_BEGAN_MS, END_OF_TIME_MS)]
-Probabilities = Annotated[F32, Within(0, 1)]  # NaN under a fallback order
+Probabilities = Annotated[F32, Within(0, 1, nan=True)]  # NaN under a fallback order
+Magnitudes = Annotated[F32, Within(-MOST_MAGNITUDE, MOST_MAGNITUDE)]
 
 
 class VocabCounts(Frame, frozen=True, kw_only=True):
@@ -146,10 +148,10 @@ class CandidatesServed(Frame, frozen=True, kw_only=True):
     candidate_dense: F32
     candidate_lengths: U8
     candidate_keys: U64
-    viewer_weights: F32
-    viewer_vectors: F32
-    candidate_weights: F32
-    candidate_vectors: F32
+    viewer_weights: Magnitudes
+    viewer_vectors: Magnitudes
+    candidate_weights: Magnitudes
+    candidate_vectors: Magnitudes
 
 
 def empty(dtype: Any) -> NDArray[Any]:

@@ -18,6 +18,11 @@ from numpy.typing import NDArray
 from contracts.arrays import F32, I32, U32, Bools
 from contracts.bags import Bags, Keys
 
+# Largest magnitude of a key's weight and of a vector's element. With the bounds of a model's own weights
+# (`model/snapshot.py`) it keeps every sum of serving within float32.
+MOST_MAGNITUDE = 100.0
+MOST_KEYS = 255  # of one field of a viewer or of a candidate: their number travels in 8 bits
+
 MISSING_BITS = np.uint32(0x7FC00000 | 1954)  # quiet, so that no conversion changes it
 MISSING: np.float32 = MISSING_BITS.view(np.float32)
 
@@ -66,9 +71,9 @@ class FeatureColumns:
     viewer_row: int32[n], the row of each candidate's viewer, below m.
     viewer_dense: float32[m, number of viewer features], raw values (not bins), `MISSING` = not known.
     candidate_dense: float32[n, number of candidate features], likewise.
-    viewer_keys, candidate_keys: by field, m and n bags.
-    viewer_vectors, candidate_vectors: by name, float32[m, its width] and float32[n, its width], finite; zeros = not
-    known.
+    viewer_keys, candidate_keys: by field, m and n bags of at most MOST_KEYS keys; weights up to +-MOST_MAGNITUDE.
+    viewer_vectors, candidate_vectors: by name, float32[m, its width] and float32[n, its width], elements up to
+    +-MOST_MAGNITUDE; zeros = not known.
     """
 
     viewer_row: I32
@@ -81,6 +86,33 @@ class FeatureColumns:
 
     def __len__(self) -> int:
         return len(self.viewer_row)
+
+    def check(self) -> None:
+        """Raises `ValueError` if a row or an offset points outside its array. Compiled code does not look."""
+        viewers, candidates = len(self.viewer_dense), len(self.candidate_dense)
+        if len(self.viewer_row) != candidates:
+            raise ValueError(f"{len(self.viewer_row)} viewer rows for {candidates} candidates")
+        if candidates and self.viewer_row.astype(np.uint32).max() >= viewers:  # negative ones become large
+            raise ValueError(f"viewer_row points outside the {viewers} viewers")
+        sides = (
+            (viewers, self.viewer_keys, self.viewer_vectors),
+            (candidates, self.candidate_keys, self.candidate_vectors),
+        )
+        lengths = []
+        for rows, bags, vectors in sides:
+            for field_name, bag in bags.items():
+                ids, offsets, weights = len(bag.ids), bag.offsets, bag.weights
+                if len(bag) != rows or offsets[0] != 0 or offsets[-1] != ids:
+                    raise ValueError(f"the bags of {field_name} are not {rows} bags of its {ids} keys")
+                if weights is not None and len(weights) != ids:
+                    raise ValueError(f"{len(weights)} weights for the {ids} keys of {field_name}")
+                lengths.append(offsets[1:] - offsets[:-1])
+            for name, values in vectors.items():
+                if len(values) != rows:
+                    raise ValueError(f"{len(values)} vectors {name} for {rows} rows")
+        of_all = np.concatenate([np.zeros(1, np.int64), *lengths])
+        if of_all.view(np.uint64).max() > MOST_KEYS:
+            raise ValueError(f"a bag of {of_all.min()} or {of_all.max()} keys, where 0 to {MOST_KEYS} may be")
 
     def take(self, rows: NDArray[np.integer]) -> "FeatureColumns":
         """The candidates of `rows`, with all viewers."""

@@ -6,7 +6,7 @@ fixes the order of the dense columns. The rows of one request are adjacent and r
 compresses the repetition away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from contracts.arrays import F32, I32, I64, U8, U16, U64, Bools
 from contracts.bags import Bags, Keys
-from contracts.columns import MISSING, FeatureColumns
+from contracts.codec import Within
+from contracts.columns import MISSING, MOST_KEYS, MOST_MAGNITUDE, FeatureColumns
 from contracts.errors import BadRecord, UnknownVersion
-from contracts.records import ACTIONS, ENGAGED, Provenance
+from contracts.records import ACTIONS, END_OF_TIME_MS, ENGAGED, MAX_ID, TWITTER_BEGAN_MS, Provenance
+from contracts.settings import LEAST_NEGATIVE_KEEP
 
 VERSION = 1
 PROVENANCES = tuple(Provenance)
@@ -32,7 +34,7 @@ class Examples:
 
     at_ms: int64[n], event time of the request.
     labels: uint16[n], bit i = `ACTIONS[i]` happened within the label window.
-    weights: float32[n], 1 / sampling rate.
+    weights: float32[n], 1 / sampling rate, at most MOST_WEIGHT.
     probabilities: float32[n] as served, NaN if a fallback order served. model_versions: int64[n], 0 if a fallback
     order served.
     engaged_append_ms: int64[n], when the broker appended the engagement that made the example positive; 0 if there
@@ -60,11 +62,23 @@ class Examples:
         return len(self.tweet_ids)
 
 
-_FLAT = {
-    "viewer_ids": np.uint64, "tweet_ids": np.uint64, "at_ms": np.int64, "positions": np.uint16, "labels": np.uint16,
-    "weights": np.float32, "probabilities": np.float32, "model_versions": np.int64, "vocab_versions": np.int64,
-    "bins_versions": np.int64, "engaged_append_ms": np.int64,
-}  # fmt: skip
+MOST_WEIGHT = 1 / LEAST_NEGATIVE_KEEP  # of an example
+
+_IDS, _VERSIONS, _ALL_16_BITS = Within(0, MAX_ID), Within(0, 2**63 - 1), Within(0, 2**16 - 1)
+_MAGNITUDES = Within(-MOST_MAGNITUDE, MOST_MAGNITUDE)
+_FLAT: Mapping[str, tuple[type[np.generic], Within]] = {
+    "viewer_ids": (np.uint64, _IDS),
+    "tweet_ids": (np.uint64, _IDS),
+    "at_ms": (np.int64, Within(TWITTER_BEGAN_MS, END_OF_TIME_MS)),
+    "positions": (np.uint16, _ALL_16_BITS),
+    "labels": (np.uint16, _ALL_16_BITS),
+    "weights": (np.float32, Within(0, MOST_WEIGHT)),
+    "probabilities": (np.float32, Within(0, 1, nan=True)),
+    "model_versions": (np.int64, _VERSIONS),
+    "vocab_versions": (np.int64, _VERSIONS),
+    "bins_versions": (np.int64, _VERSIONS),
+    "engaged_append_ms": (np.int64, Within(0, END_OF_TIME_MS)),
+}
 
 
 def engaged(labels: U16) -> Bools:
@@ -73,7 +87,11 @@ def engaged(labels: U16) -> Bools:
 
 
 def serialize_examples(examples: Examples) -> bytes:
-    """One Arrow IPC stream. Raises `ValueError` for a column of another dtype than `Examples` declares."""
+    """One Arrow IPC stream.
+
+    Raises `ValueError` for a flat column of another dtype than `Examples` declares, or with elements out of range:
+    every reader would refuse it.
+    """
     features, rows = examples.features, examples.features.viewer_row
     arrays: dict[str, pa.Array] = {"request_ids": pa.array(examples.request_ids, pa.string())}
     for name in _FLAT:
@@ -109,7 +127,7 @@ def deserialize_examples(value: bytes) -> Examples:
         if version != VERSION:
             raise UnknownVersion("Examples", version, VERSION)
         _check(table)
-        flat = {name: table[name].to_numpy() for name in _FLAT}
+        flat = {name: _within(name, table[name].to_numpy()) for name in _FLAT}
         request_ids = table["request_ids"].to_pylist()
         first, viewer_row = _runs(request_ids)
         return Examples(
@@ -153,8 +171,14 @@ def _numbered(table: pa.Table) -> U8:
 
 
 def _of_dtype(name: str, values: NDArray[Any]) -> NDArray[Any]:
-    if values.dtype != _FLAT[name]:
-        raise ValueError(f"column {name} is of {values.dtype}, expected {np.dtype(_FLAT[name])}")
+    dtype = np.dtype(_FLAT[name][0])
+    if values.dtype != dtype:
+        raise ValueError(f"column {name} is of {values.dtype}, expected {dtype}")
+    return _within(name, values)
+
+
+def _within(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    _FLAT[name][1].check(name, values)
     return values
 
 
@@ -170,7 +194,7 @@ def _check(table: pa.Table) -> None:
 
 def _fits(name: str, found: pa.DataType) -> bool:
     if name in _FLAT:
-        return bool(found == pa.from_numpy_dtype(_FLAT[name]))
+        return bool(found == pa.from_numpy_dtype(_FLAT[name][0]))
     if name == "request_ids":
         return bool(found == pa.string())
     if name == "provenances":
@@ -206,24 +230,34 @@ def _bag_arrays(side: str, field: str, bags: Keys) -> dict[str, pa.Array]:
 
 
 def _bags(table: pa.Table, side: str) -> dict[str, Keys]:
-    """The bags of a side, by field. Raises `ValueError` unless the weights, if any, are one per key."""
+    """The bags of a side, by field.
+
+    Raises `ValueError` for too many keys, and unless the weights, if any, are one per key and in range.
+    """
     found, weights = {}, _columns(table, f"{side}_weights.")
     for field, keys in _columns(table, f"{side}_keys.").items():
         of_keys = weights.pop(field, None)
         if of_keys is not None and of_keys.offsets != keys.offsets:
             raise ValueError(f"the weights of {field} are not one for each key")
-        found[field] = Bags(
+        found[field] = bags = Bags(
             keys.offsets.to_numpy().astype(np.int64),
             keys.values.to_numpy(),
             None if of_keys is None else of_keys.values.to_numpy(),
         )
+        if len(bags) and bags.lengths.max() > MOST_KEYS:
+            raise ValueError(f"{bags.lengths.max()} keys in {side}_keys.{field}, more than {MOST_KEYS}")
+        if bags.weights is not None:
+            _MAGNITUDES.check(f"{side}_weights.{field}", bags.weights)
     if weights:
         raise ValueError(f"weights of {', '.join(weights)}, but no keys")
     return found
 
 
 def _vectors(table: pa.Table, side: str) -> dict[str, F32]:
-    return {name: _dense(array) for name, array in _columns(table, f"{side}_vectors.").items()}
+    vectors = {name: _dense(array) for name, array in _columns(table, f"{side}_vectors.").items()}
+    for name, values in vectors.items():
+        _MAGNITUDES.check(f"{side}_vectors.{name}", values)
+    return vectors
 
 
 def _columns(table: pa.Table, prefix: str) -> dict[str, pa.Array]:

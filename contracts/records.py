@@ -240,12 +240,12 @@ class ModelPublished(Record, frozen=True, kw_only=True):
     """
 
     name: Name
-    version: int
-    epoch: int
+    version: Annotated[int, Meta(ge=1, le=2**53)]
+    epoch: Annotated[int, Meta(ge=1, le=2**53)]
     path: str
-    vocab_version: int
-    bins_version: int
-    examples_seen: int
+    vocab_version: Count
+    bins_version: Count
+    examples_seen: Count
     offsets: dict[int, int]
     published_ms: int
     evaluation: Evaluation | None = None

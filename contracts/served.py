@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from contracts.arrays import F32, U8, U64, Bools
 from contracts.bags import Bags, Keys
 from contracts.columnar import CandidatesServed
-from contracts.columns import FeatureColumns, Side
+from contracts.columns import MOST_KEYS, FeatureColumns, Side
 
 
 class PackedBags(NamedTuple):
@@ -26,10 +26,10 @@ class PackedBags(NamedTuple):
 
 
 def pack_bags(bags: Mapping[str, Keys], side: Side) -> PackedBags:
-    """The bags of `side`, by field, packed for a record. Raises `ValueError` for a bag of more than 255 keys."""
+    """The bags of `side`, by field, packed for a record. Raises `ValueError` for a bag of over MOST_KEYS keys."""
     lengths = np.stack([bags[field].lengths for field in side.fields], axis=1)
-    if lengths.size and lengths.max() > 255:
-        raise ValueError(f"a bag of {lengths.max()} keys is past the 255 that a served row may carry")
+    if lengths.size and lengths.max() > MOST_KEYS:
+        raise ValueError(f"a bag of {lengths.max()} keys is past the {MOST_KEYS} that a served row may carry")
     starts = np.zeros(lengths.size + 1, np.int64)
     np.cumsum(lengths.reshape(-1), out=starts[1:])
     keys, weights = np.empty(starts[-1], np.uint64), np.empty(starts[-1], np.float32)

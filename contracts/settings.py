@@ -6,9 +6,10 @@ capacity` is `DRIFTLINE_VOCAB_HASHTAG_CAPACITY`. The two addresses have short na
 `DRIFTLINE_REDIS`.
 """
 
+import math
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from contracts.errors import SettingsError
 
 # The shortest window or pane. Numbers count from 1970 in 32 bits; one-second windows use them up in 2106.
 SHORTEST_MS = 1_000
+LEAST_NEGATIVE_KEEP = 1e-4  # a kept example weighs 1 / negative_keep, and weights are bounded
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,7 +138,8 @@ class JoinSettings(Section, frozen=True, kw_only=True):
     """Joining what was served with what happened."""
 
     label_window_ms: int = 600_000  # actions this long after the impression label it
-    negative_keep: float = 1.0  # share of impressions without engagement that become examples
+    # Share of impressions without engagement that become examples: 0, or LEAST_NEGATIVE_KEEP to 1.
+    negative_keep: float = 1.0
     max_open_requests: int = 50_000  # of one partition; more pause the partition's source
 
 
@@ -182,8 +185,8 @@ class Settings(Section, frozen=True, kw_only=True):
 def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> Settings:
     """The settings of this process.
 
-    Raises `SettingsError` for a file that is missing or not TOML, an unknown name, a value of the wrong type, or
-    windows or panes too short to be numbered.
+    Raises `SettingsError` for a file that is missing or not TOML, an unknown name, a value of the wrong type or out
+    of range, or windows or panes too short to be numbered.
     """
     environ = os.environ if environ is None else environ
     named = path or (Path(environ["DRIFTLINE_CONFIG"]) if environ.get("DRIFTLINE_CONFIG") else None)
@@ -198,20 +201,21 @@ def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> 
         settings = msgspec.convert(_over(msgspec.to_builtins(Settings()), values), Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings ({named or 'environment'}): {error}") from error
+    for variable, fields in _variables().items():
+        value = _value(settings, fields)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SettingsError(f"{'.'.join(fields)} ({variable}) is {value}: set it to a number")
     _check_numbered("time.window_ms", settings.time.window_ms)
     _check_numbered("features.pane_ms", settings.features.pane_ms)
+    keep = settings.join.negative_keep
+    if keep != 0 and not LEAST_NEGATIVE_KEEP <= keep <= 1:
+        raise SettingsError(f"join.negative_keep is {keep}: set it to 0, or to {LEAST_NEGATIVE_KEEP} to 1")
     return settings
 
 
 def to_environ(settings: Settings) -> dict[str, str]:
     """The environment that gives a child process these settings."""
-    result = {}
-    for variable, path in _variables().items():
-        value: Any = settings
-        for field in path:
-            value = getattr(value, field)
-        result[variable] = str(value)
-    return result
+    return {variable: str(_value(settings, path)) for variable, path in _variables().items()}
 
 
 def masked(address: str) -> str:
@@ -240,6 +244,13 @@ def _paths(section: Section) -> Iterator[tuple[str, ...]]:
             yield from ((field, *path) for path in _paths(value))
         else:
             yield (field,)
+
+
+def _value(settings: Settings, path: Sequence[str]) -> Any:
+    value: Any = settings
+    for field in path:
+        value = getattr(value, field)
+    return value
 
 
 def _over(defaults: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ the knots the curve is logistic, scaled to meet the outermost knot:
 
     below:  y[0] * sigmoid(x) / sigmoid(x[0])          above:  1 - (1 - y[-1]) * sigmoid(-x) / sigmoid(-x[-1])
 
-so a calibrated probability rises strictly with its logit and never reaches 0 or 1.
+so a calibrated probability rises strictly with its logit and never reaches 0 or 1. Logits past +-MOST_LOGIT count as
+that, or the quotients would end in 0 / 0.
 """
 
 from dataclasses import dataclass
@@ -17,14 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F64, I64
+from contracts.declared_arrays import checked
 from contracts.errors import SnapshotInvalid
 
+MOST_LOGIT = 80.0  # sigmoid(-80) is 1.8e-35, within float32
 _LEAST_SHARE = 1 / 200  # of the weight of all examples: least weight behind a knot
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrator:
-    """Knots: x float64[k] logits and y float64[k] rates, both strictly rising. Without knots it is the sigmoid."""
+    """Knots: x float64[k] logits and y float64[k] rates, both strictly rising. Without knots it is the sigmoid.
+
+    x is within +-MOST_LOGIT, y within (0, 1).
+    """
 
     x: F64
     y: F64
@@ -36,7 +42,7 @@ class Calibrator:
 
     def apply(self, logits: NDArray[np.floating[Any]]) -> F64:
         """Calibrated probabilities float64[n]. This defines what the serving kernel computes."""
-        logits = logits.astype(np.float64)
+        logits = _within_most(logits)
         if not len(self.x):
             return sigmoid(logits)
         below = self.y[0] * sigmoid(logits) / sigmoid(self.x[:1])
@@ -50,11 +56,13 @@ class Calibrator:
 
     @staticmethod
     def from_arrays(arrays: dict[str, NDArray[Any]]) -> "Calibrator":
-        """The inverse of `to_arrays`. Raises `SnapshotInvalid` for knots that do not rise within (0, 1)."""
-        x, y = arrays["x"].astype(np.float64), arrays["y"].astype(np.float64)
-        fits = x.shape == y.shape and x.ndim == 1 and bool(np.all(np.isfinite(x)))
-        if not fits or not (np.all(np.diff(x) > 0) and np.all(np.diff(y) > 0) and np.all((y > 0) & (y < 1))):
-            raise SnapshotInvalid("calibrator: knots must rise strictly, with rates between 0 and 1")
+        """The inverse of `to_arrays`. Raises `SnapshotInvalid` for other arrays, and for knots that do not rise."""
+        x, y = checked("calibrator", arrays, {"x": (np.float64, (None,)), "y": (np.float64, (None,))})
+        rising = len(x) == len(y) and bool((np.diff(x) > 0).all() and (np.diff(y) > 0).all())
+        if not rising or not ((np.abs(x) <= MOST_LOGIT) & (y > 0) & (y < 1)).all():
+            raise SnapshotInvalid(
+                f"calibrator: knots must rise strictly, with logits up to +-{MOST_LOGIT:g} and rates between 0 and 1"
+            )
         return Calibrator(x, y)
 
 
@@ -64,8 +72,12 @@ def sigmoid(logits: NDArray[np.floating[Any]]) -> F64:
     return np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
 
 
+def _within_most(logits: NDArray[np.floating[Any]]) -> F64:
+    return np.clip(logits.astype(np.float64), -MOST_LOGIT, MOST_LOGIT)
+
+
 def fit(
-    logits: NDArray[np.floating[Any]],  # [n], as served: place 0, before calibration
+    logits: NDArray[np.floating[Any]],  # [n], as served: place 0, before calibration; finite
     labels: NDArray[Any],  # [n], bool or 0/1
     weights: NDArray[np.floating[Any]],  # [n]
     minimum: int = 1_000,  # with fewer examples nothing is calibrated
@@ -77,7 +89,7 @@ def fit(
     from sklearn.isotonic import IsotonicRegression  # takes a second to import, and only trainers fit
 
     used = weights > 0
-    x, y, w = logits[used].astype(np.float64), labels[used].astype(np.float64), weights[used].astype(np.float64)
+    x, y, w = _within_most(logits[used]), labels[used].astype(np.float64), weights[used].astype(np.float64)
     if len(x) < minimum or y.min() == y.max():
         return Calibrator.identity()
     order = np.argsort(x, kind="stable")

@@ -23,6 +23,7 @@ CROSSES = (
     ("history", "author"),
     ("history", "tags"),
 )
+MOST_WIDTH = 1_024  # of an embedding or a hidden layer
 # The interaction input in its order, without the crosses: pooled fields, pooled bins, vectors.
 VIEWER_PARTS = ("viewer", "history", "viewer_bins", "viewer_vectors")
 CANDIDATE_PARTS = ("text", "tags", "author", "subwords", "candidate_bins", "candidate_vectors")
@@ -52,6 +53,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
         sizes = (self.num_slots, self.bin_rows, self.dim, self.bin_dim, *self.hidden, self.positions)
         if min(sizes) < 1:
             raise SettingsError(f"every size of the model must be at least 1: {self}")
+        if max(self.dim, self.bin_dim, *self.hidden) > MOST_WIDTH:
+            raise SettingsError(f"no layer of the model may be wider than {MOST_WIDTH}: {self}")
 
     @property
     def viewer_width(self) -> int:

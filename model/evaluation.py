@@ -68,11 +68,11 @@ def calibration_error(probabilities: Values, labels: NDArray[Any], weights: Valu
 
 
 def evaluate(probabilities: Values, labels: NDArray[Any], weights: Values) -> Evaluation | None:
-    """All figures of one stretch of examples; None where they are not defined (only one kind of label).
+    """All figures of one stretch of examples; None where they are not defined (only one kind of label has weight).
 
     How many examples were of each provenance is for the caller to fill in.
     """
-    if not len(labels) or not 0 < base_rate(labels, weights) < 1:
+    if not weights.any() or not 0 < base_rate(labels, weights) < 1:
         return None
     return Evaluation(
         examples=len(labels),

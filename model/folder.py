@@ -127,3 +127,5 @@ def _read(files: Files, file: Path) -> bytes:
         return files.read(file)
     except OSError as error:
         raise SnapshotInvalid(f"{file}: {error.strerror}") from error
+    except ValueError as error:  # a path that no file can have
+        raise SnapshotInvalid(f"{str(file)!r}: {error}") from error

@@ -14,9 +14,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from contracts.errors import SnapshotInvalid
-from contracts.records import Evaluation
-from featurestore.bins.replica import FrozenBins
+from contracts.declared_arrays import checked
+from contracts.errors import SettingsError, SnapshotInvalid
+from contracts.records import Count, Evaluation
+from featurestore.bins.replica import BIN_ROWS, FrozenBins
 from featurestore.features import CANDIDATE_SIDE, FEATURE_SET, VIEWER_SIDE
 from model.calibration import Calibrator
 from model.config import CROSSES, ModelConfig
@@ -26,6 +27,9 @@ from transport.system.disk import DISK
 from vocab.replica.vocabulary import FrozenVocabulary
 
 FORMAT = "driftline.snapshot.1"
+# Largest magnitude of a weight. What is served has magnitudes of up to `contracts.columns.MOST_MAGNITUDE`, so no sum
+# of the ranking kernels leaves float32 (`tests/model/test_largest_weights.py`). Sound models stay under 100.
+MOST_WEIGHT = 10_000.0
 _FILES = {"weights", "vocabulary", "bins", "calibrator"}
 
 
@@ -33,13 +37,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot holds. `offsets[p]`: first offset of partition p of `examples` that it has not learned from."""
 
     name: str
-    version: int
-    epoch: int
+    version: Count
+    epoch: Count
     feature_set: str
     config: ModelConfig
-    vocab_version: int
-    bins_version: int
-    examples_seen: int
+    vocab_version: Count
+    bins_version: Count
+    examples_seen: Count
     offsets: dict[int, int]
     evaluation: Evaluation | None = None
 
@@ -55,13 +59,8 @@ class Snapshot:
     calibrator: Calibrator
 
     def save(self, path: Path, files: Files = DISK) -> None:
-        """Write the folder `path`. Raises `SnapshotInvalid` if a weight is not finite: that must not be served."""
+        """Write the folder `path`. Raises `SnapshotInvalid` if its reader would."""
         check_weights(self.weights, self.manifest.config, str(path))
-        for name, array in self.weights.items():
-            if not np.isfinite(array).all():
-                raise SnapshotInvalid(
-                    f"{path}: {name} is not finite, so the model diverged; lower DRIFTLINE_TRAINER_LEARNING_RATE"
-                )
         arrays = {
             "weights": self.weights,
             "vocabulary": self.vocabulary.to_arrays(),
@@ -90,11 +89,7 @@ class Snapshot:
             bins=FrozenBins.from_arrays(arrays["bins"]),
             calibrator=Calibrator.from_arrays(arrays["calibrator"]),
         )
-        if snapshot.vocabulary.num_slots != manifest.config.num_slots:
-            raise SnapshotInvalid(
-                f"{path}: the vocabulary has {snapshot.vocabulary.num_slots} slots, "
-                f"the embedding table {manifest.config.num_slots}"
-            )
+        _check_versions(snapshot, path)
         return snapshot
 
 
@@ -104,23 +99,35 @@ def read_manifest(path: Path, files: Files = DISK) -> Manifest:
 
 
 def check_weights(weights: Arrays, config: ModelConfig, where: str) -> None:
-    """Raises `SnapshotInvalid` unless these are exactly the arrays of this config, in float32, with vectors as wide
-    as the declared ones. The kernels check no bounds, so this must."""
-    widths = config.viewer_vector_width, config.candidate_vector_width
-    declared = VIEWER_SIDE.vector_width, CANDIDATE_SIDE.vector_width
-    if widths != declared:
-        raise SnapshotInvalid(f"{where}: laid out for vectors of widths {widths}, but the features have {declared}")
-    expected = _shapes(config)
-    found = {name: array.shape for name, array in weights.items()}
-    if found != expected:
-        wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        raise SnapshotInvalid(f"{where}: weights {', '.join(wrong)} do not fit the config in the manifest")
-    for name, array in weights.items():
-        if array.dtype != np.float32:
-            raise SnapshotInvalid(f"{where}: {name} is {array.dtype}, not float32")
+    """Raises `SnapshotInvalid` unless these are exactly the arrays of this config, within MOST_WEIGHT, and the config
+    has the bins and vectors of the feature set. The kernels check no bounds, so this must."""
+    sizes = config.bin_rows, config.viewer_vector_width, config.candidate_vector_width
+    declared = BIN_ROWS, VIEWER_SIDE.vector_width, CANDIDATE_SIDE.vector_width
+    if sizes != declared:
+        raise SnapshotInvalid(
+            f"{where}: laid out for (rows of bins, widths of vectors) {sizes}, but the features have {declared}"
+        )
+    shapes = {name: (np.float32, shape) for name, shape in _shapes(config).items()}
+    for name, array in zip(shapes, checked(f"{where}: weights", weights, shapes), strict=True):
+        if not (np.abs(array) <= MOST_WEIGHT).all():
+            raise SnapshotInvalid(
+                f"{where}: {name} has elements that are not finite or are past +-{MOST_WEIGHT:g}, so the model "
+                "diverged; lower DRIFTLINE_TRAINER_LEARNING_RATE"
+            )
 
 
-def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+def _check_versions(snapshot: Snapshot, path: Path) -> None:
+    manifest, vocabulary, bins = snapshot.manifest, snapshot.vocabulary, snapshot.bins
+    wanted = manifest.config.num_slots, manifest.vocab_version, manifest.bins_version
+    found = vocabulary.num_slots, vocabulary.version, bins.version
+    if found != wanted:
+        raise SnapshotInvalid(
+            f"{path}: the manifest names (rows of the vocabulary, its version, version of the bins) {wanted}, but "
+            f"the arrays are of {found}"
+        )
+
+
+def _shapes(config: ModelConfig) -> dict[str, tuple[int | None, ...]]:
     first, second = config.hidden
     return {
         "embedding": (config.num_slots, config.dim),
@@ -141,5 +148,5 @@ def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 def _manifest(path: Path, content: bytes) -> Manifest:
     try:
         return msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, SettingsError) as error:  # the latter for a config that cannot be
         raise SnapshotInvalid(f"{path}: manifest: {error}") from error

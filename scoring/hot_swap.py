@@ -115,6 +115,10 @@ class ModelFollower:
                 MODELS_REFUSED.inc()
                 log.error("models: %s %d of epoch %d is not used: %s", published.name, place[1], place[0], error)
                 continue
+            except Exception:  # whatever an announcement names, it must not end a scorer
+                MODELS_REFUSED.inc()
+                log.exception("models: %s %d of epoch %d is not used", published.name, place[1], place[0])
+                continue
             self._swap(predictor)
             return
 

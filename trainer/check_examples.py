@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from contracts.arrays import F32
 from contracts.bags import Keys
 from contracts.columns import Side
@@ -30,20 +28,12 @@ def _check(examples: Examples) -> None:
         raise BadRecord("malformed", f"Examples: dense columns of widths {widths} are not those of the feature set")
     _check_side(features.viewer_keys, features.viewer_vectors, VIEWER_SIDE)
     _check_side(features.candidate_keys, features.candidate_vectors, CANDIDATE_SIDE)
-    weights = examples.weights
-    if len(weights) and not (np.isfinite(weights).all() and weights.min() >= 0):
-        raise BadRecord("malformed", "Examples: weights must be finite and not negative")
-    if len(weights) and examples.at_ms.min() < 0:
-        raise BadRecord("malformed", "Examples: an event time before 1970")
 
 
 def _check_side(bags: Mapping[str, Keys], vectors: Mapping[str, F32], side: Side) -> None:
     if set(bags) != set(side.fields):
         raise BadRecord("malformed", "Examples: the fields are not those of the feature set")
-    weighted = {field: bag.weights for field, bag in bags.items() if bag.weights is not None}
-    if set(weighted) != set(side.weighted):
+    if {field for field, bag in bags.items() if bag.weights is not None} != set(side.weighted):
         raise BadRecord("malformed", "Examples: the fields with weights are not those of the feature set")
     if {name: of.shape[1] for name, of in vectors.items()} != dict(side.vectors):
         raise BadRecord("malformed", "Examples: the vectors are not those of the feature set")
-    if not all(np.isfinite(array).all() for array in (*weighted.values(), *vectors.values())):
-        raise BadRecord("malformed", "Examples: weights of keys and vectors must be finite")

@@ -34,6 +34,7 @@ from transport.system.disk import DISK
 from vocab.replica.vocabulary import FrozenVocabulary
 
 FORMAT = "driftline.checkpoint.1"
+_FILES = {"weights", "vocabulary", "bins", "calibrator", "optimizer", "recent"}
 KEEP_CHECKPOINTS = 2  # the newest, and the one before it for a person whose disk damaged the newest
 
 
@@ -120,24 +121,33 @@ def load_newest(folders: Folders, learner: Learner) -> Cut | None:
     path = folders.checkpoints / str(versions[-1])
     try:
         content, arrays = read_folder(folders.files, path, FORMAT)
+        if set(arrays) != _FILES:
+            raise SnapshotInvalid(f"holds {sorted(arrays)}, but a checkpoint is {sorted(_FILES)}")
         cut = msgspec.json.decode(content, type=Cut)
     except (SnapshotInvalid, msgspec.MsgspecError) as error:
-        raise SnapshotInvalid(f"checkpoint {path}: {error}; remove it to resume from the one before") from error
+        raise _invalid(path, error) from error
     same_size = msgspec.structs.replace(cut.config, num_slots=learner.config.num_slots)  # that is the log's to say
     if same_size != learner.config or cut.feature_set != FEATURE_SET:
         raise SettingsError(
             f"checkpoint {path} is of a model {cut.config} over feature set {cut.feature_set}, but the settings "
             f"describe {learner.config} over {FEATURE_SET}; set DRIFTLINE_TRAINER_NAME to begin another model"
         )
-    learner.restore(
-        arrays["weights"],
-        arrays["optimizer"],
-        FrozenVocabulary.from_arrays(arrays["vocabulary"]),
-        FrozenBins.from_arrays(arrays["bins"]),
-    )
-    learner.progress.restore(arrays["recent"], Calibrator.from_arrays(arrays["calibrator"]))
+    try:
+        learner.restore(
+            arrays["weights"],
+            arrays["optimizer"],
+            FrozenVocabulary.from_arrays(arrays["vocabulary"]),
+            FrozenBins.from_arrays(arrays["bins"]),
+        )
+        learner.progress.restore(arrays["recent"], Calibrator.from_arrays(arrays["calibrator"]))
+    except SnapshotInvalid as error:
+        raise _invalid(path, error) from error
     learner.examples_seen = cut.published.examples_seen
     return cut
+
+
+def _invalid(path: Path, error: Exception) -> SnapshotInvalid:
+    return SnapshotInvalid(f"checkpoint {path}: {error}; remove it to resume from the one before")
 
 
 @contextlib.contextmanager

@@ -3,6 +3,9 @@
 For each batch: pool the bags (numba), predict (torch), keep the predictions for progressive validation, then learn.
 Gradients come from autograd down to the pooled bags; from there the tables update their touched rows themselves.
 Deterministic for one number of threads, build and instruction set, which a checkpoint records.
+
+Examples are bounded where they are read (`contracts/examples.py`), so while weights are sound no example can make a
+gradient that is not finite. If there is one, the model has diverged. The learner stops before it takes that step.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +22,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from contracts.arrays import F32, I64, U8, U16
 from contracts.bags import Bags, Rows
 from contracts.columns import FeatureColumns
-from contracts.errors import ChainBroken
+from contracts.declared_arrays import Declared, checked
+from contracts.errors import ChainBroken, DriftlineError
 from contracts.examples import Examples, engaged
 from contracts.records import BinsVersion
 from contracts.settings import Settings
@@ -38,7 +42,14 @@ from vocab.replica.vocabulary import FrozenVocabulary, changed_slots
 from vocab.slot_layout import SlotLayout
 from vocab.sorted_keys import NO_ROW
 
+# Largest magnitude of a logit, and of a gradient at a pooled bag. The squares of sums of a batch's gradients stay
+# within float32, as Adagrad's moments must.
+MOST_GRADIENT = 1e12
 DENSE_RATE = 0.04  # Adam's rate on the dense part, as a share of the tables' Adagrad rate
+
+
+class Diverged(DriftlineError):
+    """The weights grew until a prediction was no longer a number. Learning on would make all of them NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,10 @@ class Learner:
         self.vocabulary = vocabulary
 
     def learn(self, parts: Sequence[Examples]) -> None:
-        """Predict, then learn, these examples in order, in even batches of at most the batch size."""
+        """Predict, then learn, these examples in order, in even batches of at most the batch size.
+
+        Raises `Diverged` where a logit or a gradient is not finite; the weights still are.
+        """
         features = FeatureColumns.concatenate([part.features for part in parts])
         inputs, targets = encode(features, self.vocabulary, self.bins), Targets.of(parts)
         for begin, end in _even_slices(len(inputs), self._batch_size):
@@ -153,8 +167,13 @@ class Learner:
         return {**self._table.moments(""), **self._bin_table.moments("bin_"), **self._adam.to_arrays()}
 
     def restore(self, weights: Arrays, optimizer: Arrays, vocabulary: FrozenVocabulary, bins: FrozenBins) -> None:
-        """The inverse of `weights` and `optimizer`; the versions are those that they were taken at."""
+        """The inverse of `weights` and `optimizer`; the versions are those that they were taken at.
+
+        Raises `SnapshotInvalid` for arrays of other shapes or dtypes than these settings and versions make.
+        """
         self._table = self._begin_table(vocabulary.layout)
+        checked("weights", weights, _declared(self.weights()))
+        checked("optimizer", optimizer, _declared(self.optimizer()))
         arrays = {**weights, **optimizer}
         self._table.restore(arrays, "")
         self._bin_table.restore(arrays, "bin_")
@@ -194,16 +213,29 @@ class Learner:
     def _step(self, inputs: ModelInputs, targets: Targets) -> None:
         leaves = self._pool(inputs)
         served = self._logits(inputs, leaves)
-        self.progress.observe(served.detach().numpy().copy(), targets.labels, targets.weights, targets.provenances)
+        predicted = served.detach().numpy().copy()
+        self._check(predicted)
+        self.progress.observe(predicted, targets.labels, targets.weights, targets.provenances)
         shown = served + self._network.position_offset(targets.positions)
         loss = binary_cross_entropy_with_logits(
             shown, _tensor(targets.labels), weight=_tensor(targets.weights), reduction="sum"
         )
         loss.backward()  # type: ignore[no-untyped-call]
+        gradients = {name: _gradient(leaf) for name, leaf in leaves.items()}
+        for gradient in gradients.values():
+            self._check(gradient.pooled)
         self._adam.step()
         for table in (self._table, self._bin_table):
-            table.learn([_gradient(leaf) for leaf in leaves.values() if leaf.table is table], self._rate)
+            table.learn([gradients[name] for name, leaf in leaves.items() if leaf.table is table], self._rate)
         self.examples_seen += len(targets.labels)
+
+    def _check(self, values: F32) -> None:
+        if not (np.abs(values) <= MOST_GRADIENT).all():
+            raise Diverged(
+                f"the model diverged after {self.examples_seen} examples: a logit or a gradient is not finite or is "
+                f"past +-{MOST_GRADIENT:g}; lower DRIFTLINE_TRAINER_LEARNING_RATE (it is {self._rate}), and set "
+                "DRIFTLINE_TRAINER_NAME to begin another model"
+            )
 
     def _pool(self, inputs: ModelInputs) -> dict[str, "_Leaf"]:
         """The pooled fields and bins by name, in the order in which the gradients of a row are added up."""
@@ -223,6 +255,10 @@ class Learner:
             candidate_first_order=_sum(leaf.first_order for name, leaf in leaves.items() if name in CANDIDATE_PARTS),
         )
         return logits
+
+
+def _declared(arrays: Arrays) -> Declared:
+    return {name: (array.dtype.type, array.shape) for name, array in arrays.items()}
 
 
 def _even_slices(n: int, most: int) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F32, F64, U8
+from contracts.declared_arrays import checked
 from contracts.examples import PROVENANCES
 from contracts.records import Evaluation, Provenance
 from model.calibration import Calibrator, fit
@@ -63,11 +64,14 @@ class Progress:
         return {"logits": logits, "labels": labels, "weights": weights}
 
     def restore(self, arrays: dict[str, NDArray[Any]], calibrator: Calibrator) -> None:
-        """The inverse of `to_arrays`, in an empty one."""
+        """The inverse of `to_arrays`, in an empty one. Raises `SnapshotInvalid` for other arrays."""
+        n = len(arrays.get("logits", ()))
+        recent = dict.fromkeys(("logits", "labels", "weights"), (np.float32, (n,)))
+        logits, labels, weights = checked("recent", arrays, recent)
         self.calibrator = calibrator
-        self._recent_size = len(arrays["logits"])
-        if self._recent_size:
-            self._recent = [(arrays["logits"], arrays["labels"], arrays["weights"])]
+        self._recent_size = n
+        if n:
+            self._recent = [(logits, labels, weights)]
 
     def _by_provenance(self) -> dict[Provenance, int]:
         counts = zip(PROVENANCES, self._provenances.tolist(), strict=True)

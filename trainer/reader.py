@@ -215,8 +215,11 @@ def _decode_examples(record: LogRecord) -> _TimedRead:
     try:
         examples = read_examples(record.value or b"")
     except Exception as error:  # noqa: BLE001 - no record may stop a trainer
-        consumed = Consumed(record.partition, record.offset, None)
-        return _TimedRead(_BEFORE_ALL_MS, (consumed, dead_letter(EXAMPLES, record, as_bad_record(error))))
+        consumed, bad = Consumed(record.partition, record.offset, None), as_bad_record(error)
+        _log.warning(
+            "%s partition %d offset %d is not learned from: %s", EXAMPLES.name, record.partition, record.offset, bad
+        )
+        return _TimedRead(_BEFORE_ALL_MS, (consumed, dead_letter(EXAMPLES, record, bad)))
     at_ms = int(examples.at_ms[-1]) if len(examples) else _BEFORE_ALL_MS
     return _TimedRead(at_ms, (Consumed(record.partition, record.offset, examples), None))
 

@@ -40,7 +40,7 @@ def rules_of(settings: VocabSettings) -> tuple[Rules, ...]:
     if not 0 <= settings.candidates_per_slot < 1 << 16:
         raise SettingsError(f"vocab.candidates_per_slot is {settings.candidates_per_slot}: set it to 0 or more")
     shards = settings.shards
-    if not FEWEST_SHARDS <= shards <= MOST_SHARDS or shards & (shards - 1):
+    if not are_shards(shards):
         raise SettingsError(
             f"vocab.shards is {shards}: set it to a power of two from {FEWEST_SHARDS} to {MOST_SHARDS}"
         )
@@ -134,6 +134,11 @@ def differences(one: VocabSettings, other: VocabSettings) -> dict[str, tuple[flo
             found[f"vocab.{name}.{field}"] = getattr(kind, field), getattr(other.kinds[name], field)
     found["vocab.candidates_per_slot"] = one.candidates_per_slot, other.candidates_per_slot
     return {name: values for name, values in found.items() if values[0] != values[1]}
+
+
+def are_shards(shards: int) -> bool:
+    """Whether a vocabulary can have this number of virtual shards."""
+    return FEWEST_SHARDS <= shards <= MOST_SHARDS and not shards & (shards - 1)
 
 
 def other_shards(name: str, shards: int, wanted: int) -> SettingsError:

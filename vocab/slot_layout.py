@@ -25,7 +25,7 @@ from contracts.arrays import I32, I64, U8, U64
 from contracts.errors import SettingsError
 from contracts.settings import VocabSettings
 from vocab.namespaces import Namespace
-from vocab.rules import kind_of, other_shards, rules_of
+from vocab.rules import are_shards, kind_of, other_shards, rules_of
 
 Levels = tuple[I64, U64]
 
@@ -212,13 +212,18 @@ class SlotLayout:
 
     @staticmethod
     def from_rows(rows: Sequence[Sequence[int]], rare: Sequence[int], shards: int) -> "SlotLayout":
-        """The inverse of `to_rows`. Raises `ValueError` for extents that do not follow one another."""
+        """The inverse of `to_rows`. Raises `ValueError` for what `of` and `changed` would never lay out."""
+        if not are_shards(shards):
+            raise ValueError(f"{shards} shards")
         layout = SlotLayout(tuple(Extent(*row) for row in rows), tuple(rare), shards)
-        expected = 0
+        regions, expected = [RARE + region for region in Region], 0
         for extent in layout.extents:
-            if extent.first != expected or extent.size < 1 or extent.of >= RARE + len(Region):
+            known = extent.of in regions or 0 <= extent.of < len(Namespace)
+            if extent.first != expected or extent.size < 1 or not known:
                 raise ValueError(f"extent {extent} where one at row {expected} is due")
             expected += layout._rows(extent)
+        if [extent.of for extent in layout.extents[: len(regions)]] != regions or expected >= 1 << 31:
+            raise ValueError("a table must begin with the rare keys' rows, and have less than 2^31 rows")
         if len(rare) != len(Region) or not all(np.diff(layout.levels[0])):
             raise ValueError(f"rare rows {rare} do not fit the extents")
         return layout

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F32
+from contracts.declared_arrays import Declared, checked
 from contracts.errors import ChainBroken, SettingsError, SnapshotInvalid, VersionNotReached, VersionRetired
 from contracts.records import BinsVersion
 from featurestore.bins.edge_table import BIN_STRIDE, MAX_BINS, EdgeTable
@@ -21,6 +22,13 @@ BIN_ROWS = BIN_STRIDE * len(CONTINUOUS)
 # Number of versions that can be asked for. Versions without a change share their tables.
 RETAINED = 1_000
 _NO_EDGES = np.empty(0, np.float32)
+_ARRAYS: Declared = {
+    "version": (np.int64, (1,)),
+    "sequence": (np.int64, (1,)),
+    "features": (np.int64, (None,)),
+    "lengths": (np.int64, (None,)),
+    "edges": (np.float32, (None,)),
+}
 
 
 def check_bins(bins: int) -> None:
@@ -75,17 +83,16 @@ class FrozenBins:
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "FrozenBins":
         """The inverse of `to_arrays`. Raises `SnapshotInvalid`."""
+        (version,), (sequence,), features, lengths, edges = checked("bins", arrays, _ARRAYS)
         try:
-            ends = np.cumsum(arrays["lengths"])
-            if (arrays["lengths"] < 0).any() or len(arrays["edges"]) != (ends[-1] if len(ends) else 0):
+            if ((lengths < 0) | (lengths >= MAX_BINS)).any() or len(edges) != lengths.sum():
                 raise ValueError("lengths do not add up to the edges")
-            parts = np.split(arrays["edges"], ends[:-1]) if len(ends) else []
-            numbers = arrays["features"].tolist()
-            if not all(0 <= number < len(CONTINUOUS) for number in numbers):
-                raise ValueError("edges of a feature that does not exist")
-            edges = dict(zip(numbers, parts, strict=True))
-            return FrozenBins(int(arrays["version"][0]), edges, int(arrays["sequence"][0]))
-        except (KeyError, IndexError, ValueError) as error:
+            if not set(features.tolist()) <= set(range(len(CONTINUOUS))) or (np.diff(features) <= 0).any():
+                raise ValueError("features must ascend, and be of the feature set")
+            parts = np.split(edges, np.cumsum(lengths)[:-1]) if len(lengths) else []
+            of_feature = dict(zip(features.tolist(), parts, strict=True))
+            return FrozenBins(int(version), of_feature, int(sequence))
+        except ValueError as error:
             raise SnapshotInvalid(f"the arrays are no bins: {error}") from error
 
 

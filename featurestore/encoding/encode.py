@@ -88,8 +88,10 @@ class ModelInputs:
 def encode(features: FeatureColumns, vocabulary: "FrozenVocabulary", bins: FrozenBins) -> ModelInputs:
     """The model's inputs for these features. Pure: one look-up for all keys, one pass over each side's dense values.
 
-    Raises `ValueError` if a dense column or a declared vector is absent or has another width.
+    Raises `ValueError` if a dense column or a declared vector is absent or has another width, and if a row or an
+    offset points outside its array.
     """
+    features.check()
     bags = [features.viewer_keys[field] for field in VIEWER_FIELDS]
     bags += [features.candidate_keys[field] for field in CANDIDATE_FIELDS]
     keys = [bag.ids for bag in bags]

@@ -1,5 +1,7 @@
 """Examples travel bit for bit, and columns of another kind, cut or missing, are refused."""
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,10 +11,10 @@ from hypothesis.extra.numpy import arrays
 
 from contracts.columns import is_missing, is_nan
 from contracts.errors import BadRecord
-from contracts.examples import PROVENANCES, Examples, deserialize_examples, serialize_examples
+from contracts.examples import _FLAT, PROVENANCES, Examples, deserialize_examples, serialize_examples
 from tests.golden.compare import assert_same_bits, assert_same_features
 from tests.golden.samples import EXAMPLES
-from tests.support.column_strategies import feature_columns, floats
+from tests.support.column_strategies import feature_columns
 from tests.support.unhurried import unhurried
 
 
@@ -22,14 +24,19 @@ def examples(draw):
     counts = draw(st.lists(st.integers(1, 3), max_size=3))
     features = draw(feature_columns(requests=counts))
     n = len(features)
-    column = {np.uint64: arrays(np.uint64, n), np.int64: arrays(np.int64, n), np.uint16: arrays(np.uint16, n)}
+
+    def column(name):
+        dtype, within = _FLAT[name]
+        drawn = st.integers if np.issubdtype(dtype, np.integer) else partial(st.floats, width=32)
+        elements = drawn(within.low, within.high)
+        if within.nan:
+            elements |= st.just(np.nan)
+        return draw(arrays(dtype, n, elements=elements))
+
     return Examples(
         feature_set="fs", features=features,
         request_ids=[f"r{i}" for i, count in enumerate(counts) for _ in range(count)],
-        viewer_ids=draw(column[np.uint64]), tweet_ids=draw(column[np.uint64]), at_ms=draw(column[np.int64]),
-        positions=draw(column[np.uint16]), labels=draw(column[np.uint16]), weights=draw(floats(n)),
-        probabilities=draw(floats(n)), model_versions=draw(column[np.int64]), vocab_versions=draw(column[np.int64]),
-        bins_versions=draw(column[np.int64]), engaged_append_ms=draw(column[np.int64]),
+        **{name: column(name) for name in _FLAT},
         provenances=draw(arrays(np.uint8, n, elements=st.integers(0, len(PROVENANCES) - 1))),
     )  # fmt: skip
 

@@ -120,3 +120,19 @@ def test_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> Non
 )
 def test_passwords_are_not_shown(address: str, shown: str) -> None:
     assert masked(address) == shown
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("DRIFTLINE_TRAINER_LEARNING_RATE", "nan", r"trainer\.learning_rate .* is nan: set it to a number"),
+        ("DRIFTLINE_VOCAB_WORD_ADMIT_AT", "inf", r"vocab\.word\.admit_at .* is inf: set it to a number"),
+        ("DRIFTLINE_JOIN_NEGATIVE_KEEP", "1e-5", r"join\.negative_keep is 1e-05: set it to 0, or to 0\.0001 to 1"),
+        ("DRIFTLINE_JOIN_NEGATIVE_KEEP", "-1", r"join\.negative_keep is -1\.0"),
+        ("DRIFTLINE_JOIN_NEGATIVE_KEEP", "2", r"join\.negative_keep is 2\.0"),
+    ],
+)
+def test_numbers_that_would_spoil_what_is_made_of_them_are_refused(variable: str, value: str, complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        load({variable: value})
+    load({"DRIFTLINE_JOIN_NEGATIVE_KEEP": "0"})

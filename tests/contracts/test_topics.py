@@ -44,7 +44,7 @@ def test_nothing_is_documented_that_is_no_record():
 
 def test_every_column_of_examples_is_documented():
     documented = {cells[0].strip("`"): cells[1] for cells in rows_under("`Examples`")}
-    for name, dtype in _FLAT.items():
+    for name, (dtype, _) in _FLAT.items():
         assert documented.pop(name) == dtype.__name__
     assert set(documented) == {
         "request_ids", "provenances", "viewer_dense", "candidate_dense", "viewer_keys.*", "candidate_keys.*",

@@ -1,5 +1,6 @@
 """The one encoding: equal to its slow reference, whatever the columns hold, and for each candidate on its own."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -241,7 +242,7 @@ def test_long_bags_hold_the_slots_of_their_keys_and_the_shared_rows_of_their_reg
         generations=np.ones(len(slots), np.uint32),
     )  # fmt: skip
     slot_of = dict(zip(keys[admitted].tolist(), slots.tolist(), strict=True))
-    held = {field: rng.choice(keys, length) for field, length in (("viewer", 33), ("history", 1_000))}
+    held = {field: rng.choice(keys, length) for field, length in (("viewer", 33), ("history", 255))}
     bags = {field: Bags.from_lengths(np.array([len(keys)]), keys) for field, keys in held.items()}
     found = encode(_columns(viewer_keys=bags), vocabulary, FrozenBins.empty()).viewer_slots
     for field, keys in held.items():
@@ -286,3 +287,35 @@ def test_the_benchmark_encodes_every_declared_field():
     assert {field: set(lengths.tolist()) for field, lengths in found.items()} == {
         field: {count} for field, count in benchmark.DECLARED_KEYS.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"viewer_row": np.array([0, 5], np.int32)}, "viewer_row points outside the 1 viewers"),
+        ({"viewer_row": np.array([-1, 0], np.int32)}, "viewer_row points outside"),
+        ({"viewer_row": np.zeros(3, np.int32)}, "3 viewer rows for 2 candidates"),
+        *(
+            ({"viewer_keys": {"history": Bags(np.array(offsets), np.arange(3, dtype=np.uint64))}}, "history|a bag of")
+            for offsets in ([0, 4], [0, 2], [1, 3], [0, 5, 3], [0, 1, 3], [0], [-1, 3])
+        ),
+        ({"viewer_keys": {"viewer": Bags.of_matrix(np.zeros((1, 256), np.uint64))}}, "a bag of 0 or 256 keys"),
+        (
+            {
+                "viewer_keys": {
+                    "history": Bags(np.array([0, 3]), np.arange(3, dtype=np.uint64), np.ones(2, np.float32))
+                }
+            },
+            "2 weights for the 3 keys of history",
+        ),
+        ({"viewer_vectors": VIEWER_SIDE.zero_vectors(2)}, "2 vectors clock for 1 rows"),
+    ],
+)
+def test_rows_and_offsets_that_point_outside_are_refused_before_a_kernel_reads_them(change, complaint):
+    features = _columns()
+    changed = {
+        name: {**getattr(features, name), **value} if isinstance(value, dict) else value
+        for name, value in change.items()
+    }
+    with pytest.raises(ValueError, match=complaint):
+        encode(dataclasses.replace(features, **changed), VOCABULARY, FrozenBins.empty())

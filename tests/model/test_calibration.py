@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contracts.errors import SnapshotInvalid
-from model.calibration import Calibrator, fit, sigmoid
+from model.calibration import MOST_LOGIT, Calibrator, fit, sigmoid
 from model.evaluation import calibration_error
 
 
@@ -61,3 +61,22 @@ def test_arrays_round_trip_and_falling_knots_are_refused() -> None:
         Calibrator.from_arrays({"x": np.array([1.0, 0.0]), "y": np.array([0.1, 0.2])})
     with pytest.raises(SnapshotInvalid, match="knots"):
         Calibrator.from_arrays({"x": np.array([0.0, 1.0]), "y": np.array([0.1, 1.0])})
+
+
+@pytest.mark.parametrize("scale", [1, 745, 1e30])
+def test_logits_of_any_size_have_a_calibrator_that_is_a_number_everywhere(scale: float) -> None:
+    logits, labels, weights = _skewed(7)
+    calibrator = fit(logits * np.float32(scale), labels, weights)
+    assert (np.abs(calibrator.x) <= MOST_LOGIT).all()
+    Calibrator.from_arrays(calibrator.to_arrays())
+    grid = np.concatenate([np.linspace(-2_000, 2_000, 4_001), [-3e38, 3e38]])
+    for each in (calibrator, Calibrator(np.array([-80.0, 80.0]), np.array([0.1, 0.9])), Calibrator.identity()):
+        found = each.apply(np.sort(grid))
+        assert ((found > 0) & (found <= 1)).all()
+        assert (np.diff(found) >= 0).all()
+
+
+@pytest.mark.parametrize("knot", [-746.0, 746.0, 80.5, np.nan, np.inf])
+def test_knots_past_what_a_sigmoid_can_tell_apart_are_refused(knot: float) -> None:
+    with pytest.raises(SnapshotInvalid, match="logits up to"):
+        Calibrator.from_arrays({"x": np.sort([0.0, knot]), "y": np.array([0.1, 0.2])})

@@ -1,9 +1,14 @@
 """Figures against scikit-learn's, in float64; weights, ties and edges."""
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from sklearn import metrics
 
+from contracts.examples import MOST_WEIGHT
 from model.evaluation import calibration_error, evaluate, log_loss, pr_auc, rce
 
 
@@ -68,3 +73,27 @@ def test_evaluate_gives_all_figures() -> None:
     assert figures.examples == len(y)
     assert figures.log_loss == log_loss(p, y, w)
     assert 0 < figures.base_rate < 1
+
+
+def test_a_stretch_in_which_nothing_has_weight_has_no_figures() -> None:
+    p, y, w = _draw(1)
+    assert evaluate(p, y, np.zeros_like(w)) is None
+    assert evaluate(p, y, np.where(y == 1, w, 0)) is None
+    assert evaluate(p[:0], y[:0], w[:0]) is None
+
+
+_NUMBERS = st.floats(0, 1, width=32)
+
+
+@given(
+    st.lists(
+        st.tuples(_NUMBERS, st.sampled_from([0.0, 1.0]), st.floats(0, MOST_WEIGHT, width=32)), min_size=1, max_size=40
+    )
+)
+@hypothesis_settings(deadline=None)
+def test_figures_are_numbers_whatever_was_predicted_and_weighed(rows: list[tuple[float, float, float]]) -> None:
+    """A figure that is not would leave as `null`, and every reader of `ModelPublished` would refuse it."""
+    p, y, w = (np.array(column, np.float32) for column in zip(*rows, strict=True))
+    figures = evaluate(p, y, w)
+    if figures is not None:
+        assert all(np.isfinite(value) for value in msgspec.structs.astuple(figures)[:-1])

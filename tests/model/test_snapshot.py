@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from contracts.errors import SnapshotInvalid
-from model.folder import digest, remove_old, versions_in, write_folder
+from model.folder import Arrays, digest, remove_old, versions_in, write_folder
 from model.snapshot import FORMAT, Snapshot, read_manifest
 from tests.support.trainer_world import World, small_settings, snapshot_of, trained
 from transport.system.disk import DISK
@@ -26,6 +26,16 @@ def saved(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "1"
     snapshot.save(path)
     return path
+
+
+def _files(snapshot: Snapshot) -> dict[str, Arrays]:
+    """The arrays of a snapshot's files."""
+    return {
+        "weights": snapshot.weights,
+        "vocabulary": snapshot.vocabulary.to_arrays(),
+        "bins": snapshot.bins.to_arrays(),
+        "calibrator": snapshot.calibrator.to_arrays(),
+    }
 
 
 def test_a_snapshot_comes_back_bit_for_bit(snapshot: Snapshot, saved: Path) -> None:
@@ -93,13 +103,7 @@ def test_a_snapshot_of_a_former_release_is_refused_by_its_feature_set(snapshot: 
     """Its layers had other widths, but that is not what its reader is told."""
     manifest = msgspec.structs.replace(snapshot.manifest, feature_set="4cc45fb252611e21")
     narrower = {**snapshot.weights, "hidden1_weight": snapshot.weights["hidden1_weight"][:, 8:].copy()}
-    files = {
-        "weights": narrower,
-        "vocabulary": snapshot.vocabulary.to_arrays(),
-        "bins": snapshot.bins.to_arrays(),
-        "calibrator": snapshot.calibrator.to_arrays(),
-    }
-    write_folder(DISK, tmp_path / "1", FORMAT, manifest, files)
+    write_folder(DISK, tmp_path / "1", FORMAT, manifest, {**_files(snapshot), "weights": narrower})
     with pytest.raises(SnapshotInvalid, match=r"feature set 4cc45fb252611e21.*run the release that made it"):
         Snapshot.load(tmp_path / "1")
 
@@ -122,13 +126,80 @@ def test_a_model_of_other_vectors_is_refused(snapshot: Snapshot, tmp_path: Path)
     layer = np.zeros((config.hidden[0], config.interaction_width), np.float32)
     files = {"weights": {**snapshot.weights, "hidden1_weight": layer}, "vocabulary": {}, "bins": {}, "calibrator": {}}
     write_folder(DISK, tmp_path / "1", FORMAT, msgspec.structs.replace(snapshot.manifest, config=config), files)
-    with pytest.raises(SnapshotInvalid, match="laid out for vectors of widths"):
+    with pytest.raises(
+        SnapshotInvalid, match=r"laid out for .* \(1664, 4, 3\), but the features have \(1664, 4, 0\)"
+    ):
         Snapshot.load(tmp_path / "1")
 
 
-def test_a_diverged_model_is_not_written(snapshot: Snapshot, tmp_path: Path) -> None:
-    weights = {**snapshot.weights, "bias": np.array([np.nan], np.float32)}
-    with pytest.raises(SnapshotInvalid, match="bias is not finite"):
+def test_a_model_with_fewer_rows_of_bins_than_the_features_have_is_refused(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    """Though its weights fit its own config: the kernels would read past them."""
+    config = msgspec.structs.replace(snapshot.manifest.config, bin_rows=10)
+    fewer = {name: snapshot.weights[name][:10] for name in ("bin_embedding", "bin_linear")}
+    manifest = msgspec.structs.replace(snapshot.manifest, config=config)
+    write_folder(
+        DISK, tmp_path / "1", FORMAT, manifest, {**_files(snapshot), "weights": {**snapshot.weights, **fewer}}
+    )
+    with pytest.raises(SnapshotInvalid, match=r"\(10, 4, 0\)"):
+        Snapshot.load(tmp_path / "1")
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [({"dim": 0}, "at least 1"), ({"hidden": (64, 1 << 40)}, "wider than"), ({"dim": "x"}, "Expected `int`")],
+)
+def test_a_config_that_cannot_be_is_refused(
+    snapshot: Snapshot, tmp_path: Path, config: dict[str, object], complaint: str
+) -> None:
+    manifest = msgspec.to_builtins(snapshot.manifest, str_keys=True)
+    manifest["config"] |= config
+    given = msgspec.defstruct("Given", [(name, object) for name in manifest])(**manifest)
+    write_folder(DISK, tmp_path / "1", FORMAT, given, _files(snapshot))
+    with pytest.raises(SnapshotInvalid, match=complaint):
+        Snapshot.load(tmp_path / "1")
+
+
+@pytest.mark.parametrize("field", ["vocab_version", "bins_version"])
+def test_arrays_of_another_version_than_the_manifest_names_are_refused(
+    snapshot: Snapshot, tmp_path: Path, field: str
+) -> None:
+    manifest = msgspec.structs.replace(snapshot.manifest, **{field: 7})
+    write_folder(DISK, tmp_path / "1", FORMAT, manifest, _files(snapshot))
+    with pytest.raises(SnapshotInvalid, match="the arrays are of"):
+        Snapshot.load(tmp_path / "1")
+
+
+@given(data=st.data())
+@hypothesis_settings(deadline=None, max_examples=80)
+def test_every_array_is_read_only_as_it_was_declared(
+    snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Of another dtype, shorter, longer, of more dimensions, or not there."""
+    files = _files(snapshot)
+    of = data.draw(st.sampled_from(sorted(files)))
+    name = data.draw(st.sampled_from(sorted(files[of])))
+    array = files[of][name]
+    changes = [
+        array.astype(np.float64 if array.dtype != np.float64 else np.float32),
+        array[None],
+        np.concatenate([array, array[:1]]) if len(array) else np.zeros(1, array.dtype),
+        None,
+    ]
+    changed = data.draw(st.sampled_from(changes))
+    arrays = {key: value for key, value in files[of].items() if key != name}
+    files[of] = arrays if changed is None else {**arrays, name: changed}
+    path = tmp_path_factory.mktemp("changed") / "1"
+    write_folder(DISK, path, FORMAT, snapshot.manifest, files)
+    with pytest.raises(SnapshotInvalid):
+        Snapshot.load(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e5])
+def test_a_diverged_model_is_not_written(snapshot: Snapshot, tmp_path: Path, value: float) -> None:
+    weights = {**snapshot.weights, "bias": np.array([value], np.float32)}
+    with pytest.raises(SnapshotInvalid, match="bias has elements that are not finite or are past"):
         Snapshot(snapshot.manifest, weights, snapshot.vocabulary, snapshot.bins, snapshot.calibrator).save(
             tmp_path / "1"
         )

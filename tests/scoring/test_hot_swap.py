@@ -101,6 +101,38 @@ async def test_a_snapshot_that_appears_late_is_used_when_tried_again(local):
     assert version_of(follower) == 1
 
 
+@pytest.mark.parametrize("path", ["", "\0", "/dev/null", "/" + "x" * 5_000, "nowhere", "/"])
+async def test_an_announcement_of_what_cannot_be_opened_changes_nothing(local, path):
+    follower = ModelFollower(local)
+    await announce(follower, save_snapshot(local, 1))
+    hostile = msgspec.structs.replace(save_snapshot(local, 2), path=path)
+    await announce(follower, hostile)
+    assert version_of(follower) == 1
+
+
+async def test_whatever_loading_raises_the_follower_goes_on(local, caplog):
+    def load(published):
+        if published.version == 2:
+            raise RecursionError("a hostile file")
+        return load_warm(published)
+
+    follower, refused = ModelFollower(local, load), MODELS_REFUSED._value.get()
+    await announce(follower, save_snapshot(local, 1), save_snapshot(local, 2))
+    assert version_of(follower) == 1
+    assert MODELS_REFUSED._value.get() == refused + 1
+    assert "a hostile file" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "change", [{"version": -1}, {"version": 1 << 63}, {"epoch": 0}, {"vocab_version": -1}, {"bins_version": 1 << 60}]
+)
+async def test_an_announcement_with_impossible_numbers_is_passed_over(local, change, caplog):
+    follower = ModelFollower(local)
+    await announce(follower, save_snapshot(local, 1), msgspec.structs.replace(save_snapshot(local, 2), **change))
+    assert version_of(follower) == 1
+    assert "an announcement was passed over" in caplog.text
+
+
 def test_a_folder_that_holds_another_version_than_announced_is_refused(local):
     published = msgspec.structs.replace(save_snapshot(local, 1), version=2)
     with pytest.raises(SnapshotInvalid, match="announced as timeline 2 of epoch 1, but it is timeline 1 of epoch 1"):

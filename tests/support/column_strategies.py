@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from contracts.bags import Bags
-from contracts.columns import MISSING_BITS, FeatureColumns, Side
+from contracts.columns import MISSING_BITS, MOST_MAGNITUDE, FeatureColumns, Side
 
 VIEWER = Side(fields=("viewer", "history"), weighted=("history",), vectors=(("clock", 2),))
 CANDIDATE = Side(fields=("text", "tags", "author"), weighted=("author", "text"), vectors=(("image", 3), ("sound", 1)))
@@ -17,20 +17,25 @@ def floats(shape):
     return arrays(np.uint32, shape, elements=BITS).map(lambda bits: bits.view(np.float32))
 
 
+def magnitudes(shape):
+    """float32 of the magnitudes that weights of keys and vectors may have."""
+    return arrays(np.float32, shape, elements=st.floats(-MOST_MAGNITUDE, MOST_MAGNITUDE, width=32))
+
+
 @st.composite
 def bags(draw, rows, longest=5, weighted=None):
     """`rows` bags, many of them empty. valued: whether they have values; None: drawn."""
     lengths = draw(arrays(np.int64, rows, elements=st.integers(0, longest)))
     keys = int(lengths.sum())
     has_weights = draw(st.booleans()) if weighted is None else weighted
-    return Bags.from_lengths(lengths, draw(arrays(np.uint64, keys)), draw(floats(keys)) if has_weights else None)
+    return Bags.from_lengths(lengths, draw(arrays(np.uint64, keys)), draw(magnitudes(keys)) if has_weights else None)
 
 
 def side_columns(draw, side, rows):
     """(bags by field, vectors by name) of `rows` rows."""
     return (
         {field: draw(bags(rows, weighted=field in side.weighted)) for field in side.fields},
-        {name: draw(floats((rows, width))) for name, width in side.vectors},
+        {name: draw(magnitudes((rows, width))) for name, width in side.vectors},
     )
 
 

@@ -51,12 +51,33 @@ def test_cut_records_are_malformed(examples: Examples) -> None:
             read_examples(value[:length])
 
 
-@pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0])
-def test_weights_that_cannot_be_are_malformed(examples: Examples, weight: float) -> None:
-    weights = examples.weights.copy()
-    weights[3] = weight
-    with pytest.raises(BadRecord, match="weights"):
-        read_examples(serialize_examples(replace(examples, weights=weights)))
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("weights", weight) for weight in (np.nan, np.inf, -1.0, 3e38, 10_001)),
+        *(("at_ms", at_ms) for at_ms in (-1, 0, 4_102_444_800_001)),
+        *(("probabilities", probability) for probability in (-0.1, 1.5, np.inf)),
+        ("viewer_ids", 1 << 63),
+        ("tweet_ids", (1 << 64) - 1),
+        ("vocab_versions", -1),
+        ("engaged_append_ms", -5),
+    ],
+)
+def test_values_that_cannot_be_are_malformed_and_never_written(examples: Examples, name: str, value: float) -> None:
+    column = getattr(examples, name).copy()
+    column[3] = value
+    with pytest.raises(ValueError, match=name):
+        serialize_examples(replace(examples, **{name: column}))
+    with pytest.raises(BadRecord, match=name) as caught:
+        read_examples(_retyped(serialize_examples(examples), name, pa.array(column)))
+    assert caught.value.reason == "malformed"
+
+
+def test_a_bag_of_more_keys_than_can_be_served_is_malformed(examples: Examples) -> None:
+    lists = [[7] * 256, *([[]] * (len(examples) - 1))]
+    column = pa.array(lists, pa.list_(pa.uint64()))
+    with pytest.raises(BadRecord, match=r"256 keys in candidate_keys\.text"):
+        read_examples(_retyped(serialize_examples(examples), "candidate_keys.text", column))
 
 
 def test_missing_fields_and_other_widths_are_malformed(examples: Examples) -> None:
@@ -79,10 +100,13 @@ def test_values_and_vectors_that_are_not_those_of_the_feature_set_are_malformed(
     for changed, complaint in (
         ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=None)}}, "fields with weights"),
         ({"candidate_keys": features.candidate_keys | {"text": weighted}}, "fields with weights"),
-        ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=ones * np.inf)}}, "finite"),
+        *(
+            ({"viewer_keys": features.viewer_keys | {"history": replace(history, weights=ones * value)}}, "history")
+            for value in (np.inf, np.nan, 3e38, -101)
+        ),
         ({"viewer_vectors": {}}, "vectors are not"),
         ({"viewer_vectors": {"clock": clock[:, :3].copy()}}, "vectors are not"),
-        ({"viewer_vectors": {"clock": clock * np.nan}}, "finite"),
+        *(({"viewer_vectors": {"clock": clock * 0 + value}}, "clock") for value in (np.nan, -np.inf, 3e38, 101)),
         ({"candidate_vectors": {"image": np.zeros((len(features), 2), np.float32)}}, "vectors are not"),
     ):
         with pytest.raises(BadRecord, match=complaint) as caught:

@@ -8,7 +8,7 @@ from contracts.codec import serialize
 from contracts.errors import BadRecord, DriftlineError
 from contracts.examples import serialize_examples
 from contracts.topics import BINS, EXAMPLES, VOCAB_DELTAS
-from tests.support.trainer_world import PLACES, WINDOWS, World
+from tests.support.trainer_world import PLACES, START_MS, WINDOWS, World
 from trainer import reader
 from trainer.reader import LogReader
 from trainer.reading_thread import ReadingThread
@@ -67,8 +67,8 @@ class Log:
         self.closed = True
 
 
-def examples(at_ms: int) -> bytes:
-    return serialize_examples(WORLD.examples(1, at_ms)[0])
+def examples(after_ms: int) -> bytes:
+    return serialize_examples(WORLD.examples(1, START_MS + after_ms)[0])
 
 
 def in_examples(partition: int) -> TopicPartition:
@@ -130,13 +130,14 @@ def test_a_step_says_when_there_is_nothing_to_read_on(monkeypatch):
     assert not LogReader(Log({}), {}, resumes=False).step()
 
 
-def test_what_cannot_be_decoded_is_a_dead_letter_at_its_place():
+def test_what_cannot_be_decoded_is_a_dead_letter_at_its_place(caplog):
     reading = LogReader(Log({in_examples(3): [b"no examples", examples(1_000)]}), {}, resumes=False)
     reading.step()
     consumed, letter = reading.take() or (None, None)
     assert consumed is not None
     assert (consumed.partition, consumed.offset, consumed.examples) == (3, 0, None)
     assert letter is not None
+    assert "examples partition 3 offset 0 is not learned from: malformed" in caplog.text
     assert taken(reading) == [(3, 1)]
 
 

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from contracts.errors import DriftlineError, SettingsError, SnapshotInvalid
 from contracts.records import ModelPublished
 from contracts.settings import Settings
-from model.folder import digest, versions_in
+from model.folder import digest, read_folder, versions_in, write_folder
 from model.snapshot import Snapshot
 from tests.support.trainer_world import START_MS, WINDOWS, World, small_settings
 from trainer import checkpoint
@@ -191,6 +192,25 @@ def test_a_trainer_waits_while_its_version_is_not_there(tmp_path: Path) -> None:
     assert trainer.learn()
     assert trainer.learner.vocabulary.version == WINDOWS[-1]
     assert _bits(trainer) != before
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("optimizer", "linear_moment"), ("weights", "hidden1_bias"), ("recent", "labels")]
+)
+def test_a_checkpoint_whose_arrays_have_other_shapes_is_refused(tmp_path: Path, file: str, name: str) -> None:
+    """Not spread over the rows that there are, as an assignment of one row would be."""
+    settings = small_settings(str(tmp_path), **SETTINGS)
+    trainer, announced = _run(settings)
+    newest = trainer.folders.checkpoints / str(announced[-1].version)
+    content, arrays = read_folder(DISK, newest, checkpoint.FORMAT)
+    arrays[file][name] = arrays[file][name][:1]
+    write_folder(DISK, newest, checkpoint.FORMAT, msgspec.json.decode(content, type=checkpoint.Cut), arrays)
+    with pytest.raises(SnapshotInvalid, match=rf"checkpoint .*{name}.*remove it to resume"):
+        Trainer(settings)
+    del arrays[file]
+    write_folder(DISK, newest, checkpoint.FORMAT, msgspec.json.decode(content, type=checkpoint.Cut), arrays)
+    with pytest.raises(SnapshotInvalid, match="a checkpoint is"):
+        Trainer(settings)
 
 
 def test_a_damaged_checkpoint_is_refused_with_the_way_out(tmp_path: Path) -> None:

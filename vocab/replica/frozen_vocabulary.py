@@ -8,12 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import I32, I64, U8, U32, U64, Bools
+from contracts.declared_arrays import Declared, checked
 from contracts.errors import SnapshotInvalid
 from contracts.settings import VocabSettings
 from vocab.slot_layout import SlotLayout
 from vocab.sorted_keys import NO_ROW, KeyIndex, read_only, slots_into
 
 FORMAT = 1  # of `to_arrays`
+_ARRAYS: Declared = {
+    "header": (np.int64, (4,)),
+    "extents": (np.int64, (None,)),
+    "rare": (np.int64, (None,)),
+    "keys": (np.uint64, (None,)),
+    "slots": (np.int32, (None,)),
+    "generations": (np.uint32, (None,)),
+}
 _ONE_REGION = read_only(np.zeros(1, np.uint8))
 
 
@@ -94,12 +103,8 @@ class FrozenVocabulary:
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "FrozenVocabulary":
         """The inverse of `to_arrays`. Raises `SnapshotInvalid` for arrays that are no vocabulary."""
-        names = ("header", "extents", "rare", "keys", "slots", "generations")
-        try:
-            header, extents, rare, keys, slots, generations = (arrays[name] for name in names)
-        except KeyError as error:
-            raise SnapshotInvalid(f"vocabulary: there is no array {error}") from error
-        if header.shape != (4,) or header[0] != FORMAT:
+        header, extents, rare, keys, slots, generations = checked("vocabulary", arrays, _ARRAYS)
+        if header[0] != FORMAT:
             raise SnapshotInvalid(f"vocabulary: header {header.tolist()} is not of format {FORMAT}")
         _, version, sequence, shards = header.tolist()
         try:
@@ -107,10 +112,7 @@ class FrozenVocabulary:
         except ValueError as error:
             raise SnapshotInvalid(f"vocabulary: {error}") from error
         fits = (
-            keys.dtype == np.uint64
-            and slots.dtype == np.int32
-            and generations.dtype == np.uint32
-            and keys.shape == slots.shape == generations.shape == (len(keys),)
+            keys.shape == slots.shape == generations.shape
             and bool((keys[1:] > keys[:-1]).all())
             and bool((layout.locate(slots)[0] >= 0).all())
             and len(np.unique(slots)) == len(slots)

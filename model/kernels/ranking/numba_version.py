@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from model.calibration import MOST_LOGIT
+
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _NO_WEIGHTS = np.empty(0, np.float32)  # of bins: each counts 1
 
@@ -151,6 +153,7 @@ def _sigmoid(x: float) -> Any:
 @njit(cache=True, nogil=True, boundscheck=False)
 def _calibrate(x: float, knots: Any, rates: Any) -> Any:
     """As `model.calibration.Calibrator.apply`."""
+    x = max(-MOST_LOGIT, min(x, MOST_LOGIT))
     last = knots.size - 1
     if last < 0:
         return _sigmoid(x)
