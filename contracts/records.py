@@ -251,6 +251,18 @@ class ModelPublished(Record, frozen=True, kw_only=True):
     evaluation: Evaluation | None = None
 
 
+class HopStarted(Record, frozen=True, kw_only=True):
+    """A hop has begun to read a partition number. Topic `hop-starts`, keyed by both.
+
+    After this, a missing offset means that the group's offsets expired, not that nothing was read; or that the topic
+    was deleted, if its id is not that of `topic_ids` (topic -> id).
+    """
+
+    hop: Name
+    partition: Annotated[int, Meta(ge=0)]
+    topic_ids: dict[str, str]
+
+
 class TrainerTerm(Record, frozen=True, kw_only=True):
     """A trainer begins: from here on, it alone announces models of `name`. Topic `trainer-terms`, keyed by `name`.
 

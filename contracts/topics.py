@@ -47,6 +47,9 @@ TIMELINE_REQUESTS = Topic("timeline-requests", "viewer id", "TimelineRequest")
 TIMELINES_RANKED = Topic("timelines-ranked", "viewer id", "RankedTimeline")
 CANDIDATES_SERVED = Topic("candidates-served", "viewer id", "CandidatesServed", max_message_bytes=2 * MIB)
 EVENT_TIME = Topic("event-time", "-", "TimeDeclared", partitions=1, retention_ms=FOREVER_MS)
+HOP_STARTS = Topic(
+    "hop-starts", "hop and partition", "HopStarted", partitions=1, cleanup="compact", retention_ms=FOREVER_MS
+)
 FEATURE_UPDATES = Topic("feature-updates", "entity", "FeatureUpdates", max_message_bytes=8 * MIB)
 VOCAB_COUNTS = Topic("vocab-counts", "virtual shard", "VocabCounts", max_message_bytes=8 * MIB)
 VOCAB_STATE = Topic(
@@ -86,8 +89,9 @@ def dead_letters(source: Topic) -> Topic:
 
 
 ALL: tuple[Topic, ...] = (
-    TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, CANDIDATES_SERVED, EVENT_TIME, FEATURE_UPDATES,
-    VOCAB_COUNTS, VOCAB_STATE, VOCAB_DELTAS, BIN_COUNTS, BIN_STATE, BINS, EXAMPLES, MODELS, TRAINER_TERMS,
+    TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, CANDIDATES_SERVED, EVENT_TIME, HOP_STARTS,
+    FEATURE_UPDATES, VOCAB_COUNTS, VOCAB_STATE, VOCAB_DELTAS, BIN_COUNTS, BIN_STATE, BINS, EXAMPLES, MODELS,
+    TRAINER_TERMS,
     *(dead_letters(source) for source in WITH_DEAD_LETTERS),
 )  # fmt: skip
 

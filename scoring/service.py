@@ -22,7 +22,7 @@ from scoring.hot_swap import ModelFollower
 from scoring.ranker import Model, rank
 from transport.dead_letters import as_bad_record, dead_letter
 from transport.duplicates import RecentIdentities
-from transport.hop.hop import ExactlyOnceHop, Output, Processor
+from transport.hop.hop import ExactlyOnceHop, Output, Position, Processor
 from transport.kafka.cluster import KafkaCluster
 from transport.metrics import DUPLICATES
 from transport.ports.clock import Clock
@@ -54,11 +54,11 @@ class ScoringProcessor(Processor):
         self._clock_us = clock.monotonic_us
         self._repeats = RecentIdentities(settings.features.duplicate_horizon)
 
-    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+    async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Ask to re-read the last requests, so that their repeats are recognized."""
-        if TIMELINE_REQUESTS.name not in committed:
-            return {}
-        return {TIMELINE_REQUESTS.name: self._repeats.rebuild_from(committed[TIMELINE_REQUESTS.name][0])}
+        position = committed[TIMELINE_REQUESTS.name]
+        begin = max(self._repeats.rebuild_from(position.offset), position.readable_from)
+        return {TIMELINE_REQUESTS.name: begin}
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Learn which requests were already read."""

@@ -7,8 +7,9 @@ too.
 
 from collections.abc import Mapping
 
-from contracts.codec import serialize
+from contracts.codec import Codec, serialize
 from contracts.columnar import BinCounts
+from contracts.records import BinsVersion
 from contracts.settings import BinSettings, Settings
 from contracts.topics import BIN_COUNTS, BIN_STATE, BINS, CANDIDATES_SERVED, EXAMPLES, TWEETS
 from featurestore.bins.owner import BinOwner
@@ -16,8 +17,11 @@ from featurestore.bins.redis_view import write_bins
 from featurestore.bins.settings import supervised_numbers
 from streams.owner_processor import OwnerProcessor
 from transport.ports.kafka import Kafka
+from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
-from transport.processor import Output
+from transport.processor import Output, Position
+
+_deserialize_version = Codec(BinsVersion).deserialize
 
 
 def sources_of(settings: BinSettings) -> dict[str, frozenset[tuple[str, int]]]:
@@ -34,7 +38,8 @@ def sources_of(settings: BinSettings) -> dict[str, frozenset[tuple[str, int]]]:
 class BinProcessor(OwnerProcessor[BinOwner]):
     """The owner of all bins; `bin-counts` has one partition, so there is one such processor."""
 
-    counts, state, frame = BIN_COUNTS, BIN_STATE, BinCounts
+    counts, state, decisions, frame = BIN_COUNTS, BIN_STATE, BINS, BinCounts
+    decides_on = "bins"
 
     def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
         sources = sources_of(settings.bins)
@@ -48,15 +53,19 @@ class BinProcessor(OwnerProcessor[BinOwner]):
 
         self._redis = redis
 
-    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+    async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Restore the newest state, and show it: Redis may be wiped, and the next window may be a long time away."""
         again = await super().resume(committed)
         await write_bins(self._redis, self.settings, self.owner)
         return again
 
-    async def decide(self) -> list[Output]:
+    def numbered(self, record: LogRecord) -> int:
+        """The version's sequence."""
+        return _deserialize_version(record.value or b"").sequence
+
+    async def decide(self) -> list[tuple[int, Output]]:
         """The edges that change. Also writes the view, in absolute values, so a repeated batch changes nothing."""
         versions = self.owner.close_windows()
         if versions:
             await write_bins(self._redis, self.settings, self.owner)
-        return [Output(BINS.name, serialize(version), partition=0) for version in versions]
+        return [(version.sequence, Output(BINS.name, serialize(version), partition=0)) for version in versions]

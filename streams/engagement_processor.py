@@ -14,7 +14,7 @@ from featurestore.store.counters import aggregate_engagements, route
 from streams.event_batch import EventBatch
 from streams.event_source import EventSource
 from transport.ports.kafka_records import LogRecord
-from transport.processor import Output, Processor
+from transport.processor import Output, Position, Processor
 
 _deserialize = Codec(Engagement).deserialize
 _ACTION_INDEX = {action: index for index, action in enumerate(ACTIONS)}
@@ -28,7 +28,7 @@ class EngagementProcessor(Processor):
         self._partition = partition
         self._source = EventSource(settings, ENGAGEMENTS, _deserialize, _times_of, _identities_of)
 
-    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+    async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Restore the clock, and ask to re-read recent events, so that their repeats are recognized."""
         return self._source.resume(committed)
 

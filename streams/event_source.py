@@ -21,6 +21,7 @@ from streams.observe_times import Timed, observe_times, show_lag
 from transport.duplicates import RecentIdentities
 from transport.metrics import DUPLICATES, LATE_EVENTS
 from transport.ports.kafka_records import LogRecord
+from transport.processor import Position
 
 
 class SourceMetadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,13 +55,12 @@ class EventSource(Generic[EventT]):
         self._marks: list[tuple[int, ClockState]] = []
         self._replayed = Watermark(settings.time)  # the clock as it was where a restart re-reads
 
-    def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+    def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Restore the clock, and ask to re-read the records since the oldest mark, with the clock of that mark."""
-        if self._topic.name not in committed:
-            return {}
-        metadata = msgspec.json.decode(committed[self._topic.name][1], type=SourceMetadata)
+        position = committed[self._topic.name]
+        metadata = msgspec.json.decode(position.metadata, type=SourceMetadata)
         self.clock.restore(metadata.clock)
-        self._marks = metadata.marks
+        self._marks = [mark for mark in metadata.marks if position.readable_from <= mark[0] <= position.offset]
         if not self._marks:
             return {}
         offset, clock = self._marks[0]

@@ -4,22 +4,23 @@ This hop has no outputs. Its position is in Redis, beside the values. If Redis i
 kill) or empty (after a wipe), the hop re-reads the missing records and writes them again.
 """
 
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from contracts.codec import Codec
 from contracts.columnar import FeatureUpdates
 from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
 from contracts.topics import FEATURE_UPDATES
-from featurestore.store.errors import ViewWiped
+from featurestore.store.errors import ViewLost
 from featurestore.store.writer import FeatureOwner
 from streams.rebuild_tweets import rebuild_tweets
 from transport.dead_letters import as_bad_record, dead_letter
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
-from transport.processor import Output, Processor
+from transport.processor import Output, Position, Processor
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +37,23 @@ class FeatureProcessor(Processor):
         self._redis = redis
         self._owner = FeatureOwner(redis, settings, partition)
 
-    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+    async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Re-read from the position in Redis. If Redis is empty, also write the tweets again."""
-        offset, _ = committed.get(FEATURE_UPDATES.name, (0, ""))
+        at = committed[FEATURE_UPDATES.name]
         position = await self._owner.resume()
-        if position is None and offset > 0:
+        if position is None and at.offset > 0:
             log.warning("Redis holds nothing of partition %d: rewriting it from Kafka", self._partition)
             await rebuild_tweets(self._settings, self._kafka, self._partition, self._redis)
-        position = position or 0
-        return {FEATURE_UPDATES.name: position} if position < offset else {}
+        return {FEATURE_UPDATES.name: min(max(position or 0, at.readable_from), at.offset)}
+
+    async def recover(self) -> Mapping[str, Position]:
+        """The position in Redis."""
+        return {FEATURE_UPDATES.name: Position(await self._owner.resume() or 0)}
+
+    async def look_after(self) -> None:
+        """Notice a Redis that was wiped or has lost writes, also while there is nothing to write."""
+        with _as_unavailable():
+            await self._owner.check()
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Write the records that Redis lacks."""
@@ -61,9 +70,15 @@ class FeatureProcessor(Processor):
                 frames.append((record.offset, _deserialize(record.value or b"")))
             except Exception as error:  # noqa: BLE001 - no record may stop a worker
                 letters.append(dead_letter(FEATURE_UPDATES, record, as_bad_record(error)))
-        try:
+        with _as_unavailable():
             await self._owner.apply(frames)
-        except ViewWiped as error:
-            # After this error the hop resumes, and resuming rewrites the view.
-            raise ServerUnavailable(str(error)) from error
         return letters
+
+
+@contextlib.contextmanager
+def _as_unavailable() -> Iterator[None]:
+    """After `ServerUnavailable` the hop resumes, and resuming writes again what Redis has lost."""
+    try:
+        yield
+    except ViewLost as error:
+        raise ServerUnavailable(f"{error}; it is written again") from error

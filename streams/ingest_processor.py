@@ -20,6 +20,7 @@ from contracts.errors import SettingsError
 from contracts.records import SETTINGS_KEY, SETTINGS_PARTITION, Tweet
 from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, FEATURE_UPDATES, TWEETS, VOCAB_COUNTS
+from eventtime.watermark import Watermark
 from featurestore.bins.counter import BinCounter
 from featurestore.store.counters import aggregate_posts, route
 from featurestore.store.tweet_records import tweet_dense
@@ -29,7 +30,7 @@ from streams.event_source import EventSource, SourceMetadata
 from streams.vocab_settings import pass_on, to_owners
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
-from transport.processor import Output, Processor
+from transport.processor import Output, Position, Processor
 from vocab.rules import configured
 from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import Tokenizer
@@ -41,6 +42,13 @@ class IngestMetadata(SourceMetadata, frozen=True, kw_only=True):
 
     shards: int
     settings_sent: bool
+
+
+def first_metadata(settings: Settings) -> str:
+    """The metadata of a source that has read nothing, in an installation whose owners have their settings."""
+    clock = Watermark(settings.time).state
+    metadata = IngestMetadata(clock=clock, marks=[], shards=settings.vocab.shards, settings_sent=True)
+    return msgspec.json.encode(metadata).decode()
 
 
 class IngestProcessor(Processor):
@@ -56,21 +64,20 @@ class IngestProcessor(Processor):
         self._partition = partition
         self._settings_sent = partition != SETTINGS_PARTITION
 
-    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+    async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Restore the clock, and ask to re-read recent tweets, so that their repeats are recognized.
 
         Raises `SettingsError` if keys were counted into another number of shards than the settings say: the owners of
         the present shards would not know those keys.
         """
-        if TWEETS.name in committed:
-            metadata = msgspec.json.decode(committed[TWEETS.name][1], type=IngestMetadata)
-            if metadata.shards != self._settings.vocab.shards:
-                raise SettingsError(
-                    f"tweets are counted into {metadata.shards} virtual shards here, but vocab.shards is "
-                    f"{self._settings.vocab.shards}: set vocab.name and vocab.shards to the present vocabulary's; "
-                    "another number makes a new one, with `driftline vocab reshard`"
-                )
-            self._settings_sent = metadata.settings_sent
+        metadata = msgspec.json.decode(committed[TWEETS.name].metadata, type=IngestMetadata)
+        if metadata.shards != self._settings.vocab.shards:
+            raise SettingsError(
+                f"tweets are counted into {metadata.shards} virtual shards here, but vocab.shards is "
+                f"{self._settings.vocab.shards}: set vocab.name and vocab.shards to the present vocabulary's; "
+                "another number makes a new one, with `driftline vocab reshard`"
+            )
+        self._settings_sent = metadata.settings_sent
         return self._source.resume(committed)
 
     async def replay(self, records: Sequence[LogRecord]) -> None:

@@ -33,7 +33,7 @@ from streams.observe_times import observe_times, show_lag
 from transport import metrics
 from transport.dead_letters import dead_letter
 from transport.ports.kafka_records import LogRecord
-from transport.processor import Output, Processor
+from transport.processor import Output, Position, Processor
 
 MAX_WAITING = 200_000  # engagements whose request was not read yet; more pause `engagements`
 
@@ -55,6 +55,14 @@ class JoinMetadata(msgspec.Struct, frozen=True, kw_only=True):
     engagements: ClockState
 
 
+def _readable(position: JoinPosition, served: Position, engagements: Position) -> JoinPosition:
+    """`position`; where it begins with records that are gone, without all that was open."""
+    begins = ((position.served_offset, served), (position.engagements_offset, engagements))
+    if all(begin is None or at.readable_from <= begin <= at.offset for begin, at in begins):
+        return position
+    return JoinPosition(closed_ms=position.closed_ms, expired_ms=position.expired_ms)
+
+
 class JoinProcessor(Processor):
     """One partition number of both topics."""
 
@@ -71,20 +79,18 @@ class JoinProcessor(Processor):
         self._label_counter = BinCounter(EXAMPLES.name, partition)
         self._supervised = supervised_numbers(settings.bins)
 
-    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+    async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Restore the clocks, and ask to re-read the records that are still open."""
-        if not committed:
-            return {}
-        words = next(iter(committed.values()))[1]  # one commit covers both topics
-        metadata = msgspec.json.decode(words, type=JoinMetadata)
+        served, engagements = committed[CANDIDATES_SERVED.name], committed[ENGAGEMENTS.name]
+        metadata = msgspec.json.decode(served.metadata, type=JoinMetadata)  # one commit covers both topics
         self._served_clock.restore(metadata.served)
         self._engagements_clock.restore(metadata.engagements)
-        position = metadata.position
+        position = _readable(metadata.position, served, engagements)
         self._joiner = Joiner(
             self._settings.join,
             position,
-            served_committed=committed.get(CANDIDATES_SERVED.name, (0, ""))[0],
-            engagements_committed=committed.get(ENGAGEMENTS.name, (0, ""))[0],
+            served_committed=served.offset,
+            engagements_committed=engagements.offset,
         )
         self._served_replayed.go_back(position.served_before)
         self._engagements_replayed.go_back(position.engagements_before)

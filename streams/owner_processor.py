@@ -2,22 +2,27 @@
 
 An owner (`vocab/owner/owner.py`, `featurestore/bins/owner.py`) is the single writer of what it decides. Its state is
 written in the transaction that commits the state's offset. After a restart, the state and the counts since are read.
+
+If the group's offsets have expired, the owner goes on from its state's offset. It then decides again what it decided
+after that state, bit for bit, and does not send what the log has already: decisions are numbered.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 from contracts.codec import Codec, Frame
 from contracts.errors import BadRecord
 from contracts.settings import Settings
 from contracts.topics import Topic
-from streams.state_records import EVERY_RECORDS, join_state, state_outputs
+from streams.state_records import EVERY_RECORDS, FoundState, join_state, state_outputs
 from transport.dead_letters import dead_letter
-from transport.kafka.state_log import read_latest
+from transport.kafka.state_log import read_latest, read_partition
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
-from transport.processor import Output, Processor
+from transport.processor import Output, Position, Processor
 
 
 class Owner(Protocol):
@@ -35,14 +40,19 @@ class Owner(Protocol):
 OwnerT = TypeVar("OwnerT", bound=Owner)
 
 
-class OwnerProcessor(Processor, Generic[OwnerT]):
-    """One partition of counts and its owner. A subclass names the topics and makes the decisions' records.
+class Said(msgspec.Struct, frozen=True):
+    """Committed after an owner's offsets expired: decisions `of` this name up to `through` are in the log."""
 
-    Commits have no metadata, because the state names its own offset.
-    """
+    of: str
+    through: int
+
+
+class OwnerProcessor(Processor, Generic[OwnerT]):
+    """One partition of counts and its owner. A subclass names the topics and makes the decisions' records."""
 
     counts: Topic
     state: Topic
+    decisions: Topic
     frame: type[Frame]
 
     def __init__(
@@ -55,23 +65,56 @@ class OwnerProcessor(Processor, Generic[OwnerT]):
         self._restore = restore
         self._decode = Codec(self.frame).deserialize
         self._records_since_state = 0
+        self._topic_id = ""  # of the counts
+        self._said = 0  # decisions up to this number are in the log
+
+    @property
+    @abstractmethod
+    def decides_on(self) -> str:
+        """Whose decisions these are; the numbers of another's begin anew."""
 
     @abstractmethod
-    async def decide(self) -> list[Output]:
-        """The owner's decisions on the windows that every source has closed by now."""
+    def numbered(self, record: LogRecord) -> int:
+        """The number of the decision in a record of `decisions`; 0 for another's."""
+
+    @abstractmethod
+    async def decide(self) -> list[tuple[int, Output]]:
+        """The owner's decisions, numbered from 1, on the windows that every source has closed by now."""
 
     def take(self, record: LogRecord) -> None:
         """Give the owner one record. Raises `BadRecord`."""
         self.owner.observe(self._decode(record.value or b""))
 
-    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+    async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Restore the newest state, and ask to re-read the records after it."""
-        state = join_state(await read_latest(self.kafka, self.state, self.partition))
-        if state is None:
-            return {self.counts.name: 0} if self.counts.name in committed else {}
-        offset, packed = state
-        self.owner = self._restore(packed)
-        return {self.counts.name: offset}
+        position = committed[self.counts.name]
+        self._topic_id = position.topic_id
+        if position.metadata:
+            said = msgspec.json.decode(position.metadata, type=Said)
+            self._said = said.through if said.of == self.decides_on else 0
+        found = await self._newest_state()
+        begin = 0
+        if found is not None:
+            self.owner = self._restore(found.state)
+            begin = found.offset if found.topic_id == position.topic_id else position.offset
+        return {self.counts.name: min(max(begin, position.readable_from), position.offset)}
+
+    async def recover(self) -> Mapping[str, Position]:
+        """The offset of the newest state, and the number of the newest decision in the log."""
+        found = await self._newest_state()
+        newest = 0
+        async for records in read_partition(self.kafka, self.decisions, self.partition):
+            newest = max(newest, *map(self.numbered, records))
+        words = msgspec.json.encode(Said(self.decides_on, newest)).decode()
+        position = Position(0, words) if found is None else Position(found.offset, words, found.topic_id)
+        return {self.counts.name: position}
+
+    def metadata(self) -> str:
+        """Nothing, because the state names its own offset; after a recovery, what the log has already."""
+        return msgspec.json.encode(Said(self.decides_on, self._said)).decode() if self._said else ""
+
+    async def _newest_state(self) -> FoundState | None:
+        return join_state(await read_latest(self.kafka, self.state, self.partition))
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Add the counts that the state lacks, and repeat the decisions that the log already has."""
@@ -81,10 +124,11 @@ class OwnerProcessor(Processor, Generic[OwnerT]):
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """The decisions of the windows that these counts close."""
         outputs = self._observe(records)
-        outputs += await self.decide()
+        outputs += [output for number, output in await self.decide() if number > self._said]
         if self._records_since_state >= EVERY_RECORDS:
             self._records_since_state = 0
-            outputs += state_outputs(self.state, self.partition, records[-1].offset + 1, self.owner.to_bytes())
+            reached = records[-1].offset + 1
+            outputs += state_outputs(self.state, self.partition, self._topic_id, reached, self.owner.to_bytes())
         return outputs
 
     def _observe(self, records: Sequence[LogRecord]) -> list[Output]:

@@ -6,6 +6,7 @@ newest state, then the input from its offset: never more than `EVERY_RECORDS` re
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import zstandard
 
@@ -19,8 +20,10 @@ _PART_BYTES = 1 << 20
 
 
 class StatePart(Frame, frozen=True, kw_only=True):
-    """One part of an owner's state. `offset`: the first input offset that the state does not include."""
+    """One part of an owner's state. `offset`: the first input offset that the state does not include; `topic_id`: of
+    the input topic that has this offset."""
 
+    topic_id: str
     offset: int
     part: int
     parts: int
@@ -30,14 +33,22 @@ class StatePart(Frame, frozen=True, kw_only=True):
 _deserialize = Codec(StatePart).deserialize
 
 
-def state_outputs(topic: Topic, partition: int, offset: int, state: bytes) -> list[Output]:
-    """The records that hold `state`, as outputs of the batch that reached `offset`."""
+class FoundState(NamedTuple):
+    """An owner's state as its topic holds it; `topic_id` and `offset` as in `StatePart`."""
+
+    topic_id: str
+    offset: int
+    state: bytes
+
+
+def state_outputs(topic: Topic, partition: int, topic_id: str, offset: int, state: bytes) -> list[Output]:
+    """The records that hold `state`, as outputs of the batch that reached `offset` of the input topic `topic_id`."""
     packed = zstandard.compress(state)
     pieces = [packed[begin : begin + _PART_BYTES] for begin in range(0, len(packed), _PART_BYTES)]
     return [
         Output(
             topic.name,
-            serialize(StatePart(offset=offset, part=part, parts=len(pieces), data=piece)),
+            serialize(StatePart(topic_id=topic_id, offset=offset, part=part, parts=len(pieces), data=piece)),
             key=b"%d" % part,
             partition=partition,
         )
@@ -45,8 +56,8 @@ def state_outputs(topic: Topic, partition: int, offset: int, state: bytes) -> li
     ]
 
 
-def join_state(latest: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
-    """(offset, state) from the latest value of each key of the state topic's partition; None if there is no state.
+def join_state(latest: Mapping[bytes, bytes]) -> FoundState | None:
+    """The state in the latest value of each key of the state topic's partition; None if there is no state.
 
     Raises `SnapshotInvalid` if parts are missing or belong to different states.
     """
@@ -59,6 +70,7 @@ def join_state(latest: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
         raise SnapshotInvalid(
             f"part {error} of {first.parts} of an owner's state is missing from its topic"
         ) from error
-    if any((part.offset, part.parts) != (first.offset, first.parts) for part in parts):
+    of = (first.topic_id, first.offset, first.parts)
+    if any((part.topic_id, part.offset, part.parts) != of for part in parts):
         raise SnapshotInvalid("the parts of an owner's state are of different states")
-    return first.offset, zstandard.decompress(b"".join(part.data for part in parts))
+    return FoundState(first.topic_id, first.offset, zstandard.decompress(b"".join(part.data for part in parts)))

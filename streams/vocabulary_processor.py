@@ -4,8 +4,8 @@ import logging
 from collections.abc import Mapping
 from functools import cache
 
-from contracts.codec import serialize
-from contracts.columnar import VocabCounts
+from contracts.codec import Codec, serialize
+from contracts.columnar import VocabCounts, VocabDelta
 from contracts.partitioning import record_key
 from contracts.records import SETTINGS_KEY
 from contracts.settings import Settings, VocabSettings
@@ -17,7 +17,7 @@ from transport.kafka.state_log import read_partition
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
-from transport.processor import Output
+from transport.processor import Output, Position
 from vocab.owner.owner import VocabularyOwner
 from vocab.owner.state import OwnerState
 from vocab.rules import differences
@@ -26,13 +26,15 @@ from vocab.view.updates import view_updates
 
 log = logging.getLogger(__name__)
 
+_deserialize_delta = Codec(VocabDelta).deserialize
+
 SOURCES = frozenset((TWEETS.name, partition) for partition in range(TWEETS.partitions))
 
 
 class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
     """The shards of one partition of `vocab-counts`."""
 
-    counts, state, frame = VOCAB_COUNTS, VOCAB_STATE, VocabCounts
+    counts, state, decisions, frame = VOCAB_COUNTS, VOCAB_STATE, VOCAB_DELTAS, VocabCounts
 
     def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
         shards = [shard for shard in range(settings.vocab.shards) if shard % VOCAB_COUNTS.partitions == partition]
@@ -45,7 +47,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         )
         self._redis = redis
 
-    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
+    async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Restore the newest state, and show it: Redis may be wiped, and the next window may be a long time away."""
         again = await super().resume(committed)
         await self._show()
@@ -53,11 +55,24 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
 
     async def catch_up(self) -> OwnerState:
         """The state that a successor would restore, after deciding on all counts in the log. Writes nothing."""
-        again = await super().resume({VOCAB_COUNTS.name: (0, "")})
-        async for records in read_partition(self.kafka, VOCAB_COUNTS, self.partition, again[VOCAB_COUNTS.name]):
+        found = await self._newest_state()
+        if found is not None:
+            self.owner = self._restore(found.state)
+        begin = found.offset if found else 0
+        async for records in read_partition(self.kafka, VOCAB_COUNTS, self.partition, begin):
             self._observe(records)
         self.owner.close_windows()
         return self.owner.state
+
+    @property
+    def decides_on(self) -> str:
+        """The vocabulary's name."""
+        return self.owner.state.settings.name
+
+    def numbered(self, record: LogRecord) -> int:
+        """The delta's sequence."""
+        delta = _deserialize_delta(record.value or b"")
+        return delta.sequence if delta.vocabulary == self.decides_on else 0
 
     def take(self, record: LogRecord) -> None:
         """Counts, or settings that hold from a window on."""
@@ -66,7 +81,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         else:
             super().take(record)
 
-    async def decide(self) -> list[Output]:
+    async def decide(self) -> list[tuple[int, Output]]:
         """The deltas. Also writes the queryable view, in absolute values, so a repeated batch changes nothing."""
         deltas = self.owner.close_windows()
         if deltas:
@@ -75,7 +90,10 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
             self._measure()
             await self._show()
         return [
-            Output(VOCAB_DELTAS.name, serialize(delta), key=record_key(delta.shard), partition=self.partition)
+            (
+                delta.sequence,
+                Output(VOCAB_DELTAS.name, serialize(delta), key=record_key(delta.shard), partition=self.partition),
+            )
             for delta in deltas
         ]
 

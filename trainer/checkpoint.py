@@ -64,11 +64,12 @@ class Mode(msgspec.Struct, frozen=True, kw_only=True):
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
     """The scalars of a checkpoint. `published`, with the offsets of `examples`, is what was announced, or is to be;
     `delta_offsets[p]`: first offset of `vocab-deltas` partition p that the vocabulary at this cut has not taken in.
-    `vocabulary`: the name of that.
+    `vocabulary`: the name of that. `topic_ids[topic]`: of the topics that have these offsets.
     """
 
     published: ModelPublished
     delta_offsets: dict[int, int]
+    topic_ids: dict[str, str]
     feature_set: str
     config: ModelConfig
     mode: Mode

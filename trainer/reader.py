@@ -56,17 +56,29 @@ class _ReadDelta:
 class LogReader:
     """What was read and nobody has taken. `step` and `close` are for one thread, all else for one that learns."""
 
-    def __init__(self, kafka: Kafka, offsets: Mapping[Topic, Mapping[int, int]], *, resumes: bool) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        offsets: Mapping[Topic, Mapping[int, int]],
+        topic_ids: Mapping[str, str] | None = None,
+        *,
+        resumes: bool,
+    ) -> None:
         """Connect and assign.
 
-        offsets: where the checkpoint ends. resumes: whether there is one; a partition that it does not know is then
-        read from offset 0, or there are examples that were never learned. Raises `ServerUnavailable` for a broker
-        that does not answer, and `DriftlineError` for a topic that does not exist or an offset that its log does not
-        hold.
+        offsets: where the checkpoint ends. topic_ids: topic -> its id at the checkpoint. resumes: whether there is
+        one; a partition that it does not know is then read from offset 0, or there are examples that were never
+        learned. Raises `ServerUnavailable` for a broker that does not answer, and `DriftlineError` for a topic that
+        does not exist or was made anew, or an offset that its log does not hold.
         """
+        self._kafka = kafka
         self._consumer = kafka.blocking_consumer()
         try:
             positions = _positions(kafka, self._consumer, offsets, resumes)
+            self.topic_ids = _topic_ids(kafka)
+            for topic, topic_id in (topic_ids or {}).items():
+                if self.topic_ids[topic] != topic_id:
+                    raise _made_anew(topic)
         except BaseException:
             self._consumer.close()
             raise
@@ -121,7 +133,7 @@ class LogReader:
         try:
             polled = self._consumer.read(sorted(self._read_from), POLL_RECORDS, POLL_S)
         except OffsetOutOfRange as error:
-            raise _gone(error) from error
+            raise self._gone(error) from error
         examples, deltas = _decode(polled)
         at_end = frozenset(at.partition for at in self._read_from if self._is_at_end_of_examples(at))
         with self._changed:
@@ -138,6 +150,15 @@ class LogReader:
     def close(self) -> None:
         """Let the connection go."""
         self._consumer.close()
+
+    def _gone(self, error: OffsetOutOfRange) -> DriftlineError:
+        for topic, topic_id in _topic_ids(self._kafka).items():
+            if topic_id != self.topic_ids[topic]:
+                return _made_anew(topic)
+        return DriftlineError(
+            f"retention has deleted examples that were not learned yet ({error}): the trainer was too slow for the "
+            "topic's retention; give it more, or set DRIFTLINE_TRAINER_NAME to begin another model"
+        )
 
     def _hold(self, timed: _TimedRead) -> None:
         consumed = timed.read[0]
@@ -183,9 +204,23 @@ def _positions(
     return positions
 
 
+def _topic_ids(kafka: Kafka) -> dict[str, str]:
+    """Topic -> its id, of the three topics. Raises `UnknownTopic` for one that is deleted just now."""
+    with kafka.admin() as admin:
+        found = admin.describe([topic.name for topic in (EXAMPLES, VOCAB_DELTAS, BINS)])
+    return {topic: described.topic_id for topic, described in found.items()}
+
+
+def _made_anew(topic: str) -> DriftlineError:
+    return DriftlineError(
+        f"the topic {topic} was deleted and made anew, so its offsets are not those that this model has learned up "
+        "to. Set DRIFTLINE_TRAINER_NAME to begin another model"
+    )
+
+
 def _not_held(at: TopicPartition, wanted: int, begin: int, end: int) -> DriftlineError:
     if wanted > end:
-        why = "the topic was made anew, or its log was cut"
+        why = "the broker has lost records"
     else:
         why = f"retention has deleted {begin - wanted} records that were not read"
     return DriftlineError(
@@ -226,10 +261,3 @@ def _decode_examples(record: LogRecord) -> _TimedRead:
 
 def _size(consumed: Consumed) -> int:
     return 1 if consumed.examples is None else max(len(consumed.examples), 1)
-
-
-def _gone(error: OffsetOutOfRange) -> DriftlineError:
-    return DriftlineError(
-        f"retention has deleted examples that were not learned yet ({error}): the trainer was too slow for the "
-        "topic's retention; give it more, or set DRIFTLINE_TRAINER_NAME to begin another model"
-    )

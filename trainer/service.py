@@ -77,7 +77,10 @@ class TrainerService:
         offsets = {EXAMPLES: trainer.offsets, VOCAB_DELTAS: trainer.delta_offsets}
         if trainer.announced:
             self._announce(trainer.announced)
-        self._reader = self._patiently(lambda: LogReader(self._kafka, offsets, resumes=trainer.announced is not None))
+        self._reader = self._patiently(
+            lambda: LogReader(self._kafka, offsets, trainer.topic_ids, resumes=trainer.announced is not None)
+        )
+        trainer.topic_ids = self._reader.topic_ids
         self._reading = ReadingThread(self._reader)
         try:
             while not self._stop.is_set():

@@ -40,7 +40,8 @@ class Consumed:
 class Trainer:
     """A learner with its place in the log.
 
-    `observe` until `full`, then `learn` until it returns True, then `publish` if `due`.
+    `observe` until `full`, then `learn` until it returns True, then `publish` if `due`. topic_ids: topic -> the id of
+    the topic that is read; whoever reads sets it.
     """
 
     def __init__(self, settings: Settings, epoch: int = 1, files: Files = DISK) -> None:
@@ -66,6 +67,7 @@ class Trainer:
             self.versions = Versions(settings, FrozenVocabulary.empty(settings.vocab), {})
         else:
             self.versions = Versions(settings, self.learner.vocabulary, cut.delta_offsets if cut else {})
+        self.topic_ids: Mapping[str, str] = cut.topic_ids if cut else {}
         self._learned: dict[int, int] = dict(cut.published.offsets) if cut else {}
         self._observed = dict(self._learned)
         self.delta_offsets: Mapping[int, int] = cut.delta_offsets if cut and not self._changes_vocabulary else {}
@@ -153,6 +155,7 @@ class Trainer:
             delta_offsets=dict(self.versions.offsets_after(learner.vocabulary.version)),
             feature_set=FEATURE_SET,
             config=learner.config,
+            topic_ids=dict(self.topic_ids),
             mode=self._mode,
             vocabulary=self._settings.vocab.name,
         )

@@ -12,6 +12,11 @@ HOP_COMMITS = Counter("driftline_hop_commits", "Transactions that a hop committe
 HOP_ABORTS = Counter(
     "driftline_hop_aborts", "Times that a hop threw a batch away and resumed from its commit", ["hop"]
 )
+HOP_STOPPED = Gauge(
+    "driftline_hop_stopped",
+    "1 while a partition cannot be read on from what was committed: see `driftline offsets show`",
+    ["hop", "partition"],
+)
 HOP_FENCED = Counter("driftline_hop_fenced", "Times that a hop lost a partition to a younger owner", ["hop"])
 HOP_PROCESS_SECONDS = Counter("driftline_hop_process_seconds", "Time spent in process(), awaits included", ["hop"])
 HOP_COMMIT_SECONDS = Counter("driftline_hop_commit_seconds", "Time from begin to committed", ["hop"])

@@ -14,6 +14,7 @@ from driftline.cli import (
     examples,
     features,
     models,
+    offsets,
     replay,
     scorer,
     servers,
@@ -47,6 +48,7 @@ for command in (
     app.command(command.__name__)(command)
 for name, group in {
     "topics": topics,
+    "offsets": offsets,
     "time": event_time,
     "vocab": vocab,
     "bins": bins,

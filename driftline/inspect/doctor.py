@@ -138,7 +138,18 @@ def _servers(settings: Settings) -> Iterator[Check]:
         found = f"{len(differences)} differ from the table" if differences else "as planned"
         yield _check("topics", not differences, found, "`driftline topics apply`")
         if not differences:
+            yield _offsets(settings)
             yield _event_time(settings)
+
+
+def _offsets(settings: Settings) -> Check:
+    """Whether every hop can go on from where it stands."""
+    from driftline.inspect.offsets import offsets
+
+    rows = offsets(settings)
+    broken = [f"{row.hop} {row.topic}[{row.partition}] {row.verdict}" for row in rows if not row.usable]
+    found = ", ".join(broken) if broken else f"{len(rows)} partitions can be read on"
+    return _check("offsets", not broken, found, "`driftline offsets show`, then `driftline offsets reset`")
 
 
 def _event_time(settings: Settings) -> Check:

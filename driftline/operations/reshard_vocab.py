@@ -19,10 +19,11 @@ from driftline.inspect.logs import read_records
 from streams.ingest_processor import IngestMetadata
 from streams.state_records import state_outputs
 from streams.vocabulary_processor import VocabularyProcessor
+from transport.hop.position import from_committed, to_committed
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka_records import Committed, TopicPartition
-from transport.processor import Output
+from transport.processor import Output, Position
 from transport.redis.connection import connect
 from vocab.owner import reshard as resharding
 from vocab.owner.packed_state import pack
@@ -92,12 +93,11 @@ async def _write(settings: Settings, made: resharding.Resharded) -> None:
 
     Its transactional id is that of a source's hop, so a repeated run aborts the transaction that a killed run left.
     """
-    offsets = await asyncio.to_thread(kafka_admin.committed, settings, OWNER_HOP)
-    outputs = [
-        output
-        for partition, state in enumerate(made.states)
-        for output in state_outputs(VOCAB_STATE, partition, offsets[VOCAB_COUNTS.name][partition][0], pack(state))
-    ]
+    owners = await asyncio.to_thread(kafka_admin.committed, settings, OWNER_HOP)
+    outputs = []
+    for partition, state in enumerate(made.states):
+        at = _position(owners[VOCAB_COUNTS.name][partition])
+        outputs += state_outputs(VOCAB_STATE, partition, at.topic_id, at.offset, pack(state))
     outputs += [
         Output(
             VOCAB_DELTAS.name,
@@ -113,17 +113,24 @@ async def _write(settings: Settings, made: resharding.Resharded) -> None:
         await producer.commit(
             outputs,
             {
-                TopicPartition(TWEETS.name, partition): Committed(
-                    offset, _counting_into(metadata, made.states[0].settings.shards)
-                )
-                for partition, (offset, metadata) in sources[TWEETS.name].items()
+                TopicPartition(TWEETS.name, partition): _counting_into(committed, made.states[0].settings.shards)
+                for partition, committed in sources[TWEETS.name].items()
             },
         )
 
 
-def _counting_into(metadata: str, shards: int) -> str:
-    source = msgspec.json.decode(metadata, type=IngestMetadata)
-    return msgspec.json.encode(msgspec.structs.replace(source, shards=shards)).decode()
+def _counting_into(committed: Committed, shards: int) -> Committed:
+    position = _position(committed)
+    source = msgspec.json.decode(position.metadata, type=IngestMetadata)
+    metadata = msgspec.json.encode(msgspec.structs.replace(source, shards=shards)).decode()
+    return to_committed(position._replace(metadata=metadata))
+
+
+def _position(committed: Committed) -> Position:
+    position = from_committed(committed)
+    if position is None:
+        raise NotAtRest("another program has committed offsets of the hops: see `driftline offsets show`")
+    return position
 
 
 def _check_at_rest(settings: Settings) -> None:

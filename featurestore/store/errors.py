@@ -3,5 +3,10 @@
 from contracts.errors import DriftlineError
 
 
-class ViewWiped(DriftlineError):
-    """An owner's part of the store is gone from Redis: call `FeatureOwner.resume` and read from its offset."""
+class ViewLost(DriftlineError):
+    """Redis has lost an owner's part of the store, or its newest writes: call `FeatureOwner.resume`, and read from
+    its offset."""
+
+
+class ViewEvicted(DriftlineError):
+    """Redis is set up to evict keys. A counter that it evicts would begin at zero again."""

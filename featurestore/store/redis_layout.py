@@ -10,7 +10,9 @@ is on one node. Ids are decimal.
     n:viewer:ID n:pair:HASH
     history:VIEWER              HISTORY record
     recent                      sorted set of the newest tweets: member = id, 8 bytes big-endian, score = created_ms
-    position                    next offset of `feature-updates` that the owner will read
+    position                    base + the next offset of `feature-updates` that the owner will read
+    base                        added to offsets, so that positions and versions ascend where `feature-updates` was
+                                made anew or cut (`driftline offsets reset features`); absent = 0
     epoch                       `1`; its absence tells the owner that the view was wiped
 
 Records are fixed-width and little-endian, except the leading version: its 8 bytes are big-endian, because the
@@ -58,7 +60,7 @@ _BYTES_PER_WORD = 4 * WORD_SUBWORDS
 
 COUNTERS_RECORD = np.dtype(
     [
-        ("version", ">u8"),  # offset + 1 of the last frame in it
+        ("version", ">u8"),  # base + offset + 1 of the last frame in it
         ("pane", "<u4"),  # the newest pane seen: event time // pane_ms
         ("totals", "<u4", len(COUNTERS)),  # ever
         ("current", "<u4", len(COUNTERS)),  # in `pane`
@@ -117,8 +119,12 @@ class Keys:
         return self._heads[owner] + b"recent"
 
     def position(self, owner: int) -> bytes:
-        """Key of the next offset that the owner reads."""
+        """Key of the base and the next offset that the owner reads, added up."""
         return self._heads[owner] + b"position"
+
+    def base(self, owner: int) -> bytes:
+        """Key of the number that is added to the owner's offsets."""
+        return self._heads[owner] + b"base"
 
     def epoch(self, owner: int) -> bytes:
         """Key whose absence means that the view was wiped."""

@@ -15,7 +15,7 @@ from eventtime.ticks import TICK_KEY, tick_value
 from streams.join_processor import JoinProcessor
 from tests.support.join_runs import BEGIN, served
 from transport.ports.kafka_records import LogRecord
-from transport.processor import MAX_METADATA_BYTES, Output
+from transport.processor import MAX_METADATA_BYTES, Output, Position
 
 SETTINGS = Settings(time=TimeSettings(window_ms=1_000, lateness_ms=1_000), join=JoinSettings(label_window_ms=3_000))
 TOPICS = (CANDIDATES_SERVED, ENGAGEMENTS)
@@ -100,7 +100,9 @@ async def joined(logs: dict[Topic, Log], rng: random.Random, kill: float) -> tup
         assert len(metadata) < MAX_METADATA_BYTES
         if rng.random() < kill:
             processor = JoinProcessor(SETTINGS, 0)
-            again = await processor.resume({topic.name: (offset, metadata) for topic, offset in offsets.items()})
+            again = await processor.resume(
+                {topic.name: Position(offset, metadata) for topic, offset in offsets.items()}
+            )
             for topic, log in logs.items():
                 if topic.name in again:
                     await processor.replay(log.records[again[topic.name] : offsets[topic]])

@@ -12,7 +12,7 @@ from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from eventtime.ticks import TICK_KEY, tick_value
 from streams.engagement_processor import EngagementProcessor
 from transport.ports.kafka_records import LogRecord
-from transport.processor import MAX_METADATA_BYTES
+from transport.processor import MAX_METADATA_BYTES, Position
 
 START_MS = 1_760_000_000_000
 LATENESS_MS = 1_000
@@ -58,7 +58,7 @@ async def counted_and_refused(log, cuts, restarts) -> tuple[int, list[int]]:
     for end in [*cuts, len(log)]:
         if begin in restarts:
             processor = EngagementProcessor(SETTINGS, 0)
-            again = await processor.resume({ENGAGEMENTS.name: (begin, metadata)})
+            again = await processor.resume({ENGAGEMENTS.name: Position(begin, metadata)})
             await processor.replay(log[again[ENGAGEMENTS.name] : begin])
         for output in await processor.process(log[begin:end]):
             if output.topic == FEATURE_UPDATES.name:

@@ -18,9 +18,10 @@ from tests.support.pipeline_runs import (
     BEGIN_MS,
     record_of,
 )
+from tests.support.positions import begun
 from tests.support.vocab_changes import BEGINNING, LATER
 from transport.ports.kafka_records import LogRecord
-from transport.processor import Output
+from transport.processor import Output, Position
 from vocab.rules import configured
 
 WINDOW_MS = Settings().time.window_ms
@@ -41,7 +42,7 @@ def log_of(settings: Sequence[VocabConfigured | bytes]) -> list[LogRecord]:
 def outputs_of(records: Sequence[LogRecord], sizes: Sequence[int], committed: bool = True) -> list[Output]:
     async def run() -> list[Output]:
         processor = IngestProcessor(Settings(vocab=BEGINNING), 0, None)  # there is no tweet to write to Redis
-        await processor.resume({TWEETS.name: (0, before)} if committed else {})
+        await processor.resume({TWEETS.name: Position(0, before)} if committed else begun(processor, [TWEETS]))
         outputs, begin = [], 0
         for size in [*sizes, len(records)]:
             if part := records[begin : begin + size]:
@@ -88,7 +89,7 @@ def test_the_first_batch_of_the_first_partition_says_what_its_worker_begins_with
 
 def test_keys_counted_into_other_shards_are_not_gone_on_from():
     async def resumed(processor: IngestProcessor, metadata: str) -> None:
-        await processor.resume({TWEETS.name: (5, metadata)})
+        await processor.resume({TWEETS.name: Position(5, metadata)})
 
     former = IngestProcessor(Settings(vocab=BEGINNING), 0, None)
     asyncio.run(resumed(former, former.metadata()))

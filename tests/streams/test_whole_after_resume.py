@@ -15,9 +15,10 @@ from streams.ingest_processor import IngestProcessor
 from streams.join_processor import JoinProcessor
 from tests.support.join_runs import BEGIN, served
 from tests.support.pipeline_runs import record_of
+from tests.support.positions import begun
 from tests.support.vocab_changes import BEGINNING, LATER
 from transport.ports.kafka_records import LogRecord
-from transport.processor import Output, Processor
+from transport.processor import Output, Position, Processor
 from vocab.rules import configured
 
 START_MS = BEGIN
@@ -70,7 +71,7 @@ LOGS: dict[str, tuple[Callable[[], Processor], dict[Topic, list[LogRecord]]]] = 
 async def resumed(make: Callable[[], Processor], logs: dict[Topic, list[LogRecord]], metadata: str) -> Processor:
     """One that goes on from a commit at the end of the logs."""
     processor = make()
-    again = await processor.resume({topic.name: (len(log), metadata) for topic, log in logs.items()})
+    again = await processor.resume({topic.name: Position(len(log), metadata) for topic, log in logs.items()})
     for topic, log in logs.items():
         if topic.name in again:
             await processor.replay(log[again[topic.name] :])
@@ -85,7 +86,7 @@ async def test_a_commit_without_records_says_what_the_commit_before_said(name: s
     for cut in sorted(rng.sample(range(10, 190), 5)):
         parts = {topic: log[: len(log) * cut // 200] for topic, log in logs.items()}
         processor = make()
-        await processor.resume({})
+        await processor.resume(begun(processor, logs))
         await processor.process([record for log in parts.values() for record in log])
         committed = processor.metadata()
         assert (await resumed(make, parts, committed)).metadata() == committed
@@ -96,12 +97,12 @@ async def test_a_join_with_nothing_left_to_re_read_keeps_its_clocks() -> None:
     tick = serialize(Tick(tick_ms=START_MS + 3_600_000))
     parts = {topic: [*log, record_of(topic, len(log), tick, TICK_KEY)] for topic, log in logs.items()}
     processor = make()
-    await processor.resume({})
+    await processor.resume(begun(processor, logs))
     await processor.process([record for log in parts.values() for record in log])
     committed = processor.metadata()
     assert str(START_MS + 3_600_000) in committed
     again = make()
-    assert await again.resume({topic.name: (len(log), committed) for topic, log in parts.items()}) == {}
+    assert await again.resume({topic.name: Position(len(log), committed) for topic, log in parts.items()}) == {}
     assert again.metadata() == committed
 
 
@@ -110,7 +111,7 @@ async def test_settings_at_the_head_of_a_batch_are_due_when_they_are_without_a_r
     log = logs[TWEETS]
     settings = record_of(TWEETS, len(log), serialize(configured(LATER)), SETTINGS_KEY)
     calm = make()
-    await calm.resume({})
+    await calm.resume(begun(calm, [TWEETS]))
     await calm.process(log)
     restarted = await resumed(make, {TWEETS: log}, calm.metadata())
     assert await calm.process([settings]) == await restarted.process([settings])
@@ -125,7 +126,7 @@ async def test_a_workers_settings_are_sent_once_whatever_the_first_commits_held(
 
     # A commit may come before any record: over an aborted transaction, or the marker of an empty one.
     first = make()
-    await first.resume({})
+    await first.resume(begun(first, [TWEETS]))
     second = await resumed(make, {TWEETS: []}, first.metadata())
     assert settings_in(await second.process([record_of(TWEETS, 0, serialize(configured(LATER)), SETTINGS_KEY)])) == 2
     third = await resumed(make, {TWEETS: [tick]}, second.metadata())

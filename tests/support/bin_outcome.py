@@ -67,7 +67,7 @@ def recovered_owner(settings: Settings) -> BinOwner:
     state = join_state(asyncio.run(read_latest(KafkaCluster(settings), BIN_STATE, 0)))
     offset, owner = 0, BinOwner(settings.bins, sources)
     if state is not None:
-        offset, owner = state[0], BinOwner.from_bytes(settings.bins, sources, state[1])
+        offset, owner = state.offset, BinOwner.from_bytes(settings.bins, sources, state.state)
     for record in read_all(settings, BIN_COUNTS):
         if record.offset >= offset:
             owner.observe(_counts_of(record.value or b""))

@@ -41,7 +41,7 @@ def served(request_id, at, tweets, viewer=1) -> CandidatesServed:
         candidate_lengths=np.tile(np.array([1, 0, 1, 0], np.uint8), n),
         candidate_keys=np.repeat(np.array(tweets, np.uint64), 2),
         viewer_weights=np.empty(0, np.float32),
-        viewer_vectors=np.full(VIEWER_SIDE.vector_width, at, np.float32),
+        viewer_vectors=np.full(VIEWER_SIDE.vector_width, at % 100, np.float32),
         candidate_weights=np.empty(0, np.float32),
         candidate_vectors=np.empty(0, np.float32),
     )

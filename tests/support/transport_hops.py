@@ -18,6 +18,7 @@ from transport.hop.hop import Output, Processor
 from transport.kafka.admin import lags
 from transport.kafka.clients import admin
 from transport.ports.kafka_records import LogRecord
+from transport.processor import Position
 
 DEADLINE_S = 40.0
 CHECKPOINT_RECORDS = 40
@@ -34,10 +35,8 @@ class Counting(Processor):
         self.checkpoint = (0, 0)  # offset, count before it
         self.replayed: list[int] = []  # how many records each call brought
 
-    async def resume(self, committed: Mapping[str, tuple[int, str]]) -> Mapping[str, int]:
-        if self.source.name not in committed:
-            return {}
-        offset, self.count = json.loads(committed[self.source.name][1])
+    async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
+        offset, self.count = json.loads(committed[self.source.name].metadata)
         self.checkpoint = (offset, self.count)
         return {self.source.name: offset}
 

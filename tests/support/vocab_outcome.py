@@ -122,7 +122,8 @@ def _recovered(settings: Settings, partition: int, counts: Iterable[LogRecord]) 
         shards = [shard for shard in range(SHARDS) if shard % VOCAB_COUNTS.partitions == partition]
         offset, owner = 0, VocabularyOwner.begin(settings.vocab, shards, SOURCES, settings.time.window_ms)
     else:
-        offset, owner = state[0], VocabularyOwner.from_bytes(settings.vocab, state[1], settings.time.window_ms)
+        offset = state.offset
+        owner = VocabularyOwner.from_bytes(settings.vocab, state.state, settings.time.window_ms)
     for record in counts:
         if record.offset < offset:
             continue

@@ -18,6 +18,7 @@ from streams.vocabulary_processor import SOURCES
 from tests.support.drifting_stream import Row
 from tests.support.pipeline_runs import record_of
 from transport.ports.kafka_records import LogRecord
+from transport.processor import Position
 from vocab.owner.owner import VocabularyOwner
 from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import Tokenizer
@@ -56,7 +57,9 @@ class _Source:
     def successor(self, log: Sequence[LogRecord], offset: int) -> "_Source":
         """A new source that resumes from this one's commit at `offset`, and re-reads as much as that requires."""
         successor = _Source(*self._made_with)
-        begin = successor._events.resume({TWEETS.name: (offset, self._events.metadata())}).get(TWEETS.name, offset)
+        begin = successor._events.resume({TWEETS.name: Position(offset, self._events.metadata())}).get(
+            TWEETS.name, offset
+        )
         if begin < offset:
             successor._events.replay(log[begin:offset])
         return successor

@@ -4,19 +4,22 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 
+import msgspec
 import numpy as np
 import pytest
 from redis.asyncio import Redis
 
 from contracts.columnar import AUTHOR, COUNTERS
+from contracts.columnar import TWEET as TWEET_KIND
 from contracts.columns import is_missing
 from contracts.errors import ServerUnavailable
 from contracts.records import ACTIONS, Action, TimelineRequest, Tweet
 from contracts.settings import FeatureSettings, Settings
 from contracts.topics import PARTITIONS
+from driftline.servers.local import running, start_redis
 from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE
 from featurestore.store.counters import aggregate_engagements, aggregate_posts, route
-from featurestore.store.errors import ViewWiped
+from featurestore.store.errors import ViewEvicted, ViewLost
 from featurestore.store.reader import FeatureReader
 from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, owner_of, unpack_records
 from featurestore.store.writer import FeatureOwner, write_tweets
@@ -297,11 +300,100 @@ async def test_a_wiped_store_is_noticed_and_rewritten_from_the_beginning(redis, 
     expected = await dump(redis, store)
     wiped = [key async for key in redis.client.scan_iter(match=f"{store.prefix}*")]
     await redis.client.delete(*wiped)
-    with pytest.raises(ViewWiped):
+    with pytest.raises(ViewLost):
         await owner.apply([(12, frames[0][1])])
     assert await owner.resume() is None
     await owner.apply(frames)
     assert await dump(redis, store) == expected
+
+
+async def test_a_redis_that_lost_its_newest_writes_is_noticed_and_gets_them_again(redis, store):
+    """16 likes, then a crash that loses the last 5: the next one is the 17th, not the 12th."""
+    viewer, tweet = 3, 7
+    like = dict(engaged((viewer, tweet, 1, Action.LIKE, NOW)))[int(owner_of(ids(tweet))[0])]
+    number = int(owner_of(ids(tweet))[0])
+    owner = FeatureOwner(redis, store, number)
+    await owner.resume()
+
+    async def everything() -> dict[bytes, bytes]:
+        keys = [key async for key in redis.client.scan_iter(match=f"{store.prefix}*")]
+        return dict(zip(keys, await redis.mget(keys), strict=True))
+
+    for offset in range(11):
+        await owner.apply([(offset, like)])
+    survived = await everything()
+    for offset in range(11, 16):
+        await owner.apply([(offset, like)])
+    await redis.client.mset(survived)
+    with pytest.raises(ViewLost, match="has lost its newest writes in Redis"):
+        await owner.check()
+    with pytest.raises(ViewLost):
+        await owner.apply([(16, like)])
+    assert await owner.resume() == 11
+    await owner.apply([(offset, like) for offset in range(11, 17)])
+    value = await redis.client.get(Keys(store.prefix).counters(TWEET_KIND, ids(tweet))[0])
+    totals = unpack_records(COUNTERS_RECORD, [value])[0]["totals"]
+    assert totals[COUNTERS.index("like")] == 17
+    await owner.check()
+
+
+async def test_a_counter_that_expired_begins_at_zero_whether_its_owner_remembers_it_or_not(redis, store):
+    class Clock:
+        now_us = 0
+
+        def monotonic_us(self) -> int:
+            return self.now_us
+
+    tweet = 7
+    number = int(owner_of(ids(tweet))[0])
+    like = dict(engaged((3, tweet, 1, Action.LIKE, NOW)))[number]
+    found = []
+    for cached in (0, 100_000):
+        clock = Clock()
+        owner = FeatureOwner(redis, store, number, cached=cached, clock=clock)
+        begin = await owner.resume() or 0
+        await owner.apply([(begin, like)])
+        clock.now_us += store.features.tweet_ttl_s * 1_000_000
+        keys = Keys(store.prefix).counters(TWEET_KIND, ids(tweet))
+        await redis.client.delete(*keys)  # as its time to live would
+        await owner.apply([(begin + 1, like)])
+        (value,) = await redis.mget(keys)
+        found.append(unpack_records(COUNTERS_RECORD, [value])[0]["totals"][COUNTERS.index("like")])
+        await redis.client.delete(*keys)
+    assert found == [1, 1]
+
+
+async def test_versions_ascend_where_the_log_was_made_anew(redis, store):
+    number = 1
+    frames = frames_of_one_owner(number, 12)
+    once = FeatureOwner(redis, store, number)
+    await once.resume()
+    await once.apply(frames)
+    expected = await dump(redis, store)
+    await redis.client.delete(*expected, Keys(store.prefix).epoch(number))
+
+    owner = FeatureOwner(redis, store, number)
+    await owner.resume()
+    await owner.apply(frames[:8])
+    await redis.client.set(Keys(store.prefix).base(number), 8)  # the log begins anew after these
+    again = FeatureOwner(redis, store, number)
+    assert await again.resume() == 0
+    await again.apply([(offset - 8, frame) for offset, frame in frames[8:]])
+    assert await dump(redis, store) == expected
+    assert await again.resume() == 4
+
+
+async def test_a_redis_that_evicts_is_refused(store, tmp_path):
+    with running(start_redis(tmp_path, print, bound=True, install=False)) as server:
+        alone = msgspec.structs.replace(store, redis=server.address)
+        async with contextlib.aclosing(connect(alone)) as client:
+            await client.client.config_set("maxmemory-policy", "allkeys-lru")
+            with pytest.raises(
+                ViewEvicted, match=r"maxmemory-policy allkeys-lru.*set maxmemory-policy to noeviction"
+            ):
+                await FeatureOwner(client, alone, 0).resume()
+            await client.client.config_set("maxmemory", "0")
+            await FeatureOwner(client, alone, 0).resume()
 
 
 async def test_totals_survive_in_redis_as_the_layout_says(redis, store):

@@ -31,6 +31,7 @@ from tests.support.pipeline_runs import (
 )
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
+from transport.processor import Position
 from transport.redis.connection import connect, connect_blocking
 from vocab.source_counter import SourceCounter
 from vocab.tokens.tokenizer import Tokenizer
@@ -118,12 +119,13 @@ async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypat
 
         async def read_latest(*_: object) -> dict[bytes, bytes]:
             return {
-                part.key: part.value for part in state_outputs(VOCAB_STATE, 0, len(frames), former.owner.to_bytes())
+                part.key: part.value
+                for part in state_outputs(VOCAB_STATE, 0, "", len(frames), former.owner.to_bytes())
             }
 
         monkeypatch.setattr(owner_processor, "read_latest", read_latest)
         heir = VocabularyProcessor(settings, KafkaCluster(settings), 0, redis)
-        assert await heir.resume({VOCAB_COUNTS.name: (len(frames), "")}) == {VOCAB_COUNTS.name: len(frames)}
+        assert await heir.resume({VOCAB_COUNTS.name: Position(len(frames))}) == {VOCAB_COUNTS.name: len(frames)}
         assert view.mget(keys) == values
         assert len(keys) == BUCKETS // VOCAB_COUNTS.partitions + 1
     await redis.aclose()

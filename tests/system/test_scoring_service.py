@@ -36,6 +36,7 @@ from transport.kafka import admin as kafka_admin
 from transport.kafka import clients as kafka_clients
 from transport.kafka.writer import KafkaWriter
 from transport.metrics import HOP_RECORDS
+from transport.processor import Position
 from transport.redis.connection import connect
 from vocab.tokens.tokenizer import Tokenizer
 
@@ -139,7 +140,7 @@ async def test_ticks_are_passed_on_at_their_places_and_a_broken_one_set_aside(se
 
 async def test_a_repeat_is_known_after_a_restart(settings, redis):
     again = processor(settings, redis)
-    assert await again.resume({TIMELINE_REQUESTS.name: (25_000, "")}) == {TIMELINE_REQUESTS.name: 5_000}
+    assert await again.resume({TIMELINE_REQUESTS.name: Position(25_000)}) == {TIMELINE_REQUESTS.name: 5_000}
     await again.replay(records(make_request(1), begin=24_990))
     outputs = await again.process(records(make_request(1), make_request(2), begin=25_000))
     assert [timeline.request_id for timeline in of(outputs, TIMELINES_RANKED)] == ["r2"]

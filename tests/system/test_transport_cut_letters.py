@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from contracts.codec import Codec, serialize
 from contracts.records import Action, DeadLetter, Engagement
 from contracts.settings import Settings
-from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES, dead_letters
+from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES, HOP_STARTS, dead_letters
 from driftline.inspect.dead_letter_log import replay
 from streams.engagement_processor import EngagementProcessor
 from tests.support.pipeline_runs import BEGIN_MS, read_all
@@ -22,7 +22,7 @@ HUGE = b"{" + b" " * (30 << 20)
 
 
 async def test_a_huge_record_becomes_a_letter_that_says_what_it_was(settings: Settings) -> None:
-    kafka_admin.apply(settings, [ENGAGEMENTS, FEATURE_UPDATES, dead_letters(ENGAGEMENTS)])
+    kafka_admin.apply(settings, [ENGAGEMENTS, FEATURE_UPDATES, HOP_STARTS, dead_letters(ENGAGEMENTS)])
     after = Engagement(viewer_id=1, tweet_id=1, author_id=1, action=Action.LIKE, at_ms=BEGIN_MS)
     async with AIOKafkaProducer(
         bootstrap_servers=settings.kafka, compression_type="zstd", max_request_size=64 << 20, max_batch_size=64 << 20

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from contracts.errors import ServerUnavailable
 from contracts.partitioning import record_key
 from contracts.settings import Settings
-from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, MODELS, TWEETS, VOCAB_COUNTS, Topic
+from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, HOP_STARTS, MODELS, TWEETS, VOCAB_COUNTS, Topic
 from tests.support.transport_hops import Counting, assert_each_counted_once, drained, eventually, read_visible
 from transport.hop.hop import ExactlyOnceHop, Output
 from transport.kafka import admin as kafka_admin
@@ -41,7 +41,7 @@ async def running(
 
 
 async def test_a_batch_that_fails_is_aborted_and_processed_again_by_a_new_processor(settings: Settings) -> None:
-    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS])
+    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS, HOP_STARTS])
     await write(settings, TWEETS, 600)
     made: list[int] = []
 
@@ -65,7 +65,7 @@ async def test_a_batch_that_fails_is_aborted_and_processed_again_by_a_new_proces
 async def test_transactions_aborted_data_and_their_markers_are_passed_in_reading_and_in_replaying(
     settings: Settings,
 ) -> None:
-    kafka_admin.apply(settings, [VOCAB_COUNTS, CANDIDATES_SERVED])
+    kafka_admin.apply(settings, [VOCAB_COUNTS, CANDIDATES_SERVED, HOP_STARTS])
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, transactional_id=settings.prefix + "upstream")
     async with producer:
         for transaction in range(12):
@@ -95,7 +95,7 @@ async def test_transactions_aborted_data_and_their_markers_are_passed_in_reading
 
 
 async def test_a_batch_without_outputs_still_advances_the_offsets(settings: Settings) -> None:
-    kafka_admin.apply(settings, [TWEETS])
+    kafka_admin.apply(settings, [TWEETS, HOP_STARTS])
 
     class Silent(Counting):
         async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
@@ -108,7 +108,7 @@ async def test_a_batch_without_outputs_still_advances_the_offsets(settings: Sett
 
 
 async def test_a_paused_topic_waits_while_its_co_partitioned_one_is_read(settings: Settings) -> None:
-    kafka_admin.apply(settings, [TWEETS, ENGAGEMENTS, VOCAB_COUNTS])
+    kafka_admin.apply(settings, [TWEETS, ENGAGEMENTS, VOCAB_COUNTS, HOP_STARTS])
     await write(settings, ENGAGEMENTS, 100)
     await write(settings, TWEETS, 100)
     open_gate = asyncio.Event()
@@ -133,7 +133,7 @@ async def test_a_paused_topic_waits_while_its_co_partitioned_one_is_read(setting
 
 
 async def test_an_error_of_the_processors_own_ends_the_hop_and_commits_nothing(settings: Settings) -> None:
-    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS])
+    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS, HOP_STARTS])
     await write(settings, TWEETS, 100)
 
     class Broken(Counting):
@@ -143,7 +143,8 @@ async def test_an_error_of_the_processors_own_ends_the_hop_and_commits_nothing(s
     hop = ExactlyOnceHop(KafkaCluster(settings), "hop", [TWEETS], lambda number: Broken(settings))
     with pytest.raises(ZeroDivisionError):
         await hop.run()
-    assert kafka_admin.committed(settings, "hop") == {}
+    committed = kafka_admin.committed(settings, "hop")[TWEETS.name]
+    assert {number: at.offset for number, at in committed.items()} == dict.fromkeys(range(4), 0)
     await hop.stop()  # which is safe to call again
 
 
@@ -153,7 +154,7 @@ async def test_a_hop_waits_for_its_topics_and_says_how_to_make_them(
     caplog.set_level(logging.WARNING, logger="transport")
     async with running(settings, [TWEETS], lambda number: Counting(settings)) as hop:
         await eventually(lambda: says(caplog, "driftline topics apply"), "the hop says what is missing")
-        await asyncio.to_thread(kafka_admin.apply, settings, [TWEETS, VOCAB_COUNTS])
+        await asyncio.to_thread(kafka_admin.apply, settings, [TWEETS, VOCAB_COUNTS, HOP_STARTS])
         await eventually(lambda: owns(hop, 4), "the hop begins")
 
 
@@ -180,7 +181,7 @@ async def test_a_broker_that_is_away_is_waited_for_and_named_without_a_stack_tra
 async def test_a_broker_that_has_only_just_started_is_tried_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS])
+    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS, HOP_STARTS])
     await write(settings, TWEETS, 100)
     start, failed = AIOKafkaProducer.start, set()
 
@@ -200,12 +201,13 @@ async def test_a_broker_that_has_only_just_started_is_tried_again(
 async def test_a_group_membership_that_broke_down_is_begun_anew(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS])
+    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS, HOP_STARTS])
     consumers: list[AIOKafkaConsumer] = []
     start = AIOKafkaConsumer.start
 
     async def start_watched(consumer: AIOKafkaConsumer) -> None:
-        consumers.append(consumer)
+        if consumer._group_id is not None:
+            consumers.append(consumer)
         await start(consumer)
 
     monkeypatch.setattr(AIOKafkaConsumer, "start", start_watched)
@@ -229,7 +231,7 @@ async def test_a_group_membership_that_broke_down_is_begun_anew(
 async def test_partitions_assigned_while_the_hop_leaves_are_not_begun(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS])
+    kafka_admin.apply(settings, [TWEETS, VOCAB_COUNTS, HOP_STARTS])
     stop = AIOKafkaConsumer.stop
 
     async def stop_after_a_rebalance(consumer: AIOKafkaConsumer) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contracts.partitioning import record_key
 from contracts.settings import Settings
-from contracts.topics import TWEETS, VOCAB_COUNTS
+from contracts.topics import HOP_STARTS, TWEETS, VOCAB_COUNTS
 from tests.support.transport_hops import (
     Counting,
     assert_each_counted_once,
@@ -23,7 +23,7 @@ from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 
-TOPICS = [TWEETS, VOCAB_COUNTS]
+TOPICS = [TWEETS, VOCAB_COUNTS, HOP_STARTS]
 
 
 async def write_tweets(settings: Settings, count: int) -> None:

@@ -1,6 +1,7 @@
 """What the trainer reads ahead: bounded, in one order over partitions, what it cannot read named; step by step."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.support.trainer_world import PLACES, START_MS, WINDOWS, World
 from trainer import reader
 from trainer.reader import LogReader
 from trainer.reading_thread import ReadingThread
+from transport.ports.kafka_admin import TopicFound
 from transport.ports.kafka_records import LogRecord, OffsetOutOfRange, TopicPartition
 
 ROWS = PLACES  # of a record of examples: one request
@@ -28,9 +30,17 @@ class Log:
         self.values, self.topics, self.begin = values, {topic.name: topic for topic in topics}, begin
         self.positions: dict[TopicPartition, int] = {}
         self.closed = self.retention_passed = False
+        self.made = 1  # how often the topics were made
 
     def blocking_consumer(self) -> "Log":
         return self
+
+    @contextlib.contextmanager
+    def admin(self) -> Iterator["Log"]:
+        yield self
+
+    def describe(self, topics: Sequence[str]) -> dict[str, TopicFound]:
+        return {topic: TopicFound(f"{topic}-{self.made}", 4, {}) for topic in topics}
 
     def partitions(self, topic: str) -> list[int]:
         return list(range(self.topics[topic].partitions)) if topic in self.topics else []
@@ -181,8 +191,25 @@ def test_a_checkpoint_that_retention_has_overtaken_is_refused():
 
 def test_a_checkpoint_past_the_end_of_a_log_is_refused():
     log = Log({in_examples(1): [examples(1_000)]})
-    with pytest.raises(DriftlineError, match=r"examples partition 1 .*offset 5, but holds 0 to 1: .*made anew"):
+    with pytest.raises(
+        DriftlineError, match=r"examples partition 1 .*offset 5, but holds 0 to 1: .*the broker has lost records"
+    ):
         LogReader(log, {EXAMPLES: {1: 5}}, resumes=True)
+    assert log.closed
+
+
+def test_a_topic_that_was_made_anew_is_told_from_retention_that_was_too_slow():
+    log = Log({in_examples(1): [examples(1_000)] * 3})
+    reading = LogReader(log, {EXAMPLES: {1: 2}}, resumes=True)
+    LogReader(log, {EXAMPLES: {1: 2}}, reading.topic_ids, resumes=True)
+    log.retention_passed = True
+    with pytest.raises(DriftlineError, match="retention has deleted examples that were not learned yet"):
+        reading.step()
+    log.made = 2
+    with pytest.raises(DriftlineError, match="the topic examples was deleted and made anew"):
+        reading.step()
+    with pytest.raises(DriftlineError, match="the topic examples was deleted and made anew"):
+        LogReader(log, {EXAMPLES: {1: 2}}, reading.topic_ids, resumes=True)
     assert log.closed
 
 

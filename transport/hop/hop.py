@@ -12,17 +12,17 @@ import logging
 from collections.abc import Callable, Sequence
 
 from contracts.errors import DriftlineError, ServerUnavailable
-from contracts.topics import Topic
+from contracts.topics import HOP_STARTS, Topic
 from transport import metrics
 from transport.backoff import pauses
 from transport.hop.partition import HopPartition
 from transport.ports.clock import Clock
 from transport.ports.kafka import GroupConsumer, Kafka
 from transport.ports.kafka_records import ConsumerLost, Fenced, KafkaFailed, TopicPartition
-from transport.processor import Output, Processor
+from transport.processor import Output, Position, Processor
 from transport.system.clock import SYSTEM_CLOCK
 
-__all__ = ["ExactlyOnceHop", "Output", "Processor"]
+__all__ = ["ExactlyOnceHop", "Output", "Position", "Processor"]
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class ExactlyOnceHop:
         await self._stopping.wait()
 
     async def _check_topics(self, consumer: GroupConsumer) -> None:
-        if missing := set(self._topics) - await consumer.topics():
+        if missing := {*self._topics, HOP_STARTS.name} - await consumer.topics():
             raise ServerUnavailable(
                 f"{self._kafka.address} has no topics {sorted(missing)}: make them with `driftline topics apply`"
             )

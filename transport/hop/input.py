@@ -8,16 +8,14 @@ compaction holes. So positions are committed and compared, never "the last recor
 import asyncio
 import bisect
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
+from transport.hop.position import Log
 from transport.ports.kafka import GroupConsumer
-from transport.ports.kafka_records import LogRecord, TopicPartition
+from transport.ports.kafka_records import Committed, KafkaFailed, LogRecord, TopicPartition
 from transport.waiting import say_silent
-
-log = logging.getLogger(__name__)
 
 POLL_S = 0.2  # how long one read waits for records
 SILENT_S = 10.0  # a broker that has not answered a fetch for so long is reported, as often
@@ -45,38 +43,29 @@ class HopInput:
         self.partitions = {topic: TopicPartition(topic, number) for topic in topics}
         self._say_after_s = SILENT_S
 
-    async def committed(self) -> dict[str, tuple[int, str]]:
-        """Topic -> (offset, metadata) as last committed; topics never committed are absent."""
+    async def committed(self) -> dict[str, Committed]:
+        """Topic -> what was last committed; topics never committed are absent."""
         found = await self._unless_stopped(self._consumer.committed(list(self.partitions.values())))
         return {partition.topic: position for partition, position in found.items()}
 
-    async def seek(self, offsets: Mapping[str, int]) -> dict[str, int]:
-        """Seek to `offsets`, and to the beginning of topics not in it; returns the offsets where reading begins.
+    async def topic_ids(self) -> dict[str, str]:
+        """Topic -> its id. Raises `KafkaFailed` for a topic that does not exist (any more)."""
+        found = await self._unless_stopped(self._consumer.topic_ids(list(self.partitions)))
+        if missing := self.partitions.keys() - found.keys():
+            raise KafkaFailed(f"{self._server} has no topics {sorted(missing)}")
+        return found
 
-        If the log does not hold an offset (any more), this logs an error and reads from the beginning.
-        """
-        partitions = list(self.partitions.values())
+    async def logs(self) -> dict[str, Log]:
+        """Topic -> what its partition is now."""
+        partitions, ids = list(self.partitions.values()), await self.topic_ids()
         begins = await self._unless_stopped(self._consumer.begins(partitions))
         ends = await self._unless_stopped(self._consumer.ends(partitions))
-        result = {}
+        return {topic: Log(ids[topic], begins[at], ends[at]) for topic, at in self.partitions.items()}
+
+    def seek(self, offsets: Mapping[str, int]) -> None:
+        """Read on from `offsets`, of every topic."""
         for topic, partition in self.partitions.items():
-            begin, end = begins[partition], ends[partition]
-            offset = offsets.get(topic, begin)
-            if not begin <= offset <= end:
-                log.error(
-                    "%s[%d] is to be read from offset %d, but holds [%d, %d): records were lost to retention, or the "
-                    "topic was made anew; reading from %d",
-                    topic,
-                    partition.partition,
-                    offset,
-                    begin,
-                    end,
-                    begin,
-                )
-                offset = begin
-            self._consumer.seek(partition, offset)
-            result[topic] = offset
-        return result
+            self._consumer.seek(partition, offsets[topic])
 
     async def reread(self, ranges: Mapping[str, tuple[int, int]], most: int) -> AsyncIterator[list[LogRecord]]:
         """Records of `ranges` (topic -> [start, stop)), at most `most` at a time; positions end at the stops."""

@@ -3,7 +3,7 @@
     own (init transactions) -> committed offsets -> resume -> replay -> [ read -> process -> commit ] ...
 
 After any failure past `own`, the producer and the processor are discarded, and the partition starts again at `own`
-from the committed offsets.
+from the committed offsets. Where the log cannot be read on from there, the partition stays stopped.
 """
 
 import asyncio
@@ -16,15 +16,20 @@ from contracts.topics import ALL
 from transport import metrics
 from transport.backoff import pauses
 from transport.hop.input import HopInput, Stopped
+from transport.hop.position import Verdict, to_committed
+from transport.hop.standing import LogUnusable, Standing
 from transport.ports.clock import Clock
 from transport.ports.kafka import GroupConsumer, Kafka, TransactionalProducer
-from transport.ports.kafka_records import Committed, KafkaFailed, LogRecord, TopicPartition
-from transport.processor import MAX_METADATA_BYTES, Output, Processor
+from transport.ports.kafka_records import KafkaFailed, LogRecord, TopicPartition
+from transport.processor import Output, Position, Processor
 
 log = logging.getLogger(__name__)
 
 # Errors that may be gone at the next attempt: a server that is away, an offset that retention has overtaken.
 PASSING = (KafkaFailed, ServerUnavailable, OSError, TimeoutError)
+
+LOOK_AFTER_S = 1.0  # how often a processor may look after what it has written elsewhere
+IDENTIFY_S = 5.0  # how often the topics are compared with those that the hop began to read
 
 _PARTITIONS = {topic.name: topic.partitions for topic in ALL}
 
@@ -54,6 +59,8 @@ class HopPartition:
         self._stopping = asyncio.Event()
         self._input = HopInput(kafka.address, consumer, topics, number, self._stopping)
         self._pauses = pauses()
+        self._positions: Mapping[str, Position] = {}  # as of the newest `_resume`
+        self._identified_us = clock.monotonic_us()
 
     def release(self) -> None:
         """Release the partition once the batch in progress is committed."""
@@ -76,8 +83,17 @@ class HopPartition:
                         pause,
                     )
                     await self._input.pause(pause)
+        except LogUnusable as error:
+            await self._stay_stopped(error)
         except Stopped:
             return
+
+    async def _stay_stopped(self, error: LogUnusable) -> None:
+        log.error("%s", error)
+        stopped = metrics.HOP_STOPPED.labels(self._name, str(self.number))
+        stopped.set(1)
+        await self._stopping.wait()
+        stopped.set(0)
 
     def _described(self, error: BaseException) -> str:
         """The error's text with the server's address, which our own errors already contain."""
@@ -88,8 +104,12 @@ class HopPartition:
     async def _live(self) -> None:
         async with self._kafka.own(self._name, self.number) as producer:
             processor = self._make_processor(self.number)
-            committed = await self._resume(processor)
+            committed = await self._resume(producer, processor)
+            looked_us = self._clock.monotonic_us()
             while not self._stopping.is_set():
+                if self._seconds_since(looked_us) >= LOOK_AFTER_S:
+                    await self._look_after(processor)
+                    looked_us = self._clock.monotonic_us()
                 records = await self._input.read(self._max_records, processor.paused(), self._linger_s)
                 positions = await self._input.positions()
                 if positions == committed:
@@ -101,18 +121,34 @@ class HopPartition:
                 self._pauses = pauses()
             raise Stopped
 
-    async def _resume(self, processor: Processor) -> dict[TopicPartition, int]:
-        """Bring a new processor to the committed state; returns the positions of that state."""
-        committed = await self._input.committed()
-        again = await processor.resume(committed)
-        if early := [topic for topic, offset in again.items() if offset > committed.get(topic, (0, ""))[0]]:
-            raise ValueError(f"hop {self._name}: resume() asks to re-read {early} from past the committed offset")
-        starts = await self._input.seek({topic: offset for topic, (offset, _) in committed.items()} | dict(again))
-        ranges = {topic: (starts[topic], committed[topic][0]) for topic in again if topic in committed}
+    async def _resume(self, producer: TransactionalProducer, processor: Processor) -> dict[TopicPartition, int]:
+        """Bring a new processor to the committed state; returns the offsets of that state."""
+        standing = Standing(self._kafka, self._name, self.number, self._input, producer)
+        logs = await self._input.logs()
+        self._positions = positions = await standing.find(processor, logs)
+        again = await processor.resume(positions)
+        for topic, offset in again.items():
+            if offset > positions[topic].offset:
+                raise ValueError(f"hop {self._name}: resume() asks to re-read {topic} from past the committed offset")
+            if offset < logs[topic].begin:
+                raise standing.unusable(topic, Verdict.DELETED, offset, logs[topic])
+        starts = {topic: position.offset for topic, position in positions.items()} | dict(again)
+        self._input.seek(starts)
+        ranges = {topic: (starts[topic], positions[topic].offset) for topic in again}
         async for records in self._input.reread(ranges, self._max_records):
             await processor.replay(records)
             metrics.HOP_REPLAYED.labels(self._name).inc(len(records))
         return await self._input.positions()
+
+    async def _look_after(self, processor: Processor) -> None:
+        await processor.look_after()
+        now_us = self._clock.monotonic_us()
+        if now_us - self._identified_us < IDENTIFY_S * 1_000_000:
+            return
+        self._identified_us = now_us
+        for topic, topic_id in (await self._input.topic_ids()).items():
+            if topic_id != self._positions[topic].topic_id:
+                raise KafkaFailed(f"{self._kafka.address}: topic {topic} was made anew")
 
     async def _process(self, processor: Processor, records: Sequence[LogRecord]) -> Sequence[Output]:
         began_us = self._clock.monotonic_us()
@@ -127,12 +163,13 @@ class HopPartition:
         positions: Mapping[TopicPartition, int],
         metadata: str,
     ) -> None:
-        if len(metadata.encode()) >= MAX_METADATA_BYTES:
-            raise ValueError(f"hop {self._name}: metadata of {len(metadata)} characters is past {MAX_METADATA_BYTES}")
         began_us = self._clock.monotonic_us()
         await producer.commit(
             [self._placed(output) for output in outputs],
-            {partition: Committed(offset, metadata) for partition, offset in positions.items()},
+            {
+                partition: to_committed(self._positions[partition.topic]._replace(offset=offset, metadata=metadata))
+                for partition, offset in positions.items()
+            },
         )
         metrics.HOP_COMMIT_SECONDS.labels(self._name).inc(self._seconds_since(began_us))
         metrics.HOP_COMMITS.labels(self._name).inc()

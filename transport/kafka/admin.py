@@ -12,6 +12,7 @@ from transport.backoff import pauses
 from transport.kafka.admin_client import open_admin
 from transport.kafka.clients import address, check_reachable
 from transport.ports.kafka_admin import Admin, PartitionOffsets, UnknownTopic
+from transport.ports.kafka_records import Committed
 
 __all__ = [
     "Difference",
@@ -130,11 +131,11 @@ def group_members(settings: Settings, group: str) -> int:
         return admin.members(group)
 
 
-def committed(settings: Settings, group: str) -> dict[str, dict[int, tuple[int, str]]]:
-    """Topic -> partition -> (offset, metadata) that `group` committed last."""
+def committed(settings: Settings, group: str) -> dict[str, dict[int, Committed]]:
+    """Topic -> partition -> what `group` committed last."""
     with open_admin(settings) as admin:
         found = admin.committed([group]).get(group, {})
-    result: dict[str, dict[int, tuple[int, str]]] = {}
+    result: dict[str, dict[int, Committed]] = {}
     for at, position in found.items():
         result.setdefault(at.topic, {})[at.partition] = position
     return result

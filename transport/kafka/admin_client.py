@@ -12,9 +12,11 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic, OffsetSpec
 from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
+    NoError,
     NotCoordinatorError,
     UnknownTopicOrPartitionError,
 )
+from kafka.structs import OffsetAndMetadata
 
 from contracts.settings import Settings
 from contracts.topics import Topic
@@ -56,7 +58,9 @@ class KafkaPythonAdmin:
             raise UnknownTopic(f"a topic was deleted while it was looked at ({error}); try again") from error
         return {
             topic: TopicFound(
-                len(rows[name]["partitions"]), {key: entry["value"] for key, entry in configs[name].items()}
+                str(rows[name]["topic_id"]),
+                len(rows[name]["partitions"]),
+                {key: entry["value"] for key, entry in configs[name].items()},
             )
             for topic, name in zip(topics, names, strict=True)
         }
@@ -143,6 +147,16 @@ class KafkaPythonAdmin:
             for name, described in self._client.describe_groups(names).items() if names else ():
                 members[name.removeprefix(self._prefix)] = len(described["members"])
         return members
+
+    def commit(self, group: str, offsets: Mapping[TopicPartition, Committed]) -> None:
+        """See `Admin`."""
+        wanted = {
+            PrefixedPartition(self._prefix + at.topic, at.partition): OffsetAndMetadata(*committed, -1)
+            for at, committed in offsets.items()
+        }
+        for at, error in self._client.alter_group_offsets(self._prefix + group, wanted).items():
+            if error is not NoError:
+                raise error(f"group {group} cannot be set to an offset of {at.topic}[{at.partition}]")
 
     def forget(self, groups: Sequence[str]) -> None:
         """See `Admin`."""

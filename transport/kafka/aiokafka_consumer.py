@@ -30,6 +30,7 @@ REBALANCE_TIMEOUT_MS = 60_000  # how long a rebalance waits for all to let go
 # A broker answers a consumer's fetches one at a time, so an idle partition may delay the others by this much.
 GROUP_FETCH_WAIT_MS = 50
 FETCH_WAIT_MS = 100
+METADATA_AGE_MS = 30_000  # how soon a member learns that a topic was made anew; aiokafka's default is five minutes
 FETCH_BYTES = 8 << 20  # state records are large
 
 
@@ -46,6 +47,12 @@ class AiokafkaConsumer:
         with as_ours(self._address):
             found = await self._client.topics()
         return {name.removeprefix(self._prefix) for name in found if name.startswith(self._prefix)}
+
+    async def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        """See `Consumer`."""
+        with as_ours(self._address):
+            found = await aiokafka_private.topic_ids(self._client, [self._prefix + topic for topic in topics])
+        return {name.removeprefix(self._prefix): topic_id for name, topic_id in found.items()}
 
     def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
         """See `Consumer`."""
@@ -179,6 +186,7 @@ async def open_member(
         heartbeat_interval_ms=HEARTBEAT_MS,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
         fetch_max_wait_ms=GROUP_FETCH_WAIT_MS,
+        metadata_max_age_ms=METADATA_AGE_MS,
     )
     async with _started(settings, client):
         yield AiokafkaGroupConsumer(settings, client)

@@ -11,11 +11,17 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, for_code
 from aiokafka.structs import OffsetAndMetadata
+
+from transport.kafka.newer_requests import StableOffsetsRequest, TopicIdsRequest
 
 READ_IN = "0.14.0"
 METADATA_PAUSE_S = 0.25
+OFFSETS_PAUSE_S = 0.05
+
+_UNSTABLE_OFFSETS = 88  # a transaction that commits offsets is open
+_NOT_NOW = (14, 15, 16, _UNSTABLE_OFFSETS)  # the coordinator is loading, unknown or another one
 
 # For some ms after each commit the broker refuses requests with "concurrent transactions", or "not enough replicas"
 # to clients of this protocol. Retrying after the usual 100 ms cut a hop's rate to a third.
@@ -62,11 +68,41 @@ async def start(producer: AIOKafkaProducer) -> None:
 async def committed_with_metadata(
     consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
 ) -> dict[TopicPartition, OffsetAndMetadata]:
-    """What the consumer's group committed, including the metadata, which `consumer.committed` drops."""
-    found: dict[TopicPartition, OffsetAndMetadata] = await consumer._coordinator.fetch_committed_offsets(
-        list(partitions)
-    )
-    return found
+    """What the consumer's group committed, with the metadata; waits for open transactions that change it.
+
+    `consumer.committed` drops the metadata, and answers while such a transaction is open.
+    """
+    coordinator = consumer._coordinator
+    by_topic: dict[str, list[int]] = {}
+    for at in partitions:
+        by_topic.setdefault(at.topic, []).append(at.partition)
+    while True:
+        await coordinator.ensure_coordinator_known()
+        response = await coordinator._send_req(StableOffsetsRequest(coordinator.group_id, list(by_topic.items())))
+        rows = [(topic, *row) for topic, of_topic, _ in response.topics for row in of_topic]
+        failed = {code for code in (response.error_code, *(row[5] for row in rows)) if code}
+        if not failed:
+            return {
+                TopicPartition(topic, number): OffsetAndMetadata(offset, metadata or "")
+                for topic, number, offset, _, metadata, *_ in rows
+                if offset >= 0
+            }
+        error = next((for_code(code) for code in failed if code not in _NOT_NOW), None)
+        if error is not None:
+            raise error()
+        if failed - {_UNSTABLE_OFFSETS}:
+            coordinator.coordinator_dead()  # it has moved, or is moving
+        await asyncio.sleep(OFFSETS_PAUSE_S)
+
+
+async def topic_ids(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> dict[str, str]:
+    """Topic -> the id that it got when it was made; topics that do not exist are absent. Raises `KafkaError`."""
+    client = consumer._client
+    node = client.get_random_node()
+    if node is None:
+        raise NodeNotReadyError("no broker is known")
+    response = await client.send(node, TopicIdsRequest(topics))
+    return {name: str(topic_id) for code, name, topic_id, *_ in response.topics if not code}
 
 
 def check_membership(consumer: AIOKafkaConsumer) -> None:

@@ -31,6 +31,10 @@ class Consumer(Protocol):
         """The topics of this installation that exist now."""
         ...
 
+    async def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        """Topic -> its id, which a topic made anew under the same name does not have; absent if there is none."""
+        ...
+
     def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Read these partitions from these offsets on, instead of those assigned before."""
         ...
@@ -83,7 +87,10 @@ class GroupConsumer(Consumer, Protocol):
         ...
 
     async def committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
-        """What the group committed last; partitions never committed are absent."""
+        """What the group committed last; partitions never committed are absent.
+
+        Waits while a transaction that commits offsets of them is open.
+        """
         ...
 
     def check(self) -> None:

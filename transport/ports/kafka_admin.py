@@ -17,8 +17,9 @@ class UnknownTopic(KafkaFailed):
 
 @dataclass(frozen=True, slots=True)
 class TopicFound:
-    """A topic as the cluster has it. config: all settings, defaults included, as strings."""
+    """A topic as the cluster has it. topic_id: as `Consumer.topic_ids` gives it. config: all settings, as strings."""
 
+    topic_id: str
     partitions: int
     config: Mapping[str, str]
 
@@ -81,6 +82,10 @@ class Admin(Protocol):
 
     def settled_members(self, groups: Sequence[str]) -> dict[str, int]:
         """Group -> how many members hold partitions; 0 while its assignment is not settled."""
+        ...
+
+    def commit(self, group: str, offsets: Mapping[TopicPartition, Committed]) -> None:
+        """Commit `offsets` for `group`. Raises `KafkaFailed` if it has members."""
         ...
 
     def forget(self, groups: Sequence[str]) -> None:

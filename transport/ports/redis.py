@@ -60,6 +60,10 @@ class Redis(Protocol):
         """
         ...
 
+    async def eviction(self) -> str:
+        """The policy by which the server evicts keys when its memory is full; "" if it never evicts any."""
+        ...
+
     async def replace(self, removed: bytes, key: bytes, value: bytes) -> None:
         """Delete key `removed` and set `key` to `value` without expiry: both or neither."""
         ...

@@ -61,6 +61,13 @@ class RedisClient:
                     await self._put_listed([write.list_key, *write.keys], arguments, client=pipeline)
                 await pipeline.execute()
 
+    async def eviction(self) -> str:
+        """One INFO."""
+        with unavailable_as_such(self._settings):
+            found = await self.client.info("memory")
+        policy = str(found["maxmemory_policy"])
+        return "" if policy == "noeviction" or not int(found["maxmemory"]) else policy
+
     async def replace(self, removed: bytes, key: bytes, value: bytes) -> None:
         """One transaction."""
         with unavailable_as_such(self._settings):
