@@ -5,6 +5,7 @@ where their ticks come from). If `bins.supervised` names features, every partiti
 too.
 """
 
+import logging
 from collections.abc import Mapping
 
 from contracts.codec import Codec, serialize
@@ -13,13 +14,15 @@ from contracts.records import BinsVersion
 from contracts.settings import BinSettings, Settings
 from contracts.topics import BIN_COUNTS, BIN_STATE, BINS, CANDIDATES_SERVED, EXAMPLES, TWEETS
 from featurestore.bins.owner import BinOwner
-from featurestore.bins.redis_view import write_bins
+from featurestore.bins.redis_view import is_shown, write_bins
 from featurestore.bins.settings import supervised_numbers
 from streams.owner_processor import OwnerProcessor
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
 from transport.processor import Output, Position
+
+log = logging.getLogger(__name__)
 
 _deserialize_version = Codec(BinsVersion).deserialize
 
@@ -58,6 +61,12 @@ class BinProcessor(OwnerProcessor[BinOwner]):
         again = await super().resume(committed)
         await write_bins(self._redis, self.settings, self.owner)
         return again
+
+    async def look_after(self) -> None:
+        """Show the edges again if Redis was wiped or has lost the newest ones."""
+        if not await is_shown(self._redis, self.settings, self.owner):
+            log.warning("Redis lacks the view of the bins: writing it again")
+            await write_bins(self._redis, self.settings, self.owner)
 
     def numbered(self, record: LogRecord) -> int:
         """The version's sequence."""

@@ -67,9 +67,10 @@ class EventSource(Generic[EventT]):
         self._replayed.restore(clock)
         return {self._topic.name: offset}
 
-    def replay(self, records: Sequence[LogRecord]) -> None:
-        """Learn again which events were already processed."""
-        self._observe(records, self._replayed)
+    def replay(self, records: Sequence[LogRecord]) -> EventBatch[EventT]:
+        """Learn again which events were already processed. Returns those that were believed and new then."""
+        batch, _, _ = self._observe(records, self._replayed)
+        return batch
 
     def take(self, records: Sequence[LogRecord]) -> tuple[EventBatch[EventT], I64, int]:
         """Returns the events of a batch that are believed and new, int64[n] the window that each counts in, and the

@@ -15,9 +15,7 @@ from contracts.settings import Settings
 from contracts.topics import FEATURE_UPDATES
 from featurestore.store.errors import ViewLost
 from featurestore.store.writer import FeatureOwner
-from streams.rebuild_tweets import rebuild_tweets
 from transport.dead_letters import as_bad_record, dead_letter
-from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
 from transport.processor import Output, Position, Processor
@@ -30,20 +28,16 @@ _deserialize = Codec(FeatureUpdates).deserialize
 class FeatureProcessor(Processor):
     """The entities of one partition of `feature-updates`."""
 
-    def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
-        self._settings = settings
-        self._kafka = kafka
+    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
         self._partition = partition
-        self._redis = redis
         self._owner = FeatureOwner(redis, settings, partition)
 
     async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
-        """Re-read from the position in Redis. If Redis is empty, also write the tweets again."""
+        """Re-read from the position in Redis; all that the log holds if Redis is empty."""
         at = committed[FEATURE_UPDATES.name]
         position = await self._owner.resume()
         if position is None and at.offset > 0:
-            log.warning("Redis holds nothing of partition %d: rewriting it from Kafka", self._partition)
-            await rebuild_tweets(self._settings, self._kafka, self._partition, self._redis)
+            log.warning("Redis holds nothing of partition %d: writing it again from Kafka", self._partition)
         return {FEATURE_UPDATES.name: min(max(position or 0, at.readable_from), at.offset)}
 
     async def recover(self) -> Mapping[str, Position]:

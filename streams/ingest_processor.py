@@ -27,7 +27,9 @@ from featurestore.store.tweet_records import tweet_dense
 from featurestore.store.writer import write_tweets
 from streams.event_batch import EventBatch, decode_tweet
 from streams.event_source import EventSource, SourceMetadata
+from streams.tweet_view import TweetView
 from streams.vocab_settings import pass_on, to_owners
+from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
 from transport.processor import Output, Position, Processor
@@ -54,10 +56,12 @@ def first_metadata(settings: Settings) -> str:
 class IngestProcessor(Processor):
     """The state of one partition of `tweets`: its clock, and which tweets were already processed."""
 
-    def __init__(self, settings: Settings, partition: int, redis: Redis) -> None:
+    def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
         self._settings = settings
         self._redis = redis
-        self._source = EventSource(settings, TWEETS, decode_tweet, _times_of, _identities_of)
+        self._source = _source_of(settings)
+        self._view = TweetView(settings, kafka, partition, redis)
+        self._shown = 0  # tweets of offsets before this are in Redis
         self._tokenizer = Tokenizer()
         self._vocab_counter = SourceCounter(TWEETS.name, partition, VOCAB_COUNTS.partitions, settings.vocab.shards)
         self._bin_counter = BinCounter(TWEETS.name, partition)
@@ -78,14 +82,26 @@ class IngestProcessor(Processor):
                 "another number makes a new one, with `driftline vocab reshard`"
             )
         self._settings_sent = metadata.settings_sent
-        return self._source.resume(committed)
+        at = committed[TWEETS.name]
+        self._shown = max(await self._view.find(at.offset), at.readable_from)
+        again = self._source.resume(committed)
+        replayed = again.get(TWEETS.name, at.offset)
+        if self._shown < replayed:
+            await self._view.rewrite(_source_of(self._settings), self._shown, replayed)
+            self._shown = replayed
+        return again
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
-        """Learn which tweets were already processed."""
-        self._source.replay([record for record in records if not self._is_settings(record)])
+        """Learn which tweets were already processed, and write those that Redis lacks."""
+        batch = self._source.replay([record for record in records if not self._is_settings(record)])
+        reached = records[-1].offset + 1
+        if reached > self._shown:
+            pairs = zip(batch.events, batch.records, strict=True)
+            await self._view.write([tweet for tweet, record in pairs if record.offset >= self._shown], reached)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """The batch's counts, markers of the windows that it closed, and its dead letters."""
+        await self._view.check()
         outputs: list[Output] = []
         if not self._settings_sent:
             outputs += to_owners(configured(self._settings.vocab), closed_through=-1)
@@ -95,7 +111,12 @@ class IngestProcessor(Processor):
                 outputs += pass_on(self._settings.vocab, part, self._source.clock.closed_through)
             else:
                 outputs += await self._process_events(list(part))
+        await self._view.reach(records[-1].offset + 1)
         return outputs
+
+    async def look_after(self) -> None:
+        """Notice a Redis that was wiped or has lost writes, also while there is nothing to write."""
+        await self._view.check()
 
     async def _process_events(self, records: Sequence[LogRecord]) -> list[Output]:
         batch, windows, closed_before = self._source.take(records)
@@ -144,6 +165,10 @@ class IngestProcessor(Processor):
             Output(VOCAB_COUNTS.name, serialize(marker), partition=owner)
             for owner, marker in self._vocab_counter.markers(closed)
         ] + [Output(BIN_COUNTS.name, serialize(self._bin_counter.marker(closed)), partition=0)]
+
+
+def _source_of(settings: Settings) -> EventSource[Tweet]:
+    return EventSource(settings, TWEETS, decode_tweet, _times_of, _identities_of)
 
 
 def _times_of(tweets: Sequence[Tweet]) -> I64:

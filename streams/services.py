@@ -105,10 +105,10 @@ def make_hops(settings: Settings, kafka: Kafka, redis: Redis) -> list[ExactlyOnc
         )
 
     return [
-        hop("ingest", [TWEETS], lambda p: IngestProcessor(settings, p, redis)),
+        hop("ingest", [TWEETS], lambda p: IngestProcessor(settings, kafka, p, redis)),
         hop("engagements", [ENGAGEMENTS], lambda p: EngagementProcessor(settings, p)),
         hop("join", [CANDIDATES_SERVED, ENGAGEMENTS], lambda p: JoinProcessor(settings, p)),
         hop("vocabulary", [VOCAB_COUNTS], lambda p: VocabularyProcessor(settings, kafka, p, redis)),
         hop("bins", [BIN_COUNTS], lambda p: BinProcessor(settings, kafka, p, redis)),
-        hop("features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, kafka, p, redis)),
+        hop("features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, p, redis)),
     ]

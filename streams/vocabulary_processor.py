@@ -16,11 +16,12 @@ from transport import metrics
 from transport.kafka.state_log import read_partition
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
-from transport.ports.redis import Redis
+from transport.ports.redis import Redis, version_of
 from transport.processor import Output, Position
 from vocab.owner.owner import VocabularyOwner
 from vocab.owner.state import OwnerState
 from vocab.rules import differences
+from vocab.view.lists import lists_key
 from vocab.view.store import write_view
 from vocab.view.updates import view_updates
 
@@ -110,6 +111,15 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         for between, distance in (("windows", measures.window_distance), ("hours", measures.hour_distance)):
             if distance is not None:
                 metrics.VOCAB_DISTANCE.labels(partition, between).set(distance)
+
+    async def look_after(self) -> None:
+        """Show the state again if Redis was wiped or has lost the newest one."""
+        state = self.owner.state
+        key = self.settings.prefix.encode() + lists_key(state.settings.name, state.shards[0])
+        (value,) = await self._redis.mget([key])
+        if state.version and (value is None or version_of(value) < state.version):
+            log.warning("Redis lacks the view of the vocabulary of partition %d: writing it again", self.partition)
+            await self._show()
 
     async def _show(self) -> None:
         await write_view(self._redis, self.settings, view_updates(self.owner.state))

@@ -110,3 +110,8 @@ def replay(
         console.print(
             f"{done.not_replayable} letters cannot be sent: rows of a file (mend the file instead) and cut values"
         )
+    if done.counted:
+        console.print(
+            f"{done.counted} late or orphan engagements are not sent: they were counted when they were read, and the "
+            "requests that they are for have closed"
+        )

@@ -10,8 +10,9 @@ from contracts.codec import Codec
 from contracts.errors import DriftlineError
 from contracts.records import DeadLetter
 from contracts.settings import Settings
-from contracts.topics import WITH_DEAD_LETTERS, Topic, dead_letters
+from contracts.topics import ENGAGEMENTS, WITH_DEAD_LETTERS, Topic, dead_letters
 from driftline.inspect.logs import read_records
+from featurestore.join.joiner import UNJOINED
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka_records import LogRecord, Output
 
@@ -36,13 +37,16 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many dead letters a replay sent, by source topic and reason, and how many cannot be sent.
+    """How many dead letters a replay sent, by source topic and reason, and how many it did not.
 
-    Dead letters of a file's rows cannot: there never was a record. Nor can records with neither key nor value.
+    not_replayable: a file's rows, which never were a record; cut values; records with neither key nor value. counted:
+    engagements that labelled nothing. They were counted when they were read, and their request has closed: to send
+    them again would count them twice.
     """
 
     sent: dict[str, int]
     not_replayable: int
+    counted: int
 
 
 def source_named(name: str) -> Topic:
@@ -81,7 +85,7 @@ def replay(
     duplicate. Returns once the broker has acknowledged them all.
     """
     sent: Counter[str] = Counter()
-    not_replayable = 0
+    not_replayable = counted = 0
     with contextlib.closing(KafkaCluster(settings).producer()) as producer:
         pending: list[Output] = []
         for found in read_letters(settings, reason=reason, topic=topic):
@@ -89,6 +93,9 @@ def replay(
             source = SOURCES.get(letter.topic)
             if source is None or letter.cut is not None or (letter.key is None and letter.value is None):
                 not_replayable += 1
+                continue
+            if source is ENGAGEMENTS and letter.reason in UNJOINED:
+                counted += 1
                 continue
             sent[f"{letter.topic}: {letter.reason}"] += 1
             if dry_run:
@@ -98,7 +105,7 @@ def replay(
                 producer.deliver(pending)
                 pending.clear()
         producer.deliver(pending)
-    return Replayed(sent=dict(sent), not_replayable=not_replayable)
+    return Replayed(sent=dict(sent), not_replayable=not_replayable, counted=counted)
 
 
 def _placed(topic: Topic, record: LogRecord, letter: DeadLetter) -> Letter:

@@ -20,7 +20,7 @@ from contracts.errors import BadRecord, VersionNotReached, VersionRetired
 from contracts.settings import Settings
 from featurestore.bins.replica import FrozenBins
 from featurestore.features import CONTINUOUS, FEATURE_SET, NUMBER
-from transport.ports.redis import VERSION_BYTES, Redis
+from transport.ports.redis import VERSION_BYTES, Redis, version_of
 
 if TYPE_CHECKING:
     from featurestore.bins.owner import BinOwner
@@ -68,6 +68,12 @@ async def write_bins(redis: Redis, settings: Settings, owner: "BinOwner") -> Non
     value = shown(owner)
     if value is not None:
         await redis.set_if_newer([_key(settings)], [value], settings.features.entity_ttl_s, None)
+
+
+async def is_shown(redis: Redis, settings: Settings, owner: "BinOwner") -> bool:
+    """Whether Redis holds the owner's newest version, or a later one. Raises `ServerUnavailable`."""
+    (value,) = await redis.mget([_key(settings)])
+    return (0 if value is None else version_of(value)) >= owner.version
 
 
 async def read_bins(redis: Redis, settings: Settings, version: int | None = None) -> FrozenBins:

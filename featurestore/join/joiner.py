@@ -31,10 +31,12 @@ from featurestore.join.served_requests import ServedRequest
 
 _BIT = {action: 1 << bit for bit, action in enumerate(ACTIONS)}
 
+UNJOINED = LATE, ORPHAN = "late", "orphan"
+
 
 @dataclass(frozen=True, slots=True)
 class Unjoined:
-    """An engagement that labels nothing, for the dead-letter topic. reason: `late` or `orphan`."""
+    """An engagement that labels nothing, for the dead-letter topic. reason: one of `UNJOINED`."""
 
     engagement: Engagement
     offset: int
@@ -129,7 +131,7 @@ class Joiner:
         if engagement.at_ms < watermark_ms:
             if offset >= self._engagements_committed:
                 detail = f"at {engagement.at_ms}, the partition's watermark was {watermark_ms}"
-                self._unjoined.append(Unjoined(engagement, offset, append_ms, "late", detail))
+                self._unjoined.append(Unjoined(engagement, offset, append_ms, LATE, detail))
             return
         for request in self._requests.get(engagement.request_id, ()):
             if request.served is not None and self._fits(request, request.served, engagement, watermark_ms):
@@ -222,7 +224,7 @@ class Joiner:
             f"tweet {engagement.tweet_id} was not served for request {engagement.request_id} within"
             f" {self._settings.label_window_ms} ms before it"
         )
-        return Unjoined(engagement, waiting.offset, waiting.append_ms, "orphan", detail)
+        return Unjoined(engagement, waiting.offset, waiting.append_ms, ORPHAN, detail)
 
     def take_unjoined(self) -> list[Unjoined]:
         """The engagements found to label nothing since the last call."""

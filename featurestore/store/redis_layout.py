@@ -13,6 +13,7 @@ is on one node. Ids are decimal.
     position                    base + the next offset of `feature-updates` that the owner will read
     base                        added to offsets, so that positions and versions ascend where `feature-updates` was
                                 made anew or cut (`driftline offsets reset features`); absent = 0
+    ingested                    offset of this partition of `tweets` up to which its records are written
     epoch                       `1`; its absence tells the owner that the view was wiped
 
 Records are fixed-width and little-endian, except the leading version: its 8 bytes are big-endian, because the
@@ -125,6 +126,10 @@ class Keys:
     def base(self, owner: int) -> bytes:
         """Key of the number that is added to the owner's offsets."""
         return self._heads[owner] + b"base"
+
+    def ingested(self, partition: int) -> bytes:
+        """Key of the offset of `tweets` up to which the records of a partition's tweets are written."""
+        return self._heads[partition] + b"ingested"
 
     def epoch(self, owner: int) -> bytes:
         """Key whose absence means that the view was wiped."""

@@ -14,6 +14,7 @@ from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, dead_letters
 from eventtime.ticks import TICK_KEY
 from streams.ingest_processor import IngestProcessor
+from tests.support.no_redis import NoRedis
 from tests.support.pipeline_runs import (
     BEGIN_MS,
     record_of,
@@ -41,7 +42,7 @@ def log_of(settings: Sequence[VocabConfigured | bytes]) -> list[LogRecord]:
 
 def outputs_of(records: Sequence[LogRecord], sizes: Sequence[int], committed: bool = True) -> list[Output]:
     async def run() -> list[Output]:
-        processor = IngestProcessor(Settings(vocab=BEGINNING), 0, None)  # there is no tweet to write to Redis
+        processor = IngestProcessor(Settings(vocab=BEGINNING), None, 0, NoRedis())
         await processor.resume({TWEETS.name: Position(0, before)} if committed else begun(processor, [TWEETS]))
         outputs, begin = [], 0
         for size in [*sizes, len(records)]:
@@ -50,7 +51,7 @@ def outputs_of(records: Sequence[LogRecord], sizes: Sequence[int], committed: bo
             begin += size
         return outputs
 
-    processor = IngestProcessor(Settings(), 0, None)
+    processor = IngestProcessor(Settings(), None, 0, NoRedis())
     asyncio.run(processor.process(log_of([])[:1]))
     before = processor.metadata()
     return asyncio.run(run())
@@ -91,11 +92,11 @@ def test_keys_counted_into_other_shards_are_not_gone_on_from():
     async def resumed(processor: IngestProcessor, metadata: str) -> None:
         await processor.resume({TWEETS.name: Position(5, metadata)})
 
-    former = IngestProcessor(Settings(vocab=BEGINNING), 0, None)
+    former = IngestProcessor(Settings(vocab=BEGINNING), None, 0, NoRedis())
     asyncio.run(resumed(former, former.metadata()))
     wider = Settings(vocab=msgspec.structs.replace(BEGINNING, shards=16))
     with pytest.raises(SettingsError, match=r"into 64 virtual shards.*vocab.shards is 16.*driftline vocab reshard"):
-        asyncio.run(resumed(IngestProcessor(wider, 0, None), former.metadata()))
+        asyncio.run(resumed(IngestProcessor(wider, None, 0, NoRedis()), former.metadata()))
 
 
 def test_settings_that_no_owner_could_go_by_are_dead_letters():

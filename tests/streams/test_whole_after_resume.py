@@ -14,6 +14,7 @@ from streams.engagement_processor import EngagementProcessor
 from streams.ingest_processor import IngestProcessor
 from streams.join_processor import JoinProcessor
 from tests.support.join_runs import BEGIN, served
+from tests.support.no_redis import NoRedis
 from tests.support.pipeline_runs import record_of
 from tests.support.positions import begun
 from tests.support.vocab_changes import BEGINNING, LATER
@@ -28,13 +29,6 @@ SETTINGS = Settings(
     join=JoinSettings(label_window_ms=3_000),
     vocab=BEGINNING,
 )
-
-
-class NoRedis:
-    """Takes what is written to it, and forgets it."""
-
-    async def put_listed(self, writes: object, ttl_s: int, most: int) -> None:
-        """As the port says."""
 
 
 def tweets(count: int) -> list[LogRecord]:
@@ -62,7 +56,7 @@ def requests(count: int) -> list[LogRecord]:
 
 
 LOGS: dict[str, tuple[Callable[[], Processor], dict[Topic, list[LogRecord]]]] = {
-    "ingest": (lambda: IngestProcessor(SETTINGS, 0, NoRedis()), {TWEETS: tweets(200)}),
+    "ingest": (lambda: IngestProcessor(SETTINGS, None, 0, NoRedis()), {TWEETS: tweets(200)}),
     "engagements": (lambda: EngagementProcessor(SETTINGS, 0), {ENGAGEMENTS: engagements(200)}),
     "join": (lambda: JoinProcessor(SETTINGS, 0), {CANDIDATES_SERVED: requests(20), ENGAGEMENTS: engagements(200)}),
 }

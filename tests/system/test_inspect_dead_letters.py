@@ -4,13 +4,18 @@ import contextlib
 
 from kafka import KafkaProducer
 
+from contracts.codec import serialize
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, MODELS, TWEETS, prefixed
+from contracts.topics import dead_letters as dead_letters_of
 from driftline.inspect import dead_letter_log as dead_letters
 from driftline.inspect.logs import newest_records, read_log
 from eventtime.ticks import TICK_KEY
-from tests.support.inspect_samples import LETTERS, write_all
+from featurestore.join.joiner import UNJOINED
+from tests.support.inspect_samples import LETTERS, letter, write_all
 from transport.kafka import admin as kafka_admin
+from transport.kafka.cluster import KafkaCluster
+from transport.ports.kafka_records import Output
 
 
 def test_a_replay_is_exact(settings: Settings) -> None:
@@ -24,6 +29,22 @@ def test_a_replay_is_exact(settings: Settings) -> None:
         for record in read_log(settings, topic)
     }
     assert found == {(x.topic, x.partition, x.key, x.value) for x in LETTERS if not x.topic.startswith("file:")}
+
+
+def test_engagements_that_were_counted_are_not_counted_again(settings: Settings) -> None:
+    """However many offsets ago that was: past `features.duplicate_horizon` nothing would recognize them."""
+    kafka_admin.apply(settings)
+    letters = [(ENGAGEMENTS, why) for why in UNJOINED] + [(TWEETS, "late")]
+    with contextlib.closing(KafkaCluster(settings).producer()) as producer:
+        producer.deliver(
+            [
+                Output(dead_letters_of(source).name, serialize(letter(why, source.name, 1, b"4", b"{}")))
+                for source, why in letters
+            ]
+        )
+    done = dead_letters.replay(settings)
+    assert (done.sent, done.counted, done.not_replayable) == ({"tweets: late": 1}, 2, 0)
+    assert list(read_log(settings, ENGAGEMENTS)) == []
 
 
 def test_only_what_is_asked_for_is_replayed(settings: Settings) -> None:

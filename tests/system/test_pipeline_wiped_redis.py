@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from contracts.codec import serialize
+from contracts.partitioning import record_key
 from contracts.records import Tweet
 from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_STATE
@@ -26,11 +28,13 @@ from tests.support.pipeline_runs import (
     record_of,
     replaying,
     worker,
+    write_events,
     write_run,
     write_tweet,
 )
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
+from transport.kafka.writer import KafkaWriter
 from transport.processor import Position
 from transport.redis.connection import connect, connect_blocking
 from vocab.source_counter import SourceCounter
@@ -62,6 +66,19 @@ def flush(settings: Settings) -> None:
         redis.flushall()
 
 
+def restore(settings: Settings, held: dict[bytes, object]) -> None:
+    """Set Redis back to what it held."""
+    with connect_blocking(settings) as redis, redis.pipeline(transaction=True) as at_once:
+        at_once.flushall()
+        for name, value in held.items():
+            key = settings.prefix.encode() + name
+            if isinstance(value, bytes):
+                at_once.set(key, value)
+            else:
+                at_once.zadd(key, dict(value))
+        at_once.execute()
+
+
 async def write_newcomers(settings: Settings) -> None:
     """Tweets of authors that nobody has heard of, enough for every owner of entities to get one."""
     async with replaying(settings) as writer:
@@ -80,14 +97,18 @@ def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
         first.drain(alone)
         before = dump(alone)
         kinds = {key.split(b":")[2] for key in before if key.startswith(b"f:")}
-        assert kinds == {b"tweet", b"n", b"history", b"recent", b"position", b"epoch"}
+        assert kinds == {b"tweet", b"n", b"history", b"recent", b"position", b"ingested", b"epoch"}
 
         flush(alone)
         asyncio.run(write_newcomers(alone))
         first.wait_until(lambda: drained(alone))
         after = dump(alone)
         moved = {key for key in before if after.get(key) != before[key]}
-        assert {key.split(b":")[-1] for key in moved if key.startswith(b"f:")} == {b"recent", b"position"}
+        assert {key.split(b":")[-1] for key in moved if key.startswith(b"f:")} == {
+            b"recent",
+            b"position",
+            b"ingested",
+        }
         assert {key for key in after if key.startswith(b"vocab:")} == {
             key for key in before if key.startswith(b"vocab:")
         }
@@ -97,7 +118,63 @@ def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
     flush(alone)
     with worker(alone, tmp_path / "second.log") as second:
         second.wait_until(lambda: second.ready() and dump(alone) == after)
+        flush(alone)  # with nothing left to read: the workers look after it
+        second.wait_until(lambda: dump(alone) == after)
         second.terminate()
+
+
+def test_what_ingest_refused_and_second_copies_stay_out_of_a_view_that_is_written_again(alone, tmp_path):
+    kafka_admin.apply(alone)
+    time_ms = int(time.time() * 1000)
+
+    def tweet(number: int, text: str, ahead_ms: int = 0) -> Tweet:
+        return Tweet(id=number, created_ms=time_ms + ahead_ms, author_id=1, author="a", text=text)
+
+    async def write() -> None:
+        async with KafkaWriter(alone) as writer:
+            for each in (
+                tweet(1, "the first copy"),
+                tweet(2, "of 2099", 60 * 365 * 86_400_000),
+                tweet(1, "the second"),
+            ):
+                await writer.send(TWEETS, record_key(each.id), serialize(each), partition=0)
+
+    def tweets() -> dict[bytes, object]:
+        return {key: value for key, value in dump(alone).items() if b"}:tweet:" in key or key.endswith(b"recent")}
+
+    asyncio.run(write())
+    with worker(alone, tmp_path / "worker.log") as only:
+        only.drain(alone)
+        before = tweets()
+        assert [key.rpartition(b":")[2] for key in sorted(before)] == [b"recent", b"1"]
+        assert b"the first copy" in next(value for key, value in before.items() if key.endswith(b"tweet:1"))
+        flush(alone)
+        only.wait_until(lambda: tweets() == before)
+        only.terminate()
+    assert "writing them again" in only.said()
+
+
+def test_a_redis_that_lost_its_last_writes_gets_tweets_and_views_again(alone, tmp_path):
+    """As a crash with `appendfsync everysec` leaves it: older values and positions, the epochs in place."""
+    kafka_admin.apply(alone)
+    requests = [make_served(i, REQUESTS) for i in range(REQUESTS)]
+    tweets = make_tweets(2_000, random.Random(1))
+
+    async def write(tweets, requests) -> None:
+        async with replaying(alone) as writer:
+            await write_events(writer, tweets, requests)
+
+    with worker(alone, tmp_path / "worker.log") as only:
+        asyncio.run(write(tweets[:1_000], requests[:50]))
+        only.drain(alone)
+        earlier = dump(alone)
+        asyncio.run(write_run(alone, tweets[1_000:], requests[50:]))
+        only.drain(alone)
+        whole = dump(alone)
+        assert whole != earlier
+        restore(alone, earlier)
+        only.wait_until(lambda: dump(alone) == whole)
+        only.terminate()
 
 
 async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypatch):

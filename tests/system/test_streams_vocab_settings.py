@@ -83,7 +83,7 @@ def _hops(settings: Settings, redis: Redis) -> list[ExactlyOnceHop]:
     return [
         ExactlyOnceHop(kafka, name, HOPS[name], make, max_records=settings.hop.batch_records)
         for name, make in (
-            ("ingest", lambda number: IngestProcessor(settings, number, redis)),
+            ("ingest", lambda number: IngestProcessor(settings, kafka, number, redis)),
             ("vocabulary", lambda number: VocabularyProcessor(settings, kafka, number, redis)),
         )
     ]

@@ -12,6 +12,11 @@ from typing import Protocol
 VERSION_BYTES = 8
 
 
+def version_of(value: bytes) -> int:
+    """The version that a value begins with, as `Redis.set_if_newer` has it."""
+    return int.from_bytes(value[:VERSION_BYTES], "big")
+
+
 @dataclass(frozen=True, slots=True)
 class ListedValues:
     """Values, and their entries in a list of the newest values. All keys are on one node of a cluster.

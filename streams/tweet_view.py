@@ -1,0 +1,89 @@
+"""The records of one partition's tweets in Redis, and how far into `tweets` they go.
+
+Ingest writes the records, then their offset. If that offset is behind ingest's own, Redis was wiped or has lost its
+newest writes, and the tweets since are written again: those that ingest believed and had not had before, as it wrote
+them the first time. What it had refused stays out, and the first copy of an id stays.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from contracts.errors import ServerUnavailable
+from contracts.records import SETTINGS_KEY, Tweet
+from contracts.settings import Settings
+from contracts.topics import TWEETS
+from featurestore.store.redis_layout import Keys
+from featurestore.store.writer import write_tweets
+from streams.event_source import EventSource
+from transport.kafka.state_log import read_partition
+from transport.ports.kafka import Kafka
+from transport.ports.redis import Redis
+from vocab.tokens.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+
+
+class TweetView:
+    """What partition `partition` of `tweets` has put into Redis. Raises `ServerUnavailable` if Redis fails."""
+
+    def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._partition = partition
+        self._redis = redis
+        self._key = Keys(settings.prefix).ingested(partition)
+        self._tokenizer = Tokenizer()
+        self._reached = 0  # what Redis must hold at least
+
+    async def find(self, committed: int) -> int:
+        """The offset of the first tweet that Redis may not hold, of those before offset `committed`."""
+        self._reached = await self._position()
+        if self._reached < committed:
+            log.warning(
+                "Redis lacks tweets of partition %d from offset %d on: writing them again, up to offset %d",
+                self._partition,
+                self._reached,
+                committed,
+            )
+        return self._reached
+
+    async def check(self) -> None:
+        """Raises `ServerUnavailable` if Redis has lost tweets: after that the hop resumes, and writes them again."""
+        if await self._position() < self._reached:
+            raise ServerUnavailable(
+                f"Redis has lost tweets of partition {self._partition}; they are written again from the log"
+            )
+
+    async def reach(self, offset: int) -> None:
+        """Everything before `offset` is written."""
+        await self._redis.set_if_newer([], [], self._settings.features.tweet_ttl_s, (self._key, offset))
+        self._reached = max(self._reached, offset)
+
+    async def write(self, tweets: Sequence[Tweet], offset: int) -> None:
+        """Write again the records of tweets, which are all that Redis lacks before `offset`."""
+        if tweets:
+            await write_tweets(self._redis, self._settings, tweets, self._tokenizer.tokenize(tweets))
+        await self.reach(offset)
+
+    async def rewrite(self, source: EventSource[Tweet], begin: int, end: int) -> None:
+        """Write again the tweets of offsets begin to end.
+
+        source: a new one. It reads some records before `begin`, to recognize repeats of them. It believes what ingest
+        believed, except that it does not know a declaration of event time that retention has deleted.
+        """
+        first = max(0, begin - self._settings.features.duplicate_horizon)
+        async for records in read_partition(self._kafka, TWEETS, self._partition, first):
+            batch = source.replay([record for record in records if record.key != SETTINGS_KEY])
+            new = [
+                tweet
+                for tweet, record in zip(batch.events, batch.records, strict=True)
+                if begin <= record.offset < end
+            ]
+            await self.write(new, min(records[-1].offset + 1, end))
+            if records[-1].offset >= end:
+                break
+        await self.reach(end)
+
+    async def _position(self) -> int:
+        (found,) = await self._redis.mget([self._key])
+        return int(found or 0)
