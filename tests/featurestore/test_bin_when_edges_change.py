@@ -50,6 +50,18 @@ def test_what_is_older_than_the_whole_window_is_taken_anew():
     assert owner.edge_changes[-1][0] == versions[-1]
 
 
+def test_a_roll_that_is_due_waits_until_the_window_holds_enough_values():
+    """`minimum_values` is not for the first edges alone; an empty window gets a record, and no edges."""
+    few = replace_settings(rolling_windows=16)
+    values = draws(1, 1, 200, range(1, 5)) | draws(2, 1, 200, range(60, 70), size=100)
+    _, records = counted(few, values)
+    versions = list(rolls(records))
+    assert versions[0] == 3
+    # From window 19 on nothing is left in the window; the roll that was due then comes with the fifth 100 values.
+    assert versions[1] == 64
+    assert any(19 <= record.version < 60 for record in records)
+
+
 @pytest.mark.parametrize("turn", [1, 2, 5, 8])
 def test_two_distributions_that_take_turns_do_not_roll_the_edges_at_each_turn(turn):
     windows = range(1, 321)

@@ -60,14 +60,43 @@ def test_an_idle_key_leaves_although_its_count_is_high_and_comes_back_when_it_is
     steady = msgspec.structs.replace(SETTINGS.word, half_life_windows=1e9, idle_windows=4)
     owner = VocabularyOwner.begin(msgspec.structs.replace(SETTINGS, word=steady), [0], frozenset({("tweets", 0)}))
     a, b = WORDS[:2]
-    log = [frame(("tweets", 0), 100, {a: 9, b: 9}, 99), frame(("tweets", 0), 103, {b: 1}, 102)]
+    log = [frame(("tweets", 0), 100, {a: 9, b: 9}, 99)]
+    log += [frame(("tweets", 0), window, {b: 1}, window - 1) for window in (103, 106)]
     deltas = run(owner, [*log, frame(("tweets", 0), 107, {}, 107)], [])
     assert [(delta.version, delta.evicted_keys.tolist()) for delta in deltas if len(delta.evicted_keys)] == [
-        (105, [a])
+        (104, [a])
     ]
     assert not any(len(delta.admitted_keys) for delta in deltas[1:])
     again = run(owner, [frame(("tweets", 0), 108, {a: 1}, 107), frame(("tweets", 0), 108, {}, 108)], [])
     assert [delta.admitted_keys.tolist() for delta in again] == [[a]]
+
+
+def test_a_key_that_was_not_seen_in_the_last_three_windows_is_idle_after_three():
+    """As the page has it: `idle_windows = 3`, seen in window 10 alone, evicted at 13."""
+    steady = msgspec.structs.replace(SETTINGS.word, half_life_windows=1e9, idle_windows=3)
+    owner = VocabularyOwner.begin(msgspec.structs.replace(SETTINGS, word=steady), [0], frozenset({("tweets", 0)}))
+    log = [frame(("tweets", 0), 10, {WORDS[0]: 9}, 9), frame(("tweets", 0), 14, {}, 14)]
+    evicted = [delta.version for delta in run(owner, log, []) if len(delta.evicted_keys)]
+    assert evicted == [13]
+
+
+def test_slots_that_change_hands_go_smallest_first_to_the_highest_counts():
+    """Not each to the key that displaces its holder."""
+    steady = msgspec.structs.replace(SETTINGS.word, half_life_windows=1e9)
+    owner = VocabularyOwner.begin(msgspec.structs.replace(SETTINGS, word=steady), [0], frozenset({("tweets", 0)}))
+    a, b, c = WORDS
+    d = 50  # another word of shard 0
+    log = [
+        frame(("tweets", 0), 100, {a: 5, b: 4}, 99),
+        frame(("tweets", 0), 101, {c: 100, d: 50}, 100),
+        frame(("tweets", 0), 101, {}, 101),
+    ]
+    first, second = (
+        dict(zip(delta.admitted_keys.tolist(), delta.admitted_slots.tolist(), strict=True))
+        for delta in run(owner, log, [])
+    )
+    assert first[a] < first[b]
+    assert second == {c: first[a], d: first[b]}  # though c displaces b, the weakest
 
 
 def test_what_breaks_a_promise_is_refused_and_leaves_no_trace():

@@ -27,7 +27,7 @@ def test_settings_in_the_log_hold_from_their_window_and_equal_ones_change_nothin
 
 def test_a_lower_capacity_evicts_the_weakest_and_a_higher_one_moves_nobody():
     def of_words(slots: int) -> VocabSettings:
-        word = msgspec.structs.replace(SETTINGS.word, capacity=slots * SHARDS, half_life_windows=1e9)
+        word = msgspec.structs.replace(SETTINGS.word, capacity=slots * SHARDS, half_life_windows=1e9, idle_windows=9)
         return msgspec.structs.replace(SETTINGS, word=word, candidates_per_slot=3.0)
 
     owner = VocabularyOwner.begin(of_words(2), [0], frozenset({("tweets", 0)}))

@@ -2,9 +2,10 @@
 
 All of it on columns sorted by key, with counts already decayed and added to. In this order:
 
-1. An admitted key gives up its slot if its count is below `evict_below`, or if it was not seen for more than
-   `idle_windows`. If the capacity was lowered, so do the keys of lowest count, then lowest key, that are too many.
-2. Keys without a slot, with a count of at least `admit_at`, seen within `idle_windows`, are candidates: highest count
+1. An admitted key gives up its slot if its count is below `evict_below`, or if it was not seen in the last
+   `idle_windows` windows. If the capacity was lowered, so do the keys of lowest count, then lowest key, that are too
+   many.
+2. Keys without a slot, with a count of at least `admit_at`, seen in these windows, are candidates: highest count
    first, then lowest key. They take the free slots, smallest slot first, up to the capacity.
 3. With no slot left, the next candidate takes the place of the admitted key of lowest count, then lowest key, if its
    count exceeds that one's by more than the share `hysteresis`: so two keys that are about even do not take turns.

@@ -138,7 +138,7 @@ class ReferenceOwner:
     def _evict(self, keys: dict[int, _Key], kind: KindSettings) -> dict[int, int]:
         evicted = {}
         for key, state in keys.items():
-            faded = state.count < kind.evict_below * ONE or self.version - state.seen > kind.idle_windows
+            faded = state.count < kind.evict_below * ONE or self.version - state.seen >= kind.idle_windows
             if state.slot >= 0 and faded:
                 evicted[key], state.slot = state.slot, -1
         held = sorted((state.count, key) for key, state in keys.items() if state.slot >= 0)
@@ -154,7 +154,7 @@ class ReferenceOwner:
             if state.slot < 0
             and key not in evicted
             and state.count >= kind.admit_at * ONE
-            and self.version - state.seen <= kind.idle_windows
+            and self.version - state.seen < kind.idle_windows
         ]
         waiting.sort(key=lambda key: (-keys[key].count, key))
         incumbents = [key for key, state in keys.items() if state.slot >= 0]

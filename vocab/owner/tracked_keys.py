@@ -153,7 +153,7 @@ class TrackedKeys(SortedColumns):
 
     def silent(self, rows: I64, window: int, idle_windows: int) -> Bools:
         """Which of these rows were not seen in the last `idle_windows` windows. int64[m] -> bool[m]."""
-        silent: Bools = window - self.last_seen[rows].astype(np.int64) > idle_windows
+        silent: Bools = window - self.last_seen[rows].astype(np.int64) >= idle_windows
         return silent
 
     def bounds(self, of: list[int], shards: int) -> list[tuple[int, int]]:
@@ -215,9 +215,9 @@ def _survey(
         if slots[row] == NO_SLOT:
             if count == 0:
                 spent[row] = True
-            moves = count >= admit_at[kind] and window - np.int64(last_seen[row]) <= idle_windows[kind]
+            moves = count >= admit_at[kind] and window - np.int64(last_seen[row]) < idle_windows[kind]
         else:
-            moves = count < evict_below[kind] or window - np.int64(last_seen[row]) > idle_windows[kind]
+            moves = count < evict_below[kind] or window - np.int64(last_seen[row]) >= idle_windows[kind]
         if moves:
             moving[np.int64(keys[row] >> shard_shift) * admit_at.size + kind] = True
 
