@@ -59,6 +59,26 @@ def tokens(batch: TokenBatch, i: int = 0) -> list[tuple[int, int]]:
         ("ß ﬁn İ", [(W, "ss"), (W, "fin"), (W, "i\u0307"), (B, "ss fin"), (B, "fin i\u0307")]),
         ("ㅋㅋㅋㅋㅋ ааааа 11111", [(W, "ᄏᄏ"), (W, "аа"), (W, "11111"), (B, "ᄏᄏ аа"), (B, "аа 11111")]),
         ("x" * 65 + " y", [(W, "y")]),
+        # A flag stays that flag, whatever marks, joiners and selectors were put behind it.
+        *(("🇫🇷" + mark, [(E, "🇫🇷")]) for mark in ("\ufe0f", "\u200d", "\u0301", "\u20e3", "🏽")),
+        # One sign with a keycap is an emoji; several, or letters after it, are the word that one reads.
+        ("1\ufe0f\u20e3 st", [(E, "1⃣"), (W, "st")]),
+        ("1\ufe0f\u20e3st", [(W, "1st")]),
+        ("12\u20e3", [(W, "12")]),
+        ("1\ufe0f\u20e32\ufe0f\u20e3", [(W, "12")]),
+        ("#\ufe0f\u20e3", [(E, "#⃣")]),
+        # Whatever apostrophe a keyboard has.
+        ("don't don’t don‘t donʼt don＇t", [(W, "don't"), (B, "don't don't")]),
+        ("ʼ", []),
+        # A date in Chinese numerals: 〇 is a numeral like the others.
+        ("二〇一七", [(W, "二"), (W, "〇"), (W, "一"), (W, "七"), (B, "二 〇"), (B, "〇 一"), (B, "一 七")]),
+        # Hosts are found in any case and width.
+        ("example.Ｃｏｍ A.ſo", [(D, "example.com"), (D, "a.so")]),
+        # Squeezing makes these one; and what Unicode's boundaries take for a letter is one.
+        ("VIII Ⅷ VII", [(W, "vii"), (B, "vii vii")]),
+        ("˓", [(W, "˓")]),
+        # A ligature that is a whole phrase is one word.
+        ("ﷺ", [(W, "صلىاللهعليهوسلم")]),
     ],
 )  # fmt: skip
 def test_tokens_of_a_text(text, expected):
@@ -90,7 +110,8 @@ def test_a_long_tweet_keeps_names_before_words_and_words_before_bigrams():
 
 
 TEXTS = st.text(
-    st.sampled_from("aAbB1_'’#＃@＠$ .:/-hHtTpPsw\n\té🙂❤\ufe0f\u200d🇫🇷を½ﷺﬁßİ") | st.characters(codec="utf-8"),
+    st.sampled_from("aAbB1_'’#＃@＠$ .:/-hHtTpPsw\n\té🙂❤\ufe0f\u200d🇫🇷を½ﷺﬁßİ‘ʼ＇〇\u20e3\u0301🏽")
+    | st.characters(codec="utf-8"),
     max_size=40,
 )
 
@@ -151,5 +172,5 @@ def test_the_version_guards_what_tokenize_returns():
         "plain words again and again",
     ]
     batch = Tokenizer().tokenize([tweet(text) for text in texts])
-    assert tokenizer.TOKENIZER_VERSION == 1
+    assert tokenizer.TOKENIZER_VERSION == 2
     assert xxh3_64_hexdigest(batch.keys.astype("<u8").tobytes()) == "30b601f82aa6a03c"

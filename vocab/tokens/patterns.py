@@ -23,6 +23,7 @@ _ELONGATED = re.compile(r"(.)\1{2,}", re.DOTALL)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*")
 _NO_EMOJI = "©®™"
 _KEYCAP = "\u20e3"
+APOSTROPHES = "’‘ʼ"  # written for a straight one; that of full width folds to it
 _NAMESPACE = {
     Kind.URL: Namespace.DOMAIN,
     Kind.HASHTAG: Namespace.HASHTAG,
@@ -54,12 +55,8 @@ def _segment(segment: str) -> Token | None:
     is_word = any(int(FLAGS[ord(c)]) & u.WORDLIKE for c in segment[1:])
     if (
         (first & u.PICTOGRAPH and segment[0] not in _NO_EMOJI and not is_word)
-        or (
-            first & u.WB_MASK == u.REGIONAL
-            and len(segment) > 1
-            and int(FLAGS[ord(segment[-1])]) & u.WB_MASK == u.REGIONAL
-        )
-        or (segment[0] in "#*0123456789" and segment[-1] == _KEYCAP)
+        or len(_regionals(segment)) > 1
+        or (segment[0] in "#*0123456789" and _without_selectors(segment)[1:] == _KEYCAP)
     ):
         return Namespace.EMOJI, canonical_emoji(segment)
     if is_word or first & u.WORDLIKE:
@@ -68,10 +65,11 @@ def _segment(segment: str) -> Token | None:
 
 
 def canonical_word(segment: str) -> str:
-    """Folded, apostrophes straight, letters repeated more than twice squeezed to two; "" where dropped."""
+    """Folded, apostrophes straight, without keycaps, letters repeated more than twice squeezed to two; "" where
+    dropped."""
     if len(segment) > MAX_WORD_CHARS or "\ud800" <= segment[:1] <= "\udfff":
         return ""
-    word = fold(segment).replace("’", "'")
+    word = fold(segment).translate(_STRAIGHT)
     if " " in word:  # a few compatibility characters are whole phrases
         word = fold(word.replace(" ", ""))
     word = _ELONGATED.sub(lambda run: run[1] * (2 if _is(run[1], u.LETTER) else len(run[0])), word)
@@ -80,8 +78,10 @@ def canonical_word(segment: str) -> str:
 
 
 def canonical_emoji(segment: str) -> str:
-    """As it stands, without the selectors of a picture or a plain sign."""
-    return "" if len(segment) > MAX_WORD_CHARS else segment.replace("\ufe0f", "").replace("\ufe0e", "")
+    """As it stands, without the selectors of a picture or a plain sign; of a flag the two letters alone."""
+    if len(segment) > MAX_WORD_CHARS:
+        return ""
+    return _regionals(segment) or _without_selectors(segment)
 
 
 def canonical_tag(name: str) -> str:
@@ -138,10 +138,21 @@ def canonical_surface(surface: str) -> Token | None:
             return None
 
 
+def _regionals(segment: str) -> str:
+    """The regional indicators of a segment that begins with one: a flag's two letters."""
+    found = [c for c in segment if int(FLAGS[ord(c)]) & u.WB_MASK == u.REGIONAL]
+    return "".join(found) if found and segment[0] == found[0] else ""
+
+
+def _without_selectors(segment: str) -> str:
+    return segment.replace("\ufe0f", "").replace("\ufe0e", "")
+
+
 def _is(c: str, flag: int) -> bool:
     return int(FLAGS[ord(c)]) & flag != 0
 
 
+_STRAIGHT = {**dict.fromkeys(map(ord, APOSTROPHES), "'"), ord(_KEYCAP): None}
 _LOWER = {c: c + 32 for c in range(65, 91)}
 _SIGNED = (Namespace.HASHTAG, Namespace.MENTION, Namespace.CASHTAG)
 _CANONICAL = {

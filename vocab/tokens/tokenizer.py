@@ -32,7 +32,7 @@ from vocab.tokens.unicode_data import UNICODE_VERSION
 
 __all__ = ["MAX_KEYS", "MAX_TEXT_TOKENS", "TOKENIZER_VERSION", "UNICODE_VERSION", "TokenBatch", "Tokenizer"]
 
-TOKENIZER_VERSION = 1  # raise it with any change of what tokenize() returns, one of UNICODE_VERSION among them
+TOKENIZER_VERSION = 2  # raise it with any change of what tokenize() returns, one of UNICODE_VERSION among them
 MAX_CHUNK_CHARS = 1 << 17  # of one pass: some 3 MB of arrays. The pages of larger ones would be mapped anew each time
 MAX_REMEMBERED = 1 << 16  # languages and surfaces that Python folds are forgotten past so many of each
 

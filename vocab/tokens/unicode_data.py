@@ -92,7 +92,7 @@ def _flags() -> U32:
     for bit, members in (
         (TAG_LETTER, letter | mark),
         (TAG, letter | mark | digit | _members(_of(_TAG_SPECIAL))),
-        (WORDLIKE, letter | digit | np.isin(word_break, (KATAKANA, HEBREW, ALETTER, NUMERIC))),
+        (WORDLIKE, letter | digit | np.isin(word_break, (KATAKANA, HEBREW, ALETTER, NUMERIC)) | _members(_of("〇"))),
         (LETTER, letter),
         (PICTOGRAPH, _runs("pictographic") > 0),
         (NAME, alnum | _members(_of("_"))),

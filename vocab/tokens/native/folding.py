@@ -7,14 +7,15 @@ from typing import Any
 
 from vocab.tokens import unicode_data as u
 from vocab.tokens.native.compiled import compiled
-from vocab.tokens.patterns import MAX_TAG_CHARS, MAX_WORD_CHARS
+from vocab.tokens.patterns import APOSTROPHES, MAX_TAG_CHARS, MAX_WORD_CHARS
 from vocab.tokens.twitter_text import MAX_HOST_CHARS
 
 LONGEST_BYTES = 1 + 4 * 3 * MAX_HOST_CHARS  # of a form: no character that is folded here becomes more than 3
 DROPPED, COMPOSES = -1, -2  # instead of where a form ends
 _MOST = 3
 _SURROGATES = 0xD800 >> 11
-_SPACE, _APOSTROPHE, _CURLY = 32, 39, 0x2019
+_SPACE, _APOSTROPHE, _KEYCAP = 32, 39, 0x20E3
+_RIGHT, _LEFT, _LETTER = map(ord, APOSTROPHES)
 
 
 @compiled
@@ -45,8 +46,10 @@ def _write_folded(
                 return COMPOSES
             last_class = combining
             if is_word:
-                if part == _CURLY:
-                    part = _APOSTROPHE
+                if part == _KEYCAP:
+                    continue
+                if part in (_RIGHT, _LEFT, _LETTER):
+                    part, flag = _APOSTROPHE, tables.flags[_APOSTROPHE]
                 wordlike |= flag & u.WORDLIKE != 0
                 repeats = repeats + 1 if part == last else 1
                 last = part
@@ -87,13 +90,16 @@ def write_lower(points: Any, begin: int, end: int, out: Any, at: int, namespace:
 
 
 @compiled
-def write_emoji(points: Any, begin: int, end: int, out: Any, at: int, namespace: int) -> int:
-    """Writes an emoji without its presentation selectors; returns where it ends, or DROPPED."""
+def write_emoji(flags: Any, points: Any, begin: int, end: int, out: Any, at: int, namespace: int) -> int:
+    """Writes an emoji without its presentation selectors, a flag as its two letters; returns where it ends, or
+    DROPPED."""
     if end - begin > MAX_WORD_CHARS:
         return DROPPED
     out[at] = namespace
-    stop = at + 1
+    stop, is_flag = at + 1, flags[points[begin]] & u.WB_MASK == u.REGIONAL
     for i in range(begin, end):
+        if is_flag and flags[points[i]] & u.WB_MASK != u.REGIONAL:
+            continue
         if points[i] != 0xFE0F and points[i] != 0xFE0E:
             stop = write_utf8(out, stop, points[i])
     return stop

@@ -13,7 +13,7 @@ from contracts.arrays import I32
 from vocab.tokens import unicode_data as u
 from vocab.tokens.native.compiled import compiled
 from vocab.tokens.native.folding import write_utf8
-from vocab.tokens.patterns import MAX_WORD_CHARS
+from vocab.tokens.patterns import APOSTROPHES, MAX_WORD_CHARS
 from vocab.tokens.unicode_data import COMBINING, FLAGS, FOLD
 
 APART = -1  # a space, a punctuation mark or a symbol: no word, and none begins with it
@@ -37,6 +37,7 @@ def plain_characters() -> I32:
     to[folds] = FOLD.to[FOLD.at[folds]]
     classes, picture = FLAGS & u.WB_MASK, FLAGS & u.PICTOGRAPH != 0
     plain = np.isin(classes, (u.ALETTER, u.NUMERIC)) & ~picture & (FOLD.length == 1)
+    plain &= ~np.isin(to, [ord(c) for c in APOSTROPHES])
     plain &= (COMBINING[to] == 0) & (FLAGS[to] & u.RECOMPOSES == 0) & (FLAGS[to] & u.WORDLIKE != 0)
     apart = (u.OTHER, u.CR, u.LF, u.NEWLINE, u.WSEG_SPACE, u.DOUBLE_QUOTE, *_MIDDLES)
     values = np.where(plain, 2 * to + (FLAGS[to] & u.LETTER != 0), 0)

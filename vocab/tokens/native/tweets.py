@@ -231,7 +231,7 @@ def _write_segment(tables: Any, points: Any, begin: int, end: int, spelled: Any,
     if namespace == _WORD:
         return _WORD, write_word(tables, points, begin, end, spelled, at, _WORD)
     if namespace == _EMOJI:
-        return _EMOJI, write_emoji(points, begin, end, spelled, at, _EMOJI)
+        return _EMOJI, write_emoji(tables.flags, points, begin, end, spelled, at, _EMOJI)
     return NO_NAMESPACE, DROPPED
 
 
@@ -239,14 +239,23 @@ def _write_segment(tables: Any, points: Any, begin: int, end: int, spelled: Any,
 def _kind_of_segment(flags: Any, points: Any, begin: int, end: int) -> int:
     """WORD, EMOJI or NO_NAMESPACE, as `vocab.tokens.patterns` tells them apart."""
     c = points[begin]
-    first, last = flags[c], points[end - 1]
+    first = flags[c]
     is_word = False
+    regionals = 1 if first & u.WB_MASK == u.REGIONAL else 0
+    keycaps = others = 0
     for at in range(begin + 1, end):
-        is_word |= flags[points[at]] & u.WORDLIKE != 0
+        flag = flags[points[at]]
+        is_word |= flag & u.WORDLIKE != 0
+        if regionals and flag & u.WB_MASK == u.REGIONAL:
+            regionals += 1
+        if points[at] == 0x20E3:
+            keycaps += 1
+        elif points[at] != 0xFE0F and points[at] != 0xFE0E:
+            others += 1
     if first & u.PICTOGRAPH and not is_word and c != 0xA9 and c != 0xAE and c != 0x2122:
         return _EMOJI
-    if first & u.WB_MASK == u.REGIONAL and end - begin > 1 and flags[last] & u.WB_MASK == u.REGIONAL:
+    if regionals > 1:
         return _EMOJI
-    if last == 0x20E3 and (48 <= c <= 57 or c == 35 or c == 42):
+    if keycaps == 1 and others == 0 and (48 <= c <= 57 or c == 35 or c == 42):
         return _EMOJI
     return _WORD if is_word or first & u.WORDLIKE else NO_NAMESPACE
