@@ -5,6 +5,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.producer import AIOKafkaProducer
 
 from contracts.settings import Settings
+from transport.kafka import aiokafka_private
 from transport.kafka.transactional_producer import AiokafkaTransactionalProducer
 
 
@@ -37,5 +38,7 @@ async def test_a_batch_that_may_still_be_delivered_is_sent_again():
     accumulator.reenqueue(batch)
     assert list(accumulator._batches[TopicPartition("topic", 0)]) == [batch]
     batch.failure(KafkaError("the end of the test"))
+    batch.future.exception()
+    aiokafka_private.retrieve_failures(producer)
     accumulator._batches.clear()
     await producer.stop()
