@@ -25,7 +25,7 @@ from driftline.cli.main import app
 from model.serving import Predictor
 from scoring.hot_swap import load_warm
 from tests.support.scoring_samples import make_snapshot, save_snapshot
-from tests.support.trainer_world import PLACES, World, small_settings
+from tests.support.trainer_world import PLACES, START_MS, World, small_settings
 from transport.kafka import admin as kafka_admin
 from transport.kafka.clients import producer
 
@@ -80,7 +80,7 @@ def _served(predictor: Predictor, examples: Examples, version: int = VERSION) ->
 def batches(small: Settings, published: ModelPublished) -> list[Examples]:
     """Five records of one minute each: three of this model, one of another version, one of a fallback order."""
     predictor, world = load_warm(published), World()
-    fresh = [world.examples(REQUESTS, minute * 60_000)[0] for minute in range(5)]
+    fresh = [world.examples(REQUESTS, START_MS + minute * 60_000)[0] for minute in range(5)]
     mine = [_served(predictor, examples) for examples in fresh[:3]]
     other = replace(_served(predictor, fresh[3], VERSION - 1), probabilities=np.full(ROWS, 0.25, np.float32))
     return [*mine, other, fresh[4]]
@@ -148,11 +148,11 @@ def test_the_log_is_scored_anew_beside_what_was_served(
     assert "of these, ranked by a model" in text  # `all` holds those of a fallback order too
     assert "records that cannot be scored" in text
 
-    minute = _json(str(VERSION), "--since", "60000", "--until", "1970-01-01T00:02")
-    assert (minute["examples"], minute["outside"], minute["first_ms"]) == (ROWS, 4 * ROWS, 60_000)
-    nobody = _json(str(VERSION), "--since", "2020-01-01")
+    minute = _json(str(VERSION), "--since", str(START_MS + 60_000), "--until", "2023-11-14T22:15:20")
+    assert (minute["examples"], minute["outside"], minute["first_ms"]) == (ROWS, 4 * ROWS, START_MS + 60_000)
+    nobody = _json(str(VERSION), "--since", "2030-01-01")
     assert (nobody["examples"], nobody["all"]["this_snapshot"]) == (0, None)
-    assert "nothing to compare" in _run(str(VERSION), "--since", "2020-01-01").stdout
+    assert "nothing to compare" in _run(str(VERSION), "--since", "2030-01-01").stdout
 
 
 def test_a_score_of_other_bits_ends_with_status_one_and_is_named(small: Settings, batches: list[Examples]) -> None:

@@ -15,15 +15,17 @@ import numpy as np
 
 from contracts.codec import Codec, serialize
 from contracts.columnar import COUNTERS, VIEWER
+from contracts.errors import BadRecord
 from contracts.records import Action, DeadLetter, Engagement, Tick, Tweet
 from contracts.settings import Settings, to_environ
 from contracts.topics import ENGAGEMENTS, TWEETS, Topic, dead_letters
-from eventtime.ticks import TICK_KEY
+from eventtime.ticks import TICK_KEY, read_tick
 from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, unpack_records
 from sources.foreign import tweet_from_foreign_json
 from tests.support.pipeline_runs import BEGIN_MS, END_MS, INPUTS, counted_tokens, drained, read_all, worker
 from transport.kafka import admin as kafka_admin
 from transport.kafka import clients as kafka_clients
+from transport.ports.kafka_records import LogRecord
 from transport.redis.connection import connect_blocking
 from vocab.tokens.tokenizer import Tokenizer
 
@@ -184,12 +186,23 @@ def driftline(settings: Settings, *arguments: str):
 
 
 def records_of(settings: Settings, topics: Iterable[Topic]) -> dict[tuple, tuple]:
-    """(topic, partition, offset) -> (topic, partition, key, value) of all that the topics hold."""
+    """(topic, partition, offset) -> (topic, partition, key, value) of all that the topics hold.
+
+    Without the ticks that the worker writes to idle partitions.
+    """
     return {
         (topic.name, record.partition, record.offset): (topic.name, record.partition, record.key, record.value)
         for topic in topics
         for record in read_all(settings, topic)
+        if not is_tick(record)
     }
+
+
+def is_tick(record: LogRecord) -> bool:
+    try:
+        return record.key == TICK_KEY and read_tick(record.value) is not None
+    except BadRecord:
+        return False
 
 
 def unpacked(text: str | None) -> bytes | None:

@@ -235,7 +235,8 @@ async def test_partitions_assigned_while_the_hop_leaves_are_not_begun(
     stop = AIOKafkaConsumer.stop
 
     async def stop_after_a_rebalance(consumer: AIOKafkaConsumer) -> None:
-        await consumer._subscription.listener.on_partitions_assigned(consumer.assignment())
+        if consumer._group_id is not None:
+            await consumer._subscription.listener.on_partitions_assigned(consumer.assignment())
         await stop(consumer)
 
     monkeypatch.setattr(AIOKafkaConsumer, "stop", stop_after_a_rebalance)
