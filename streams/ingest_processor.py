@@ -60,9 +60,9 @@ class IngestProcessor(Processor):
         self._settings = settings
         self._redis = redis
         self._source = _source_of(settings)
-        self._view = TweetView(settings, kafka, partition, redis)
-        self._shown = 0  # tweets of offsets before this are in Redis
         self._tokenizer = Tokenizer()
+        self._view = TweetView(settings, kafka, partition, redis, self._tokenizer)
+        self._shown = 0  # tweets of offsets before this are in Redis
         self._vocab_counter = SourceCounter(TWEETS.name, partition, VOCAB_COUNTS.partitions, settings.vocab.shards)
         self._bin_counter = BinCounter(TWEETS.name, partition)
         self._partition = partition
@@ -87,17 +87,16 @@ class IngestProcessor(Processor):
         again = self._source.resume(committed)
         replayed = again.get(TWEETS.name, at.offset)
         if self._shown < replayed:
-            await self._view.rewrite(_source_of(self._settings), self._shown, replayed)
+            source = _source_of(self._settings)
+            await self._view.rewrite(lambda records: self._replay(source, records), self._shown, replayed)
             self._shown = replayed
         return again
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Learn which tweets were already processed, and write those that Redis lacks."""
-        batch = self._source.replay([record for record in records if not self._is_settings(record)])
-        reached = records[-1].offset + 1
+        batch, reached = self._replay(self._source, records), records[-1].offset + 1
         if reached > self._shown:
-            pairs = zip(batch.events, batch.records, strict=True)
-            await self._view.write([tweet for tweet, record in pairs if record.offset >= self._shown], reached)
+            await self._view.write(batch, self._shown, reached)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """The batch's counts, markers of the windows that it closed, and its dead letters."""
@@ -122,6 +121,9 @@ class IngestProcessor(Processor):
         batch, windows, closed_before = self._source.take(records)
         outputs = await self._count(batch.events, windows, closed_before) if batch.events else []
         return [*outputs, *self._close(closed_before), *batch.letters]
+
+    def _replay(self, source: EventSource[Tweet], records: Sequence[LogRecord]) -> EventBatch[Tweet]:
+        return source.replay([record for record in records if not self._is_settings(record)])
 
     def _is_settings(self, record: LogRecord) -> bool:
         return self._partition == SETTINGS_PARTITION and record.key == SETTINGS_KEY

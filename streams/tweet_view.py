@@ -6,33 +6,37 @@ them the first time. What it had refused stays out, and the first copy of an id 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from contracts.errors import ServerUnavailable
-from contracts.records import SETTINGS_KEY, Tweet
+from contracts.records import Tweet
 from contracts.settings import Settings
 from contracts.topics import TWEETS
 from featurestore.store.redis_layout import Keys
 from featurestore.store.writer import write_tweets
-from streams.event_source import EventSource
+from streams.event_batch import EventBatch
 from transport.kafka.state_log import read_partition
 from transport.ports.kafka import Kafka
+from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
 from vocab.tokens.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
 
+Replay = Callable[[Sequence[LogRecord]], EventBatch[Tweet]]
+
+
 class TweetView:
     """What partition `partition` of `tweets` has put into Redis. Raises `ServerUnavailable` if Redis fails."""
 
-    def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
+    def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis, tokenizer: Tokenizer) -> None:
         self._settings = settings
         self._kafka = kafka
         self._partition = partition
         self._redis = redis
         self._key = Keys(settings.prefix).ingested(partition)
-        self._tokenizer = Tokenizer()
+        self._tokenizer = tokenizer
         self._reached = 0  # what Redis must hold at least
 
     async def find(self, committed: int) -> int:
@@ -59,27 +63,23 @@ class TweetView:
         await self._redis.set_if_newer([], [], self._settings.features.tweet_ttl_s, (self._key, offset))
         self._reached = max(self._reached, offset)
 
-    async def write(self, tweets: Sequence[Tweet], offset: int) -> None:
-        """Write again the records of tweets, which are all that Redis lacks before `offset`."""
+    async def write(self, batch: EventBatch[Tweet], begin: int, end: int) -> None:
+        """Write again the batch's tweets of offsets begin to end, which are all that Redis lacks before `end`."""
+        placed = zip(batch.events, batch.records, strict=True)
+        tweets = [tweet for tweet, record in placed if begin <= record.offset < end]
         if tweets:
             await write_tweets(self._redis, self._settings, tweets, self._tokenizer.tokenize(tweets))
-        await self.reach(offset)
+        await self.reach(end)
 
-    async def rewrite(self, source: EventSource[Tweet], begin: int, end: int) -> None:
+    async def rewrite(self, replay: Replay, begin: int, end: int) -> None:
         """Write again the tweets of offsets begin to end.
 
-        source: a new one. It reads some records before `begin`, to recognize repeats of them. It believes what ingest
-        believed, except that it does not know a declaration of event time that retention has deleted.
+        replay: of a new source. It reads some records before `begin`, to recognize repeats of them. It believes what
+        ingest believed, except that it does not know a declaration of event time that retention has deleted.
         """
         first = max(0, begin - self._settings.features.duplicate_horizon)
         async for records in read_partition(self._kafka, TWEETS, self._partition, first):
-            batch = source.replay([record for record in records if record.key != SETTINGS_KEY])
-            new = [
-                tweet
-                for tweet, record in zip(batch.events, batch.records, strict=True)
-                if begin <= record.offset < end
-            ]
-            await self.write(new, min(records[-1].offset + 1, end))
+            await self.write(replay(records), begin, min(records[-1].offset + 1, end))
             if records[-1].offset >= end:
                 break
         await self.reach(end)

@@ -89,7 +89,7 @@ async def read_bins(redis: Redis, settings: Settings, version: int | None = None
             f"Redis has no view of the bins (prefix {settings.prefix!r}): no window has been decided yet, or Redis"
             " was wiped and the owner of the bins does not run"
         )
-    newest, frame = int.from_bytes(value[:VERSION_BYTES], "big"), _codec.deserialize(value[VERSION_BYTES:])
+    newest, frame = version_of(value), _codec.deserialize(value[VERSION_BYTES:])
     if frame.feature_set != FEATURE_SET:
         raise BadRecord(
             "other_feature_set", f"the view of the bins is of feature set {frame.feature_set}, here is {FEATURE_SET}"

@@ -10,6 +10,7 @@ import pytest
 from contracts.columnar import VocabCounts
 from tests.support.view_samples import DRIFT, SETTINGS, an_owner, frame
 from tests.support.vocab_frames import SOURCE, counts_frame
+from transport.ports.redis import VERSION_BYTES
 from vocab.keys import SHARDS, key_of, shard_of
 from vocab.languages import ALL, UND, language_code
 from vocab.namespaces import Namespace
@@ -19,7 +20,6 @@ from vocab.view.lists import (
     LANGUAGE_LIST_LENGTH,
     LANGUAGES,
     LIST_LENGTH,
-    VERSION_BYTES,
     Kind,
     NoSuchList,
     best,

@@ -60,8 +60,11 @@ def judge(committed: Committed | None, log: Log, began_id: str | None = None) ->
     if committed is None:
         return Verdict.NEW if began_id in (None, log.topic_id) else Verdict.MADE_ANEW
     position = from_committed(committed)
-    if position is None:
-        return Verdict.FOREIGN
+    return Verdict.FOREIGN if position is None else judge_position(position, log)
+
+
+def judge_position(position: Position, log: Log) -> Verdict:
+    """Whether a hop that stands here can go on in this log."""
     if position.topic_id != log.topic_id:
         return Verdict.MADE_ANEW
     if position.offset > log.end:

@@ -12,7 +12,7 @@ from contracts.errors import DriftlineError
 from contracts.records import HopStarted
 from contracts.topics import HOP_STARTS
 from transport.hop.input import HopInput
-from transport.hop.position import Log, Verdict, explain, from_committed, judge, to_committed
+from transport.hop.position import Log, Verdict, explain, from_committed, judge, judge_position, to_committed
 from transport.kafka.state_log import read_latest
 from transport.ports.kafka import Kafka, TransactionalProducer
 from transport.ports.kafka_records import Output
@@ -91,7 +91,7 @@ class Standing:
             if position is None:
                 raise self.unusable(topic, judge(None, log, began_ids.get(topic)), 0, log)
             known = position._replace(topic_id=position.topic_id or began_ids.get(topic, log.topic_id))
-            verdict = judge(to_committed(known), log)
+            verdict = judge_position(known, log)
             if verdict is not Verdict.OK:
                 raise self.unusable(topic, verdict, position.offset, log)
             positions[topic] = known

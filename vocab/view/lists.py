@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from contracts.arrays import F32, I64, U8, U16, U64, Bools
 from contracts.codec import Codec, Frame
 from contracts.errors import DriftlineError
+from transport.ports.redis import VERSION_BYTES, version_of
 from vocab.keys import shard_of
 from vocab.languages import ALL, language_code, language_tag
 from vocab.namespaces import SPELLED, Namespace
@@ -32,7 +33,6 @@ KINDS = get_args(Kind)  # by number
 LIST_LENGTH = 100
 LANGUAGES = 8
 LANGUAGE_LIST_LENGTH = 20
-VERSION_BYTES = 8
 _NO_KEYS = np.empty(0, np.uint64)
 
 
@@ -161,7 +161,7 @@ def merged(
 
 def newest_version(values: Sequence[bytes | None]) -> int | None:
     """The newest window that any owner's lists tell of; None where nobody has written any."""
-    return max((int.from_bytes(value[:VERSION_BYTES], "big") for value in values if value is not None), default=None)
+    return max((version_of(value) for value in values if value is not None), default=None)
 
 
 def merged_drift(values: Sequence[bytes | None]) -> Measures:
@@ -216,9 +216,7 @@ def _of_language(state: OwnerState, language: int) -> Iterator[_List]:
 def _newest_first(values: Sequence[bytes | None]) -> list[tuple[int, Lists]]:
     """(version, lists) of all owners that have written any."""
     decoded = [
-        (int.from_bytes(value[:VERSION_BYTES], "big"), lists_codec.deserialize(value[VERSION_BYTES:]))
-        for value in values
-        if value is not None
+        (version_of(value), lists_codec.deserialize(value[VERSION_BYTES:])) for value in values if value is not None
     ]
     return sorted(decoded, key=lambda pair: -pair[0])
 

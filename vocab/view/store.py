@@ -11,12 +11,12 @@ import numpy as np
 from contracts.arrays import F32
 from contracts.errors import VersionNotReached
 from contracts.settings import Settings
-from transport.ports.redis import Redis
+from transport.ports.redis import VERSION_BYTES, Redis, version_of
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.tokens.patterns import canonical
 from vocab.trends.velocity import HORIZONS
-from vocab.view.lists import VERSION_BYTES, Kind, ListedToken, lists_key, merged, newest_version
+from vocab.view.lists import Kind, ListedToken, lists_key, merged, newest_version
 from vocab.view.updates import BUCKET_SHIFT, ViewUpdates, bucket_codec, bucket_key
 
 
@@ -69,7 +69,7 @@ async def read_token(redis: Redis, settings: Settings, namespace: Namespace, tok
 
 def token_in(value: bytes, namespace: Namespace, token: str) -> tuple[int, ShownToken | None]:
     """(version of the bucket's value, a canonical token in it or None)."""
-    version, bucket = int.from_bytes(value[:VERSION_BYTES], "big"), bucket_codec.deserialize(value[VERSION_BYTES:])
+    version, bucket = version_of(value), bucket_codec.deserialize(value[VERSION_BYTES:])
     key = key_of(namespace, token)
     row = int(np.searchsorted(bucket.keys, np.uint64(key)))
     if row == len(bucket.keys) or int(bucket.keys[row]) != key:

@@ -16,9 +16,10 @@ import numpy as np
 
 from contracts.arrays import F32, I32, I64, U8, U32, U64
 from contracts.codec import Codec, Frame, serialize
+from transport.ports.redis import VERSION_BYTES
 from vocab.owner.state import OwnerState
 from vocab.trends.velocity import HORIZONS, movements
-from vocab.view.lists import VERSION_BYTES, lists_key, lists_of
+from vocab.view.lists import lists_key, lists_of
 
 BUCKET_SHIFT = 54
 BUCKETS = 1 << (64 - BUCKET_SHIFT)  # a multiple of every number of shards
