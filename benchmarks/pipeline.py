@@ -34,7 +34,7 @@ from driftline.inspect.lags import GROUPS, LagMeter, trainer_lag
 from driftline.servers.local import LocalServers, local_servers
 from simulation.load import Chunk, Load
 from transport.declare_time import declare_time
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 
@@ -76,7 +76,7 @@ async def write(
     """
     began, written, end_ms = time.monotonic(), 0, 0
     ticked = [TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS] if whole else [TWEETS, CANDIDATES_SERVED]
-    declared = await declare_time(KafkaCluster(settings), TimeMode.REPLAY, "benchmark")
+    declared = await declare_time(settings, KafkaCluster(settings), TimeMode.REPLAY, "benchmark")
     async with KafkaWriter(settings) as writer:
         for chunk in chunks:
             # A chunk lasts less than the lateness, so nothing in it is late or too far ahead.
@@ -143,7 +143,7 @@ def measure(servers: LocalServers, folder: Path, arguments: argparse.Namespace) 
     settings, whole, rate = servers.settings, arguments.path == "whole", arguments.rate
     groups = tuple(GROUPS) if whole else INGEST_GROUPS
     source = Load(1, tweets_per_second=EVENT_RATE, named_first=NAMED_CHUNKS * 1_000)
-    kafka_admin.apply(settings)
+    install(settings)
     children = Children(settings, folder / "logs", commands(arguments.workers, whole=whole))
     try:
         with LagMeter.connected(settings) as meter:
@@ -212,6 +212,7 @@ def main() -> None:
     parser.add_argument("path", choices=("ingest", "whole"), nargs="?", default="ingest")
     parser.add_argument("--tweets", type=int, default=200_000, help="number of measured tweets")
     parser.add_argument("--workers", type=int, default=1, help="number of stream workers")
+    parser.add_argument("--partitions", type=int, default=4, help="of every topic but the single ones")
     parser.add_argument("--rate", type=float, help="write while the pipeline runs, at this many tweets per second")
     arguments = parser.parse_args()
     settings = msgspec.structs.replace(
@@ -220,7 +221,7 @@ def main() -> None:
         time=msgspec.structs.replace(load().time, lateness_ms=2_000),
     )
     with tempfile.TemporaryDirectory(prefix="driftline-benchmark-") as folder:
-        settings = msgspec.structs.replace(settings, data_dir=folder)
+        settings = msgspec.structs.replace(settings, data_dir=folder, partitions=arguments.partitions)
         with local_servers(settings, Path(folder), print) as servers:
             show(measure(servers, Path(folder), arguments), arguments)
 

@@ -32,6 +32,10 @@ class SettingsError(DriftlineError):
     """A setting that does not parse or does not fit the others; the message names it and its source."""
 
 
+class TopicsDiffer(DriftlineError):
+    """Topics whose number of partitions is not the installation's."""
+
+
 class ServerUnavailable(DriftlineError):
     """A server that does not answer; the message names the address and the setting it came from."""
 

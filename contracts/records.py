@@ -78,6 +78,17 @@ class TimeMode(StrEnum):
     REPLAY = "replay"
 
 
+class Installed(Record, frozen=True, kw_only=True):
+    """What an installation was made with; its first record holds for as long as it lives.
+
+    `partitions`: of every topic but the single ones. `settings`: name -> value, of those that give the logs their
+    meaning.
+    """
+
+    partitions: Annotated[int, Meta(ge=1, le=256)]
+    settings: dict[Name, int]
+
+
 class TimeDeclared(Record, frozen=True, kw_only=True):
     """From here on, `mode` says who moves the partition's event time. Key `event-time`.
 

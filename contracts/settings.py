@@ -10,17 +10,33 @@ import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from contracts.errors import SettingsError
 
-# The shortest window or pane. Numbers count from 1970 in 32 bits; one-second windows use them up in 2106.
-SHORTEST_MS = 1_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 LEAST_NEGATIVE_KEEP = 1e-4  # a kept example weighs 1 / negative_keep, and weights are bounded
+MOST_PARTITIONS = 256  # each has at least one virtual shard, and numbers of shards travel as bytes
+
+# Ranges of settings. Each bound is that of the narrowest place that the setting ends in.
+# Windows and panes are numbered from 1970 in 32 bits; numbers of one-second windows last until 2106.
+Numbered = Annotated[int, Meta(ge=1_000, le=30 * DAY_MS)]
+# Kafka deletes tweets, engagements and what was served after a week; what a hop waits for must still be there.
+WithinLog = Annotated[int, Meta(ge=0, le=2 * DAY_MS)]
+Linger = Annotated[int, Meta(ge=0, le=60_000)]
+Lifetime = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]  # of keys in Redis, seconds
+Some = Annotated[int, Meta(ge=1, le=1_000_000)]
+# In names of folders, Redis keys and transactional ids.
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+# Kafka allows 249 characters in a topic's name, and no others than these.
+Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}$")]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,20 +44,22 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class TimeSettings(Section, frozen=True, kw_only=True):
-    """Event time. A change takes effect for new topics only: windows number the versions."""
+    """Event time. Fixed when the installation is made: windows number the versions."""
 
-    window_ms: int = 60_000  # vocabulary and bins are decided once a window; at least SHORTEST_MS
+    window_ms: Numbered = 60_000  # vocabulary and bins are decided once a window
     # How far behind the newest event of its partition an event may be, and how far its clock may be ahead: of the
     # broker's, or in a replay of the replay's ticks.
-    lateness_ms: int = 30_000
+    lateness_ms: WithinLog = 30_000
 
 
 class HopSettings(Section, frozen=True, kw_only=True):
     """The stream workers' exactly-once hops."""
 
-    batch_records: int = 5_000  # of one transaction at most: larger is cheaper, smaller is sooner
-    linger_ms: int = 20  # how long a batch waits for more records after its first ones
-    session_timeout_ms: int = 10_000  # a killed worker's partitions move after this
+    # Of one transaction at most: larger is cheaper, smaller is sooner.
+    batch_records: Annotated[int, Meta(ge=1, le=100_000)] = 5_000
+    linger_ms: Linger = 20  # how long a batch waits for more records after its first ones
+    # A killed worker's partitions move after this. The range is what a broker accepts by default.
+    session_timeout_ms: Annotated[int, Meta(ge=6_000, le=1_800_000)] = 10_000
 
 
 class KindSettings(Section, frozen=True, kw_only=True):
@@ -67,8 +85,9 @@ class VocabSettings(Section, frozen=True, kw_only=True):
     vocabulary uses the settings in its log.
     """
 
-    name: str = "default"
-    shards: int = 64  # virtual shards; fixed when the vocabulary begins: a power of two, 4 to 256
+    name: Name = "default"
+    # Virtual shards; fixed when the vocabulary begins. A power of two, at least the number of partitions.
+    shards: Annotated[int, Meta(ge=1, le=MOST_PARTITIONS)] = 64
     # Keys that are counted but not admitted, as a multiple of a kind's capacity.
     candidates_per_slot: float = 4.0
     word: KindSettings = KindSettings(
@@ -114,9 +133,9 @@ class BinSettings(Section, frozen=True, kw_only=True):
 
     # Equal-mass bins for ordinary values; missing, NaN, zero and infinities have bins of their own.
     bins: int = 16
-    rolling_windows: int = 240  # windows that the edges are taken over
-    minimum_values: int = 500  # values of a feature before it gets edges at all
-    moved: float = 0.05  # Kolmogorov-Smirnov distance at which new edges are published
+    rolling_windows: Annotated[int, Meta(ge=1, le=100_000)] = 240  # windows that the edges are taken over
+    minimum_values: Some = 500  # values of a feature before it gets edges at all
+    moved: Annotated[float, Meta(ge=0, le=1)] = 0.05  # Kolmogorov-Smirnov distance at which new edges are published
     # Names of features, separated by commas, whose edges a decision tree learns from labelled examples.
     supervised: str = ""
     # Each bin of such a tree holds at least this share of the feature's labelled values.
@@ -126,52 +145,59 @@ class BinSettings(Section, frozen=True, kw_only=True):
 class FeatureSettings(Section, frozen=True, kw_only=True):
     """The feature store."""
 
-    # Recent counts cover the present pane and a share of the previous one. At least SHORTEST_MS.
-    pane_ms: int = 3_600_000
-    tweet_ttl_s: int = 172_800  # wall clock; a tweet and its counters leave Redis after this
-    entity_ttl_s: int = 2_592_000  # wall clock; authors, viewers and pairs, since their last update
+    # Recent counts cover the present pane and a share of the previous one.
+    # Fixed when the installation is made.
+    pane_ms: Numbered = 3_600_000
+    tweet_ttl_s: Lifetime = 172_800  # wall clock; a tweet and its counters leave Redis after this
+    entity_ttl_s: Lifetime = 2_592_000  # wall clock; authors, viewers and pairs, since their last update
     # A repeated event is recognized within this many offsets of its partition.
-    duplicate_horizon: int = 20_000
+    duplicate_horizon: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000
 
 
 class JoinSettings(Section, frozen=True, kw_only=True):
     """Joining what was served with what happened."""
 
-    label_window_ms: int = 600_000  # actions this long after the impression label it
+    # Actions this long after the impression label it. Fixed when the installation is made.
+    label_window_ms: WithinLog = 600_000
     # Share of impressions without engagement that become examples: 0, or LEAST_NEGATIVE_KEEP to 1.
     negative_keep: float = 1.0
-    max_open_requests: int = 50_000  # of one partition; more pause the partition's source
+    max_open_requests: Some = 50_000  # of one partition; more pause the partition's source
 
 
 class TrainerSettings(Section, frozen=True, kw_only=True):
     """Learning."""
 
-    name: str = "timeline"
-    seed: int = 1
-    embedding_dim: int = 16
-    batch_size: int = 512  # examples a step
-    learning_rate: float = 0.05
-    publish_every_examples: int = 20_000
-    keep_snapshots: int = 5
+    name: Name = "timeline"
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 1
+    embedding_dim: Annotated[int, Meta(ge=1, le=1_024)] = 16
+    batch_size: Some = 512  # examples a step
+    learning_rate: Annotated[float, Meta(gt=0, le=10)] = 0.05
+    publish_every_examples: Annotated[int, Meta(ge=1)] = 20_000
+    keep_snapshots: Some = 5
 
 
 class ScorerSettings(Section, frozen=True, kw_only=True):
     """Ranking."""
 
-    model: str = "timeline"
-    max_batch_candidates: int = 4_096
-    linger_ms: int = 5  # how long a request may wait for others to be scored with
-    recent_candidates: int = 200  # taken from the newest tweets where a request names none
+    model: Name = "timeline"
+    max_batch_candidates: Some = 4_096
+    linger_ms: Linger = 5  # how long a request may wait for others to be scored with
+    # Taken from the newest tweets where a request names none.
+    recent_candidates: Annotated[int, Meta(ge=1, le=1_500)] = 200
 
 
 class Settings(Section, frozen=True, kw_only=True):
-    """All settings. `prefix` goes before every topic, group, transactional id and Redis key."""
+    """All settings. `prefix` goes before every topic, group, transactional id and Redis key.
+
+    `partitions`: of every topic but the single ones. Fixed when the installation is made; 0 means as many as it has.
+    """
 
     kafka: str = "localhost:9092"
     redis: str = "redis://localhost:6379/0"
-    prefix: str = ""
+    prefix: Prefix = ""
     data_dir: str = ".driftline"
-    metrics_port: int = 0  # 0: no Prometheus endpoint
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0  # 0: no Prometheus endpoint
+    partitions: Annotated[int, Meta(ge=0, le=MOST_PARTITIONS)] = 0
     time: TimeSettings = TimeSettings()
     hop: HopSettings = HopSettings()
     vocab: VocabSettings = VocabSettings()
@@ -185,8 +211,8 @@ class Settings(Section, frozen=True, kw_only=True):
 def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> Settings:
     """The settings of this process.
 
-    Raises `SettingsError` for a file that is missing or not TOML, an unknown name, a value of the wrong type or out
-    of range, or windows or panes too short to be numbered.
+    Raises `SettingsError` for a file that is missing or not TOML, an unknown name, or a value of the wrong type or
+    out of range.
     """
     environ = os.environ if environ is None else environ
     named = path or (Path(environ["DRIFTLINE_CONFIG"]) if environ.get("DRIFTLINE_CONFIG") else None)
@@ -205,8 +231,6 @@ def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> 
         value = _value(settings, fields)
         if isinstance(value, float) and not math.isfinite(value):
             raise SettingsError(f"{'.'.join(fields)} ({variable}) is {value}: set it to a number")
-    _check_numbered("time.window_ms", settings.time.window_ms)
-    _check_numbered("features.pane_ms", settings.features.pane_ms)
     keep = settings.join.negative_keep
     if keep != 0 and not LEAST_NEGATIVE_KEEP <= keep <= 1:
         raise SettingsError(f"join.negative_keep is {keep}: set it to 0, or to {LEAST_NEGATIVE_KEEP} to 1")
@@ -224,17 +248,14 @@ def masked(address: str) -> str:
     return address.replace(f":{password}@", ":***@") if password else address
 
 
-def _check_numbered(name: str, length_ms: int) -> None:
-    if length_ms < SHORTEST_MS:
-        raise SettingsError(
-            f"{name} is {length_ms}: set it to {SHORTEST_MS} or more; windows and panes are numbered from 1970 on, "
-            "in 32 bits, and shorter ones run out of numbers before 2106"
-        )
+def variable_of(name: str) -> str:
+    """The environment variable of a setting: `time.window_ms` is `DRIFTLINE_TIME_WINDOW_MS`."""
+    return "_".join(["driftline", *name.split(".")]).upper()
 
 
 def _variables() -> dict[str, tuple[str, ...]]:
     """Environment variable -> path of the field: sections, then its name."""
-    return {"_".join(["DRIFTLINE", *path]).upper(): path for path in _paths(Settings())}
+    return {variable_of(".".join(path)): path for path in _paths(Settings())}
 
 
 def _paths(section: Section) -> Iterator[tuple[str, ...]]:
@@ -247,10 +268,7 @@ def _paths(section: Section) -> Iterator[tuple[str, ...]]:
 
 
 def _value(settings: Settings, path: Sequence[str]) -> Any:
-    value: Any = settings
-    for field in path:
-        value = getattr(value, field)
-    return value
+    return reduce(getattr, path, settings)
 
 
 def _over(defaults: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The one table of topics: partitions, cleanup, retention, size and timestamps of each.
 
 `driftline topics plan` compares a cluster with the table, and `driftline topics apply` changes the cluster to match.
-Nothing else creates topics. Joined topics share a partition count (`PARTITIONS`), key encoding and partitioner.
+Nothing else creates topics. All but the single ones have the installation's number of partitions, so that those
+that are joined share it, and the key encoding and partitioner too.
 Topics stamp records with the broker's clock (LogAppendTime): if retention went by the age of replayed tweets, it
 would delete them at once.
 """
@@ -9,26 +10,33 @@ would delete them at once.
 from dataclasses import dataclass, replace
 from typing import Literal
 
-# Partitions of every topic that is joined or repartitioned. Raising it is a migration, not a setting.
-PARTITIONS = 4
+from contracts.settings import DAY_MS, Settings
+
 MIB = 1 << 20
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 FOREVER_MS = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic's contract. `retention_ms` is -1 for ever; `max_message_bytes` bounds one (compressed) batch."""
+    """One topic's contract. `retention_ms` is -1 for ever; `max_message_bytes` bounds one (compressed) batch.
+
+    single: has one partition, whatever the number of the installation is.
+    """
 
     name: str
     key: str
     record: str
-    partitions: int = PARTITIONS
+    single: bool = False
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int = 7 * DAY_MS
     max_message_bytes: int = MIB
     timestamps: Literal["CreateTime", "LogAppendTime"] = "LogAppendTime"
+
+    def partitions(self, settings: Settings) -> int:
+        """Its number of partitions in an installation; settings: as `transport.installation` gives them."""
+        if not settings.partitions:
+            raise ValueError("these settings do not say how many partitions there are: ask transport.installation")
+        return 1 if self.single else settings.partitions
 
     def config(self, **extra: str) -> dict[str, str]:
         """The broker's per-topic configuration."""
@@ -46,9 +54,10 @@ ENGAGEMENTS = Topic("engagements", "viewer id", "Engagement")
 TIMELINE_REQUESTS = Topic("timeline-requests", "viewer id", "TimelineRequest")
 TIMELINES_RANKED = Topic("timelines-ranked", "viewer id", "RankedTimeline")
 CANDIDATES_SERVED = Topic("candidates-served", "viewer id", "CandidatesServed", max_message_bytes=2 * MIB)
-EVENT_TIME = Topic("event-time", "-", "TimeDeclared", partitions=1, retention_ms=FOREVER_MS)
+EVENT_TIME = Topic("event-time", "-", "TimeDeclared", single=True, retention_ms=FOREVER_MS)
+INSTALLATION = Topic("installation", "-", "Installed", single=True, retention_ms=FOREVER_MS)
 HOP_STARTS = Topic(
-    "hop-starts", "hop and partition", "HopStarted", partitions=1, cleanup="compact", retention_ms=FOREVER_MS
+    "hop-starts", "hop and partition", "HopStarted", single=True, cleanup="compact", retention_ms=FOREVER_MS
 )
 FEATURE_UPDATES = Topic("feature-updates", "entity", "FeatureUpdates", max_message_bytes=8 * MIB)
 VOCAB_COUNTS = Topic("vocab-counts", "virtual shard", "VocabCounts", max_message_bytes=8 * MIB)
@@ -58,16 +67,16 @@ VOCAB_STATE = Topic(
 VOCAB_DELTAS = Topic(
     "vocab-deltas", "virtual shard", "VocabDelta", retention_ms=FOREVER_MS, max_message_bytes=8 * MIB
 )
-BIN_COUNTS = Topic("bin-counts", "-", "BinCounts", partitions=1, max_message_bytes=8 * MIB)
+BIN_COUNTS = Topic("bin-counts", "-", "BinCounts", single=True, max_message_bytes=8 * MIB)
 BIN_STATE = Topic(
-    "bin-state", "feature set", "-", partitions=1, cleanup="compact", retention_ms=FOREVER_MS,
+    "bin-state", "feature set", "-", single=True, cleanup="compact", retention_ms=FOREVER_MS,
     max_message_bytes=8 * MIB,
 )  # fmt: skip
-BINS = Topic("bins", "-", "BinsVersion", partitions=1, retention_ms=FOREVER_MS)
+BINS = Topic("bins", "-", "BinsVersion", single=True, retention_ms=FOREVER_MS)
 EXAMPLES = Topic("examples", "-", "Arrow IPC", max_message_bytes=8 * MIB)
-MODELS = Topic("models", "model name", "ModelPublished", partitions=1, retention_ms=FOREVER_MS)
+MODELS = Topic("models", "model name", "ModelPublished", single=True, retention_ms=FOREVER_MS)
 TRAINER_TERMS = Topic(
-    "trainer-terms", "model name", "TrainerTerm", partitions=1, cleanup="compact", retention_ms=FOREVER_MS
+    "trainer-terms", "model name", "TrainerTerm", single=True, cleanup="compact", retention_ms=FOREVER_MS
 )
 
 # Topics that may hold records that their readers cannot process, such as records from outside.
@@ -82,7 +91,7 @@ def dead_letters(source: Topic) -> Topic:
         f"{source.name}-dead-letters",
         source.key,
         "DeadLetter",
-        partitions=source.partitions,
+        single=source.single,
         retention_ms=28 * DAY_MS,
         max_message_bytes=4 * source.max_message_bytes,
     )

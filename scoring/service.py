@@ -23,6 +23,7 @@ from scoring.ranker import Model, rank
 from transport.dead_letters import as_bad_record, dead_letter
 from transport.duplicates import RecentIdentities
 from transport.hop.hop import ExactlyOnceHop, Output, Position, Processor
+from transport.installation import installed_once_there
 from transport.kafka.cluster import KafkaCluster
 from transport.metrics import DUPLICATES
 from transport.ports.clock import Clock
@@ -49,6 +50,7 @@ class ScoringProcessor(Processor):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._settings = settings.scorer
+        self._partitions = TIMELINES_RANKED.partitions(settings)
         self._reader = reader
         self._model = model
         self._clock_us = clock.monotonic_us
@@ -88,7 +90,7 @@ class ScoringProcessor(Processor):
                 requests[run], read, self._model(), self._clock_us() - began, self._clock_us
             ):
                 key = record_key(timeline.viewer_id)
-                partition = partition_of(key, TIMELINES_RANKED.partitions)
+                partition = partition_of(key, self._partitions)
                 answers.append(
                     [
                         Output(TIMELINES_RANKED.name, serialize(timeline), key, partition),
@@ -132,6 +134,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
     Begins once the newest model has been loaded, or once it is known that there is none.
     """
+    settings = await installed_once_there(settings, KafkaCluster(settings))
     redis = connect(settings)
     kafka = KafkaCluster(settings)
     reader = FeatureReader(redis, settings)
@@ -141,6 +144,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         NAME,
         [TIMELINE_REQUESTS],
         lambda partition: ScoringProcessor(settings, reader, lambda: follower.current),
+        partitions=TIMELINE_REQUESTS.partitions(settings),
         max_records=MAX_REQUESTS,
         linger_ms=settings.scorer.linger_ms,
     )

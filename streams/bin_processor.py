@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contracts.codec import Codec, serialize
 from contracts.columnar import BinCounts
 from contracts.records import BinsVersion
-from contracts.settings import BinSettings, Settings
+from contracts.settings import Settings
 from contracts.topics import BIN_COUNTS, BIN_STATE, BINS, CANDIDATES_SERVED, EXAMPLES, TWEETS
 from featurestore.bins.owner import BinOwner
 from featurestore.bins.redis_view import is_shown, write_bins
@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 _deserialize_version = Codec(BinsVersion).deserialize
 
 
-def sources_of(settings: BinSettings) -> dict[str, frozenset[tuple[str, int]]]:
+def sources_of(settings: Settings) -> dict[str, frozenset[tuple[str, int]]]:
     """`Continuous.counted_from` -> the partitions that count such features; `examples` are counted only for trees."""
     topics = {"tweets": TWEETS, "served": CANDIDATES_SERVED}
-    if len(supervised_numbers(settings)):
+    if len(supervised_numbers(settings.bins)):
         topics["examples"] = EXAMPLES
     return {
-        kind: frozenset((topic.name, partition) for partition in range(topic.partitions))
+        kind: frozenset((topic.name, partition) for partition in range(topic.partitions(settings)))
         for kind, topic in topics.items()
     }
 
@@ -45,7 +45,7 @@ class BinProcessor(OwnerProcessor[BinOwner]):
     decides_on = "bins"
 
     def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
-        sources = sources_of(settings.bins)
+        sources = sources_of(settings)
         super().__init__(
             settings,
             kafka,

@@ -56,7 +56,10 @@ class EngagementProcessor(Processor):
             at_ms=np.array([event.at_ms for event in events], np.int64),
             pane_ms=self._settings.features.pane_ms,
         )
-        return [Output(FEATURE_UPDATES.name, serialize(part), partition=owner) for owner, part in route(updates)]
+        owners = FEATURE_UPDATES.partitions(self._settings)
+        return [
+            Output(FEATURE_UPDATES.name, serialize(part), partition=owner) for owner, part in route(updates, owners)
+        ]
 
 
 def _times_of(events: Sequence[Engagement]) -> I64:

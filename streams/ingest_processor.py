@@ -63,7 +63,9 @@ class IngestProcessor(Processor):
         self._tokenizer = Tokenizer()
         self._view = TweetView(settings, kafka, partition, redis, self._tokenizer)
         self._shown = 0  # tweets of offsets before this are in Redis
-        self._vocab_counter = SourceCounter(TWEETS.name, partition, VOCAB_COUNTS.partitions, settings.vocab.shards)
+        self._vocab_counter = SourceCounter(
+            TWEETS.name, partition, VOCAB_COUNTS.partitions(settings), settings.vocab.shards
+        )
         self._bin_counter = BinCounter(TWEETS.name, partition)
         self._partition = partition
         self._settings_sent = partition != SETTINGS_PARTITION
@@ -103,11 +105,11 @@ class IngestProcessor(Processor):
         await self._view.check()
         outputs: list[Output] = []
         if not self._settings_sent:
-            outputs += to_owners(configured(self._settings.vocab), closed_through=-1)
+            outputs += to_owners(self._settings, configured(self._settings.vocab), closed_through=-1)
             self._settings_sent = True
         for is_settings, part in itertools.groupby(records, self._is_settings):
             if is_settings:
-                outputs += pass_on(self._settings.vocab, part, self._source.clock.closed_through)
+                outputs += pass_on(self._settings, part, self._source.clock.closed_through)
             else:
                 outputs += await self._process_events(list(part))
         await self._view.reach(records[-1].offset + 1)
@@ -155,7 +157,8 @@ class IngestProcessor(Processor):
             self._settings.features.pane_ms,
         )
         return outputs + [
-            Output(FEATURE_UPDATES.name, serialize(updates), partition=owner) for owner, updates in route(posts)
+            Output(FEATURE_UPDATES.name, serialize(updates), partition=owner)
+            for owner, updates in route(posts, FEATURE_UPDATES.partitions(self._settings))
         ]
 
     def _close(self, closed_before: int) -> list[Output]:

@@ -45,6 +45,7 @@ class LiveTicks:
     ) -> None:
         self._consumer, self._producer, self._admin = consumer, producer, admin
         self._clock = clock
+        self._settings = settings
         self._scorer_back_us = settings.join.label_window_ms * 1000
         self._replay = False
         self._ends: Mapping[TopicPartition, int] = {}
@@ -60,7 +61,11 @@ class LiveTicks:
         ticked: list[Topic] = [TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS]
         if self._no_scorer():
             ticked.append(CANDIDATES_SERVED)
-        partitions = [TopicPartition(topic.name, number) for topic in ticked for number in range(topic.partitions)]
+        partitions = [
+            TopicPartition(topic.name, number)
+            for topic in ticked
+            for number in range(topic.partitions(self._settings))
+        ]
         ends = self._consumer.ends(partitions)
         idle = [partition for partition in partitions if self._ends.get(partition) == ends[partition]]
         self._ends = ends

@@ -23,6 +23,7 @@ from streams.join_processor import JoinProcessor
 from streams.ticker import LiveTicker
 from streams.vocabulary_processor import VocabularyProcessor
 from transport.hop.hop import ExactlyOnceHop, Processor
+from transport.installation import installed_once_there
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka import Kafka
 from transport.ports.redis import Redis
@@ -75,19 +76,27 @@ class StreamServices(Service):
     """Everything that a stream worker runs, as sub-services. If one fails, the worker shuts down cleanly."""
 
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
-        self._redis = connect(settings)
-        kafka = KafkaCluster(settings)
-        self._hops = make_hops(settings, kafka, self._redis)
-        self._ticker = LiveTicker(settings, kafka)
+        self._settings = settings
+        self._redis: Redis | None = None
         super().__init__(**kwargs)
 
-    def on_init_dependencies(self) -> list[Any]:
+    async def on_start(self) -> None:
         """Called by the `mode` library."""
-        return [*(HopService(hop) for hop in self._hops), TickerService(self._ticker)]
+        self.add_future(self._begin())
+
+    async def _begin(self) -> None:
+        """Start the hops once there is an installation."""
+        kafka = KafkaCluster(self._settings)
+        settings = await installed_once_there(self._settings, kafka)
+        kafka, self._redis = KafkaCluster(settings), connect(settings)
+        for hop in make_hops(settings, kafka, self._redis):
+            await self.add_runtime_dependency(HopService(hop))
+        await self.add_runtime_dependency(TickerService(LiveTicker(settings, kafka)))
 
     async def on_shutdown(self) -> None:
         """Called by the `mode` library once the hops have stopped."""
-        await self._redis.aclose()
+        if self._redis is not None:
+            await self._redis.aclose()
 
 
 def make_hops(settings: Settings, kafka: Kafka, redis: Redis) -> list[ExactlyOnceHop]:
@@ -99,6 +108,7 @@ def make_hops(settings: Settings, kafka: Kafka, redis: Redis) -> list[ExactlyOnc
             name,
             topics,
             make_processor,
+            partitions=topics[0].partitions(settings),
             max_records=settings.hop.batch_records,
             linger_ms=settings.hop.linger_ms,
             session_timeout_ms=settings.hop.session_timeout_ms,

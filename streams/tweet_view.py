@@ -35,7 +35,7 @@ class TweetView:
         self._kafka = kafka
         self._partition = partition
         self._redis = redis
-        self._key = Keys(settings.prefix).ingested(partition)
+        self._key = Keys(settings).ingested(partition)
         self._tokenizer = tokenizer
         self._reached = 0  # what Redis must hold at least
 

@@ -12,7 +12,7 @@ import msgspec
 from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord, SettingsError
 from contracts.records import SETTINGS_KEY, VocabConfigured
-from contracts.settings import VocabSettings
+from contracts.settings import Settings, VocabSettings
 from contracts.topics import TWEETS, VOCAB_COUNTS
 from transport.dead_letters import dead_letter
 from transport.ports.kafka_records import LogRecord
@@ -23,27 +23,27 @@ from vocab.slot_layout import SlotLayout
 deserialize_settings = Codec(VocabConfigured).deserialize
 
 
-def pass_on(vocabulary: VocabSettings, records: Iterable[LogRecord], closed_through: int) -> list[Output]:
+def pass_on(settings: Settings, records: Iterable[LogRecord], closed_through: int) -> list[Output]:
     """The settings records for the owners, and a dead letter for each record that no owner could apply."""
     outputs: list[Output] = []
     for record in records:
         try:
-            settings = deserialize_settings(record.value or b"")
-            _check(vocabulary, settings)
+            sent = deserialize_settings(record.value or b"")
+            _check(settings.vocab, sent)
         except BadRecord as error:
             outputs.append(dead_letter(TWEETS, record, error))
             continue
-        outputs += to_owners(settings, closed_through)
+        outputs += to_owners(settings, sent, closed_through)
     return outputs
 
 
-def to_owners(settings: VocabConfigured, closed_through: int) -> list[Output]:
-    """Settings from a source that has closed its windows up to `closed_through`."""
-    due = msgspec.structs.replace(settings, from_window=max(settings.from_window, closed_through + 1))
+def to_owners(settings: Settings, sent: VocabConfigured, closed_through: int) -> list[Output]:
+    """Vocabulary settings, `sent` by a source that has closed its windows up to `closed_through`."""
+    due = msgspec.structs.replace(sent, from_window=max(sent.from_window, closed_through + 1))
     value = serialize(due)
     return [
         Output(VOCAB_COUNTS.name, value, key=SETTINGS_KEY, partition=partition)
-        for partition in range(VOCAB_COUNTS.partitions)
+        for partition in range(VOCAB_COUNTS.partitions(settings))
     ]
 
 

@@ -29,7 +29,10 @@ log = logging.getLogger(__name__)
 
 _deserialize_delta = Codec(VocabDelta).deserialize
 
-SOURCES = frozenset((TWEETS.name, partition) for partition in range(TWEETS.partitions))
+
+def sources_of(settings: Settings) -> frozenset[tuple[str, int]]:
+    """The partitions whose tokens are counted."""
+    return frozenset((TWEETS.name, partition) for partition in range(TWEETS.partitions(settings)))
 
 
 class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
@@ -38,12 +41,12 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
     counts, state, decisions, frame = VOCAB_COUNTS, VOCAB_STATE, VOCAB_DELTAS, VocabCounts
 
     def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
-        shards = [shard for shard in range(settings.vocab.shards) if shard % VOCAB_COUNTS.partitions == partition]
+        shards = range(partition, settings.vocab.shards, VOCAB_COUNTS.partitions(settings))
         super().__init__(
             settings,
             kafka,
             partition,
-            VocabularyOwner.begin(settings.vocab, shards, SOURCES, settings.time.window_ms),
+            VocabularyOwner.begin(settings.vocab, shards, sources_of(settings), settings.time.window_ms),
             lambda packed: VocabularyOwner.from_bytes(settings.vocab, packed, settings.time.window_ms),
         )
         self._redis = redis

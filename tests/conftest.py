@@ -104,7 +104,7 @@ def settings(kafka: str, redis_url: str, tmp_path: Path, request: pytest.Fixture
     """Settings at both servers, with a prefix and a data folder of this test's own."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
     prefix = f"{name}-{os.urandom(3).hex()}-"
-    return Settings(kafka=kafka, redis=redis_url, prefix=prefix, data_dir=str(tmp_path / "data"))
+    return Settings(kafka=kafka, redis=redis_url, prefix=prefix, data_dir=str(tmp_path / "data"), partitions=4)
 
 
 @pytest.fixture(scope="module")

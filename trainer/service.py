@@ -7,6 +7,7 @@ killed anywhere in between resumes from its newest checkpoint; it announces that
 Dead letters of records after the checkpoint may be written twice.
 """
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from trainer.reading_thread import ReadingThread
 from trainer.term import Term
 from trainer.trainer import Trainer
 from transport.backoff import pauses
+from transport.installation import installed
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.clock import Clock
 from transport.ports.files import Files
@@ -71,6 +73,7 @@ class TrainerService:
 
     def run(self) -> None:
         """Until `stop` is set; then publish what was learned since the last time."""
+        self._patiently(lambda: asyncio.run(installed(self._settings, self._kafka)))
         self._term = self._patiently(lambda: Term.begin(self._kafka, self._settings.trainer.name))
         self._trainer = trainer = Trainer(self._settings, self._term.epoch, self._files)
         self._say_where_it_begins()

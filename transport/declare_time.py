@@ -6,6 +6,7 @@ declares owns one transactional id, so of two that declare at once, the later fe
 
 from contracts.codec import Codec, serialize
 from contracts.records import TimeDeclared, TimeMode
+from contracts.settings import Settings
 from contracts.topics import EVENT_TIME
 from eventtime.declarations import DECLARATION_KEY, DECLARED_ON
 from transport.kafka.state_log import read_partition
@@ -15,11 +16,12 @@ from transport.ports.kafka_records import Output
 _deserialize = Codec(TimeDeclared).deserialize
 
 
-async def declare_time(kafka: Kafka, mode: TimeMode, writer: str) -> TimeDeclared:
+async def declare_time(settings: Settings, kafka: Kafka, mode: TimeMode, writer: str) -> TimeDeclared:
     """Declare `mode` on all partitions, and return the declaration, whose epoch is higher than all before.
 
-    writer: the program that declares, for people. Raises `ServerUnavailable`, `KafkaFailed`, `Fenced` (another
-    program declared at the same time) and `BadRecord` (a record of another kind on `event-time`).
+    settings: the installation's. writer: the program that declares, for people. Raises `ServerUnavailable`,
+    `KafkaFailed`, `Fenced` (another program declared at the same time) and `BadRecord` (a record of another kind on
+    `event-time`).
     """
     async with kafka.own(EVENT_TIME.name, 0) as producer:
         newest = await newest_declaration(kafka)
@@ -27,7 +29,7 @@ async def declare_time(kafka: Kafka, mode: TimeMode, writer: str) -> TimeDeclare
         value = serialize(declared)
         outputs = [Output(EVENT_TIME.name, value, key=DECLARATION_KEY, partition=0)]
         for topic in DECLARED_ON:
-            for partition in range(topic.partitions):
+            for partition in range(topic.partitions(settings)):
                 outputs.append(Output(topic.name, value, key=DECLARATION_KEY, partition=partition))  # noqa: PERF401
         await producer.commit(outputs, {})
     return declared

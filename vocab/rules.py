@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from contracts.errors import BadRecord, SettingsError
 from contracts.records import KindConfigured, VocabConfigured
 from contracts.settings import KINDS, KindSettings, VocabSettings
-from contracts.topics import VOCAB_COUNTS
 from vocab.decay import ONE, fixed
 from vocab.namespaces import Namespace
 
-FEWEST_SHARDS = VOCAB_COUNTS.partitions  # so that each partition has one
 MOST_SHARDS = 256  # numbers of shards travel as bytes
 
 
@@ -41,9 +39,7 @@ def rules_of(settings: VocabSettings) -> tuple[Rules, ...]:
         raise SettingsError(f"vocab.candidates_per_slot is {settings.candidates_per_slot}: set it to 0 or more")
     shards = settings.shards
     if not are_shards(shards):
-        raise SettingsError(
-            f"vocab.shards is {shards}: set it to a power of two from {FEWEST_SHARDS} to {MOST_SHARDS}"
-        )
+        raise SettingsError(f"vocab.shards is {shards}: set it to a power of two from 1 to {MOST_SHARDS}")
     rules = []
     for name, kind in settings.kinds.items():
         _check(name, kind, shards)
@@ -138,7 +134,7 @@ def differences(one: VocabSettings, other: VocabSettings) -> dict[str, tuple[flo
 
 def are_shards(shards: int) -> bool:
     """Whether a vocabulary can have this number of virtual shards."""
-    return FEWEST_SHARDS <= shards <= MOST_SHARDS and not shards & (shards - 1)
+    return 1 <= shards <= MOST_SHARDS and not shards & (shards - 1)
 
 
 def other_shards(name: str, shards: int, wanted: int) -> SettingsError:

@@ -1,5 +1,6 @@
 """What commands share: the settings of this process, JSON output, and the start of a service."""
 
+import asyncio
 import gc
 import sys
 from typing import Any
@@ -17,6 +18,15 @@ COLLECT_AFTER = 50_000
 def current_settings() -> Settings:
     """The settings from environment, file and defaults; where no address is set, the servers of `driftline up`."""
     return resolve(load())
+
+
+def installed_settings() -> Settings:
+    """`current_settings` with the installation's number of partitions; raises as `transport.installation` does."""
+    from transport.installation import installed
+    from transport.kafka.cluster import KafkaCluster
+
+    settings = current_settings()
+    return asyncio.run(installed(settings, KafkaCluster(settings)))
 
 
 def print_json(value: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from driftline.cli.common import current_settings, print_json
+from driftline.cli.common import current_settings, installed_settings, print_json
 from driftline.cli.options import AsJson
 from driftline.console_tables import console, plain, print_table, when
 
@@ -100,7 +100,7 @@ def replay(
     """
     from driftline.inspect import dead_letter_log as dead_letters
 
-    done = dead_letters.replay(current_settings(), reason=reason, topic=topic, dry_run=dry_run)
+    done = dead_letters.replay(installed_settings(), reason=reason, topic=topic, dry_run=dry_run)
     if as_json:
         print_json(done)
         return

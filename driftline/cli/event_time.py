@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from driftline.cli.common import current_settings, print_json
+from driftline.cli.common import current_settings, installed_settings, print_json
 from driftline.cli.options import AsJson
 from driftline.console_tables import print_table, when
 
@@ -50,7 +50,8 @@ def live() -> None:
     from transport.declare_time import declare_time
     from transport.kafka.cluster import KafkaCluster
 
-    declared = asyncio.run(declare_time(KafkaCluster(current_settings()), TimeMode.LIVE, "driftline time live"))
+    settings = installed_settings()
+    declared = asyncio.run(declare_time(settings, KafkaCluster(settings), TimeMode.LIVE, "driftline time live"))
     typer.echo(f"event time is live from here on (epoch {declared.epoch})")
 
 
@@ -68,7 +69,8 @@ def replay(
     from transport.declare_time import declare_time
     from transport.kafka.cluster import KafkaCluster
 
-    declared = asyncio.run(declare_time(KafkaCluster(current_settings()), TimeMode.REPLAY, writer))
+    settings = installed_settings()
+    declared = asyncio.run(declare_time(settings, KafkaCluster(settings), TimeMode.REPLAY, writer))
     typer.echo(
         f"event time is moved by the ticks of {writer} alone (epoch {declared.epoch}); "
         "`driftline time live` ends that"

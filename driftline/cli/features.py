@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from driftline.cli.common import current_settings, print_json
+from driftline.cli.common import installed_settings, print_json
 from driftline.cli.options import AsJson
 from driftline.console_tables import console, plain, print_table, when
 
@@ -31,7 +31,7 @@ def tweet(tweet_id: TweetId, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import store
 
-    found = store.tweet(current_settings(), tweet_id)
+    found = store.tweet(installed_settings(), tweet_id)
     if as_json:
         print_json(found)
         return
@@ -52,7 +52,7 @@ def author(author_id: AuthorId, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import store
 
-    _show_counts(store.author(current_settings(), author_id), as_json)
+    _show_counts(store.author(installed_settings(), author_id), as_json)
 
 
 @app.command()
@@ -63,7 +63,7 @@ def viewer(viewer_id: ViewerId, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import store
 
-    found = store.viewer(current_settings(), viewer_id)
+    found = store.viewer(installed_settings(), viewer_id)
     if as_json:
         print_json(found)
         return
@@ -79,7 +79,7 @@ def pair(viewer_id: ViewerId, author_id: AuthorId, as_json: AsJson = False) -> N
     """
     from driftline.inspect import store
 
-    _show_counts(store.pair(current_settings(), viewer_id, author_id), as_json)
+    _show_counts(store.pair(installed_settings(), viewer_id, author_id), as_json)
 
 
 def _show_counts(counts: "Counts", as_json: bool) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from driftline.cli.common import current_settings, print_json
+from driftline.cli.common import installed_settings, print_json
 from driftline.cli.options import AsJson
 from driftline.console_tables import print_table
 
@@ -23,7 +23,7 @@ def show(as_json: AsJson = False) -> None:
     """
     from driftline.inspect.offsets import offsets
 
-    rows = offsets(current_settings())
+    rows = offsets(installed_settings())
     if as_json:
         print_json(rows)
     else:
@@ -59,7 +59,7 @@ def reset(
     if to is not None and to not in set(Target):
         raise typer.BadParameter(f"{to!r} is neither `beginning` nor `end`", param_hint="--to")
     target = None if to is None else Target(to)
-    done = reset_offsets(current_settings(), hop, partition, target, write=not dry_run)
+    done = reset_offsets(installed_settings(), hop, partition, target, write=not dry_run)
     if as_json:
         print_json(done)
         return

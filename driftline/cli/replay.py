@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from contracts.errors import SettingsError
-from driftline.cli.common import current_settings
+from driftline.cli.common import installed_settings
 
 _CLOCK_SKEW_MS = 86_400_000  # how far ahead of this machine's clock a tweet may be
 _VIEWERS = 300
@@ -50,7 +50,7 @@ def replay(
         not_after_ms=int(time.time() * 1000) + _CLOCK_SKEW_MS,
     )
     feeding = run_replay(
-        source, current_settings(), config, viewers=_VIEWERS if viewers else 0, seed=seed, limit=limit
+        source, installed_settings(), config, viewers=_VIEWERS if viewers else 0, seed=seed, limit=limit
     )
     typer.echo(asyncio.run(feeding))
 

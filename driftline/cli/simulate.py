@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from driftline.cli.common import current_settings
+from driftline.cli.common import installed_settings
 
 _REQUESTS_PER_TWEET = 0.02
 
@@ -38,4 +38,4 @@ def simulate(
         end_ms=described.begin_ms + int(hours * HOUR_MS),
         most_outstanding=outstanding,
     )
-    typer.echo(asyncio.run(run_world(World(described, seed), current_settings(), config)))
+    typer.echo(asyncio.run(run_world(World(described, seed), installed_settings(), config)))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from driftline.cli.common import current_settings, print_json
+from driftline.cli.common import installed_settings, print_json
 from driftline.cli.options import AsJson, Count
 from driftline.console_tables import number, print_table
 
@@ -23,7 +23,7 @@ def configure(
     """
     from driftline.operations import configure_vocab as vocab_settings
 
-    settings = current_settings()
+    settings = installed_settings()
     plan = vocab_settings.plan(settings)
     if apply and plan.changes:
         vocab_settings.apply(settings, from_window)
@@ -62,7 +62,7 @@ def reshard(
     """
     from driftline.operations import reshard_vocab as vocab_reshard
 
-    settings = current_settings()
+    settings = installed_settings()
     plan = vocab_reshard.reshard(settings, name, shards, write=yes)
     if as_json:
         print_json(plan)

@@ -32,6 +32,7 @@ from driftline.inspect.lags import LagMeter
 from driftline.inspect.vocab import Movers, movers
 from driftline.servers.local import local_servers
 from sources import Source, open_source
+from transport.installation import DEFAULT_PARTITIONS, install
 from transport.kafka import admin as kafka_admin
 from transport.kafka.publisher import KafkaPublisher
 from transport.kafka.writer import KafkaWriter
@@ -111,7 +112,11 @@ def _on_servers(base: Settings, options: Options, source: Source | None, folder:
     display.say(f"starting Kafka and Redis, unless they are configured; data and logs in {folder}")
     with local_servers(base, folder, display.say) as servers:
         settings = msgspec.structs.replace(
-            servers.settings, prefix=f"{folder.name}-", data_dir=str(folder / "data"), metrics_port=0
+            servers.settings,
+            prefix=f"{folder.name}-",
+            data_dir=str(folder / "data"),
+            metrics_port=0,
+            partitions=base.partitions or DEFAULT_PARTITIONS,
         )
         kafka_admin.apply(settings)
         stages.end("servers")
@@ -150,6 +155,7 @@ class _Demo:
             if stopping.is_set():
                 raise Interrupted("nothing was fed")
             self._settings = settings_for(self._settings, feed_input.event_ms, feed_input.requests)
+            await asyncio.to_thread(install, self._settings)
             self._stages.end("reading")
             with LagMeter.connected(self._settings) as meter:
                 lags = await self._with_children(feed_input, meter, stopping)

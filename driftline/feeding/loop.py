@@ -98,7 +98,7 @@ async def feed(
     Raises `ServerUnavailable` if Kafka cannot be reached, and `Fenced` if another program declares itself just now.
     """
     async with open_answers(settings) as answers:
-        declared = await declare_time(KafkaCluster(settings), TimeMode.REPLAY, config.name)
+        declared = await declare_time(settings, KafkaCluster(settings), TimeMode.REPLAY, config.name)
         replay_writer = ReplayWriter(writer, settings.time, declared.epoch)
         loop = FeedLoop(settings, world, config, replay_writer, time.monotonic)
         reading = asyncio.create_task(loop.read(answers))

@@ -1,5 +1,6 @@
 """Checks this machine for what Driftline needs, and says how to fix what is missing."""
 
+import asyncio
 import importlib.metadata
 import importlib.util
 import sys
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from rich.markup import escape
 
-from contracts.errors import ServerUnavailable
+from contracts.errors import ServerUnavailable, SettingsError
 from contracts.records import TimeMode
 from contracts.settings import Settings, masked
 from driftline.servers import discovery, kafka
@@ -134,12 +135,25 @@ def _servers(settings: Settings) -> Iterator[Check]:
         found = failure or masked(getattr(settings, name))
         yield _check(f"{name.title()} answers", not failure, found, mend, needed=needed)
     if not failures["kafka"]:
-        differences = kafka_admin.plan(settings)
-        found = f"{len(differences)} differ from the table" if differences else "as planned"
-        yield _check("topics", not differences, found, "`driftline topics apply`")
-        if not differences:
-            yield _offsets(settings)
-            yield _event_time(settings)
+        yield from _installation(settings)
+
+
+def _installation(settings: Settings) -> Iterator[Check]:
+    """Whether the topics are as planned, and what is in them can be used with these settings."""
+    from transport.installation import installed, plan
+    from transport.kafka.cluster import KafkaCluster
+
+    try:
+        differences = plan(settings)
+    except SettingsError as error:
+        yield _check("settings", False, str(error), "set them back, or set DRIFTLINE_PREFIX")
+        return
+    found = f"{len(differences)} differ from the table" if differences else "as planned"
+    yield _check("topics", not differences, found, "`driftline topics apply`")
+    if not differences:
+        settings = asyncio.run(installed(settings, KafkaCluster(settings)))
+        yield _offsets(settings)
+        yield _event_time(settings)
 
 
 def _offsets(settings: Settings) -> Check:

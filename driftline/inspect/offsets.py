@@ -43,7 +43,7 @@ def offsets(settings: Settings) -> list[HopOffset]:
     rows = []
     for hop, topics in GROUPS.items():
         for topic in topics:
-            for number in range(topic.partitions):
+            for number in range(topic.partitions(settings)):
                 at = TopicPartition(topic.name, number)
                 if at in logs:
                     found = committed.get(hop, {}).get(at)

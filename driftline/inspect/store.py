@@ -76,7 +76,7 @@ def read_tweets(settings: Settings, ids: Sequence[int]) -> Mapping[int, StoredTw
     """Id -> tweet, for those of `ids` that the store has, in one round trip. Raises `ServerUnavailable`."""
     if not ids:
         return {}
-    values = look_up(settings, layout.Keys(settings.prefix).tweets(np.array(ids, np.uint64)))
+    values = look_up(settings, layout.Keys(settings).tweets(np.array(ids, np.uint64)))
     found = [value for value in values if value is not None]
     records = layout.unpack_tweets(found)
     return {int(row["id"]): _stored_tweet(row, value) for row, value in zip(records, found, strict=True)}
@@ -117,7 +117,7 @@ def viewer(settings: Settings, viewer_id: int) -> ViewerFeatures:
     counts = _counts(settings, VIEWER, viewer_id)
     if counts is None:
         raise _not_stored(settings, f"viewer {viewer_id}", viewer_id, "it has seen nothing")
-    values = look_up(settings, layout.Keys(settings.prefix).histories(np.array([viewer_id], np.uint64)))
+    values = look_up(settings, layout.Keys(settings).histories(np.array([viewer_id], np.uint64)))
     history = layout.unpack_records(layout.HISTORY_RECORD, values)[0]
     return ViewerFeatures(
         viewer_id=viewer_id,
@@ -131,7 +131,7 @@ def viewer(settings: Settings, viewer_id: int) -> ViewerFeatures:
 
 
 def _counts(settings: Settings, kind: int, entity: int) -> Counts | None:
-    values = look_up(settings, layout.Keys(settings.prefix).counters(kind, np.array([entity], np.uint64)))
+    values = look_up(settings, layout.Keys(settings).counters(kind, np.array([entity], np.uint64)))
     if values[0] is None:
         return None
     record = layout.unpack_records(layout.COUNTERS_RECORD, values)[0]
@@ -173,8 +173,9 @@ def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
 
 
 def _not_stored(settings: Settings, what: str, entity: int, usual_cause: str) -> NotStored:
-    owner = int(layout.owner_of(np.array([entity], np.uint64))[0])
-    if look_up(settings, [layout.Keys(settings.prefix).epoch(owner)]) != [None]:
+    keys = layout.Keys(settings)
+    owner = int(layout.owner_of(np.array([entity], np.uint64), keys.owners)[0])
+    if look_up(settings, [keys.epoch(owner)]) != [None]:
         return NotStored(f"the store has nothing about {what}: {usual_cause}")
     return NotStored(
         f"the store has nothing about {what}: its part {owner} is empty (prefix {settings.prefix!r}); the stream "

@@ -144,7 +144,7 @@ def _say_begun(settings: Settings, hop: str, moved: Mapping[TopicPartition, Posi
 def _rebase(settings: Settings, moved: Mapping[TopicPartition, Position]) -> None:
     """Make the owners' positions in Redis ascend, though their offsets begin anew: raise the `base` of
     `featurestore/store/redis_layout.py`."""
-    keys = Keys(settings.prefix)
+    keys = Keys(settings)
     with connect_blocking(settings) as redis:
         for at, position in moved.items():
             assert at.topic == FEATURE_UPDATES.name

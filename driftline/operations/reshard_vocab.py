@@ -77,12 +77,12 @@ async def _reshard(settings: Settings, name: str, shards: int, write: bool) -> P
     redis = connect(settings)  # processors take a connection; here it is not used
     kafka = KafkaCluster(settings)
     try:
-        numbers = range(VOCAB_COUNTS.partitions)
-        processors = [VocabularyProcessor(settings, kafka, number, redis) for number in numbers]
+        partitions = VOCAB_COUNTS.partitions(settings)
+        processors = [VocabularyProcessor(settings, kafka, number, redis) for number in range(partitions)]
         states = [await processor.catch_up() for processor in processors]
     finally:
         await redis.aclose()
-    made = resharding.reshard(states, name, shards, VOCAB_COUNTS.partitions)
+    made = resharding.reshard(states, name, shards, partitions)
     if write:
         await _write(settings, made)
     return _plan(states, made)
@@ -103,7 +103,7 @@ async def _write(settings: Settings, made: resharding.Resharded) -> None:
             VOCAB_DELTAS.name,
             serialize(delta),
             key=record_key(delta.shard),
-            partition=delta.shard % VOCAB_DELTAS.partitions,
+            partition=delta.shard % VOCAB_DELTAS.partitions(settings),
         )
         for delta in made.deltas
     ]

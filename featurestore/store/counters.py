@@ -14,7 +14,6 @@ import numpy as np
 from contracts.arrays import F64, I64, U8, U32, U64, Records
 from contracts.columnar import AUTHOR, COUNTERS, PAIR, TWEET, VIEWER, FeatureUpdates
 from contracts.records import ACTIONS, ENGAGED, Action
-from contracts.topics import PARTITIONS
 from featurestore.features import HISTORY
 from featurestore.store.grouping import group, place_in_group, sum_rows
 from featurestore.store.redis_layout import HISTORY_RECORD, owner_of, pair_of
@@ -79,14 +78,14 @@ def _updates(kinds: U8, entities: U64, panes: I64, columns: I64, *, history: tup
     )
 
 
-def route(updates: FeatureUpdates) -> list[tuple[int, FeatureUpdates]]:
-    """The updates by owner, as (partition of `feature-updates`, its rows), for owners that have any."""
-    owners, history_owners = owner_of(updates.entities), owner_of(updates.history_viewers)
+def route(updates: FeatureUpdates, owners: int) -> list[tuple[int, FeatureUpdates]]:
+    """The updates by owner, as (partition of `feature-updates`, its rows), for those of `owners` that have any."""
+    by_owner = _rows_by_owner(updates.entities, owners)
+    histories_by_owner = _rows_by_owner(updates.history_viewers, owners)
     counts = updates.counts.reshape(-1, len(COUNTERS))
     routed = []
-    for owner in range(PARTITIONS):
-        rows, history_rows = owners == owner, history_owners == owner
-        if rows.any() or history_rows.any():
+    for owner, (rows, history_rows) in enumerate(zip(by_owner, histories_by_owner, strict=True)):
+        if len(rows) or len(history_rows):
             part = FeatureUpdates(
                 kinds=updates.kinds[rows],
                 entities=updates.entities[rows],
@@ -98,6 +97,12 @@ def route(updates: FeatureUpdates) -> list[tuple[int, FeatureUpdates]]:
             )
             routed.append((owner, part))
     return routed
+
+
+def _rows_by_owner(entities: U64, owners: int) -> list[I64]:
+    """The rows of each owner's entities, ascending."""
+    of_row = owner_of(entities, owners)
+    return np.split(np.argsort(of_row, kind="stable"), np.cumsum(np.bincount(of_row, minlength=owners))[:-1])
 
 
 def fold_counters(states: Records, index: I64, panes: U32, counts: U32, versions: U64) -> Records:

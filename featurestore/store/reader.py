@@ -17,7 +17,6 @@ from contracts.columnar import TWEET as TWEET_KIND
 from contracts.columns import FeatureColumns
 from contracts.records import Provenance, TimelineRequest
 from contracts.settings import Settings
-from contracts.topics import PARTITIONS
 from featurestore.store.feature_columns import StoreRows, columns_of
 from featurestore.store.redis_layout import (
     COUNTERS_RECORD,
@@ -79,7 +78,7 @@ class FeatureReader:
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self._redis = redis
         self._settings = settings
-        self._keys = Keys(settings.prefix)
+        self._keys = Keys(settings)
 
     async def read(self, requests: Sequence[TimelineRequest], candidate_ids: Sequence[U64]) -> FeaturesRead:
         """Features of every candidate (uint64 ids) of each request, as of the request's own time."""
@@ -137,7 +136,7 @@ class FeatureReader:
 
     async def recent_tweets(self, limit: int) -> tuple[U64, I64]:
         """(ids, created_ms) of the newest tweets that the store lists, newest first, at most `limit`."""
-        listed = await self._redis.newest([self._keys.recent(owner) for owner in range(PARTITIONS)], limit)
+        listed = await self._redis.newest([self._keys.recent(owner) for owner in range(self._keys.owners)], limit)
         ids = np.frombuffer(b"".join(member for member, _ in listed), ">u8").astype(np.uint64)
         created = np.array([score for _, score in listed], np.int64)
         newest = np.lexsort((ids, created))[::-1][:limit]

@@ -1,6 +1,6 @@
 """Every byte that the feature store keeps in Redis. `docs/redis.md` shows the same layout with examples.
 
-Keys: `<prefix>f:{<owner>}:<kind>:<id>`. The owner, 0 to PARTITIONS-1, is the `feature-updates` partition of the
+Keys: `<prefix>f:{<owner>}:<kind>:<id>`. The owner, from 0 on, is the `feature-updates` partition of the
 entity (`owner_of`). In braces it is the Redis Cluster hash tag, so that everything that an owner writes in one script
 is on one node. Ids are decimal.
 
@@ -27,7 +27,8 @@ import numpy as np
 from contracts.arrays import I64, U32, U64, Records
 from contracts.columnar import COUNTERS, ENTITY_KINDS
 from contracts.errors import BadRecord
-from contracts.topics import PARTITIONS
+from contracts.settings import Settings
+from contracts.topics import FEATURE_UPDATES
 from featurestore.features import HISTORY, TWEET_KEYS
 
 REPLY, QUOTE, RETWEET = 1, 2, 4  # bits of `flags`
@@ -92,16 +93,17 @@ def pair_of(viewers: U64, authors: U64) -> U64:
     return mix64(mix64(viewers + np.uint64(0x9E3779B97F4A7C15)) ^ authors)
 
 
-def owner_of(entities: U64) -> I64:
-    """The `feature-updates` partition of each entity, whatever its kind. uint64[n] -> int64[n]."""
-    return (mix64(entities) % np.uint64(PARTITIONS)).astype(np.int64)
+def owner_of(entities: U64, owners: int) -> I64:
+    """The `feature-updates` partition of each entity, whatever its kind. uint64[n], how many it has -> int64[n]."""
+    return (mix64(entities) % np.uint64(owners)).astype(np.int64)
 
 
 class Keys:
     """The Redis keys of one installation."""
 
-    def __init__(self, prefix: str) -> None:
-        self._heads = [f"{prefix}f:{{{owner}}}:".encode() for owner in range(PARTITIONS)]
+    def __init__(self, settings: Settings) -> None:
+        self.owners = FEATURE_UPDATES.partitions(settings)
+        self._heads = [f"{settings.prefix}f:{{{owner}}}:".encode() for owner in range(self.owners)]
 
     def tweets(self, ids: U64) -> list[bytes]:
         """Keys of the TWEET records of `ids`."""
@@ -137,7 +139,8 @@ class Keys:
 
     def _of(self, kind: bytes, ids: U64) -> list[bytes]:
         heads = [head + kind for head in self._heads]
-        return [heads[owner] + b"%d" % i for owner, i in zip(owner_of(ids).tolist(), ids.tolist(), strict=True)]
+        owners = owner_of(ids, self.owners).tolist()
+        return [heads[owner] + b"%d" % i for owner, i in zip(owners, ids.tolist(), strict=True)]
 
 
 def unpack_records(dtype: np.dtype[np.void], values: Sequence[bytes | None]) -> Records:

@@ -63,7 +63,7 @@ class FeatureOwner:
         self._redis = redis
         self._settings = settings
         self._partition = partition
-        self._keys = Keys(settings.prefix)
+        self._keys = Keys(settings)
         self._epoch_key, self._position_key = self._keys.epoch(partition), self._keys.position(partition)
         self._cached = cached
         self._clock = clock
@@ -187,7 +187,8 @@ async def write_tweets(redis: Redis, settings: Settings, tweets: Sequence[Tweet]
     if len(records) == 0:
         return records
     values = tweet_values(records, tweets, subwords_of(records, batch))
-    keys, owners = Keys(settings.prefix), owner_of(records["id"])
+    keys = Keys(settings)
+    owners = owner_of(records["id"], keys.owners)
     named = keys.tweets(records["id"])
     writes = []
     for owner in np.unique(owners).tolist():

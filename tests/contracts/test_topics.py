@@ -57,7 +57,7 @@ def as_documented(topic: Topic) -> list[str]:
     record = topic.record if topic.record in ("-", "Arrow IPC") else f"`{topic.record}`"
     retention = "for ever" if topic.retention_ms == FOREVER_MS else f"{topic.retention_ms // DAY_MS} days"
     return [
-        f"`{topic.name}`", topic.key, record, str(topic.partitions), topic.cleanup, retention,
+        f"`{topic.name}`", topic.key, record, "1" if topic.single else "N", topic.cleanup, retention,
         f"{topic.max_message_bytes // MIB} MiB",
     ]  # fmt: skip
 
@@ -79,7 +79,7 @@ def test_a_dead_letter_fits_where_the_largest_record_of_its_source_did():
     for source in WITH_DEAD_LETTERS:
         base64 = source.max_message_bytes * 4 / 3
         assert dead_letters(source).max_message_bytes > base64 + 64 * 1024
-        assert dead_letters(source).partitions == source.partitions
+        assert dead_letters(source).single == source.single
 
 
 def test_topic_names_are_unique_and_take_a_prefix():

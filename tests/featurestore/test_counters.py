@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from contracts.codec import Codec, serialize
 from contracts.columnar import AUTHOR, COUNTERS, ENTITY_KINDS, PAIR, TWEET, VIEWER, FeatureUpdates
 from contracts.records import ACTIONS, Action
-from contracts.topics import PARTITIONS
 from featurestore.features import HISTORY
 from featurestore.store.counters import (
     aggregate_engagements,
@@ -21,6 +20,7 @@ from featurestore.store.counters import (
     route,
 )
 from featurestore.store.redis_layout import COUNTERS_RECORD, HISTORY_RECORD, owner_of, pair_of
+from tests.support.installation import PARTITIONS
 
 PANE_MS = 1_000
 
@@ -159,16 +159,16 @@ def test_no_engagement_aggregates_to_no_rows_and_travels():
         np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.uint8),
         np.empty(0, np.int64), PANE_MS,
     )  # fmt: skip
-    assert route(nothing) == []
+    assert route(nothing, PARTITIONS) == []
     assert len(Codec(FeatureUpdates).deserialize(serialize(nothing)).kinds) == 0
 
 
 def test_every_row_reaches_the_one_owner_of_its_entity():
     posts = aggregate_posts(np.arange(1_000, dtype=np.uint64), np.full(1_000, 5_000, np.int64), PANE_MS)
-    routed = route(posts)
+    routed = route(posts, PARTITIONS)
     assert [owner for owner, _ in routed] == list(range(PARTITIONS))
     for owner, frame in routed:
-        assert (owner_of(frame.entities) == owner).all()
+        assert (owner_of(frame.entities, PARTITIONS) == owner).all()
         assert (frame.kinds == AUTHOR).all()
         assert 200 < len(frame.entities) < 300  # evenly
     together = np.concatenate([frame.entities for _, frame in routed])

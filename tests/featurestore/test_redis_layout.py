@@ -3,13 +3,13 @@
 import random
 import string
 
+import msgspec
 import numpy as np
 import pytest
 
 from contracts.columns import MISSING, is_missing
 from contracts.errors import BadRecord
 from contracts.records import Provenance, Tweet
-from contracts.topics import PARTITIONS
 from featurestore import features
 from featurestore.features import (
     CANDIDATE_DENSE,
@@ -33,6 +33,7 @@ from featurestore.store.redis_layout import (
 )
 from featurestore.store.tweet_records import tweet_dense, tweet_records, tweet_values
 from tests.golden.compare import assert_same_bits
+from tests.support.installation import INSTALLED, PARTITIONS
 from tests.support.paths import DOCS
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
@@ -150,18 +151,20 @@ def test_the_version_stands_first_and_compares_as_bytes():
 
 
 def test_keys_of_one_owner_share_a_hash_tag():
-    keys = Keys("test-")
+    keys = Keys(msgspec.structs.replace(INSTALLED, prefix="test-"))
     ids = np.arange(100, dtype=np.uint64)
-    for key, owner in zip(keys.tweets(ids) + keys.histories(ids), [*owner_of(ids), *owner_of(ids)], strict=True):
+    for key, owner in zip(
+        keys.tweets(ids) + keys.histories(ids), [*owner_of(ids, PARTITIONS), *owner_of(ids, PARTITIONS)], strict=True
+    ):
         assert key.startswith(b"test-f:{%d}:" % owner)
     assert keys.counters(3, np.array([12], np.uint64))[0].endswith(b":n:pair:12")
 
 
 def test_hashes_and_layouts_never_change():
     assert mix64(np.array([1, 2**64 - 1], np.uint64)).tolist() == [6238072747940578789, 13029008266876403067]
-    assert owner_of(np.arange(100, 108, dtype=np.uint64)).tolist() == [0, 3, 3, 1, 2, 3, 1, 1]
+    assert owner_of(np.arange(100, 108, dtype=np.uint64), PARTITIONS).tolist() == [0, 3, 3, 1, 2, 3, 1, 1]
     assert pair_of(np.array([1], np.uint64), np.array([2], np.uint64)).tolist() == [583880340377267059]
-    assert (TWEET.itemsize, COUNTERS_RECORD.itemsize, HISTORY_RECORD.itemsize, PARTITIONS) == (304, 108, 264, 4)
+    assert (TWEET.itemsize, COUNTERS_RECORD.itemsize, HISTORY_RECORD.itemsize) == (304, 108, 264)
     assert features.FEATURE_SET == "340f85e50f6ca11a"
 
 

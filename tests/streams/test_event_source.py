@@ -9,10 +9,11 @@ from contracts.settings import Settings, TimeSettings
 from contracts.topics import TWEETS
 from streams.event_batch import EventBatch, decode_tweet
 from streams.event_source import EventSource
+from tests.support.installation import PARTITIONS
 from transport.ports.kafka_records import LogRecord
 
 START_MS = 1_700_000_000_000
-SETTINGS = Settings(time=TimeSettings(window_ms=1_000, lateness_ms=2_000))
+SETTINGS = Settings(partitions=PARTITIONS, time=TimeSettings(window_ms=1_000, lateness_ms=2_000))
 
 
 def times_of(tweets: list[Tweet]) -> np.ndarray:

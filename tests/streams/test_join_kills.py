@@ -13,11 +13,16 @@ from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES, Topic, de
 from eventtime.declarations import DECLARATION_KEY
 from eventtime.ticks import TICK_KEY, tick_value
 from streams.join_processor import JoinProcessor
+from tests.support.installation import PARTITIONS
 from tests.support.join_runs import BEGIN, served
 from transport.ports.kafka_records import LogRecord
 from transport.processor import MAX_METADATA_BYTES, Output, Position
 
-SETTINGS = Settings(time=TimeSettings(window_ms=1_000, lateness_ms=1_000), join=JoinSettings(label_window_ms=3_000))
+SETTINGS = Settings(
+    partitions=PARTITIONS,
+    time=TimeSettings(window_ms=1_000, lateness_ms=1_000),
+    join=JoinSettings(label_window_ms=3_000),
+)
 TOPICS = (CANDIDATES_SERVED, ENGAGEMENTS)
 
 
@@ -86,10 +91,15 @@ def outcome(outputs: list[Output]) -> tuple[list[object], list[object]]:
     return sorted(examples), sorted(letters)
 
 
-async def joined(logs: dict[Topic, Log], rng: random.Random, kill: float) -> tuple[list[object], list[object]]:
-    """What comes out, if both logs are read in random batches and the process is killed after some commits."""
+async def joined(
+    logs: dict[Topic, Log], rng: random.Random, kill: float, settings: Settings = SETTINGS
+) -> tuple[list[object], list[object]]:
+    """What comes out, if both logs are read in random batches and the process is killed after some commits.
+
+    A topic that the processor pauses is not read.
+    """
     outputs: list[Output] = []
-    processor, offsets, metadata = JoinProcessor(SETTINGS, 0), dict.fromkeys(logs, 0), ""
+    processor, offsets, metadata = JoinProcessor(settings, 0), dict.fromkeys(logs, 0), ""
     while any(offsets[topic] < len(log.records) for topic, log in logs.items()):
         batch = {topic: log.records[offsets[topic] :][: rng.randrange(6)] for topic, log in logs.items()}
         if not any(batch.values()):
@@ -99,7 +109,7 @@ async def joined(logs: dict[Topic, Log], rng: random.Random, kill: float) -> tup
         metadata = processor.metadata()
         assert len(metadata) < MAX_METADATA_BYTES
         if rng.random() < kill:
-            processor = JoinProcessor(SETTINGS, 0)
+            processor = JoinProcessor(settings, 0)
             again = await processor.resume(
                 {topic.name: Position(offset, metadata) for topic, offset in offsets.items()}
             )

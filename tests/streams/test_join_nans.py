@@ -6,10 +6,10 @@ from prometheus_client import REGISTRY
 
 from contracts.codec import serialize
 from contracts.columns import MISSING
-from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED
 from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE
 from streams.join_processor import JoinProcessor
+from tests.support.installation import INSTALLED
 from tests.support.pipeline_runs import PLACES, make_served, record_of
 
 AGE = [feature.name for feature in CANDIDATE_DENSE].index("age_s")
@@ -33,10 +33,10 @@ async def test_nans_are_counted_by_feature_and_what_is_missing_or_re_read_is_not
     broken = record_of(CANDIDATES_SERVED, 0, serialize(changed))
     features = ("age_s", "author_followers", "viewer_rate", "viewer_seen")
     before = [counted(feature) for feature in features]
-    processor = JoinProcessor(Settings(), 0)
+    processor = JoinProcessor(INSTALLED, 0)
     await processor.replay([broken])
     assert [counted(feature) for feature in features] == before
-    outputs = await JoinProcessor(Settings(), 0).process([broken])
+    outputs = await JoinProcessor(INSTALLED, 0).process([broken])
     assert outputs, "counted for the bins"
     found = [counted(feature) - was for feature, was in zip(features, before, strict=True)]
     assert found == [PLACES - 1, 0, 1, 0]

@@ -6,9 +6,10 @@ from contracts.settings import JoinSettings, Settings
 from contracts.topics import CANDIDATES_SERVED, TIMELINE_REQUESTS
 from scoring.service import NAME
 from streams.live_ticks import SCORERS, LiveTicks
+from tests.support.installation import PARTITIONS
 from transport.ports.kafka_records import Committed, LogRecord, Output, TopicPartition
 
-SETTINGS = Settings(join=JoinSettings(label_window_ms=60_000))
+SETTINGS = Settings(partitions=PARTITIONS, join=JoinSettings(label_window_ms=60_000))
 NOW_MS = 1_790_000_000_000
 
 

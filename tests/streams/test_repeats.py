@@ -11,12 +11,14 @@ from contracts.settings import FeatureSettings, Settings, TimeSettings
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from eventtime.ticks import TICK_KEY, tick_value
 from streams.engagement_processor import EngagementProcessor
+from tests.support.installation import PARTITIONS
 from transport.ports.kafka_records import LogRecord
 from transport.processor import MAX_METADATA_BYTES, Position
 
 START_MS = 1_760_000_000_000
 LATENESS_MS = 1_000
 SETTINGS = Settings(
+    partitions=PARTITIONS,
     time=TimeSettings(window_ms=1_000, lateness_ms=LATENESS_MS),
     features=FeatureSettings(duplicate_horizon=40),
 )

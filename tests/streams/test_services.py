@@ -1,11 +1,16 @@
 """A worker's app is made of the settings it is given, and lets go of what it opened."""
 
+import asyncio
+
+import msgspec
 import pytest
 
 import streams.app
 from contracts.settings import Settings
 from streams import services
-from streams.services import StreamServices
+from streams.services import StreamServices, TickerService
+from tests.support.installation import PARTITIONS
+from transport.ports.kafka import Kafka
 
 NOWHERE = Settings(kafka="127.0.0.1:1", prefix="x-")
 
@@ -22,8 +27,15 @@ class Connection:
 async def test_the_connection_to_redis_is_closed_when_the_services_have_stopped(monkeypatch) -> None:
     redis = Connection()
     monkeypatch.setattr(services, "connect", lambda settings: redis)
+
+    async def installed(settings: Settings, kafka: Kafka) -> Settings:
+        return msgspec.structs.replace(settings, partitions=PARTITIONS)
+
+    monkeypatch.setattr(services, "installed_once_there", installed)
     running = StreamServices(NOWHERE)
     await running.start()
+    while not any(isinstance(child, TickerService) for child in running._children):
+        await asyncio.sleep(0.01)
     assert not redis.closed
     await running.stop()
     assert redis.closed

@@ -14,6 +14,7 @@ from contracts.settings import Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, dead_letters
 from eventtime.ticks import TICK_KEY
 from streams.ingest_processor import IngestProcessor
+from tests.support.installation import INSTALLED, PARTITIONS
 from tests.support.no_redis import NoRedis
 from tests.support.pipeline_runs import (
     BEGIN_MS,
@@ -42,7 +43,7 @@ def log_of(settings: Sequence[VocabConfigured | bytes]) -> list[LogRecord]:
 
 def outputs_of(records: Sequence[LogRecord], sizes: Sequence[int], committed: bool = True) -> list[Output]:
     async def run() -> list[Output]:
-        processor = IngestProcessor(Settings(vocab=BEGINNING), None, 0, NoRedis())
+        processor = IngestProcessor(Settings(partitions=PARTITIONS, vocab=BEGINNING), None, 0, NoRedis())
         await processor.resume({TWEETS.name: Position(0, before)} if committed else begun(processor, [TWEETS]))
         outputs, begin = [], 0
         for size in [*sizes, len(records)]:
@@ -51,7 +52,7 @@ def outputs_of(records: Sequence[LogRecord], sizes: Sequence[int], committed: bo
             begin += size
         return outputs
 
-    processor = IngestProcessor(Settings(), None, 0, NoRedis())
+    processor = IngestProcessor(INSTALLED, None, 0, NoRedis())
     asyncio.run(processor.process(log_of([])[:1]))
     before = processor.metadata()
     return asyncio.run(run())
@@ -69,7 +70,7 @@ def test_settings_get_the_first_window_that_their_source_has_not_closed_whatever
     outputs = outputs_of(records, sizes)
     closed = (BEGIN_MS + 2 * WINDOW_MS - Settings().time.lateness_ms) // WINDOW_MS - 1
     assert windows(outputs) == [closed + 1, 10**9]
-    for partition in range(VOCAB_COUNTS.partitions):
+    for partition in range(PARTITIONS):
         seen = []
         for output in outputs:
             if output.topic == VOCAB_COUNTS.name and output.partition == partition:
@@ -92,9 +93,9 @@ def test_keys_counted_into_other_shards_are_not_gone_on_from():
     async def resumed(processor: IngestProcessor, metadata: str) -> None:
         await processor.resume({TWEETS.name: Position(5, metadata)})
 
-    former = IngestProcessor(Settings(vocab=BEGINNING), None, 0, NoRedis())
+    former = IngestProcessor(Settings(partitions=PARTITIONS, vocab=BEGINNING), None, 0, NoRedis())
     asyncio.run(resumed(former, former.metadata()))
-    wider = Settings(vocab=msgspec.structs.replace(BEGINNING, shards=16))
+    wider = Settings(partitions=PARTITIONS, vocab=msgspec.structs.replace(BEGINNING, shards=16))
     with pytest.raises(SettingsError, match=r"into 64 virtual shards.*vocab.shards is 16.*driftline vocab reshard"):
         asyncio.run(resumed(IngestProcessor(wider, None, 0, NoRedis()), former.metadata()))
 

@@ -13,6 +13,7 @@ from eventtime.ticks import TICK_KEY
 from streams.engagement_processor import EngagementProcessor
 from streams.ingest_processor import IngestProcessor
 from streams.join_processor import JoinProcessor
+from tests.support.installation import PARTITIONS
 from tests.support.join_runs import BEGIN, served
 from tests.support.no_redis import NoRedis
 from tests.support.pipeline_runs import record_of
@@ -24,6 +25,7 @@ from vocab.rules import configured
 
 START_MS = BEGIN
 SETTINGS = Settings(
+    partitions=PARTITIONS,
     time=TimeSettings(window_ms=1_000, lateness_ms=1_000),
     features=FeatureSettings(duplicate_horizon=20),
     join=JoinSettings(label_window_ms=3_000),

@@ -63,7 +63,7 @@ def bins_outcome(settings: Settings) -> BinsOutcome:
 
 def recovered_owner(settings: Settings) -> BinOwner:
     """The bin owner, recovered as a successor of the stopped one does."""
-    sources = sources_of(settings.bins)
+    sources = sources_of(settings)
     state = join_state(asyncio.run(read_latest(KafkaCluster(settings), BIN_STATE, 0)))
     offset, owner = 0, BinOwner(settings.bins, sources)
     if state is not None:

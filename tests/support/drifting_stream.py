@@ -15,6 +15,7 @@ from contracts.settings import Settings, VocabSettings
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TWEETS, Topic
 from eventtime.declarations import DECLARATION_KEY, DECLARED_ON
 from eventtime.ticks import TICK_KEY, tick_value
+from tests.support.installation import INSTALLED
 from transport.kafka.partitioner import partition_of
 from vocab.keys import SHARDS
 
@@ -56,48 +57,48 @@ def drifting(settings: Settings, batch_records: int) -> Settings:
     )
 
 
-def drifting_rows(tweets: int, seed: int) -> list[Row]:
+def drifting_rows(tweets: int, seed: int, settings: Settings = INSTALLED) -> list[Row]:
     """The records of all input topics, in the order in which they are written."""
     rng = random.Random(seed)
-    rows: list[Row] = list(declared())
+    rows: list[Row] = list(declared(settings))
     again: dict[int, list[Row]] = {}  # number of a tweet -> duplicates of earlier tweets to write after it
     ticked = BEGIN_MS
     for i in range(tweets):
         now = BEGIN_MS + i * WINDOWS * WINDOW_MS // tweets
         if now >= ticked:
-            rows += ticks((TWEETS, ENGAGEMENTS, CANDIDATES_SERVED), ticked)
+            rows += ticks((TWEETS, ENGAGEMENTS, CANDIDATES_SERVED), ticked, settings)
             ticked += TICK_MS
-        row = _tweet(i, now, rng)
+        row = row_of(_tweet(i, now, rng), settings)
         if rng.random() < 0.005:
             rows.append((*row[:3], b"not a tweet"))
         if rng.random() < 0.02:
             again.setdefault(i + rng.randrange(LAST_REPEAT), []).append(row)
         rows += [row, *again.pop(i, [])]
-    return rows + list(ticks((TWEETS, ENGAGEMENTS, CANDIDATES_SERVED), END_MS))
+    return rows + list(ticks((TWEETS, ENGAGEMENTS, CANDIDATES_SERVED), END_MS, settings))
 
 
-def row_of(tweet: Tweet) -> Row:
+def row_of(tweet: Tweet, settings: Settings = INSTALLED) -> Row:
     """A tweet's record, as a producer writes it."""
     key = record_key(tweet.id)
-    return TWEETS, partition_of(key, TWEETS.partitions), key, serialize(tweet)
+    return TWEETS, partition_of(key, TWEETS.partitions(settings)), key, serialize(tweet)
 
 
-def ticks(topics: tuple[Topic, ...], at_ms: int) -> Iterator[Row]:
+def ticks(topics: tuple[Topic, ...], at_ms: int, settings: Settings = INSTALLED) -> Iterator[Row]:
     """A tick for each partition of these topics."""
     for topic in topics:
-        for partition in range(topic.partitions):
+        for partition in range(topic.partitions(settings)):
             yield topic, partition, TICK_KEY, tick_value(at_ms, EPOCH)
 
 
-def declared() -> Iterator[Row]:
+def declared(settings: Settings = INSTALLED) -> Iterator[Row]:
     """The declaration of a replay, for each partition that has a clock."""
     value = serialize(TimeDeclared(mode=TimeMode.REPLAY, epoch=EPOCH, writer="drifting stream"))
     for topic in DECLARED_ON:
-        for partition in range(topic.partitions):
+        for partition in range(topic.partitions(settings)):
             yield topic, partition, DECLARATION_KEY, value
 
 
-def _tweet(i: int, now: int, rng: random.Random) -> Row:
+def _tweet(i: int, now: int, rng: random.Random) -> Tweet:
     """A tweet that is in time, late, or has a wrong clock."""
     tweet = Tweet(
         id=1_000 + i,
@@ -110,7 +111,7 @@ def _tweet(i: int, now: int, rng: random.Random) -> Row:
     )
     if rng.random() < 0.005:
         tweet = replace(tweet, created_ms=now + DAY_MS, author_id=WRONG_CLOCK)
-    return row_of(tweet)
+    return tweet
 
 
 def _text(now: int, rng: random.Random) -> str:

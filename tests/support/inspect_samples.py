@@ -37,9 +37,10 @@ from featurestore.features import CANDIDATE_DENSE, CANDIDATE_FIELDS, VIEWER_DENS
 from featurestore.store import redis_layout as layout
 from featurestore.store.subwords import subwords_of
 from featurestore.store.tweet_records import tweet_records, tweet_values
+from tests.support.installation import PARTITIONS
 from tests.support.plain_examples import examples_of
 from tests.support.vocab_frames import SOURCE, counts_frame
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka.clients import producer
 from vocab.keys import SHARDS, key_of
 from vocab.languages import language_code
@@ -161,7 +162,7 @@ def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
 
 def write_all(settings: Settings) -> None:
     """Create the topics, write a few records to each topic that the commands read, and write the views in Redis."""
-    kafka_admin.apply(settings)
+    install(settings)
     tick = serialize(Tick(tick_ms=AT_MS))
     with producer(settings) as writer:
 
@@ -185,13 +186,13 @@ def write_all(settings: Settings) -> None:
         writer.send(prefixed(EXAMPLES, settings.prefix).name, value=serialize_examples(examples()), partition=1)
         owner, deltas = vocabulary(settings)
         for delta in deltas:
-            send(VOCAB_DELTAS, delta, delta.shard % VOCAB_DELTAS.partitions)
+            send(VOCAB_DELTAS, delta, delta.shard % PARTITIONS)
         writer.flush(timeout=30)
     write_views(settings, owner)
 
 
 def write_views(settings: Settings, owner: VocabularyOwner) -> None:
-    keys = layout.Keys(settings.prefix)
+    keys = layout.Keys(settings)
     counters = np.zeros(1, layout.COUNTERS_RECORD)
     counters["pane"] = AT_MS // settings.features.pane_ms
     counters["totals"][0, COUNTERS.index("like")] = 4

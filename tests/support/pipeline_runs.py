@@ -143,7 +143,7 @@ def impressions_of(requests: Sequence[CandidatesServed]) -> list[tuple[str, int,
 @contextlib.asynccontextmanager
 async def replaying(settings: Settings) -> AsyncIterator[ReplayWriter]:
     """A writer of old events, as a declared replay: runs over several logs can be compared."""
-    declared = await declare_time(KafkaCluster(settings), TimeMode.REPLAY, "test")
+    declared = await declare_time(settings, KafkaCluster(settings), TimeMode.REPLAY, "test")
     async with KafkaWriter(settings) as writer:
         yield ReplayWriter(writer, settings.time, declared.epoch)
 

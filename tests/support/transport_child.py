@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.settings import Settings, load
 from contracts.topics import TWEETS
+from tests.support.installation import PARTITIONS
 from tests.support.transport_hops import Counting
 from transport.hop.hop import ExactlyOnceHop, Output
 from transport.kafka.cluster import KafkaCluster
@@ -63,7 +64,9 @@ async def run(group: str, plan: str) -> None:
     elif kind.endswith("-before-commit"):
         signal_before_commit(int(value), signal.SIGKILL if kind.startswith("kill") else signal.SIGSTOP)
     make = (lambda number: DyingSoon(settings, seconds)) if kind == "kill" else (lambda number: Counting(settings))
-    hop = ExactlyOnceHop(KafkaCluster(settings), group, [TWEETS], make, max_records=50, linger_ms=0)
+    hop = ExactlyOnceHop(
+        KafkaCluster(settings), group, [TWEETS], make, partitions=PARTITIONS, max_records=50, linger_ms=0
+    )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: asyncio.ensure_future(hop.stop()))
     await hop.run()
 

@@ -83,11 +83,13 @@ async def read_visible(settings: Settings, topic: Topic) -> dict[int, list[Consu
     )
     await consumer.start()
     try:
-        partitions = [TopicPartition(settings.prefix + topic.name, number) for number in range(topic.partitions)]
+        partitions = [
+            TopicPartition(settings.prefix + topic.name, number) for number in range(topic.partitions(settings))
+        ]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         await consumer.seek_to_beginning(*partitions)
-        found: dict[int, list[ConsumerRecord]] = {number: [] for number in range(topic.partitions)}
+        found: dict[int, list[ConsumerRecord]] = {number: [] for number in range(topic.partitions(settings))}
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for partition, records in (await consumer.getmany(timeout_ms=100)).items():
                 found[partition.partition] += records
@@ -99,7 +101,7 @@ async def read_visible(settings: Settings, topic: Topic) -> dict[int, list[Consu
 async def assert_each_counted_once(settings: Settings, source: Topic = TWEETS, sink: Topic = VOCAB_COUNTS) -> None:
     """Assert that every record of `source` has one committed record in `sink`, in order, with an unbroken count."""
     read, written = await read_visible(settings, source), await read_visible(settings, sink)
-    for number in range(source.partitions):
+    for number in range(source.partitions(settings)):
         expected = [[record.offset, count] for count, record in enumerate(read[number], 1)]
         assert [json.loads(record.value) for record in written[number]] == expected
 

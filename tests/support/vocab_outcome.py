@@ -13,7 +13,7 @@ from contracts.settings import Settings
 from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
 from streams.state_records import join_state
 from streams.vocab_settings import deserialize_settings
-from streams.vocabulary_processor import SOURCES
+from streams.vocabulary_processor import sources_of
 from tests.support.bin_outcome import BinsOutcome, bins_outcome
 from tests.support.pipeline_runs import read_all
 from transport.kafka.cluster import KafkaCluster
@@ -89,7 +89,7 @@ def decided(settings: Settings, deltas: Iterable[VocabDelta]) -> Decided:
 
 def outcome(settings: Settings) -> Outcome:
     """The outcome of a drained run; committed records only."""
-    counts: dict[int, list[LogRecord]] = {partition: [] for partition in range(VOCAB_COUNTS.partitions)}
+    counts: dict[int, list[LogRecord]] = {partition: [] for partition in range(VOCAB_COUNTS.partitions(settings))}
     for record in read_all(settings, VOCAB_COUNTS):
         counts[record.partition].append(record)
     return Outcome(
@@ -119,8 +119,11 @@ def _committed_deltas(settings: Settings) -> Iterable[VocabDelta]:
 def _recovered(settings: Settings, partition: int, counts: Iterable[LogRecord]) -> VocabularyOwner:
     state = join_state(asyncio.run(read_latest(KafkaCluster(settings), VOCAB_STATE, partition)))
     if state is None:
-        shards = [shard for shard in range(SHARDS) if shard % VOCAB_COUNTS.partitions == partition]
-        offset, owner = 0, VocabularyOwner.begin(settings.vocab, shards, SOURCES, settings.time.window_ms)
+        shards = range(partition, SHARDS, VOCAB_COUNTS.partitions(settings))
+        offset, owner = (
+            0,
+            VocabularyOwner.begin(settings.vocab, shards, sources_of(settings), settings.time.window_ms),
+        )
     else:
         offset = state.offset
         owner = VocabularyOwner.from_bytes(settings.vocab, state.state, settings.time.window_ms)

@@ -14,7 +14,7 @@ from contracts.settings import Settings
 from contracts.topics import TWEETS
 from streams.event_batch import decode_tweet
 from streams.event_source import EventSource
-from streams.vocabulary_processor import SOURCES
+from streams.vocabulary_processor import sources_of
 from tests.support.drifting_stream import Row
 from tests.support.pipeline_runs import record_of
 from transport.ports.kafka_records import LogRecord
@@ -73,13 +73,15 @@ def replay(
     rng: draws batches, restarts, interleaving, and when windows close. Without it every partition is one batch, and
     the partitions come one after the other.
     """
-    counted = [list(_counted(settings, partition, rows, owners, rng)) for partition in range(TWEETS.partitions)]
+    counted = [
+        list(_counted(settings, partition, rows, owners, rng)) for partition in range(TWEETS.partitions(settings))
+    ]
     deltas: list[VocabDelta] = []
     states = []
     for number in range(owners):
         queues = [[frame for owner, frame in frames if owner == number] for frames in counted]
         shards = range(number, settings.vocab.shards, owners)
-        owner = VocabularyOwner.begin(settings.vocab, shards, SOURCES, settings.time.window_ms)
+        owner = VocabularyOwner.begin(settings.vocab, shards, sources_of(settings), settings.time.window_ms)
         for frame in _interleaved(queues, rng):
             owner.observe(frame)
             if rng and rng.random() < CLOSE:

@@ -17,6 +17,7 @@ from contracts.topics import Topic
 from tests.support.drifting_stream import Row
 from tests.support.paths import ROOT
 from tests.support.pipeline_runs import Child, drained, worker
+from transport.installation import install
 from transport.kafka import admin as kafka_admin
 from transport.kafka.clients import admin
 from transport.kafka.writer import KafkaWriter
@@ -104,7 +105,7 @@ class Crew:
 def crew(settings: Settings, workers: int, folder: Path, **environ: str) -> Iterator[Crew]:
     """`workers` workers, each of which owns partitions; killed at the end of the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    kafka_admin.apply(settings)
+    install(settings)
     with contextlib.ExitStack() as stack:
         members = Crew(settings, folder, stack, **environ)
         for _ in range(workers):
@@ -139,7 +140,9 @@ class Appended:
     def __init__(self, settings: Settings, client: Any, topics: Sequence[Topic]) -> None:
         self._client = client
         self._partitions = {
-            topic: [TopicPartition(settings.prefix + topic.name, number) for number in range(topic.partitions)]
+            topic: [
+                TopicPartition(settings.prefix + topic.name, number) for number in range(topic.partitions(settings))
+            ]
             for topic in topics
         }
 

@@ -26,7 +26,7 @@ from model.serving import Predictor
 from scoring.hot_swap import load_warm
 from tests.support.scoring_samples import make_snapshot, save_snapshot
 from tests.support.trainer_world import PLACES, START_MS, World, small_settings
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka.clients import producer
 
 REQUESTS = 6
@@ -42,7 +42,7 @@ def small(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     result = msgspec.structs.replace(settings, vocab=model.vocab, trainer=model.trainer)
     for name, value in to_environ(result).items():
         monkeypatch.setenv(name, value)
-    kafka_admin.apply(result)
+    install(result)
     return result
 
 

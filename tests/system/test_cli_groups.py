@@ -43,7 +43,7 @@ class Cli:
 
 @pytest.fixture(scope="module")
 def filled(kafka: str, redis_url: str) -> Settings:
-    settings = Settings(kafka=kafka, redis=redis_url, prefix=f"cli-groups-{os.urandom(3).hex()}-")
+    settings = Settings(kafka=kafka, redis=redis_url, prefix=f"cli-groups-{os.urandom(3).hex()}-", partitions=4)
     write_all(settings)
     return settings
 

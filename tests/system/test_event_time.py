@@ -23,9 +23,10 @@ from driftline.inspect import event_time
 from eventtime.declarations import DECLARATION_KEY, DECLARED_ON, read_declaration
 from eventtime.ticks import TICK_KEY, read_tick
 from streams.live_ticks import open_live_ticks
+from tests.support.installation import PARTITIONS
 from tests.support.pipeline_runs import make_tweets, read_all, worker
 from transport.declare_time import declare_time, newest_declaration
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 
@@ -33,18 +34,18 @@ TICKED = (TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS)
 
 
 async def test_every_declaration_reaches_every_partition_with_a_higher_epoch(settings: Settings) -> None:
-    kafka_admin.apply(settings)
+    install(settings)
     kafka = KafkaCluster(settings)
     assert await newest_declaration(kafka) is None
-    first = await declare_time(kafka, TimeMode.REPLAY, "first")
-    second = await declare_time(kafka, TimeMode.LIVE, "second")
+    first = await declare_time(settings, kafka, TimeMode.REPLAY, "first")
+    second = await declare_time(settings, kafka, TimeMode.LIVE, "second")
     assert (first.epoch, second.epoch) == (1, 2)
     assert await newest_declaration(kafka) == second
     for topic in (*DECLARED_ON, EVENT_TIME):
         records = await asyncio.to_thread(read_all, settings, topic)
         read = [(record.partition, read_declaration(record.value)) for record in records]
         by_partition = sorted(read, key=lambda entry: entry[0])
-        expected = [(number, each) for number in range(topic.partitions) for each in (first, second)]
+        expected = [(number, each) for number in range(topic.partitions(settings)) for each in (first, second)]
         assert by_partition == expected
         assert {record.key for record in records} == {DECLARATION_KEY}
 
@@ -62,18 +63,18 @@ def ticks_by_partition(settings: Settings) -> dict[tuple[str, int], int]:
 
 def declare(settings: Settings, mode: TimeMode) -> None:
     """Declare, and wait until readers get it on every topic: markers of a commit may come a moment after it."""
-    declared = asyncio.run(declare_time(KafkaCluster(settings), mode, "test"))
+    declared = asyncio.run(declare_time(settings, KafkaCluster(settings), mode, "test"))
 
     def arrived(topic: Topic) -> bool:
         values = [record.value for record in read_all(settings, topic) if record.key == DECLARATION_KEY]
-        return sum(read_declaration(value) == declared for value in values) == topic.partitions
+        return sum(read_declaration(value) == declared for value in values) == topic.partitions(settings)
 
     while not all(arrived(topic) for topic in (*DECLARED_ON, EVENT_TIME)):
         time.sleep(0.05)
 
 
 def test_idle_partitions_are_ticked_until_a_replay_is_declared(settings: Settings) -> None:
-    kafka_admin.apply(settings)
+    install(settings)
     kafka = KafkaCluster(settings)
     tweet = make_tweets(1, random.Random(1))[0]
 
@@ -83,7 +84,7 @@ def test_idle_partitions_are_ticked_until_a_replay_is_declared(settings: Setting
 
     with open_live_ticks(settings, kafka) as ticks:
         assert ticks.write() == 0, "what is idle shows at the second look"
-        every = sum(topic.partitions for topic in (*TICKED, CANDIDATES_SERVED))
+        every = sum(topic.partitions(settings) for topic in (*TICKED, CANDIDATES_SERVED))
         assert ticks.write() == every, "there never was a scorer"
         asyncio.run(send())
         assert ticks.write() == every - 1
@@ -92,7 +93,7 @@ def test_idle_partitions_are_ticked_until_a_replay_is_declared(settings: Setting
         assert [ticks.write() for _ in range(3)] == [0] * 3
         declare(settings, TimeMode.LIVE)
         # The declaration itself came in on all partitions but those of requests, which have no clock.
-        assert [ticks.write(), ticks.write()] == [TIMELINE_REQUESTS.partitions, every]
+        assert [ticks.write(), ticks.write()] == [PARTITIONS, every]
     assert ticks_by_partition(settings)[TWEETS.name, 2] == 3
 
 
@@ -100,7 +101,7 @@ def test_workers_close_windows_that_only_idle_partitions_hold_back(settings: Set
     live = msgspec.structs.replace(
         settings, time=TimeSettings(window_ms=1_000, lateness_ms=1_000), hop=HopSettings(session_timeout_ms=6_000)
     )
-    kafka_admin.apply(live)
+    install(live)
     now = time.time_ns() // 1_000_000
     tweets = [msgspec.structs.replace(each, created_ms=now) for each in make_tweets(20, random.Random(1))]
 

@@ -15,7 +15,6 @@ from contracts.columns import is_missing
 from contracts.errors import ServerUnavailable
 from contracts.records import ACTIONS, Action, TimelineRequest, Tweet
 from contracts.settings import FeatureSettings, Settings
-from contracts.topics import PARTITIONS
 from driftline.servers.local import running, start_redis
 from featurestore.features import CANDIDATE_DENSE, VIEWER_DENSE
 from featurestore.store.counters import aggregate_engagements, aggregate_posts, route
@@ -24,6 +23,7 @@ from featurestore.store.reader import FeatureReader
 from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, owner_of, unpack_records
 from featurestore.store.writer import FeatureOwner, write_tweets
 from tests.golden.compare import assert_same_bags, assert_same_bits
+from tests.support.installation import PARTITIONS
 from transport.redis.client import RedisClient
 from transport.redis.connection import connect
 from vocab.keys import key_of
@@ -39,7 +39,10 @@ VIEWER = {feature.name: i for i, feature in enumerate(VIEWER_DENSE)}
 @pytest.fixture
 def store(redis_url: str) -> Settings:
     return Settings(
-        redis=redis_url, prefix=f"store-{os.urandom(4).hex()}-", features=FeatureSettings(pane_ms=PANE_MS)
+        redis=redis_url,
+        prefix=f"store-{os.urandom(4).hex()}-",
+        partitions=PARTITIONS,
+        features=FeatureSettings(pane_ms=PANE_MS),
     )
 
 
@@ -73,7 +76,8 @@ def engaged(*rows):
         aggregate_engagements(
             np.array(viewers, np.uint64), np.array(ids, np.uint64), np.array(authors, np.uint64),
             np.array([ACTIONS.index(action) for action in actions], np.uint8), np.array(times, np.int64), PANE_MS,
-        )
+        ),
+        PARTITIONS,
     )  # fmt: skip
 
 
@@ -107,7 +111,7 @@ async def test_features_of_candidates_are_what_was_written(redis, store):
     await apply_all(
         redis,
         store,
-        route(aggregate_posts(ids(10, 10, 11), np.full(3, recent, np.int64), PANE_MS)),
+        route(aggregate_posts(ids(10, 10, 11), np.full(3, recent, np.int64), PANE_MS), PARTITIONS),
         engaged(
             (1, 100, 10, Action.SEEN, recent), (1, 100, 10, Action.LIKE, recent), (2, 100, 10, Action.SEEN, recent),
             (2, 101, 11, Action.SEEN, recent), (1, 103, 10, Action.SEEN, recent), (1, 103, 10, Action.QUOTE, recent),
@@ -214,13 +218,13 @@ async def test_writing_in_any_order_and_twice_lists_the_same_newest_tweets(redis
     assert newest.tolist() == [tweet.id for tweet in items[:-51:-1]]
     assert created.tolist() == [tweet.created_ms for tweet in items[:-51:-1]]
     for owner in range(PARTITIONS):
-        assert await redis.client.zcard(Keys(store.prefix).recent(owner)) <= store.scorer.recent_candidates
+        assert await redis.client.zcard(Keys(store).recent(owner)) <= store.scorer.recent_candidates
 
 
 async def test_records_of_tweets_expire_by_their_own_time_to_live(redis, store):
     await write(redis, store, tweets(1))
     await apply_all(redis, store, engaged((1, 100, 10, Action.LIKE, NOW)))
-    keys, settings = Keys(store.prefix), store.features
+    keys, settings = Keys(store), store.features
     ttl = redis.client.ttl
     assert settings.tweet_ttl_s - 60 < await ttl(keys.tweets(ids(100))[0]) <= settings.tweet_ttl_s
     assert settings.tweet_ttl_s - 60 < await ttl(keys.counters(0, ids(100))[0]) <= settings.tweet_ttl_s
@@ -249,7 +253,7 @@ async def test_any_batching_and_redelivery_ends_in_the_same_bytes(redis, store, 
         await plain.apply([frame])
     expected = await dump(redis, store)
     assert len(expected) > 5
-    await redis.client.delete(*expected, Keys(store.prefix).epoch(2))
+    await redis.client.delete(*expected, Keys(store).epoch(2))
 
     owner = FeatureOwner(redis, store, 2, cached=cached)
     assert await owner.resume() is None
@@ -270,7 +274,7 @@ async def test_a_kill_between_the_two_writes_is_mended_by_reading_again(redis, s
     await plain.resume()
     await plain.apply(frames)
     expected = await dump(redis, store)
-    await redis.client.delete(*expected, Keys(store.prefix).epoch(1))
+    await redis.client.delete(*expected, Keys(store).epoch(1))
 
     write_values = redis.set_if_newer
 
@@ -310,8 +314,8 @@ async def test_a_wiped_store_is_noticed_and_rewritten_from_the_beginning(redis, 
 async def test_a_redis_that_lost_its_newest_writes_is_noticed_and_gets_them_again(redis, store):
     """16 likes, then a crash that loses the last 5: the next one is the 17th, not the 12th."""
     viewer, tweet = 3, 7
-    like = dict(engaged((viewer, tweet, 1, Action.LIKE, NOW)))[int(owner_of(ids(tweet))[0])]
-    number = int(owner_of(ids(tweet))[0])
+    like = dict(engaged((viewer, tweet, 1, Action.LIKE, NOW)))[int(owner_of(ids(tweet), PARTITIONS)[0])]
+    number = int(owner_of(ids(tweet), PARTITIONS)[0])
     owner = FeatureOwner(redis, store, number)
     await owner.resume()
 
@@ -331,7 +335,7 @@ async def test_a_redis_that_lost_its_newest_writes_is_noticed_and_gets_them_agai
         await owner.apply([(16, like)])
     assert await owner.resume() == 11
     await owner.apply([(offset, like) for offset in range(11, 17)])
-    value = await redis.client.get(Keys(store.prefix).counters(TWEET_KIND, ids(tweet))[0])
+    value = await redis.client.get(Keys(store).counters(TWEET_KIND, ids(tweet))[0])
     totals = unpack_records(COUNTERS_RECORD, [value])[0]["totals"]
     assert totals[COUNTERS.index("like")] == 17
     await owner.check()
@@ -345,7 +349,7 @@ async def test_a_counter_that_expired_begins_at_zero_whether_its_owner_remembers
             return self.now_us
 
     tweet = 7
-    number = int(owner_of(ids(tweet))[0])
+    number = int(owner_of(ids(tweet), PARTITIONS)[0])
     like = dict(engaged((3, tweet, 1, Action.LIKE, NOW)))[number]
     found = []
     for cached in (0, 100_000):
@@ -354,7 +358,7 @@ async def test_a_counter_that_expired_begins_at_zero_whether_its_owner_remembers
         begin = await owner.resume() or 0
         await owner.apply([(begin, like)])
         clock.now_us += store.features.tweet_ttl_s * 1_000_000
-        keys = Keys(store.prefix).counters(TWEET_KIND, ids(tweet))
+        keys = Keys(store).counters(TWEET_KIND, ids(tweet))
         await redis.client.delete(*keys)  # as its time to live would
         await owner.apply([(begin + 1, like)])
         (value,) = await redis.mget(keys)
@@ -370,12 +374,12 @@ async def test_versions_ascend_where_the_log_was_made_anew(redis, store):
     await once.resume()
     await once.apply(frames)
     expected = await dump(redis, store)
-    await redis.client.delete(*expected, Keys(store.prefix).epoch(number))
+    await redis.client.delete(*expected, Keys(store).epoch(number))
 
     owner = FeatureOwner(redis, store, number)
     await owner.resume()
     await owner.apply(frames[:8])
-    await redis.client.set(Keys(store.prefix).base(number), 8)  # the log begins anew after these
+    await redis.client.set(Keys(store).base(number), 8)  # the log begins anew after these
     again = FeatureOwner(redis, store, number)
     assert await again.resume() == 0
     await again.apply([(offset - 8, frame) for offset, frame in frames[8:]])
@@ -397,12 +401,12 @@ async def test_a_redis_that_evicts_is_refused(store, tmp_path):
 
 
 async def test_totals_survive_in_redis_as_the_layout_says(redis, store):
-    owner = int(owner_of(ids(10))[0])
-    posts = dict(route(aggregate_posts(ids(10, 10), np.full(2, NOW, np.int64), PANE_MS)))
+    owner = int(owner_of(ids(10), PARTITIONS)[0])
+    posts = dict(route(aggregate_posts(ids(10, 10), np.full(2, NOW, np.int64), PANE_MS), PARTITIONS))
     writer = FeatureOwner(redis, store, owner)
     await writer.resume()
     await writer.apply([(41, posts[owner])])
-    value = await redis.client.get(Keys(store.prefix).counters(AUTHOR, ids(10))[0])
+    value = await redis.client.get(Keys(store).counters(AUTHOR, ids(10))[0])
     record = unpack_records(COUNTERS_RECORD, [value])[0]
     assert value[:8] == (42).to_bytes(8, "big")
     assert record["pane"] == NOW // PANE_MS
@@ -410,7 +414,7 @@ async def test_totals_survive_in_redis_as_the_layout_says(redis, store):
 
 
 async def test_a_redis_that_does_not_answer_is_an_error_not_an_empty_store():
-    nowhere = Settings(redis="redis://127.0.0.1:1/0", prefix="x-")
+    nowhere = Settings(redis="redis://127.0.0.1:1/0", prefix="x-", partitions=PARTITIONS)
     async with contextlib.aclosing(RedisClient(nowhere, Redis.from_url(nowhere.redis))) as client:
         reader = FeatureReader(client, nowhere)
         for call in (reader.read([request()], [ids(1)]), reader.recent_tweets(3), reader.read_tweets([1])):

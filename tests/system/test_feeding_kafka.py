@@ -21,7 +21,7 @@ from simulation.config import HOUR_MS
 from simulation.world import World
 from sources import open_source
 from tests.support.simulation_worlds import SMALL, answer
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka.clients import consumer
 from transport.kafka.writer import KafkaWriter
 
@@ -73,7 +73,7 @@ async def feed_with_scorer(settings: Settings, feeding: object) -> object:
 
 
 async def test_simulated_world_on_kafka_is_answered_and_reacts(settings: Settings) -> None:
-    await asyncio.to_thread(kafka_admin.apply, settings)
+    await asyncio.to_thread(install, settings)
     world = World(SMALL, seed=1)
     config = FeedConfig(end_ms=world.begin_ms + HOUR_MS // 2)
     async with KafkaWriter(settings) as writer:
@@ -87,13 +87,13 @@ async def test_simulated_world_on_kafka_is_answered_and_reacts(settings: Setting
         records = await asyncio.to_thread(read_all, settings, topic)
         assert sum(key not in CLOCK_KEYS for _, key, _ in records) == count > 100
         last = {partition: _ticks.deserialize(value).tick_ms for partition, key, value in records if key == TICK_KEY}
-        assert last == dict.fromkeys(range(topic.partitions), progress.final_ms)
+        assert last == dict.fromkeys(range(topic.partitions(settings)), progress.final_ms)
 
 
 async def test_replayed_file_goes_out_in_order_and_bad_rows_become_dead_letters(
     settings: Settings, tmp_path: Path
 ) -> None:
-    await asyncio.to_thread(kafka_admin.apply, settings)
+    await asyncio.to_thread(install, settings)
     rows = [
         json.dumps({
             "id": i, "created_ms": 1_500_000_000_000 + (i * 7919 % 2_000) * 1_000, "author_id": i % 9, "author": "a",

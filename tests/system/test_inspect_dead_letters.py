@@ -13,6 +13,7 @@ from driftline.inspect.logs import newest_records, read_log
 from eventtime.ticks import TICK_KEY
 from featurestore.join.joiner import UNJOINED
 from tests.support.inspect_samples import LETTERS, letter, write_all
+from transport.installation import install
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka_records import Output
@@ -33,7 +34,7 @@ def test_a_replay_is_exact(settings: Settings) -> None:
 
 def test_engagements_that_were_counted_are_not_counted_again(settings: Settings) -> None:
     """However many offsets ago that was: past `features.duplicate_horizon` nothing would recognize them."""
-    kafka_admin.apply(settings)
+    install(settings)
     letters = [(ENGAGEMENTS, why) for why in UNJOINED] + [(TWEETS, "late")]
     with contextlib.closing(KafkaCluster(settings).producer()) as producer:
         producer.deliver(

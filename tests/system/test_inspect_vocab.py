@@ -17,10 +17,11 @@ from contracts.settings import Settings, VocabSettings, to_environ
 from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, prefixed
 from driftline.cli.main import app
 from driftline.inspect.vocab_log import difference, rebuild
-from streams.vocabulary_processor import SOURCES, VocabularyProcessor
+from streams.vocabulary_processor import VocabularyProcessor, sources_of
+from tests.support.installation import PARTITIONS
 from tests.support.pipeline_runs import record_of
 from tests.support.vocab_frames import SOURCE, counts_frame
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka.clients import producer
 from transport.kafka.cluster import KafkaCluster
 from transport.redis.connection import connect
@@ -62,11 +63,11 @@ def drifted(settings: Settings) -> tuple[Settings, list[VocabDelta]]:
         for frame in counted(window):
             owner.observe(frame)
         deltas += owner.close_windows()
-    kafka_admin.apply(settings)
+    install(settings)
     with producer(settings) as writer:
         for delta in deltas:
             topic = prefixed(VOCAB_DELTAS, settings.prefix).name
-            writer.send(topic, value=serialize(delta), partition=delta.shard % VOCAB_DELTAS.partitions)
+            writer.send(topic, value=serialize(delta), partition=delta.shard % PARTITIONS)
         writer.flush(timeout=30)
     return settings, deltas
 
@@ -132,10 +133,10 @@ async def test_a_worker_exports_drift_by_partition(settings):
     records = []
     for window in range(1, 4):
         for frame in counted(window):
-            mine = shard_of(frame.keys, SHARDS) % VOCAB_COUNTS.partitions == 1
+            mine = shard_of(frame.keys, SHARDS) % PARTITIONS == 1
             tokens = [token for token, here in zip(frame.tokens, mine.tolist(), strict=True) if here]
             columns = {name: getattr(frame, name)[mine] for name in ("keys", "namespaces", "counts", "token_keys")}
-            for topic, partition in SOURCES:
+            for topic, partition in sources_of(settings):
                 records.append(
                     msgspec.structs.replace(
                         frame, **columns, tokens=tokens, languages=np.full(mine.sum(), UND, np.uint16),

@@ -24,6 +24,7 @@ from tests.support.pipeline_runs import (
     write_engagement,
     write_tweet,
 )
+from transport.installation import install
 from transport.kafka import admin as kafka_admin
 
 GROWTH = 1.25  # memory in the second half, at most, of that at one third; a worker that held it all would grow by 1.4
@@ -87,7 +88,7 @@ def memory_while_draining(settings: Settings, running: Child) -> list[tuple[floa
 def test_a_backlog_drains_in_flat_memory(settings, tmp_path, count, padding, times_memory):
     few = FeatureSettings(duplicate_horizon=1_000, tweet_ttl_s=60)
     settings = msgspec.structs.replace(settings, features=few)
-    kafka_admin.apply(settings)
+    install(settings)
     size = asyncio.run(write_backlog(settings, count, padding))
 
     with worker(settings, tmp_path / "worker.log") as running:

@@ -23,7 +23,7 @@ from eventtime.ticks import TICK_KEY, read_tick
 from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, unpack_records
 from sources.foreign import tweet_from_foreign_json
 from tests.support.pipeline_runs import BEGIN_MS, END_MS, INPUTS, counted_tokens, drained, read_all, worker
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka import clients as kafka_clients
 from transport.ports.kafka_records import LogRecord
 from transport.redis.connection import connect_blocking
@@ -156,7 +156,7 @@ def send(settings: Settings, inputs: dict[Topic, list[Sent]]) -> list[tuple]:
                 if sent.reason
             ]
         for topic in INPUTS:
-            for partition in range(topic.partitions):
+            for partition in range(topic.partitions(settings)):
                 client.send(
                     settings.prefix + topic.name,
                     key=TICK_KEY,
@@ -210,7 +210,7 @@ def unpacked(text: str | None) -> bytes | None:
 
 
 def test_good_events_count_once_and_bad_ones_are_set_aside_exactly(settings, tmp_path):
-    kafka_admin.apply(settings)
+    install(settings)
     inputs = {TWEETS: mixed(GOOD_TWEETS, BAD_TWEETS), ENGAGEMENTS: mixed(GOOD_ENGAGEMENTS, BAD_ENGAGEMENTS)}
     expected = send(settings, inputs)
 
@@ -257,7 +257,7 @@ def assert_counted_once(settings: Settings) -> None:
             tokens.update((FIRST + sent.window, key) for key in keys)
     assert counted_tokens(settings) == tokens
 
-    (key,) = Keys(settings.prefix).counters(VIEWER, np.array([VIEWER_ID], np.uint64))
+    (key,) = Keys(settings).counters(VIEWER, np.array([VIEWER_ID], np.uint64))
     with connect_blocking(settings) as redis:
         totals = unpack_records(COUNTERS_RECORD, [redis.get(key)])["totals"][0]
     good = sum(sent.window is not None for sent in GOOD_ENGAGEMENTS)

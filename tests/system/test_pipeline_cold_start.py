@@ -9,7 +9,7 @@ from contracts.records import RankedTimeline, TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import TIMELINE_REQUESTS, TIMELINES_RANKED
 from tests.support.pipeline_runs import END_MS, child, make_tweets, read_all, worker, write_run
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka.writer import KafkaWriter
 
 UNKNOWN = 999_999_999
@@ -37,7 +37,7 @@ def order(answer: RankedTimeline) -> list[int]:
 
 
 def test_a_cold_start_answers_by_recency_and_says_so(settings, tmp_path):
-    kafka_admin.apply(settings)
+    install(settings)
     with (
         worker(settings, tmp_path / "worker.log") as work,
         child(settings, tmp_path / "scorer.log", "driftline", "scorer") as score,

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.settings import Settings
-from contracts.topics import VOCAB_STATE
 from tests.support.drifting_stream import drifting, drifting_rows
+from tests.support.installation import PARTITIONS
 from tests.support.vocab_outcome import outcome, states_written
 from tests.support.vocab_runs import crew, write_rows
 from transport.kafka.cluster import KafkaCluster
@@ -34,7 +34,7 @@ def test_owners_go_on_from_their_own_state_when_their_offsets_have_expired(
         write_rows(expired, rows[:cut])
         workers.drain()
         workers.members[0].terminate()
-    assert states_written(expired) == set(range(VOCAB_STATE.partitions))
+    assert states_written(expired) == set(range(PARTITIONS))
     with KafkaCluster(expired).admin() as admin:
         admin.forget(OWNERS)
     with crew(expired, 1, tmp_path / "second") as workers:

@@ -5,12 +5,12 @@ import collections
 import random
 
 from tests.support.pipeline_runs import child, counted_tokens, make_tweets, write_run
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from vocab.tokens.tokenizer import Tokenizer
 
 
 def test_fausts_own_command_starts_processes_and_drains(settings, tmp_path):
-    kafka_admin.apply(settings)
+    install(settings)
     tweets = make_tweets(500, random.Random(1))
     asyncio.run(write_run(settings, tweets, []))
     with child(

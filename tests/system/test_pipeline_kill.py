@@ -27,7 +27,7 @@ from tests.support.pipeline_runs import (
     worker,
     write_run,
 )
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from vocab.replica.vocabulary import Vocabulary
 from vocab.tokens.tokenizer import Tokenizer
 
@@ -55,7 +55,7 @@ def test_killed_workers_count_every_tweet_and_impression_once(settings, tmp_path
     rng = random.Random(kills)
     tweets = make_tweets(kills * TWEETS_A_KILL, rng)
     requests = [make_served(i, kills * REQUESTS_A_KILL) for i in range(kills * REQUESTS_A_KILL)]
-    kafka_admin.apply(settings)
+    install(settings)
     asyncio.run(write_run(settings, tweets, requests))
 
     run_with_kills(settings, kills, rng, tmp_path)

@@ -31,7 +31,7 @@ from tests.support.pipeline_runs import (
     worker,
     write_events,
 )
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.redis.connection import connect_blocking
 from vocab.tokens.tokenizer import Tokenizer
 
@@ -64,7 +64,7 @@ def assert_exactly_once(settings: Settings, tweets, requests) -> None:
         counted[key] += count
     assert counted == collections.Counter(Tokenizer().tokenize(tweets).keys.tolist())
     assert impressions(settings) == impressions_of(requests)
-    keys = Keys(settings.prefix).counters(VIEWER, np.arange(VIEWERS, dtype=np.uint64))
+    keys = Keys(settings).counters(VIEWER, np.arange(VIEWERS, dtype=np.uint64))
     with connect_blocking(settings) as redis:
         totals = unpack_records(COUNTERS_RECORD, redis.mget(keys))["totals"].sum(axis=0)
     shown = len(requests) * PLACES
@@ -81,7 +81,7 @@ def events():
 @contextlib.contextmanager
 def at_work(settings: Settings, folder: Path, events) -> Iterator[Child]:
     """A worker that has done some of the first half of the events."""
-    kafka_admin.apply(settings)
+    install(settings)
     asyncio.run(write_half(settings, 0, *events))
     with worker(settings, folder / "worker.log") as work:
         work.wait_until(lambda: work.ready() and done(settings) > 0)

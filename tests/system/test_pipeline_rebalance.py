@@ -28,7 +28,7 @@ from tests.support.pipeline_runs import (
     worker,
     write_events,
 )
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 
 TWEETS = 12_000
 REQUESTS = 300
@@ -50,8 +50,8 @@ def test_a_worker_joins_and_another_leaves_in_mid_stream(settings, tmp_path):
     alone = msgspec.structs.replace(settings, prefix=settings.prefix + "alone-")
     tweets = make_tweets(TWEETS, random.Random(1))
     requests = [make_served(i, REQUESTS) for i in range(REQUESTS)]
-    kafka_admin.apply(settings)
-    kafka_admin.apply(alone)
+    install(settings)
+    install(alone)
 
     asyncio.run(write_piece(settings, 0, tweets, requests))
     with worker(settings, tmp_path / "first.log", PYTHONHASHSEED="1") as first:

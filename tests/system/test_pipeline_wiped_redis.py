@@ -19,6 +19,7 @@ from driftline.servers.local import running, start_redis
 from streams import owner_processor
 from streams.state_records import state_outputs
 from streams.vocabulary_processor import VocabularyProcessor
+from tests.support.installation import PARTITIONS
 from tests.support.pipeline_runs import (
     END_MS,
     INPUTS,
@@ -32,7 +33,7 @@ from tests.support.pipeline_runs import (
     write_run,
     write_tweet,
 )
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 from transport.processor import Position
@@ -89,7 +90,7 @@ async def write_newcomers(settings: Settings) -> None:
 
 
 def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
-    kafka_admin.apply(alone)
+    install(alone)
     requests = [make_served(i, REQUESTS) for i in range(REQUESTS)]
     asyncio.run(write_run(alone, make_tweets(2_000, random.Random(1)), requests))
 
@@ -124,7 +125,7 @@ def test_a_wiped_redis_comes_back_with_the_same_values(alone, tmp_path):
 
 
 def test_what_ingest_refused_and_second_copies_stay_out_of_a_view_that_is_written_again(alone, tmp_path):
-    kafka_admin.apply(alone)
+    install(alone)
     time_ms = int(time.time() * 1000)
 
     def tweet(number: int, text: str, ahead_ms: int = 0) -> Tweet:
@@ -156,7 +157,7 @@ def test_what_ingest_refused_and_second_copies_stay_out_of_a_view_that_is_writte
 
 def test_a_redis_that_lost_its_last_writes_gets_tweets_and_views_again(alone, tmp_path):
     """As a crash with `appendfsync everysec` leaves it: older values and positions, the epochs in place."""
-    kafka_admin.apply(alone)
+    install(alone)
     requests = [make_served(i, REQUESTS) for i in range(REQUESTS)]
     tweets = make_tweets(2_000, random.Random(1))
 
@@ -182,8 +183,8 @@ async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypat
     tweets = make_tweets(500, random.Random(1))
     batch = Tokenizer().tokenize(tweets)
     frames = []
-    for source in range(TWEETS.partitions):
-        counter = SourceCounter(TWEETS.name, source, VOCAB_COUNTS.partitions, settings.vocab.shards)
+    for source in range(PARTITIONS):
+        counter = SourceCounter(TWEETS.name, source, PARTITIONS, settings.vocab.shards)
         counts = counter.count(batch, np.full(len(tweets), 1, np.int64), 1)
         frames += [frame for owner, frame in [*counts, *counter.markers(1)] if owner == 0]
     redis = connect(settings)
@@ -204,5 +205,5 @@ async def test_an_owner_that_resumes_shows_its_state_at_once(settings, monkeypat
         heir = VocabularyProcessor(settings, KafkaCluster(settings), 0, redis)
         assert await heir.resume({VOCAB_COUNTS.name: Position(len(frames))}) == {VOCAB_COUNTS.name: len(frames)}
         assert view.mget(keys) == values
-        assert len(keys) == BUCKETS // VOCAB_COUNTS.partitions + 1
+        assert len(keys) == BUCKETS // PARTITIONS + 1
     await redis.aclose()

@@ -32,6 +32,7 @@ from model.serving import Predictor
 from scoring.service import ScoringProcessor, run
 from tests.golden.compare import assert_same_bits
 from tests.support.scoring_samples import BEGIN_MS, make_request, make_snapshot, make_tweet, save_snapshot
+from transport.installation import install
 from transport.kafka import admin as kafka_admin
 from transport.kafka import clients as kafka_clients
 from transport.kafka.writer import KafkaWriter
@@ -178,7 +179,7 @@ async def test_a_redis_that_is_away_is_no_answer_but_an_error_that_names_it(sett
 async def test_requests_wait_for_a_redis_that_is_away_and_are_then_answered(settings, tmp_path, caplog):
     port = free_port()
     settings = msgspec.structs.replace(settings, redis=f"redis://127.0.0.1:{port}/0")
-    kafka_admin.apply(settings)
+    install(settings)
     async with KafkaWriter(settings) as writer:
         await writer.send(TIMELINE_REQUESTS, record_key(1), serialize(make_request(1, candidates=[100, 120])))
         await writer.flush()
@@ -247,7 +248,7 @@ def read_all(settings, topic):
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
 async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_path, kills):
     settings = msgspec.structs.replace(settings, vocab=SMALL)
-    kafka_admin.apply(settings)
+    install(settings)
     before_kills, count, log = 3_000, 3_200, tmp_path / "scorer.log"
     async with KafkaWriter(settings) as writer:
         await writer.send(MODELS, b"timeline", serialize(save_snapshot(settings, 1)))

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from contracts.settings import Settings, to_environ
 from driftline.cli.main import app
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 
 
 def test_exit_status_is_0_once_topics_are_applied(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,7 +14,7 @@ def test_exit_status_is_0_once_topics_are_applied(settings: Settings, monkeypatc
     before = CliRunner().invoke(app, ["doctor"])
     assert before.exit_code == 1
     assert "missing: topics" in before.stdout
-    kafka_admin.apply(settings)
+    install(settings)
     after = CliRunner().invoke(app, ["doctor"])
     assert after.exit_code == 0, after.stdout
     assert "nothing that is needed is missing" in after.stdout

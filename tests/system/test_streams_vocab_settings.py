@@ -16,6 +16,7 @@ from contracts.topics import VOCAB_DELTAS
 from driftline.operations import configure_vocab as vocab_settings
 from streams.ingest_processor import IngestProcessor
 from streams.vocabulary_processor import VocabularyProcessor
+from tests.support.installation import PARTITIONS
 from tests.support.pipeline_runs import (
     BEGIN_MS,
     END_MS,
@@ -29,6 +30,7 @@ from tests.support.pipeline_runs import (
 )
 from tests.support.vocab_changes import BEGINNING, LATER
 from transport.hop.hop import ExactlyOnceHop
+from transport.installation import install
 from transport.kafka import admin as kafka_admin
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.redis import Redis
@@ -81,7 +83,7 @@ def _hops(settings: Settings, redis: Redis) -> list[ExactlyOnceHop]:
     """A worker's, as `streams.services` makes them."""
     kafka = KafkaCluster(settings)
     return [
-        ExactlyOnceHop(kafka, name, HOPS[name], make, max_records=settings.hop.batch_records)
+        ExactlyOnceHop(kafka, name, HOPS[name], make, partitions=PARTITIONS, max_records=settings.hop.batch_records)
         for name, make in (
             ("ingest", lambda number: IngestProcessor(settings, kafka, number, redis)),
             ("vocabulary", lambda number: VocabularyProcessor(settings, kafka, number, redis)),
@@ -98,7 +100,7 @@ def test_two_workers_change_their_settings_at_the_window_at_which_one_does(setti
     alone = msgspec.structs.replace(settings, prefix=f"{settings.prefix}1-")
     here = msgspec.structs.replace(settings, prefix=f"{settings.prefix}2-")
     for each in (alone, here):
-        kafka_admin.apply(each)
+        install(each)
         asyncio.run(_write(each, tweets))
     asyncio.run(_work(alone))
     asyncio.run(_work(here, msgspec.structs.replace(here, vocab=LATER)))

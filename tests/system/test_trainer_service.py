@@ -24,9 +24,11 @@ from contracts.topics import BINS, EXAMPLES, MODELS, TRAINER_TERMS, VOCAB_DELTAS
 from model.folder import digest
 from model.serving import Predictor
 from model.snapshot import Snapshot
+from tests.support.installation import PARTITIONS
 from tests.support.trainer_world import WINDOWS, World, small_settings
 from trainer import service
 from trainer.term import Term, TermEnded
+from transport.installation import install
 from transport.kafka.admin import apply, delete
 from transport.kafka.clients import consumer, producer
 from transport.kafka.cluster import KafkaCluster
@@ -51,7 +53,7 @@ run(load(), stop)
 def small(settings: Settings) -> Settings:
     model = small_settings("", batch_size=64, publish_every_examples=500, keep_snapshots=10)
     result = msgspec.structs.replace(settings, time=model.time, vocab=model.vocab, trainer=model.trainer)
-    apply(result)
+    install(result)
     return result
 
 
@@ -70,14 +72,14 @@ class _Writer:
     def write_versions(self) -> None:
         deltas = self.world.vocabulary_log(self.settings, range(WINDOWS[0], WINDOWS[0] + 4))
         bins = self.world.bins_log(range(WINDOWS[0], WINDOWS[0] + 4))
-        self._send(VOCAB_DELTAS, [(delta.shard % VOCAB_DELTAS.partitions, serialize(delta)) for delta in deltas])
+        self._send(VOCAB_DELTAS, [(delta.shard % PARTITIONS, serialize(delta)) for delta in deltas])
         self._send(BINS, [(0, serialize(version)) for version in bins])
 
     def write_examples(self, begin: int, end: int) -> None:
         for number in range(begin, end):
             at_ms = (WINDOWS[0] + 1) * 60_000 + number * 3_000
             value = serialize_examples(self.world.examples(5, at_ms)[0]) if number % 20 != 13 else b"no examples"
-            self._send(EXAMPLES, [(number % EXAMPLES.partitions, value)])
+            self._send(EXAMPLES, [(number % PARTITIONS, value)])
 
     def _send(self, topic: Topic, records: list[tuple[int, bytes]]) -> None:
         name = prefixed(topic, self.settings.prefix).name
@@ -232,7 +234,7 @@ def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_is_learned(
     _run_until(small, lambda: len(models.read()) >= 1 and len(letters.read()) >= 1)
     letters.close()
     (letter,) = letters.records[:1]
-    assert (letter.reason, letter.topic, letter.partition) == ("malformed", "examples", 13 % EXAMPLES.partitions)
+    assert (letter.reason, letter.topic, letter.partition) == ("malformed", "examples", 13 % PARTITIONS)
     assert letter.value == b"no examples"
     predictor = Predictor.load(_newest(models).path)
     probabilities = predictor.score(writer.world.examples(3)[0].features)

@@ -11,6 +11,7 @@ from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES, HOP_STARTS, dead_letters
 from driftline.inspect.dead_letter_log import replay
 from streams.engagement_processor import EngagementProcessor
+from tests.support.installation import PARTITIONS
 from tests.support.pipeline_runs import BEGIN_MS, read_all
 from tests.support.transport_hops import drained
 from transport.dead_letters import MAX_KEY_BYTES, MAX_VALUE_BYTES
@@ -31,7 +32,11 @@ async def test_a_huge_record_becomes_a_letter_that_says_what_it_was(settings: Se
         for key, value in ((b"1", HUGE), (b"k" * (MAX_KEY_BYTES + 1), b"{"), (b"1", serialize(after))):
             await producer.send_and_wait(topic, value, key, partition=0)
     hop = ExactlyOnceHop(
-        KafkaCluster(settings), "engagements", [ENGAGEMENTS], lambda p: EngagementProcessor(settings, p)
+        KafkaCluster(settings),
+        "engagements",
+        [ENGAGEMENTS],
+        lambda p: EngagementProcessor(settings, p),
+        partitions=PARTITIONS,
     )
     running = asyncio.create_task(hop.run())
     await drained(settings, "engagements", [ENGAGEMENTS])

@@ -8,14 +8,18 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from kafka.admin import NewPartitions
 
-from contracts.errors import ServerUnavailable
+from contracts.errors import ServerUnavailable, TopicsDiffer
 from contracts.partitioning import record_key
 from contracts.settings import Settings
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, HOP_STARTS, MODELS, TWEETS, VOCAB_COUNTS, Topic
+from tests.support.installation import PARTITIONS
 from tests.support.transport_hops import Counting, assert_each_counted_once, drained, eventually, read_visible
 from transport.hop.hop import ExactlyOnceHop, Output
 from transport.kafka import admin as kafka_admin
+from transport.kafka import aiokafka_consumer
+from transport.kafka.clients import admin
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.writer import KafkaWriter
 from transport.ports.kafka_records import LogRecord
@@ -31,7 +35,9 @@ async def write(settings: Settings, topic: Topic, count: int) -> None:
 async def running(
     settings: Settings, topics: Sequence[Topic], make: Callable[[int], Counting], max_records: int = 50
 ) -> AsyncIterator[ExactlyOnceHop]:
-    hop = ExactlyOnceHop(KafkaCluster(settings), "hop", topics, make, max_records=max_records, linger_ms=0)
+    hop = ExactlyOnceHop(
+        KafkaCluster(settings), "hop", topics, make, partitions=PARTITIONS, max_records=max_records, linger_ms=0
+    )
     task = asyncio.create_task(hop.run())
     try:
         yield hop
@@ -70,7 +76,7 @@ async def test_transactions_aborted_data_and_their_markers_are_passed_in_reading
     async with producer:
         for transaction in range(12):
             await producer.begin_transaction()
-            for partition in range(VOCAB_COUNTS.partitions):
+            for partition in range(PARTITIONS):
                 for _ in range(10):
                     await producer.send(settings.prefix + VOCAB_COUNTS.name, b"x", partition=partition)
             await producer.flush()
@@ -140,7 +146,9 @@ async def test_an_error_of_the_processors_own_ends_the_hop_and_commits_nothing(s
         async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
             raise ZeroDivisionError("a bug")
 
-    hop = ExactlyOnceHop(KafkaCluster(settings), "hop", [TWEETS], lambda number: Broken(settings))
+    hop = ExactlyOnceHop(
+        KafkaCluster(settings), "hop", [TWEETS], lambda number: Broken(settings), partitions=PARTITIONS
+    )
     with pytest.raises(ZeroDivisionError):
         await hop.run()
     committed = kafka_admin.committed(settings, "hop")[TWEETS.name]
@@ -170,7 +178,9 @@ async def test_a_broker_that_is_away_is_waited_for_and_named_without_a_stack_tra
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings = Settings(kafka="127.0.0.1:1")
-    hop = ExactlyOnceHop(KafkaCluster(settings), "hop", [TWEETS], lambda number: Counting(settings))
+    hop = ExactlyOnceHop(
+        KafkaCluster(settings), "hop", [TWEETS], lambda number: Counting(settings), partitions=PARTITIONS
+    )
     task = asyncio.create_task(hop.run())
     await eventually(lambda: says(caplog, "127.0.0.1:1 (setting DRIFTLINE_KAFKA)"), "the hop names what it waits for")
     assert not any(record.exc_info for record in caplog.records if record.name.startswith("transport"))
@@ -194,7 +204,7 @@ async def test_a_broker_that_has_only_just_started_is_tried_again(
     monkeypatch.setattr(AIOKafkaProducer, "start", fail_once)
     async with running(settings, [TWEETS], lambda number: Counting(settings)):
         await drained(settings, "hop")
-    assert len(failed) == TWEETS.partitions
+    assert len(failed) == PARTITIONS
     await assert_each_counted_once(settings)
 
 
@@ -211,7 +221,9 @@ async def test_a_group_membership_that_broke_down_is_begun_anew(
         await start(consumer)
 
     monkeypatch.setattr(AIOKafkaConsumer, "start", start_watched)
-    hop = ExactlyOnceHop(KafkaCluster(settings), "hop", [TWEETS], lambda number: Counting(settings), linger_ms=0)
+    hop = ExactlyOnceHop(
+        KafkaCluster(settings), "hop", [TWEETS], lambda number: Counting(settings), partitions=PARTITIONS, linger_ms=0
+    )
     task = asyncio.create_task(hop.run())
     await eventually(lambda: owns(hop, 4), "the hop begins")
     consumers[0]._coordinator._pending_exception = KafkaError("the coordination broke down")
@@ -245,6 +257,27 @@ async def test_partitions_assigned_while_the_hop_leaves_are_not_begun(
     assert hop.partitions == []
 
 
-def test_topics_of_different_partition_counts_are_refused() -> None:
-    with pytest.raises(ValueError, match="different partition counts"):
-        ExactlyOnceHop(KafkaCluster(Settings()), "hop", [TWEETS, MODELS], lambda number: Counting(Settings()))
+async def test_topics_with_another_number_of_partitions_are_refused(settings: Settings) -> None:
+    kafka_admin.apply(settings, [TWEETS, MODELS, HOP_STARTS])
+    for topics, count in (([TWEETS], 5), ([TWEETS, MODELS], 4)):
+        hop = ExactlyOnceHop(
+            KafkaCluster(settings), "hop", topics, lambda number: Counting(settings), partitions=count
+        )
+        with pytest.raises(TopicsDiffer, match=rf"hop hop reads topics of {count} partitions"):
+            await hop.run()
+
+
+async def test_a_topic_that_gets_more_partitions_ends_the_hop(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiokafka_consumer, "METADATA_AGE_MS", 300)
+    kafka_admin.apply(settings, [TWEETS, HOP_STARTS])
+    hop = ExactlyOnceHop(
+        KafkaCluster(settings), "hop", [TWEETS], lambda number: Counting(settings), partitions=PARTITIONS
+    )
+    running = asyncio.create_task(hop.run())
+    await eventually(lambda: owns(hop, PARTITIONS), "the hop begins")
+    with admin(settings) as client:
+        client.create_partitions({settings.prefix + TWEETS.name: NewPartitions(6)})
+    with pytest.raises(TopicsDiffer, match=r"no longer have 4 partitions each"):
+        await running

@@ -9,6 +9,7 @@ from pathlib import Path
 from contracts.partitioning import record_key
 from contracts.settings import Settings
 from contracts.topics import HOP_STARTS, TWEETS, VOCAB_COUNTS
+from tests.support.installation import PARTITIONS
 from tests.support.transport_hops import (
     Counting,
     assert_each_counted_once,
@@ -34,7 +35,13 @@ async def write_tweets(settings: Settings, count: int) -> None:
 
 def counting_hop(settings: Settings) -> ExactlyOnceHop:
     return ExactlyOnceHop(
-        KafkaCluster(settings), "counting", [TWEETS], lambda _: Counting(settings), max_records=50, linger_ms=0
+        KafkaCluster(settings),
+        "counting",
+        [TWEETS],
+        lambda _: Counting(settings),
+        partitions=PARTITIONS,
+        max_records=50,
+        linger_ms=0,
     )
 
 

@@ -15,9 +15,11 @@ from contracts.topics import HOP_STARTS, TIMELINE_REQUESTS, VOCAB_COUNTS
 from driftline.cli.main import app
 from driftline.inspect.offsets import offsets
 from driftline.operations.reset_offsets import CannotReset, Target, reset
+from tests.support.installation import PARTITIONS
 from tests.support.transport_hops import drained, eventually, read_visible
 from transport.hop.hop import ExactlyOnceHop, Output, Position, Processor
 from transport.hop.position import Verdict
+from transport.installation import install
 from transport.kafka import admin as kafka_admin
 from transport.kafka.clients import admin as connect_admin
 from transport.kafka.cluster import KafkaCluster
@@ -51,7 +53,9 @@ class Total(Processor):
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[ExactlyOnceHop]:
-    hop = ExactlyOnceHop(KafkaCluster(settings), HOP, [TIMELINE_REQUESTS], lambda number: Total(), linger_ms=0)
+    hop = ExactlyOnceHop(
+        KafkaCluster(settings), HOP, [TIMELINE_REQUESTS], lambda number: Total(), partitions=PARTITIONS, linger_ms=0
+    )
     task = asyncio.create_task(hop.run())
     try:
         yield hop
@@ -223,7 +227,7 @@ async def test_a_hop_that_still_runs_is_not_reset(settings: Settings) -> None:
 
 
 async def test_the_commands_show_and_reset(settings: Settings) -> None:
-    kafka_admin.apply(settings)
+    install(settings)
     await write(settings, 40)
     await read_all(settings)
     runner, environ = CliRunner(), to_environ(settings)

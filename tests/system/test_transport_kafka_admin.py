@@ -6,6 +6,7 @@ import pytest
 
 from contracts.settings import Settings
 from contracts.topics import ALL, BINS, MODELS, TWEETS
+from transport.installation import install
 from transport.kafka import admin as kafka_admin
 from transport.kafka import clients as kafka_clients
 from transport.kafka.admin import PartitionOffsets, TopicsDiffer
@@ -14,9 +15,9 @@ from transport.kafka.admin import PartitionOffsets, TopicsDiffer
 def test_what_is_applied_needs_no_plan_any_more(settings: Settings) -> None:
     kafka_admin.check_reachable(settings)
     assert [difference.kind for difference in kafka_admin.plan(settings)] == ["missing"] * len(ALL)
-    assert len(kafka_admin.apply(settings)) == len(ALL)
+    assert len(install(settings)) == len(ALL)
     assert kafka_admin.plan(settings) == []
-    assert kafka_admin.apply(settings) == []
+    assert install(settings) == []
     kafka_admin.delete(settings)
     assert len(kafka_admin.plan(settings)) == len(ALL)
 
@@ -30,8 +31,8 @@ def test_a_config_that_differs_is_shown_and_altered(settings: Settings) -> None:
 
 
 def test_another_partition_count_is_refused_and_nothing_is_changed(settings: Settings) -> None:
-    kafka_admin.apply(settings, [replace(BINS, partitions=3)])
-    with pytest.raises(TopicsDiffer, match=rf"{settings.prefix}bins: partitions 3 -> 1") as refusal:
+    kafka_admin.apply(settings, [replace(BINS, single=False)])
+    with pytest.raises(TopicsDiffer, match=rf"{settings.prefix}bins: partitions 4 -> 1") as refusal:
         kafka_admin.apply(settings, [MODELS, BINS])
     assert "Nothing was changed" in str(refusal.value)
     assert [difference.kind for difference in kafka_admin.plan(settings, [MODELS, BINS])] == ["missing", "partitions"]

@@ -8,8 +8,9 @@ from contracts import partitioning
 from contracts.codec import Codec
 from contracts.records import Tick
 from contracts.settings import Settings
-from contracts.topics import ENGAGEMENTS, PARTITIONS, TWEETS
+from contracts.topics import ENGAGEMENTS, TWEETS
 from eventtime.ticks import TICK_KEY
+from tests.support.installation import PARTITIONS
 from tests.support.transport_hops import read_visible
 from transport.kafka import admin as kafka_admin
 from transport.kafka import clients as kafka_clients

@@ -12,6 +12,7 @@ import pytest
 
 from contracts.settings import Settings
 from tests.support.drifting_stream import Row, drifting, drifting_rows
+from tests.support.installation import PARTITIONS
 from tests.support.vocab_outcome import Outcome, decided, digest, outcome, states_written
 from tests.support.vocab_replay import replay
 from tests.support.vocab_runs import SHIFTED, YEAR_S, crew, write_rows
@@ -36,7 +37,7 @@ def plain(
 ) -> tuple[Settings, Sequence[Row], Outcome]:
     """One worker, large batches, the true year."""
     prefix = f"plain-{os.urandom(3).hex()}-"
-    settings = drifting(Settings(kafka=kafka, redis=redis_url, prefix=prefix), BATCH_RECORDS)
+    settings = drifting(Settings(kafka=kafka, redis=redis_url, prefix=prefix, partitions=PARTITIONS), BATCH_RECORDS)
     rows = drifting_rows(MANY_TWEETS, seed=1)
     return settings, rows, run(settings, rows, tmp_path_factory.mktemp("plain"))
 

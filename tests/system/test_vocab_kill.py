@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from contracts.settings import Settings
 from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE, Topic
 from tests.support.drifting_stream import Row, drifting, drifting_rows
+from tests.support.installation import PARTITIONS
 from tests.support.vocab_outcome import outcome, states_written
 from tests.support.vocab_runs import LOOK_S, Appended, Crew, appended, crew, forget, write_rows
 
@@ -75,7 +76,7 @@ def test_killed_workers_leave_the_vocabulary_of_a_run_without_kills(settings, tm
     rows = drifting_rows(TWEETS, seed=1)
     held = run_without_kills(settings, rows, tmp_path / "whole")
     expected = outcome(settings)
-    assert states_written(settings) == set(range(VOCAB_STATE.partitions))
+    assert states_written(settings) == set(range(PARTITIONS))
     assert expected.decided.evicted > 100
     for run in range(runs):
         killed = replace(settings, prefix=f"{settings.prefix}{run}-")

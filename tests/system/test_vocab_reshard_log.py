@@ -15,17 +15,18 @@ from contracts.codec import Codec
 from contracts.columnar import VocabDelta
 from contracts.errors import DriftlineError, SettingsError
 from contracts.settings import Settings, to_environ
-from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS
+from contracts.topics import VOCAB_DELTAS
 from driftline.inspect import vocab_log
 from driftline.inspect.logs import read_records
 from driftline.operations import reshard_vocab as vocab_reshard
 from streams.vocabulary_processor import VocabularyProcessor
 from tests.support.drifting_stream import drifting, drifting_rows
+from tests.support.installation import PARTITIONS
 from tests.support.paths import ROOT
 from tests.support.pipeline_runs import run_worker, worker
 from tests.support.vocab_replay import replay
 from tests.support.vocab_runs import write_rows
-from transport.kafka import admin as kafka_admin
+from transport.installation import install
 from transport.kafka.cluster import KafkaCluster
 from transport.redis.connection import connect, connect_blocking
 from vocab.owner.packed_state import unpack
@@ -75,7 +76,7 @@ def states_of(settings: Settings) -> list[OwnerState]:
     async def caught_up() -> list[OwnerState]:
         redis = connect(settings)
         try:
-            numbers = range(VOCAB_COUNTS.partitions)
+            numbers = range(PARTITIONS)
             return [
                 await VocabularyProcessor(settings, KafkaCluster(settings), number, redis).catch_up()
                 for number in numbers
@@ -101,7 +102,7 @@ def test_counts_go_on_in_another_number_of_shards(settings, tmp_path):
     wide = replace(settings, vocab=replace(settings.vocab, name="wide", shards=SHARDS))
     rows = drifting_rows(TWEETS, seed=3)
     half = len(rows) // 2
-    kafka_admin.apply(settings)
+    install(settings)
     write_rows(settings, rows[:half])
     with worker(settings, tmp_path / "first.log") as running:
         running.drain(settings)

@@ -9,6 +9,7 @@ from contracts.codec import serialize
 from contracts.errors import BadRecord, DriftlineError
 from contracts.examples import serialize_examples
 from contracts.topics import BINS, EXAMPLES, VOCAB_DELTAS
+from tests.support.installation import INSTALLED
 from tests.support.trainer_world import PLACES, START_MS, WINDOWS, World
 from trainer import reader
 from trainer.reader import LogReader
@@ -43,7 +44,7 @@ class Log:
         return {topic: TopicFound(f"{topic}-{self.made}", 4, {}) for topic in topics}
 
     def partitions(self, topic: str) -> list[int]:
-        return list(range(self.topics[topic].partitions)) if topic in self.topics else []
+        return list(range(self.topics[topic].partitions(INSTALLED))) if topic in self.topics else []
 
     def begins(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return {at: self.begin if at.topic == EXAMPLES.name else 0 for at in partitions}

@@ -18,6 +18,7 @@ from contracts.topics import TWEETS
 from sources import open_source
 from tests.support.data_files import data_file
 from tests.support.drifting_stream import DAY_MS, Row, drifting, drifting_rows, row_of, ticks
+from tests.support.installation import INSTALLED
 from tests.support.unhurried import unhurried
 from tests.support.vocab_outcome import Decided, decided
 from tests.support.vocab_replay import replay
@@ -41,7 +42,7 @@ HOUR_MS = 3_600_000
 @functools.cache
 def few(seed: int) -> tuple[Settings, Sequence[Row], Decided]:
     """A short log, and what one owner makes of it in large batches."""
-    settings, rows = drifting(Settings(), BATCH_RECORDS), drifting_rows(FEW_TWEETS, seed)
+    settings, rows = drifting(INSTALLED, BATCH_RECORDS), drifting_rows(FEW_TWEETS, seed)
     return settings, rows, decided(settings, replay(settings, rows)[0])
 
 
@@ -58,7 +59,7 @@ def test_batches_restarts_interleaving_and_number_of_owners_change_nothing(log, 
 @pytest.mark.data
 def test_real_tweets_make_one_vocabulary_too():
     tweets = sorted(open_source(data_file("airline_2015.csv.gz")), key=lambda tweet: tweet.created_ms)[:REAL_TWEETS]
-    settings = drifting(Settings(), BATCH_RECORDS)
+    settings = drifting(INSTALLED, BATCH_RECORDS)
     settings = replace(settings, time=replace(settings.time, window_ms=HOUR_MS))
     rows = [*map(row_of, tweets), *ticks((TWEETS,), tweets[-1].created_ms + DAY_MS)]
     expected = decided(settings, replay(settings, rows)[0])

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
-from contracts.errors import DriftlineError, ServerUnavailable
+from contracts.errors import ServerUnavailable, TopicsDiffer
 from contracts.topics import HOP_STARTS, Topic
 from transport import metrics
 from transport.backoff import pauses
@@ -36,8 +36,8 @@ class ExactlyOnceHop:
     """One instance of a hop. `run` runs until `stop`. Instances may run anywhere, at most one per partition number.
 
     topics: co-partitioned topics; partition number p of all of them goes to the same processor. make_processor(p)
-    makes the processor of number p. max_records: the most records in one batch or one replay. linger_ms: how long a
-    batch waits for more records after its first ones.
+    makes the processor of number p. partitions: how many each topic must have. max_records: the most records in one
+    batch or one replay. linger_ms: how long a batch waits for more records after its first ones.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class ExactlyOnceHop:
         topics: Sequence[Topic],
         make_processor: Callable[[int], Processor],
         *,
+        partitions: int,
         max_records: int = 5000,
         linger_ms: int = 20,
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        if len({topic.partitions for topic in topics}) != 1:
-            raise ValueError(f"hop {name}: topics of different partition counts: {[topic.name for topic in topics]}")
         self.name = name
         self._kafka = kafka
         self._topics = [topic.name for topic in topics]
         self._make_processor = make_processor
+        self._partitions = partitions
         self._max_records = max_records
         self._linger_s = linger_ms / 1000
         self._session_timeout_ms = session_timeout_ms
@@ -118,9 +118,14 @@ class ExactlyOnceHop:
         await self._stopping.wait()
 
     async def _check_topics(self, consumer: GroupConsumer) -> None:
-        if missing := {*self._topics, HOP_STARTS.name} - await consumer.topics():
+        counts = await consumer.topics()
+        if missing := {*self._topics, HOP_STARTS.name} - counts.keys():
             raise ServerUnavailable(
                 f"{self._kafka.address} has no topics {sorted(missing)}: make them with `driftline topics apply`"
+            )
+        if other := {topic: counts[topic] for topic in self._topics if counts[topic] != self._partitions}:
+            raise TopicsDiffer(
+                f"hop {self.name} reads topics of {self._partitions} partitions; {self._kafka.address} has {other}"
             )
 
     async def _release(self) -> None:
@@ -145,8 +150,11 @@ class ExactlyOnceHop:
         numbers = sorted({partition.partition for partition in assigned})
         log.info("hop %s: partitions %s", self.name, numbers)
         for number in numbers:
-            if {partition.topic for partition in assigned if partition.partition == number} != topics:
-                self._fail(DriftlineError(f"hop {self.name}: {self._topics} have different partition counts"))
+            of_number = {partition.topic for partition in assigned if partition.partition == number}
+            if number >= self._partitions or of_number != topics:
+                self._fail(
+                    TopicsDiffer(f"hop {self.name}: {self._topics} no longer have {self._partitions} partitions each")
+                )
                 return
             partition = HopPartition(
                 self._kafka,

@@ -31,7 +31,7 @@ PASSING = (KafkaFailed, ServerUnavailable, OSError, TimeoutError)
 LOOK_AFTER_S = 1.0  # how often a processor may look after what it has written elsewhere
 IDENTIFY_S = 5.0  # how often the topics are compared with those that the hop began to read
 
-_PARTITIONS = {topic.name: topic.partitions for topic in ALL}
+_SINGLE = {topic.name for topic in ALL if topic.single}
 
 
 class HopPartition:
@@ -182,4 +182,4 @@ class HopPartition:
         """The output with a partition: one with neither partition nor key gets the number of its input."""
         if output.partition is not None or output.key is not None:
             return output
-        return replace(output, partition=self.number % _PARTITIONS[output.topic])
+        return replace(output, partition=0 if output.topic in _SINGLE else self.number)

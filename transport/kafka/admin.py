@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from contracts.errors import DriftlineError, ServerUnavailable
+from contracts.errors import ServerUnavailable, TopicsDiffer
 from contracts.settings import Settings
 from contracts.topics import ALL, Topic, prefixed
 from transport.backoff import pauses
@@ -17,8 +17,8 @@ from transport.ports.kafka_records import Committed
 __all__ = [
     "Difference",
     "PartitionOffsets",
-    "TopicsDiffer",
     "apply",
+    "check_partition_counts",
     "check_reachable",
     "committed",
     "delete",
@@ -32,24 +32,22 @@ __all__ = [
 DELETION_ATTEMPTS = 8  # some 16 s in all
 
 
-class TopicsDiffer(DriftlineError):
-    """Topics whose partition count differs from the table's; `apply` does not change partition counts."""
-
-
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How one topic of the cluster differs from the table.
 
-    kind: "missing", "config" (changed: name -> (what the cluster has, what the table wants)) or "partitions".
+    partitions: what the table wants. kind: "missing", "config" (changed: name -> (what the cluster has, what the
+    table wants)) or "partitions".
     """
 
     topic: Topic  # as named on the cluster
+    partitions: int
     kind: str
     changed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         if self.kind == "missing":
-            return f"+ {self.topic.name}: create with {self.topic.partitions} partitions"
+            return f"+ {self.topic.name}: create with {self.partitions} partitions"
         changes = ", ".join(f"{name} {found} -> {wanted}" for name, (found, wanted) in sorted(self.changed.items()))
         return f"{'!' if self.kind == 'partitions' else '~'} {self.topic.name}: {changes}"
 
@@ -57,7 +55,7 @@ class Difference:
 def plan(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]:
     """What `apply` would change, in the table's order; empty if the cluster matches the table."""
     with open_admin(settings) as admin:
-        return _differences(admin, settings.prefix, topics)
+        return _differences(admin, settings, topics)
 
 
 def apply(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]:
@@ -66,11 +64,11 @@ def apply(settings: Settings, topics: Sequence[Topic] = ALL) -> list[Difference]
     Raises `TopicsDiffer`, before changing anything, if a topic's partition count differs from the table's.
     """
     with open_admin(settings) as admin:
-        differences = _differences(admin, settings.prefix, topics)
+        differences = _differences(admin, settings, topics)
         _refuse_other_partition_counts(differences)
         kinds = {difference.topic.name.removeprefix(settings.prefix): difference for difference in differences}
         if missing := [topic for topic in topics if topic.name in kinds and kinds[topic.name].kind == "missing"]:
-            admin.create(missing)
+            admin.create({topic: topic.partitions(settings) for topic in missing})
         if altered := {
             name: {key: wanted for key, (_, wanted) in difference.changed.items()}
             for name, difference in kinds.items()
@@ -141,7 +139,7 @@ def committed(settings: Settings, group: str) -> dict[str, dict[int, Committed]]
     return result
 
 
-def _differences(admin: Admin, prefix: str, topics: Sequence[Topic]) -> list[Difference]:
+def _differences(admin: Admin, settings: Settings, topics: Sequence[Topic]) -> list[Difference]:
     existing = admin.topics()
     try:
         found = admin.describe([topic.name for topic in topics if topic.name in existing])
@@ -149,19 +147,32 @@ def _differences(admin: Admin, prefix: str, topics: Sequence[Topic]) -> list[Dif
         raise TopicsDiffer(str(error)) from error
     differences = []
     for topic in topics:
-        shown = prefixed(topic, prefix)
+        shown, wanted = prefixed(topic, settings.prefix), topic.partitions(settings)
         if topic.name not in found:
-            differences.append(Difference(shown, "missing"))
+            differences.append(Difference(shown, wanted, "missing"))
             continue
         partitions, config = found[topic.name].partitions, found[topic.name].config
-        if partitions != topic.partitions:
-            differences.append(
-                Difference(shown, "partitions", {"partitions": (str(partitions), str(topic.partitions))})
-            )
+        if partitions != wanted:
+            differences.append(_other_count(shown, wanted, partitions))
         changed = {name: (config[name], value) for name, value in topic.config().items() if config[name] != value}
         if changed:
-            differences.append(Difference(shown, "config", changed))
+            differences.append(Difference(shown, wanted, "config", changed))
     return differences
+
+
+def check_partition_counts(settings: Settings, found: Mapping[str, int]) -> None:
+    """Raises `TopicsDiffer` unless topics have the partitions that the table wants. found: topic -> their number."""
+    _refuse_other_partition_counts(
+        [
+            _other_count(prefixed(topic, settings.prefix), topic.partitions(settings), found[topic.name])
+            for topic in ALL
+            if found.get(topic.name, topic.partitions(settings)) != topic.partitions(settings)
+        ]
+    )
+
+
+def _other_count(shown: Topic, wanted: int, found: int) -> Difference:
+    return Difference(shown, wanted, "partitions", {"partitions": (str(found), str(wanted))})
 
 
 def _refuse_other_partition_counts(differences: Sequence[Difference]) -> None:
@@ -169,7 +180,7 @@ def _refuse_other_partition_counts(differences: Sequence[Difference]) -> None:
     if refused:
         lines = "\n".join(f"  {difference}" for difference in refused)
         raise TopicsDiffer(
-            "these topics have another number of partitions than the table, which would send keys elsewhere:\n"
+            "these topics have another number of partitions than the installation, so their keys are elsewhere:\n"
             f"{lines}\nNothing was changed. "
             "Set DRIFTLINE_PREFIX to start beside them, or delete them if their records may go."
         )

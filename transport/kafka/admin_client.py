@@ -65,18 +65,18 @@ class KafkaPythonAdmin:
             for topic, name in zip(topics, names, strict=True)
         }
 
-    def create(self, topics: Sequence[Topic]) -> None:
+    def create(self, topics: Mapping[Topic, int]) -> None:
         """See `Admin`."""
         replicas = min(MOST_REPLICAS, len(self._client.describe_cluster()["brokers"]))
         self._client.create_topics(
             [
                 NewTopic(
                     name=self._prefix + topic.name,
-                    num_partitions=topic.partitions,
+                    num_partitions=partitions,
                     replication_factor=replicas,
                     topic_configs=topic.config(),
                 )
-                for topic in topics
+                for topic, partitions in topics.items()
             ],
             wait_for_metadata=True,
         )

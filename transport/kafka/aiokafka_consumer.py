@@ -42,11 +42,11 @@ class AiokafkaConsumer:
         self._prefix = settings.prefix
         self._address = address(settings)
 
-    async def topics(self) -> set[str]:
+    async def topics(self) -> dict[str, int]:
         """See `Consumer`."""
         with as_ours(self._address):
-            found = await self._client.topics()
-        return {name.removeprefix(self._prefix) for name in found if name.startswith(self._prefix)}
+            found = await aiokafka_private.topics(self._client)
+        return {name.removeprefix(self._prefix): n for name, n in found.items() if name.startswith(self._prefix)}
 
     async def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
         """See `Consumer`."""

@@ -95,6 +95,12 @@ async def committed_with_metadata(
         await asyncio.sleep(OFFSETS_PAUSE_S)
 
 
+async def topics(consumer: AIOKafkaConsumer) -> dict[str, int]:
+    """Topic -> its number of partitions, of all topics that exist. Raises `KafkaError`."""
+    cluster = await consumer._client.fetch_all_metadata()
+    return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
+
+
 async def topic_ids(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> dict[str, str]:
     """Topic -> the id that it got when it was made; topics that do not exist are absent. Raises `KafkaError`."""
     client = consumer._client

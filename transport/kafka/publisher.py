@@ -29,8 +29,7 @@ class KafkaPublisher(RecordWriter):
     """A `RecordWriter` on kafka-python; an asynchronous context manager. Leaving the block flushes."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self._settings = settings
+        super().__init__(settings)
         self._known: set[str] = set()  # topics whose partitions the producer knows
         self._unconfirmed: deque[Any] = deque()  # futures, oldest first
 

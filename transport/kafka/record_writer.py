@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from contracts.errors import DriftlineError
+from contracts.settings import Settings
 from contracts.topics import Topic
 from eventtime.ticks import TICK_KEY, tick_value
 from transport.kafka.partitioner import partition_of
@@ -23,7 +24,8 @@ class RecordWriter(ABC):
     Memory is bounded: `send` waits while too many records are unacknowledged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._keyless = 0
 
     async def send(self, topic: Topic, key: bytes | None, value: bytes, partition: int | None = None) -> None:
@@ -32,11 +34,12 @@ class RecordWriter(ABC):
         Raises `WriteFailed` if earlier records were refused.
         """
         if partition is None:
+            count = topic.partitions(self._settings)
             if key is None:
                 self._keyless += 1
-                partition = self._keyless % topic.partitions
+                partition = self._keyless % count
             else:
-                partition = partition_of(key, topic.partitions)
+                partition = partition_of(key, count)
         await self._append(topic, partition, key, value)
 
     async def send_tick(self, topics: Sequence[Topic], tick_ms: int, epoch: int = 0) -> None:
@@ -46,7 +49,7 @@ class RecordWriter(ABC):
         """
         tick = tick_value(tick_ms, epoch)
         for topic in topics:
-            for partition in range(topic.partitions):
+            for partition in range(topic.partitions(self._settings)):
                 await self.send(topic, TICK_KEY, tick, partition)
 
     @abstractmethod

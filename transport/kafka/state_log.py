@@ -5,7 +5,7 @@ it in `Processor.resume`: by then the hop has fenced the former owner, so nothin
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 
 from contracts.errors import ServerUnavailable
 from contracts.topics import Topic
@@ -34,7 +34,7 @@ async def read_latest(kafka: Kafka, topic: Topic, partition: int) -> dict[bytes,
 
 async def read_partition(
     kafka: Kafka, topic: Topic, partition: int, begin: int = 0
-) -> AsyncIterator[list[LogRecord]]:
+) -> AsyncGenerator[list[LogRecord], None]:
     """Batches of the committed records that the partition holds now, from offset `begin` on.
 
     Skips records that retention deletes meanwhile. Raises `ServerUnavailable`.
@@ -48,7 +48,7 @@ async def read_partition(
         raise ServerUnavailable(str(error)) from error
 
 
-def read_partition_blocking(kafka: Kafka, topic: Topic, partition: int) -> Iterator[list[LogRecord]]:
+def read_partition_blocking(kafka: Kafka, topic: Topic, partition: int) -> Generator[list[LogRecord], None, None]:
     """`read_partition` for a thread, from the beginning. Raises `ServerUnavailable` and `KafkaFailed`."""
     at = TopicPartition(topic.name, partition)
     with contextlib.closing(kafka.blocking_consumer()) as consumer:

@@ -21,13 +21,14 @@ from transport.waiting import announcing
 TRANSACTION_TIMEOUT_MS = 30_000  # how long a killed owner's open transaction may hold back readers
 BATCH_BYTES = 512 * 1024  # of records before compression: below every topic's `max.message.bytes`
 
-_PARTITIONS = {topic.name: topic.partitions for topic in ALL}
+_TOPICS = {topic.name: topic for topic in ALL}
 
 
 class AiokafkaTransactionalProducer:
     """`transport.ports.kafka.TransactionalProducer`."""
 
     def __init__(self, settings: Settings, group: str, number: int) -> None:
+        self._settings = settings
         self._prefix = settings.prefix
         self._address = address(settings)
         self._group = settings.prefix + group
@@ -84,7 +85,7 @@ class AiokafkaTransactionalProducer:
     async def _send(self, output: Output) -> "asyncio.Future[object]":
         partition = output.partition
         if partition is None and output.key is not None:
-            partition = partition_of(output.key, _PARTITIONS[output.topic])
+            partition = partition_of(output.key, _TOPICS[output.topic].partitions(self._settings))
         delivery: asyncio.Future[object] = await self._client.send(
             self._prefix + output.topic, output.value, key=output.key, partition=partition
         )

@@ -43,8 +43,7 @@ class KafkaWriter(RecordWriter):
     """
 
     def __init__(self, settings: Settings, *, linger_s: float = LINGER_S) -> None:
-        super().__init__()
-        self._settings = settings
+        super().__init__(settings)
         self._linger_s = linger_s
         self._partitions: dict[tuple[str, int], _Partition] = defaultdict(_Partition)
         self._in_flight: set[asyncio.Future[Any]] = set()

@@ -27,8 +27,8 @@ from transport.ports.kafka_records import Committed, LogRecord, Output, TopicPar
 class Consumer(Protocol):
     """Reads the partitions assigned to it by `assign`; belongs to no group. For one event loop."""
 
-    async def topics(self) -> set[str]:
-        """The topics of this installation that exist now."""
+    async def topics(self) -> dict[str, int]:
+        """The topics of this installation that exist now -> their numbers of partitions."""
         ...
 
     async def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:

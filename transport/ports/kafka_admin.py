@@ -56,8 +56,11 @@ class Admin(Protocol):
         """Topic -> how the cluster has it. Raises `UnknownTopic` for one that does not exist (any more)."""
         ...
 
-    def create(self, topics: Sequence[Topic]) -> None:
-        """Create these topics, with as many replicas as the brokers allow, and wait until the brokers know them."""
+    def create(self, topics: Mapping[Topic, int]) -> None:
+        """Create these topics, with as many replicas as the brokers allow, and wait until the brokers know them.
+
+        topics: topic -> its number of partitions.
+        """
         ...
 
     def configure(self, changes: Mapping[str, Mapping[str, str]]) -> None:

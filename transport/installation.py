@@ -1,0 +1,148 @@
+"""What the logs of an installation were made with: the first record of its topic `installation`.
+
+`install` writes it when it makes the topics. Every process reads it when it starts, takes the number of partitions
+from it, and refuses settings that would give the logs another meaning.
+"""
+
+import asyncio
+import contextlib
+import logging
+from functools import reduce
+from typing import Any
+
+import msgspec
+
+from contracts.codec import Codec, serialize
+from contracts.errors import BadRecord, ServerUnavailable, SettingsError
+from contracts.records import Installed
+from contracts.settings import Settings, variable_of
+from contracts.topics import ALL, INSTALLATION
+from transport.backoff import pauses
+from transport.kafka import admin
+from transport.kafka.admin import Difference
+from transport.kafka.cluster import KafkaCluster
+from transport.kafka.state_log import read_partition, read_partition_blocking
+from transport.ports.kafka import Kafka
+from transport.ports.kafka_records import ConsumerLost, KafkaFailed, LogRecord, Output
+
+DEFAULT_PARTITIONS = 4
+
+# Settings by whose values events are counted into windows, and examples are labelled.
+FIXED = ("time.window_ms", "time.lateness_ms", "features.pane_ms", "join.label_window_ms")
+
+log = logging.getLogger(__name__)
+
+_deserialize = Codec(Installed).deserialize
+
+
+class NotInstalled(ServerUnavailable):
+    """Kafka has no installation of this prefix (yet)."""
+
+
+def plan(settings: Settings) -> list[Difference]:
+    """What `install` would change. Raises as it does."""
+    return admin.plan(_planned(settings, _found(settings)))
+
+
+def install(settings: Settings) -> list[Difference]:
+    """Make the topics, or change them to match the table; returns what was changed, so nothing the second time.
+
+    A new installation has `settings.partitions`, or DEFAULT_PARTITIONS. Raises `SettingsError` if there is one that
+    was made with other settings, `TopicsDiffer` if topics have another number of partitions, and `ServerUnavailable`.
+    """
+    found = _found(settings)
+    planned = _planned(settings, found)
+    differences = admin.apply(planned)
+    if found is None:
+        record = Installed(partitions=planned.partitions, settings={name: _value(settings, name) for name in FIXED})
+        with contextlib.closing(KafkaCluster(settings).producer()) as producer:
+            producer.deliver([Output(INSTALLATION.name, serialize(record), partition=0)])
+        _planned(settings, _found(settings))  # of two that install at once, the first decides
+    return differences
+
+
+async def installed(settings: Settings, kafka: Kafka) -> Settings:
+    """The settings with the installation's number of partitions.
+
+    Raises `SettingsError` and `TopicsDiffer` as `install` does, `NotInstalled` and `ServerUnavailable`.
+    """
+    try:
+        async with kafka.consumer() as consumer:
+            counts = await consumer.topics()
+    except (KafkaFailed, ConsumerLost) as error:
+        raise ServerUnavailable(str(error)) from error
+    if INSTALLATION.name in counts:
+        async with contextlib.aclosing(read_partition(kafka, INSTALLATION, 0)) as batches:
+            async for records in batches:
+                agreed = _agreed(settings, _decoded(records))
+                admin.check_partition_counts(agreed, counts)
+                return agreed
+    missing = [topic.name for topic in ALL if topic.name not in counts]
+    raise NotInstalled(
+        f"{kafka.address} has no topics {settings.prefix}{missing[0] if missing else INSTALLATION.name}, ...: make "
+        "them with `driftline topics apply`"
+    )
+
+
+async def installed_once_there(settings: Settings, kafka: Kafka) -> Settings:
+    """`installed`, waiting for a broker that is away and for an installation that is yet to be made."""
+    for pause in pauses():
+        try:
+            return await installed(settings, kafka)
+        except ServerUnavailable as error:
+            log.warning("%s; trying again in %.1f s", error, pause)
+        await asyncio.sleep(pause)
+    raise AssertionError("pauses() never ends")
+
+
+def _found(settings: Settings) -> Installed | None:
+    kafka = KafkaCluster(settings)
+    with kafka.admin() as connection:
+        if INSTALLATION.name not in connection.topics():
+            return None
+    with contextlib.closing(read_partition_blocking(kafka, INSTALLATION, 0)) as batches:
+        return next((_decoded(records) for records in batches), None)
+
+
+def _decoded(records: list[LogRecord]) -> Installed:
+    found = _deserialize(records[0].value or b"")
+    if found.settings.keys() != set(FIXED):
+        raise BadRecord("malformed", f"the first record of {INSTALLATION.name} names {sorted(found.settings)}")
+    return found
+
+
+def _planned(settings: Settings, found: Installed | None) -> Settings:
+    if found is not None:
+        return _agreed(settings, found)
+    return _of(settings, settings.partitions or DEFAULT_PARTITIONS)
+
+
+def _agreed(settings: Settings, found: Installed) -> Settings:
+    """The settings with the number of partitions found. Raises `SettingsError` where the two differ."""
+    differing = [
+        f"{name} ({variable_of(name)}) is {_value(settings, name)}, but it was made with {made_with}"
+        for name, made_with in found.settings.items()
+        if _value(settings, name) != made_with
+    ]
+    if settings.partitions not in (0, found.partitions):
+        differing.append(f"partitions is {settings.partitions}, but it was made with {found.partitions}")
+    if differing:
+        raise SettingsError(
+            f"the installation with the prefix {settings.prefix!r} was made with other settings:\n  "
+            + "\n  ".join(differing)
+            + "\nSet them back, or set DRIFTLINE_PREFIX to make another installation beside it."
+        )
+    return _of(settings, found.partitions)
+
+
+def _of(settings: Settings, partitions: int) -> Settings:
+    if settings.vocab.shards < partitions:
+        raise SettingsError(
+            f"vocab.shards is {settings.vocab.shards}, but each of {partitions} partitions needs a virtual shard: "
+            "set it to a power of two that is larger, or have fewer partitions"
+        )
+    return msgspec.structs.replace(settings, partitions=partitions)
+
+
+def _value(settings: Settings, name: str) -> Any:
+    return reduce(getattr, name.split("."), settings)
