@@ -74,7 +74,7 @@ class BinProcessor(OwnerProcessor[BinOwner]):
 
     async def decide(self) -> list[tuple[int, Output]]:
         """The edges that change. Also writes the view, in absolute values, so a repeated batch changes nothing."""
-        versions = self.owner.close_windows()
+        versions = await self.close_windows()
         if versions:
             await write_bins(self._redis, self.settings, self.owner)
         return [(version.sequence, Output(BINS.name, serialize(version), partition=0)) for version in versions]

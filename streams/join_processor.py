@@ -78,6 +78,7 @@ class JoinProcessor(Processor):
         self._bin_counter = BinCounter(CANDIDATES_SERVED.name, partition)
         self._label_counter = BinCounter(EXAMPLES.name, partition)
         self._supervised = supervised_numbers(settings.bins)
+        self._closes_next = False  # what was replayed closes with the next batch, whichever topic that is of
 
     async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
         """Restore the clocks, and ask to re-read the records that are still open."""
@@ -102,6 +103,7 @@ class JoinProcessor(Processor):
         served, engagements = self._by_topic(records)
         self._observe_served(served, self._served_replayed)
         self._observe_engagements(engagements, self._engagements_replayed)
+        self._closes_next = True
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """Examples of the requests whose label window has closed, and dead letters of unjoined engagements."""
@@ -111,6 +113,7 @@ class JoinProcessor(Processor):
         self._observe_engagements(engagements, self._engagements_clock)
         counts = self._count_served(requests, windows, served_before)
         closed = self._joiner.close()
+        self._closes_next = False
         examples = [
             Output(EXAMPLES.name, serialize_examples(each.examples), partition=self._partition) for each in closed
         ]
@@ -148,7 +151,13 @@ class JoinProcessor(Processor):
         return msgspec.json.encode(metadata).decode()
 
     def paused(self) -> frozenset[str]:
-        """The topic that runs ahead of the other, if any. Never both, because one of them must advance time."""
+        """The topic that runs ahead of the other, if any. Never both, because one of them must advance time.
+
+        What waits closes by the time of the topic that is not paused: open requests by that of `engagements`, and
+        engagements without a request by that of `candidates-served`.
+        """
+        if self._closes_next:
+            return frozenset()
         if self._joiner.open_requests > self._settings.join.max_open_requests:
             return frozenset({CANDIDATES_SERVED.name})
         if self._joiner.waiting_engagements > MAX_WAITING:

@@ -3,6 +3,9 @@
 An owner (`vocab/owner/owner.py`, `featurestore/bins/owner.py`) is the single writer of what it decides. Its state is
 written in the transaction that commits the state's offset. After a restart, the state and the counts since are read.
 
+Counts of windows that wait for a source are held in memory up to MOST_PENDING_ROWS, and stored beside the state
+beyond that. So however long a source stands still, neither the memory nor the state grows past a bound.
+
 If the group's offsets have expired, the owner goes on from its state's offset. It then decides again what it decided
 after that state, bit for bit, and does not send what the log has already: decisions are numbered.
 """
@@ -17,7 +20,17 @@ from contracts.codec import Codec, Frame
 from contracts.errors import BadRecord
 from contracts.settings import Settings
 from contracts.topics import Topic
-from streams.state_records import EVERY_RECORDS, FoundState, join_state, state_outputs
+from eventtime.pending_windows import PendingWindows, Spilled
+from streams.state_records import (
+    EVERY_RECORDS,
+    FoundState,
+    forget_outputs,
+    is_of_state,
+    join_state,
+    read_spilled,
+    spill_outputs,
+    state_outputs,
+)
 from transport.dead_letters import dead_letter
 from transport.kafka.state_log import read_latest, read_partition
 from transport.ports.kafka import Kafka
@@ -28,8 +41,22 @@ from transport.processor import Output, Position, Processor
 class Owner(Protocol):
     """The methods that every owner has; its own processor calls the one that decides."""
 
+    @property
+    def pending(self) -> PendingWindows[Any]:
+        """The counts of open windows."""
+        ...
+
+    @property
+    def closed_through(self) -> int:
+        """The newest window that every source has closed."""
+        ...
+
     def observe(self, frame: Any, /) -> None:
         """Add a frame of counts, of the type that its processor names. Raises `BadRecord`."""
+        ...
+
+    def close_windows(self, through: int | None = None) -> list[Any]:
+        """Decide the windows that every source has closed, up to `through`; none of them may still be spilled."""
         ...
 
     def to_bytes(self) -> bytes:
@@ -38,6 +65,8 @@ class Owner(Protocol):
 
 
 OwnerT = TypeVar("OwnerT", bound=Owner)
+
+MOST_PENDING_ROWS = 1 << 20  # of an owner's memory, some 30 bytes each
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -67,6 +96,7 @@ class OwnerProcessor(Processor, Generic[OwnerT]):
         self._records_since_state = 0
         self._topic_id = ""  # of the counts
         self._said = 0  # decisions up to this number are in the log
+        self._obsolete: dict[int, Spilled] = {}  # stored windows that are decided
 
     @property
     @abstractmethod
@@ -114,7 +144,7 @@ class OwnerProcessor(Processor, Generic[OwnerT]):
         return msgspec.json.encode(Said(self.decides_on, self._said)).decode() if self._said else ""
 
     async def _newest_state(self) -> FoundState | None:
-        return join_state(await read_latest(self.kafka, self.state, self.partition))
+        return join_state(await read_latest(self.kafka, self.state, self.partition, is_of_state))
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Add the counts that the state lacks, and repeat the decisions that the log already has."""
@@ -125,11 +155,39 @@ class OwnerProcessor(Processor, Generic[OwnerT]):
         """The decisions of the windows that these counts close."""
         outputs = self._observe(records)
         outputs += [output for number, output in await self.decide() if number > self._said]
-        if self._records_since_state >= EVERY_RECORDS:
-            self._records_since_state = 0
-            reached = records[-1].offset + 1
-            outputs += state_outputs(self.state, self.partition, self._topic_id, reached, self.owner.to_bytes())
+        if self._records_since_state >= EVERY_RECORDS or self.owner.pending.rows > MOST_PENDING_ROWS:
+            outputs += self._state_now(records[-1].offset + 1)
         return outputs
+
+    def _state_now(self, reached: int) -> list[Output]:
+        """The records of the owner's state, and of what it can no longer hold."""
+        self._records_since_state = 0
+        pending = self.owner.pending
+        spilled = pending.spill(MOST_PENDING_ROWS // 2) if pending.rows > MOST_PENDING_ROWS else []
+        return [
+            *spill_outputs(self.state, self.partition, spilled),
+            *self.forget_decided(),
+            *state_outputs(self.state, self.partition, self._topic_id, reached, self.owner.to_bytes()),
+        ]
+
+    def forget_decided(self) -> list[Output]:
+        """The records that delete spilled windows which were taken back; for a transaction with a new state."""
+        obsolete, self._obsolete = self._obsolete, {}
+        return forget_outputs(self.state, self.partition, obsolete)
+
+    async def close_windows(self) -> list[Any]:
+        """The owner's decisions on all windows that every source has closed, those that were spilled too."""
+        made: list[Any] = []
+        for windows in self.owner.pending.due(self.owner.closed_through, MOST_PENDING_ROWS // 2):
+            await self._take_back(windows)
+            made += self.owner.close_windows(windows[-1])
+        return made + self.owner.close_windows()
+
+    async def _take_back(self, windows: Sequence[int]) -> None:
+        spilled = {window: self.owner.pending.spilled[window] for window in windows}
+        for window, parts in (await read_spilled(self.kafka, self.state, self.partition, spilled)).items():
+            self.owner.pending.take_back(window, parts)
+        self._obsolete |= spilled
 
     def _observe(self, records: Sequence[LogRecord]) -> list[Output]:
         letters = []

@@ -65,7 +65,8 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
         begin = found.offset if found else 0
         async for records in read_partition(self.kafka, VOCAB_COUNTS, self.partition, begin):
             self._observe(records)
-        self.owner.close_windows()
+        await self.close_windows()
+        await self._take_back(list(self.owner.pending.spilled))
         return self.owner.state
 
     @property
@@ -87,7 +88,7 @@ class VocabularyProcessor(OwnerProcessor[VocabularyOwner]):
 
     async def decide(self) -> list[tuple[int, Output]]:
         """The deltas. Also writes the queryable view, in absolute values, so a repeated batch changes nothing."""
-        deltas = self.owner.close_windows()
+        deltas = await self.close_windows()
         if deltas:
             if self.owner.state.settings != self.settings.vocab:
                 _say_once(self.owner.state.settings, self.settings.vocab)

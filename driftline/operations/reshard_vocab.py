@@ -80,21 +80,22 @@ async def _reshard(settings: Settings, name: str, shards: int, write: bool) -> P
         partitions = VOCAB_COUNTS.partitions(settings)
         processors = [VocabularyProcessor(settings, kafka, number, redis) for number in range(partitions)]
         states = [await processor.catch_up() for processor in processors]
+        spilled = [output for processor in processors for output in processor.forget_decided()]
     finally:
         await redis.aclose()
     made = resharding.reshard(states, name, shards, partitions)
     if write:
-        await _write(settings, made)
+        await _write(settings, made, spilled)
     return _plan(states, made)
 
 
-async def _write(settings: Settings, made: resharding.Resharded) -> None:
-    """Write everything in one transaction.
+async def _write(settings: Settings, made: resharding.Resharded, obsolete: list[Output]) -> None:
+    """Write everything in one transaction, with what deletes the `obsolete`.
 
     Its transactional id is that of a source's hop, so a repeated run aborts the transaction that a killed run left.
     """
     owners = await asyncio.to_thread(kafka_admin.committed, settings, OWNER_HOP)
-    outputs = []
+    outputs = list(obsolete)
     for partition, state in enumerate(made.states):
         at = _position(owners[VOCAB_COUNTS.name][partition])
         outputs += state_outputs(VOCAB_STATE, partition, at.topic_id, at.offset, pack(state))

@@ -18,10 +18,11 @@ from contracts.errors import BadRecord
 from contracts.records import BinsVersion
 from contracts.settings import BinSettings
 from eventtime.decision_windows import decision_windows
+from eventtime.pending_windows import PendingWindows
 from eventtime.window_sources import Source
 from featurestore.bins.edges import NO_EDGES, cells, equal_mass_edges, holds_ranks
 from featurestore.bins.settings import check_bin_settings, supervised_numbers
-from featurestore.bins.state import LABELLED, PLAIN, POSITIVE, BinState, Tally, pack, unpack
+from featurestore.bins.state import LABELLED, PLAIN, POSITIVE, BinState, PendingTally, Tally, pack, unpack
 from featurestore.bins.tree import tree_edges
 from featurestore.bins.when_edges_change import Published, Values, is_due
 from featurestore.features import CONTINUOUS, FEATURE_SET
@@ -74,7 +75,7 @@ class BinOwner:
         if counted:
             if counts.window <= state.closed.get(source, 0):
                 raise BadRecord("closed_window", f"{source} counted in window {counts.window}, which it had closed")
-            state.pending[counts.window] = state.pending.get(counts.window, Tally.empty()).plus(_tally(counts))
+            state.pending.open(counts.window).add(_tally(counts))
         state.closed[source] = max(state.closed.get(source, 0), counts.closed_through)
 
     def _check(self, counts: BinCounts, source: Source) -> None:
@@ -94,18 +95,31 @@ class BinOwner:
         ):
             raise BadRecord("foreign_feature", f"{source} counts feature numbers {numbers}, not all its own")
 
-    def close_windows(self) -> list[BinsVersion]:
-        """The records of all windows that can be decided now, ascending."""
+    @property
+    def pending(self) -> PendingWindows[PendingTally]:
+        """The counts of open windows. Those that are due must have been taken back before `close_windows`."""
+        return self._state.pending
+
+    @property
+    def closed_through(self) -> int:
+        """The newest window that every source has closed."""
+        return min((self._state.closed.get(source, 0) for source in chain(*self._sources.values())), default=0)
+
+    def close_windows(self, through: int | None = None) -> list[BinsVersion]:
+        """The records of all windows that can be decided now, ascending.
+
+        through: the last window to decide, if not all are to be.
+        """
         state = self._state
-        closed = min((state.closed.get(source, 0) for source in chain(*self._sources.values())), default=0)
-        due = list(decision_windows(state.decided, state.counted, list(state.pending), closed))
+        last = self.closed_through if through is None else through
+        due = list(decision_windows(state.decided, state.counted, state.pending, last))
         return [self._decide(window, counted) for window, counted in due]
 
     def _decide(self, window: int, counted: bool) -> BinsVersion:
         state = self._state
         moved = self._expire(window)
         if counted:
-            added = state.pending.pop(window)
+            added = state.pending.pop(window).tally
             pane = window // self._pane_windows
             state.panes[pane] = state.panes.get(pane, Tally.empty()).plus(added)
             self._rolling = self._rolling.plus(added)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from contracts.arrays import F32, I64
 from contracts.codec import Codec, Frame, serialize
 from contracts.errors import BadRecord
+from eventtime.pending_windows import MOST_PART_ROWS, PendingWindows, Spilled
 from featurestore.bins.edges import Sketch
 from featurestore.bins.sketch import BUCKET_BITS
 from featurestore.bins.when_edges_change import Published, Values
@@ -68,9 +69,51 @@ def _summed(codes: I64, counts: I64) -> Tally:
     return Tally(codes[starts][some], sums[some])
 
 
+class _Part(Frame, frozen=True, kw_only=True):
+    """Some rows of a `Tally`."""
+
+    codes: I64
+    counts: I64
+
+
+_part = Codec(_Part).deserialize
+
+
+class PendingTally:
+    """The counts of an open window, summed as they come."""
+
+    def __init__(self, tally: Tally | None = None) -> None:
+        self.tally = tally or Tally.empty()
+
+    @property
+    def rows(self) -> int:
+        """See `eventtime.pending_windows.Window`."""
+        return len(self.tally.codes)
+
+    def add(self, tally: Tally) -> None:
+        """Add these counts."""
+        self.tally = self.tally.plus(tally)
+
+    def sum_up(self) -> None:
+        """See `eventtime.pending_windows.Window`."""
+
+    def to_parts(self) -> list[bytes]:
+        """See `eventtime.pending_windows.Window`."""
+        return [
+            serialize(_Part(codes=self.tally.codes[rows], counts=self.tally.counts[rows]))
+            for begin in range(0, self.rows, MOST_PART_ROWS)
+            for rows in [slice(begin, begin + MOST_PART_ROWS)]
+        ]
+
+    def add_part(self, data: bytes) -> None:
+        """See `eventtime.pending_windows.Window`."""
+        part = _part(data)
+        self.add(Tally(part.codes, part.counts))
+
+
 @dataclass(slots=True)
 class BinState:
-    """closed: source -> newest window it has closed. pending: open window -> counts. panes: pane number -> counts.
+    """closed: source -> newest window it has closed. pending: the counts of open windows. panes: pane -> its counts.
 
     published: by feature number. edge_changes: (version, feature number, edges) of the published edges, ascending,
     back to those valid at the oldest version that the view in Redis covers. decided: newest window with a record.
@@ -78,7 +121,7 @@ class BinState:
     """
 
     closed: dict[tuple[str, int], int] = field(default_factory=dict)
-    pending: dict[int, Tally] = field(default_factory=dict)
+    pending: PendingWindows[PendingTally] = field(default_factory=lambda: PendingWindows(PendingTally))
     panes: dict[int, Tally] = field(default_factory=dict)
     published: dict[int, Published] = field(default_factory=dict)
     edge_changes: list[tuple[int, int, F32]] = field(default_factory=list)
@@ -93,7 +136,10 @@ class BinState:
 
 
 class _Packed(Frame, frozen=True, kw_only=True):
-    """`BinState` as columns. Row i of `positives` and of `rules` belongs to row i of `published`."""
+    """`BinState` as columns. Row i of `positives` and of `rules` belongs to row i of `published`.
+
+    `spilled`: window -> (parts, rows) that are stored elsewhere.
+    """
 
     feature_set: str
     closed: list[tuple[str, int, int]]
@@ -101,6 +147,7 @@ class _Packed(Frame, frozen=True, kw_only=True):
     counted: int
     sequence: int
     pending: list[tuple[int, I64, I64]]
+    spilled: dict[int, tuple[int, int]]
     panes: list[tuple[int, I64, I64]]
     published: list[tuple[int, I64, I64, F32]]
     positives: list[tuple[I64, I64]]
@@ -120,7 +167,8 @@ def pack(state: BinState) -> bytes:
         decided=state.decided,
         counted=state.counted,
         sequence=state.sequence,
-        pending=[(key, tally.codes, tally.counts) for key, tally in sorted(state.pending.items())],
+        pending=[(key, of.tally.codes, of.tally.counts) for key, of in sorted(state.pending.held.items())],
+        spilled={window: (stored.parts, stored.rows) for window, stored in sorted(state.pending.spilled.items())},
         panes=[(key, tally.codes, tally.counts) for key, tally in sorted(state.panes.items())],
         published=[(n, of.values.every.buckets, of.values.every.counts, of.edges) for n, of in published],
         positives=[(of.values.positive.buckets, of.values.positive.counts) for _, of in published],
@@ -145,7 +193,7 @@ def unpack(data: bytes) -> BinState:
         )
     return BinState(
         closed={(topic, partition): window for topic, partition, window in packed.closed},
-        pending={key: Tally(codes, counts) for key, codes, counts in packed.pending},
+        pending=_pending(packed),
         panes={key: Tally(codes, counts) for key, codes, counts in packed.panes},
         published=_published(packed),
         edge_changes=packed.edge_changes,
@@ -153,6 +201,13 @@ def unpack(data: bytes) -> BinState:
         counted=packed.counted,
         sequence=packed.sequence,
     )
+
+
+def _pending(packed: _Packed) -> PendingWindows[PendingTally]:
+    pending = PendingWindows(PendingTally)
+    pending.held = {window: PendingTally(Tally(codes, counts)) for window, codes, counts in packed.pending}
+    pending.spilled = {window: Spilled(*stored) for window, stored in packed.spilled.items()}
+    return pending
 
 
 def _published(packed: _Packed) -> dict[int, Published]:

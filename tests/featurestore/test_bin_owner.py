@@ -1,5 +1,6 @@
 """The owner of the bins: the same records at the same windows, however its input was batched or interrupted."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from featurestore.bins.redis_view import shown
 from featurestore.bins.replica import Bins
 from featurestore.features import FEATURE_SET, NUMBER
 from tests.support.bin_samples import COUNTERS, SOURCES, counted, frames_of
+from tests.support.spilling import Stored
 
 SETTINGS = BinSettings(bins=4, rolling_windows=8, minimum_values=10, moved=0.2)
 
@@ -69,10 +71,39 @@ def test_an_owner_that_was_killed_goes_on_as_if_it_had_not_been(log, at):
     assert second.to_bytes() == through.to_bytes()
 
 
+@settings(max_examples=60, deadline=None)
+@given(logs, st.dictionaries(st.integers(0, 40), st.integers(0, 6)), st.sets(st.integers(0, 40)))
+def test_windows_that_were_spilled_are_decided_as_if_they_had_not_been(log, spills, closings):
+    frames = [frame for p in range(2) for frame in frames_of(("tweets", p), log[p], 100)]
+    frames.append(COUNTERS["candidates-served", 0].marker(100))
+    through = BinOwner(SETTINGS, SOURCES)
+    expected = run(through, frames, set())
+    owner, stored, records = BinOwner(SETTINGS, SOURCES), Stored(), []
+    for number, frame in enumerate(frames):
+        owner.observe(frame)
+        if number in spills:
+            stored.spill(owner, spills[number])
+            owner = BinOwner.from_bytes(SETTINGS, SOURCES, owner.to_bytes())
+        if number in closings:
+            records += stored.close_windows(owner, most=4)
+    assert records + stored.close_windows(owner, most=4) == expected
+    assert owner.to_bytes() == through.to_bytes()
+
+
 def test_values_leave_with_the_rolling_window():
     low, high = list(range(1, 9)) * 4, list(range(101, 109)) * 4
     _, records = counted(SETTINGS, {1: low, 20: high})
     assert records[-1].edges["text_length"] == [103.0, 105.0, 107.0]
+
+
+@pytest.mark.parametrize("first", [6, 7])
+@pytest.mark.parametrize(("last", "held"), [(36, True), (37, True), (38, False)])
+def test_panes_begin_at_multiples_of_their_length_and_leave_as_a_whole(first, last, held):
+    """32 rolling windows are 16 panes of 2: windows 6 and 7 are in pane 3, which pane 19 pushes out."""
+    rolling = msgspec.structs.replace(SETTINGS, rolling_windows=32)
+    low, high = list(range(1, 9)) * 4, list(range(101, 109)) * 4
+    _, records = counted(rolling, {first: low, last: high})
+    assert records[-1].edges == ({} if held else {"text_length": [103.0, 105.0, 107.0]})
 
 
 def test_time_passes_where_nothing_happens_at_a_falling_rate():

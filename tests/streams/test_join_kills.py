@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from contracts.codec import Codec, serialize
@@ -12,6 +13,7 @@ from contracts.settings import JoinSettings, Settings, TimeSettings
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES, Topic, dead_letters
 from eventtime.declarations import DECLARATION_KEY
 from eventtime.ticks import TICK_KEY, tick_value
+from streams import join_processor
 from streams.join_processor import JoinProcessor
 from tests.support.installation import PARTITIONS
 from tests.support.join_runs import BEGIN, served
@@ -73,7 +75,7 @@ def random_logs(rng: random.Random) -> dict[Topic, Log]:
             tick = now + rng.choice([0, 0, 0, -2_000, 10**8])
             rng.choice(list(logs.values())).tick(now, tick, rng.choice([0, epoch, epoch, max(0, epoch - 1)]))
     for log in logs.values():
-        log.declare(10**6, TimeMode.LIVE, epoch + 1)
+        log.declare(10**6, TimeMode.LIVE, epoch + 2)
         log.tick(10**6, 10**6)
     return logs
 
@@ -101,7 +103,10 @@ async def joined(
     outputs: list[Output] = []
     processor, offsets, metadata = JoinProcessor(settings, 0), dict.fromkeys(logs, 0), ""
     while any(offsets[topic] < len(log.records) for topic, log in logs.items()):
-        batch = {topic: log.records[offsets[topic] :][: rng.randrange(6)] for topic, log in logs.items()}
+        paused = processor.paused()
+        left = {t: [] if t.name in paused else log.records[offsets[t] :] for t, log in logs.items()}
+        assert any(left.values()), f"{paused} is paused for ever: what it waits for is not in the other topic"
+        batch = {topic: records[: rng.randrange(6)] for topic, records in left.items()}
         if not any(batch.values()):
             continue
         outputs += await processor.process([record for records in batch.values() for record in records])
@@ -128,6 +133,19 @@ async def test_neither_batches_nor_kills_change_what_is_joined(seed: int) -> Non
     assert calm[1], "some clocks are wrong"
     for kill in (0.1, 0.5, 1.0):
         assert await joined(logs, rng, kill) == calm
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_a_topic_that_was_paused_is_read_on_and_pausing_changes_nothing(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(seed)
+    logs = random_logs(rng)
+    expected = await joined(logs, rng, kill=0.0)
+    monkeypatch.setattr(join_processor, "MAX_WAITING", 2)
+    narrow = msgspec.structs.replace(SETTINGS, join=msgspec.structs.replace(SETTINGS.join, max_open_requests=2))
+    for kill in (0.0, 0.5):
+        assert await joined(logs, rng, kill, narrow) == expected
 
 
 async def test_one_viewer_whose_clock_is_fast_makes_no_honest_engagement_late() -> None:

@@ -17,6 +17,7 @@ from streams.event_source import EventSource
 from streams.vocabulary_processor import sources_of
 from tests.support.drifting_stream import Row
 from tests.support.pipeline_runs import record_of
+from tests.support.spilling import Stored
 from transport.ports.kafka_records import LogRecord
 from transport.processor import Position
 from vocab.owner.owner import VocabularyOwner
@@ -27,6 +28,7 @@ LARGEST_BATCH = 60
 RESTART = 0.1  # probability of a source's restart after a batch
 CLOSE = 0.2  # probability that an owner closes windows after a frame
 RECOVER = 0.02  # probability of an owner's recovery after a frame
+SPILL = 0.1  # probability that an owner spills windows after a frame
 
 
 class _Source:
@@ -70,8 +72,8 @@ def replay(
 ) -> tuple[list[VocabDelta], list[bytes]]:
     """(the deltas of `owners` owners, in order for each owner; the last states of the owners).
 
-    rng: draws batches, restarts, interleaving, and when windows close. Without it every partition is one batch, and
-    the partitions come one after the other.
+    rng: draws batches, restarts, interleaving, and when windows are spilled and closed. Without it every partition is
+    one batch, and the partitions come one after the other.
     """
     counted = [
         list(_counted(settings, partition, rows, owners, rng)) for partition in range(TWEETS.partitions(settings))
@@ -82,13 +84,17 @@ def replay(
         queues = [[frame for owner, frame in frames if owner == number] for frames in counted]
         shards = range(number, settings.vocab.shards, owners)
         owner = VocabularyOwner.begin(settings.vocab, shards, sources_of(settings), settings.time.window_ms)
+        stored = Stored()
         for frame in _interleaved(queues, rng):
             owner.observe(frame)
             if rng and rng.random() < CLOSE:
-                deltas += owner.close_windows()
+                deltas += stored.close_windows(owner)
+            if rng and rng.random() < SPILL:
+                stored.spill(owner, rng.randrange(100))
             if rng and rng.random() < RECOVER:
                 owner = VocabularyOwner.from_bytes(settings.vocab, owner.to_bytes(), settings.time.window_ms)
-        deltas += owner.close_windows()
+        deltas += stored.close_windows(owner)
+        stored.take_back(owner, list(owner.pending.spilled))
         states.append(owner.to_bytes())
     return deltas, states
 

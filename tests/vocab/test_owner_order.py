@@ -38,6 +38,9 @@ def test_owner_equals_reference_whatever_the_order_and_the_time_of_closing(log, 
     owner = run(VocabularyOwner.begin(SETTINGS, range(SHARDS), SOURCES), frames, close)
     assert by_shard(owner) == by_shard(reference)
     assert [d.version for d in owner] == sorted(d.version for d in owner)
+    for delta in owner:
+        for keys in (delta.admitted_keys, delta.evicted_keys):
+            assert keys.tolist() == sorted(keys.tolist()), "rows ascend by key"
 
 
 @pytest.mark.slow
@@ -94,7 +97,9 @@ def test_decisions_do_not_depend_on_languages():
         )
     )
     other.observe(undetermined)
-    rows = [tuple(column.tolist() for column in owner.state.pending[100].by_language()[1:]) for owner in (one, other)]
+    rows = [
+        tuple(column.tolist() for column in owner.state.pending.held[100].by_language()[1:]) for owner in (one, other)
+    ]
     namespace = KEYS[0] // 8 % 2
     assert rows == [
         ([language_code(tag) for tag in ("de", "en", "und")], [namespace] * 3, [1, 3, 1]),

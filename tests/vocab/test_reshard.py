@@ -99,7 +99,7 @@ def slots_of(states: Sequence[OwnerState]) -> dict[int, int]:
 
 def open_windows(states: Sequence[OwnerState]) -> Iterator[tuple[int, tuple[list[int], ...]]]:
     for state in states:
-        for window, pending in state.pending.items():
+        for window, pending in state.pending.held.items():
             yield from ((window, row) for row in zip(*(c.tolist() for c in pending.by_language()), strict=True))
 
 
@@ -125,7 +125,7 @@ def begun_from(made: Resharded, former: Sequence[OwnerState], made_with: VocabSe
     reference.version, reference.counted = former[0].version, former[0].counted
     reference.closed = dict(former[0].closed)
     for state in former:
-        for window, pending in state.pending.items():
+        for window, pending in state.pending.held.items():
             mine = reference.windows.setdefault(window, _Window())
             for key, _, namespace, count in zip(*(c.tolist() for c in pending.by_language()), strict=True):
                 mine.counts[key] = mine.counts.get(key, 0) + count

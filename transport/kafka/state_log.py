@@ -5,7 +5,7 @@ it in `Processor.resume`: by then the hop has fenced the former owner, so nothin
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 
 from contracts.errors import ServerUnavailable
 from contracts.topics import Topic
@@ -17,15 +17,19 @@ POLL_S = 0.1
 POLL_RECORDS = 500
 
 
-async def read_latest(kafka: Kafka, topic: Topic, partition: int) -> dict[bytes, bytes]:
+async def read_latest(
+    kafka: Kafka, topic: Topic, partition: int, wanted: Callable[[bytes], bool] = lambda key: True
+) -> dict[bytes, bytes]:
     """Key -> newest committed value, in the order in which keys were last written; deleted keys are absent.
 
-    Raises `ServerUnavailable`.
+    wanted: the keys that are kept. Raises `ServerUnavailable`.
     """
     latest: dict[bytes, bytes] = {}
     async for records in read_partition(kafka, topic, partition):
         for record in records:
             key = record.key or b""
+            if not wanted(key):
+                continue
             latest.pop(key, None)
             if record.value is not None:
                 latest[key] = record.value

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from eventtime.pending_windows import PendingWindows
 from vocab.owner.pending import PendingWindow
 from vocab.owner.spellings import Spellings
 from vocab.owner.state import OwnerState
@@ -70,10 +71,10 @@ def _drift(parts: Sequence[Drift]) -> Drift:
     )
 
 
-def _pending(states: Sequence[OwnerState]) -> dict[int, PendingWindow]:
-    pending: dict[int, PendingWindow] = {}
+def _pending(states: Sequence[OwnerState]) -> PendingWindows[PendingWindow]:
+    pending = PendingWindows(PendingWindow)
     for state in states:
-        for window, counted in state.pending.items():
-            pending.setdefault(window, PendingWindow()).add(*counted.by_language())
-            pending[window].spellings.merge(counted.spellings)
+        for window, counted in state.pending.held.items():
+            pending.open(window).add(*counted.by_language())
+            pending.open(window).spellings.merge(counted.spellings)
     return pending

@@ -13,6 +13,7 @@ from contracts.columnar import VocabCounts, VocabDelta
 from contracts.records import VocabConfigured
 from contracts.settings import TimeSettings, VocabSettings
 from eventtime.decision_windows import decision_windows
+from eventtime.pending_windows import PendingWindows
 from eventtime.window_sources import Source
 from vocab.owner.admit_and_evict import NO_SLOT
 from vocab.owner.apply_decisions import move_keys
@@ -74,16 +75,30 @@ class VocabularyOwner:
         state, source = self.state, (frame.source_topic, frame.source_partition)
         check_counts(state, self._owned, source, frame)
         if len(frame.keys) or frame.window > frame.closed_through:
-            window = state.pending.setdefault(frame.window, PendingWindow())
+            window = state.pending.open(frame.window)
             window.add(frame.keys, frame.languages, frame.namespaces, frame.counts)
             window.spellings.learn(frame.token_keys, frame.tokens)
         state.closed[source] = max(state.closed[source], frame.closed_through)
 
-    def close_windows(self) -> list[VocabDelta]:
-        """The decisions of all windows that every source has closed by now: ascending, each for every shard."""
+    @property
+    def pending(self) -> PendingWindows[PendingWindow]:
+        """The counts of open windows. Those that are due must have been taken back before `close_windows`."""
+        return self.state.pending
+
+    @property
+    def closed_through(self) -> int:
+        """The newest window that every source has closed."""
+        return self.state.closed_through
+
+    def close_windows(self, through: int | None = None) -> list[VocabDelta]:
+        """The decisions of all windows that every source has closed by now: ascending, each for every shard.
+
+        through: the last window to decide, if not all are to be.
+        """
         deltas: list[VocabDelta] = []
         state = self.state
-        due = decision_windows(state.version, state.counted, list(state.pending), state.closed_through)
+        last = state.closed_through if through is None else through
+        due = list(decision_windows(state.version, state.counted, state.pending, last))
         for window, counted in due:
             deltas.extend(self._decide(window, state.pending.pop(window) if counted else None))
         return deltas

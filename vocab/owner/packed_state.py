@@ -14,6 +14,7 @@ from contracts.codec import Codec, Frame, serialize
 from contracts.errors import BadRecord, SnapshotInvalid
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
+from eventtime.pending_windows import PendingWindows, Spilled
 from vocab.owner.pending import PendingWindow
 from vocab.owner.spellings import Spellings
 from vocab.owner.state import OwnerState
@@ -31,6 +32,7 @@ class PackedState(Frame, frozen=True, kw_only=True):
     `source_*`: row i is a source and the newest window that it closed. `keys` to `slots`: columns of `TrackedKeys`,
     with the `tokens` of the keys ("" = not spelled). `generations`: shards x places of a shard. `waiting`: windows
     counted in and not decided yet; row i of `open_*` is a key's sum in one of them, row j of `spelled_*` a spelling.
+    `spilled`: window -> (parts, rows) that are stored elsewhere.
     """
 
     vocabulary: str
@@ -63,6 +65,7 @@ class PackedState(Frame, frozen=True, kw_only=True):
     spelled_windows: list[int]
     spelled_keys: list[int]
     spelled_tokens: list[str]
+    spilled: dict[int, tuple[int, int]]
     trends: PackedTrends
 
 
@@ -79,9 +82,9 @@ _TRACKED = {
 
 def pack(state: OwnerState) -> bytes:
     """The state in bytes; equal states give equal bytes."""
-    waiting = sorted(state.pending)
-    open_columns = [state.pending[window].by_language() for window in waiting]
-    spellings = [state.pending[window].spellings for window in waiting]
+    waiting = sorted(state.pending.held)
+    open_columns = [state.pending.held[window].by_language() for window in waiting]
+    spellings = [state.pending.held[window].spellings for window in waiting]
     tracked: dict[str, Any] = {
         name: state.tracked.column(name).astype(dtype, copy=False) for name, dtype in _TRACKED.items()
     }
@@ -112,6 +115,7 @@ def pack(state: OwnerState) -> bytes:
             spelled_windows=np.repeat(np.array(waiting, np.int64), [len(spelled) for spelled in spellings]).tolist(),
             spelled_keys=[key for spelled in spellings for key in spelled],
             spelled_tokens=[token for spelled in spellings for token in spelled.of(spelled.keys)],
+            spilled={window: (stored.parts, stored.rows) for window, stored in sorted(state.pending.spilled.items())},
             trends=packed_trends.pack(state.trends, state.drift),
         )
     )
@@ -177,11 +181,13 @@ def _spellings(packed: PackedState) -> Spellings:
     return spellings
 
 
-def _pending(packed: PackedState) -> dict[int, PendingWindow]:
-    pending = {window: PendingWindow() for window in packed.waiting}
+def _pending(packed: PackedState) -> PendingWindows[PendingWindow]:
+    pending = PendingWindows(PendingWindow)
+    pending.spilled = {window: Spilled(*stored) for window, stored in packed.spilled.items()}
     columns = (packed.open_keys, packed.open_languages, packed.open_namespaces, packed.open_counts)
     spelled_windows, spelled_keys = np.array(packed.spelled_windows), np.array(packed.spelled_keys, np.uint64)
-    for window, counts in pending.items():
+    for window in packed.waiting:
+        counts = pending.open(window)
         rows = packed.open_windows == window
         counts.add(*(column[rows] for column in columns))
         spelled = np.flatnonzero(spelled_windows == window)

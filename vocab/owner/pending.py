@@ -4,9 +4,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import I64, U8, U16, U64
+from contracts.codec import Codec, Frame, serialize
+from eventtime.pending_windows import MOST_PART_ROWS
 from vocab.owner.spellings import Spellings
 
 _SLACK_ROWS = 1 << 16  # rows held before they are summed again
+
+
+class _Part(Frame, frozen=True, kw_only=True):
+    """Some rows of a window's sums, and some of its spellings."""
+
+    keys: U64
+    languages: U16
+    namespaces: U8
+    counts: U64
+    spelled_keys: U64
+    spelled_tokens: list[str]
+
+
+_part = Codec(_Part).deserialize
 
 
 class PendingWindow:
@@ -25,6 +41,39 @@ class PendingWindow:
         self._rows += len(keys)
         if self._rows > 2 * self._summed_rows + _SLACK_ROWS:
             self.by_language()
+
+    @property
+    def rows(self) -> int:
+        """Rows held; the same key and language may have several until they are summed."""
+        return self._rows
+
+    def sum_up(self) -> None:
+        """See `eventtime.pending_windows.Window`."""
+        self.by_language()
+
+    def to_parts(self) -> list[bytes]:
+        """See `eventtime.pending_windows.Window`."""
+        columns, keys = self.by_language(), self.spellings.keys
+        tokens = self.spellings.of(keys)
+        parts = []
+        for begin in range(0, max(len(columns[0]), len(keys)), MOST_PART_ROWS):
+            rows = slice(begin, begin + MOST_PART_ROWS)
+            part = _Part(
+                keys=columns[0][rows],
+                languages=columns[1][rows],
+                namespaces=columns[2][rows],
+                counts=columns[3][rows],
+                spelled_keys=keys[rows],
+                spelled_tokens=tokens[rows],
+            )
+            parts.append(serialize(part))
+        return parts
+
+    def add_part(self, data: bytes) -> None:
+        """See `eventtime.pending_windows.Window`."""
+        part = _part(data)
+        self.add(part.keys, part.languages, part.namespaces, part.counts)
+        self.spellings.learn(part.spelled_keys, part.spelled_tokens)
 
     def by_language(self) -> tuple[U64, U16, U8, U64]:
         """(keys, languages, namespaces, sums): each (key, language) once, by key, then language."""

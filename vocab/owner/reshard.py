@@ -24,6 +24,7 @@ from contracts.columnar import VocabDelta, empty
 from contracts.errors import BadRecord, DriftlineError, SettingsError
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
+from eventtime.pending_windows import PendingWindows
 from vocab import decay
 from vocab.keys import shard_of
 from vocab.namespaces import Namespace
@@ -105,7 +106,7 @@ def _check(states: Sequence[OwnerState]) -> None:
             "starts, in an installation with a prefix of its own (DRIFTLINE_PREFIX)"
         )
     stands = [
-        (state.settings, state.version, state.counted, state.closed, sorted(state.pending), state.changes)
+        (state.settings, state.version, state.counted, state.closed, list(state.pending), state.changes)
         for state in states
     ]
     if any(each != stands[0] for each in stands):
@@ -134,6 +135,8 @@ def _part(
     generations = np.zeros((len(shards), layout.places_per_shard), np.uint32)
     _, of_shards, places = layout.locate(tracked.slots[tracked.slots != NO_SLOT])
     generations[np.searchsorted(shards, of_shards), places] = 1
+    pending = PendingWindows(PendingWindow)
+    pending.held = {window: _counted_of(counted, mine) for window, counted in whole.pending.held.items()}
     return OwnerState(
         settings=settings,
         layout=layout,
@@ -145,7 +148,7 @@ def _part(
         drift=_drift_of(whole.drift, tracked, mine(whole.drift.keys), (partition, partitions)),
         tracked=tracked,
         spellings=_those(whole.spellings, mine),
-        pending={window: _counted_of(counted, mine) for window, counted in whole.pending.items()},
+        pending=pending,
         changes=dict(changes),
         version=whole.version,
         first_window=whole.first_window,

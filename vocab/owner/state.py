@@ -11,6 +11,7 @@ import numpy as np
 from contracts.arrays import I32, U32, U64
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
+from eventtime.pending_windows import PendingWindows
 from eventtime.window_sources import Source
 from vocab import decay
 from vocab.owner.pending import PendingWindow
@@ -29,7 +30,7 @@ class OwnerState:
     settings: those in effect. changes: settings that are not in effect yet, by the window from which they hold.
     layout: where the slots are. shards: ascending. closed: source -> newest window that it has closed.
     tracked: the counted keys. spellings: key -> token. generations: uint32[shards, places of a shard], how often each
-    slot was given away. trends, drift: of the admitted keys. pending: open window -> its counts.
+    slot was given away. trends, drift: of the admitted keys. pending: the counts of open windows.
     version: newest window decided. first_window: the first one counted in. counted: newest window decided that a
     source counted in. sequence: number of decisions so far. rules: what `settings` say, by namespace.
     """
@@ -44,7 +45,7 @@ class OwnerState:
     drift: Drift
     tracked: TrackedKeys = field(default_factory=TrackedKeys.none)
     spellings: Spellings = field(default_factory=Spellings)
-    pending: dict[int, PendingWindow] = field(default_factory=dict)
+    pending: PendingWindows[PendingWindow] = field(default_factory=lambda: PendingWindows(PendingWindow))
     changes: dict[int, VocabConfigured] = field(default_factory=dict)
     version: int = 0
     first_window: int = 0
