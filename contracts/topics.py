@@ -60,6 +60,9 @@ HOP_STARTS = Topic(
     "hop-starts", "hop and partition", "HopStarted", single=True, cleanup="compact", retention_ms=FOREVER_MS
 )
 FEATURE_UPDATES = Topic("feature-updates", "entity", "FeatureUpdates", max_message_bytes=8 * MIB)
+FEATURE_STATE = Topic(
+    "feature-state", "-", "-", cleanup="compact", retention_ms=FOREVER_MS, max_message_bytes=8 * MIB
+)
 VOCAB_COUNTS = Topic("vocab-counts", "virtual shard", "VocabCounts", max_message_bytes=8 * MIB)
 VOCAB_STATE = Topic(
     "vocab-state", "virtual shard", "-", cleanup="compact", retention_ms=FOREVER_MS, max_message_bytes=8 * MIB
@@ -98,9 +101,9 @@ def dead_letters(source: Topic) -> Topic:
 
 
 ALL: tuple[Topic, ...] = (
-    TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, CANDIDATES_SERVED, EVENT_TIME, HOP_STARTS,
-    FEATURE_UPDATES, VOCAB_COUNTS, VOCAB_STATE, VOCAB_DELTAS, BIN_COUNTS, BIN_STATE, BINS, EXAMPLES, MODELS,
-    TRAINER_TERMS,
+    TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, CANDIDATES_SERVED, INSTALLATION, EVENT_TIME, HOP_STARTS,
+    FEATURE_UPDATES, FEATURE_STATE, VOCAB_COUNTS, VOCAB_STATE, VOCAB_DELTAS, BIN_COUNTS, BIN_STATE, BINS, EXAMPLES,
+    MODELS, TRAINER_TERMS,
     *(dead_letters(source) for source in WITH_DEAD_LETTERS),
 )  # fmt: skip
 

@@ -120,5 +120,5 @@ def make_hops(settings: Settings, kafka: Kafka, redis: Redis) -> list[ExactlyOnc
         hop("join", [CANDIDATES_SERVED, ENGAGEMENTS], lambda p: JoinProcessor(settings, p)),
         hop("vocabulary", [VOCAB_COUNTS], lambda p: VocabularyProcessor(settings, kafka, p, redis)),
         hop("bins", [BIN_COUNTS], lambda p: BinProcessor(settings, kafka, p, redis)),
-        hop("features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, p, redis)),
+        hop("features", [FEATURE_UPDATES], lambda p: FeatureProcessor(settings, kafka, p, redis)),
     ]

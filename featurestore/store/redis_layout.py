@@ -79,6 +79,7 @@ HISTORY_RECORD = np.dtype(
 )
 
 EPOCH = b"1"
+TWEET_COUNTERS = b"n:tweet:"  # what the keys of tweets' counters have after the owner
 
 
 def mix64(values: U64) -> U64:
@@ -116,6 +117,14 @@ class Keys:
     def histories(self, viewers: U64) -> list[bytes]:
         """Keys of the HISTORY records of `viewers`."""
         return self._of(b"history:", viewers)
+
+    def head(self, owner: int) -> bytes:
+        """What all keys of one owner begin with."""
+        return self._heads[owner]
+
+    def states(self, owner: int) -> bytes:
+        """Redis pattern of the keys of all counters and histories of one owner."""
+        return self._heads[owner] + b"[nh]*"
 
     def recent(self, owner: int) -> bytes:
         """Key of the newest tweets of one owner."""

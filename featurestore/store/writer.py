@@ -26,6 +26,7 @@ from featurestore.store.redis_layout import (
     COUNTERS_RECORD,
     EPOCH,
     HISTORY_RECORD,
+    TWEET_COUNTERS,
     Keys,
     owner_of,
     pack_records,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from vocab.tokens.tokenizer import TokenBatch
 
 
+SCANNED_KEYS = 5_000  # in one step: some milliseconds of Redis
 CACHED_ENTITIES = 100_000  # values an owner remembers, some 300 bytes each
 
 
@@ -72,8 +74,13 @@ class FeatureOwner:
         self._values: dict[bytes, tuple[bytes, int]] = {}
         self._base = self._position = 0
 
+    @property
+    def base(self) -> int:
+        """What is added to offsets (`redis_layout.py`)."""
+        return self._base
+
     async def resume(self) -> int | None:
-        """The offset to read from; None if the view is empty: then read from the beginning of the topic.
+        """The offset to read from; None if the view is empty: `begin` must follow.
 
         Raises `ViewEvicted` if Redis may evict keys.
         """
@@ -86,13 +93,36 @@ class FeatureOwner:
         base_key = self._keys.base(self._partition)
         epoch, position, base = await self._redis.mget([self._epoch_key, self._position_key, base_key])
         self._base, self._position = int(base or 0), 0
-        if epoch is None:
-            await self._redis.replace(self._position_key, self._epoch_key, EPOCH)
-            return None
-        if position is None:
+        if epoch is None or position is None:
             return None
         self._position = int(position)
         return self._position - self._base
+
+    async def begin(self, base: int, offset: int) -> None:
+        """Declare that the view holds every update before `offset`. Killed in between, it is empty as before."""
+        await self._redis.replace(self._position_key, self._epoch_key, EPOCH)
+        if base != self._base:
+            await self._redis.replace(self._position_key, self._keys.base(self._partition), b"%d" % base)
+        if base + offset:
+            entity_ttl_s = self._settings.features.entity_ttl_s
+            await self._redis.set_if_newer([], [], entity_ttl_s, (self._position_key, base + offset))
+        self._base, self._position = base, base + offset
+
+    async def scan(self, cursor: int) -> tuple[int, dict[bytes, bytes]]:
+        """(the next cursor, some of the counters and histories in Redis by the ends of their keys); from 0 to 0."""
+        cursor, keys = await self._redis.scan(self._keys.states(self._partition), cursor, SCANNED_KEYS)
+        values = await self._redis.mget(keys)
+        head = len(self._keys.head(self._partition))
+        return cursor, {key[head:]: value for key, value in zip(keys, values, strict=True) if value is not None}
+
+    async def restore(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        """Write values that `scan` gave, except where Redis has newer ones."""
+        settings, head = self._settings.features, self._keys.head(self._partition)
+        for of_tweets, ttl_s in ((True, settings.tweet_ttl_s), (False, settings.entity_ttl_s)):
+            chosen = [i for i, key in enumerate(keys) if key.startswith(TWEET_COUNTERS) == of_tweets]
+            if chosen:
+                named = [head + keys[i] for i in chosen]
+                await self._redis.set_if_newer(named, [values[i] for i in chosen], ttl_s, None)
 
     async def check(self) -> None:
         """Raises `ViewLost` if Redis has lost what was written."""

@@ -81,11 +81,19 @@ def engaged(*rows):
     )  # fmt: skip
 
 
+async def begun(owner: FeatureOwner) -> int | None:
+    """The offset that an owner reads on from; None if it begins with an empty view."""
+    offset = await owner.resume()
+    if offset is None:
+        await owner.begin(0, 0)
+    return offset
+
+
 async def apply_all(redis, store, *batches):
     """Each batch is one frame an owner, at offsets 0, 1, ..."""
     for owner in range(PARTITIONS):
         entity_owner = FeatureOwner(redis, store, owner)
-        await entity_owner.resume()
+        await begun(entity_owner)
         frames = [(offset, frame) for offset, batch in enumerate(batches) for p, frame in batch if p == owner]
         for frame in frames:
             await entity_owner.apply([frame])
@@ -248,7 +256,7 @@ def frames_of_one_owner(owner: int, count: int):
 async def test_any_batching_and_redelivery_ends_in_the_same_bytes(redis, store, cached):
     frames = frames_of_one_owner(2, 30)
     plain = FeatureOwner(redis, store, 2)
-    assert await plain.resume() is None
+    assert await begun(plain) is None
     for frame in frames:
         await plain.apply([frame])
     expected = await dump(redis, store)
@@ -256,22 +264,22 @@ async def test_any_batching_and_redelivery_ends_in_the_same_bytes(redis, store, 
     await redis.client.delete(*expected, Keys(store).epoch(2))
 
     owner = FeatureOwner(redis, store, 2, cached=cached)
-    assert await owner.resume() is None
+    assert await begun(owner) is None
     await owner.apply(frames[:7])
     await owner.apply(frames[7:12])
     again = FeatureOwner(redis, store, 2, cached=cached)  # the first was killed, and the log is read from far back
-    assert await again.resume() == 12
+    assert await begun(again) == 12
     await again.apply(frames[2:20])
     await owner.apply(frames[12:15])  # the first was not dead after all
     await again.apply(frames[20:])
     assert await dump(redis, store) == expected
-    assert await again.resume() == 30
+    assert await begun(again) == 30
 
 
 async def test_a_kill_between_the_two_writes_is_mended_by_reading_again(redis, store, monkeypatch):
     frames = frames_of_one_owner(1, 10)
     plain = FeatureOwner(redis, store, 1)
-    await plain.resume()
+    await begun(plain)
     await plain.apply(frames)
     expected = await dump(redis, store)
     await redis.client.delete(*expected, Keys(store).epoch(1))
@@ -284,13 +292,13 @@ async def test_a_kill_between_the_two_writes_is_mended_by_reading_again(redis, s
         return await write_values(keys, values, ttl_s, position)
 
     owner = FeatureOwner(redis, store, 1)
-    await owner.resume()
+    await begun(owner)
     monkeypatch.setattr(redis, "set_if_newer", fail_at_the_second)
     with pytest.raises(ConnectionError):
         await owner.apply(frames[:6])
     monkeypatch.undo()
     after = FeatureOwner(redis, store, 1)
-    assert await after.resume() is None
+    assert await begun(after) is None
     await after.apply(frames[:4])
     await after.apply(frames[4:])
     assert await dump(redis, store) == expected
@@ -299,14 +307,14 @@ async def test_a_kill_between_the_two_writes_is_mended_by_reading_again(redis, s
 async def test_a_wiped_store_is_noticed_and_rewritten_from_the_beginning(redis, store):
     frames = frames_of_one_owner(3, 12)
     owner = FeatureOwner(redis, store, 3)
-    await owner.resume()
+    await begun(owner)
     await owner.apply(frames)
     expected = await dump(redis, store)
     wiped = [key async for key in redis.client.scan_iter(match=f"{store.prefix}*")]
     await redis.client.delete(*wiped)
     with pytest.raises(ViewLost):
         await owner.apply([(12, frames[0][1])])
-    assert await owner.resume() is None
+    assert await begun(owner) is None
     await owner.apply(frames)
     assert await dump(redis, store) == expected
 
@@ -317,7 +325,7 @@ async def test_a_redis_that_lost_its_newest_writes_is_noticed_and_gets_them_agai
     like = dict(engaged((viewer, tweet, 1, Action.LIKE, NOW)))[int(owner_of(ids(tweet), PARTITIONS)[0])]
     number = int(owner_of(ids(tweet), PARTITIONS)[0])
     owner = FeatureOwner(redis, store, number)
-    await owner.resume()
+    await begun(owner)
 
     async def everything() -> dict[bytes, bytes]:
         keys = [key async for key in redis.client.scan_iter(match=f"{store.prefix}*")]
@@ -333,7 +341,7 @@ async def test_a_redis_that_lost_its_newest_writes_is_noticed_and_gets_them_agai
         await owner.check()
     with pytest.raises(ViewLost):
         await owner.apply([(16, like)])
-    assert await owner.resume() == 11
+    assert await begun(owner) == 11
     await owner.apply([(offset, like) for offset in range(11, 17)])
     value = await redis.client.get(Keys(store).counters(TWEET_KIND, ids(tweet))[0])
     totals = unpack_records(COUNTERS_RECORD, [value])[0]["totals"]
@@ -355,7 +363,7 @@ async def test_a_counter_that_expired_begins_at_zero_whether_its_owner_remembers
     for cached in (0, 100_000):
         clock = Clock()
         owner = FeatureOwner(redis, store, number, cached=cached, clock=clock)
-        begin = await owner.resume() or 0
+        begin = await begun(owner) or 0
         await owner.apply([(begin, like)])
         clock.now_us += store.features.tweet_ttl_s * 1_000_000
         keys = Keys(store).counters(TWEET_KIND, ids(tweet))
@@ -371,20 +379,20 @@ async def test_versions_ascend_where_the_log_was_made_anew(redis, store):
     number = 1
     frames = frames_of_one_owner(number, 12)
     once = FeatureOwner(redis, store, number)
-    await once.resume()
+    await begun(once)
     await once.apply(frames)
     expected = await dump(redis, store)
     await redis.client.delete(*expected, Keys(store).epoch(number))
 
     owner = FeatureOwner(redis, store, number)
-    await owner.resume()
+    await begun(owner)
     await owner.apply(frames[:8])
     await redis.client.set(Keys(store).base(number), 8)  # the log begins anew after these
     again = FeatureOwner(redis, store, number)
-    assert await again.resume() == 0
+    assert await begun(again) == 0
     await again.apply([(offset - 8, frame) for offset, frame in frames[8:]])
     assert await dump(redis, store) == expected
-    assert await again.resume() == 4
+    assert await begun(again) == 4
 
 
 async def test_a_redis_that_evicts_is_refused(store, tmp_path):
@@ -404,7 +412,7 @@ async def test_totals_survive_in_redis_as_the_layout_says(redis, store):
     owner = int(owner_of(ids(10), PARTITIONS)[0])
     posts = dict(route(aggregate_posts(ids(10, 10), np.full(2, NOW, np.int64), PANE_MS), PARTITIONS))
     writer = FeatureOwner(redis, store, owner)
-    await writer.resume()
+    await begun(writer)
     await writer.apply([(41, posts[owner])])
     value = await redis.client.get(Keys(store).counters(AUTHOR, ids(10))[0])
     record = unpack_records(COUNTERS_RECORD, [value])[0]

@@ -65,6 +65,14 @@ class Redis(Protocol):
         """
         ...
 
+    async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """The next keys that match a glob-style pattern, and the next cursor; begin with cursor 0 and end at 0.
+
+        Looks at some `count` keys of the server. Keys that are there from the beginning to the end come at least
+        once. A server that was started anew has other cursors.
+        """
+        ...
+
     async def eviction(self) -> str:
         """The policy by which the server evicts keys when its memory is full; "" if it never evicts any."""
         ...

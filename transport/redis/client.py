@@ -61,6 +61,12 @@ class RedisClient:
                     await self._put_listed([write.list_key, *write.keys], arguments, client=pipeline)
                 await pipeline.execute()
 
+    async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """One SCAN."""
+        with unavailable_as_such(self._settings):
+            following, keys = await self.client.scan(cursor, match=pattern, count=count)
+        return int(following), cast("list[bytes]", keys)
+
     async def eviction(self) -> str:
         """One INFO."""
         with unavailable_as_such(self._settings):
