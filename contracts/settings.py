@@ -34,9 +34,10 @@ Linger = Annotated[int, Meta(ge=0, le=60_000)]
 Lifetime = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]  # of keys in Redis, seconds
 Some = Annotated[int, Meta(ge=1, le=1_000_000)]
 # In names of folders, Redis keys and transactional ids.
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"
+Name = Annotated[str, Meta(pattern=NAME)]
 # Kafka allows 249 characters in a topic's name, and no others than these.
-Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}$")]
+Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}\Z")]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,7 +149,8 @@ class FeatureSettings(Section, frozen=True, kw_only=True):
     # Recent counts cover the present pane and a share of the previous one.
     # Fixed when the installation is made.
     pane_ms: Numbered = 3_600_000
-    tweet_ttl_s: Lifetime = 172_800  # wall clock; a tweet and its counters leave Redis after this
+    # Wall clock; a tweet and its counters leave Redis after this. Kafka must hold the tweet as long.
+    tweet_ttl_s: Annotated[int, Meta(ge=1, le=7 * 86_400)] = 172_800
     entity_ttl_s: Lifetime = 2_592_000  # wall clock; authors, viewers and pairs, since their last update
     # A repeated event is recognized within this many offsets of its partition.
     duplicate_horizon: Annotated[int, Meta(ge=0, le=10_000_000)] = 20_000

@@ -6,6 +6,7 @@ then on a worker with the old settings refuses to count; before, a worker with t
 """
 
 import asyncio
+import re
 
 import msgspec
 
@@ -13,7 +14,7 @@ from contracts.codec import Codec, serialize
 from contracts.columnar import VocabDelta
 from contracts.errors import DriftlineError, SettingsError
 from contracts.partitioning import record_key
-from contracts.settings import Settings
+from contracts.settings import NAME, Settings
 from contracts.topics import TWEETS, VOCAB_COUNTS, VOCAB_DELTAS, VOCAB_STATE
 from driftline.inspect.logs import read_records
 from streams.ingest_processor import IngestMetadata
@@ -149,8 +150,8 @@ def _check_at_rest(settings: Settings) -> None:
 
 
 def _check_name(settings: Settings, name: str) -> None:
-    if not name or len(name) > 100:
-        raise SettingsError(f"a vocabulary's name must have 1 to 100 characters, not {len(name)}")
+    if not re.search(NAME, name):
+        raise SettingsError(f"a vocabulary's name is 1 to 100 letters, digits, '.', '_' and '-', not {name!r}")
     names = {delta.vocabulary for _, delta in read_records(settings, VOCAB_DELTAS, _deltas)}
     if name in names | {settings.vocab.name}:
         raise SettingsError(

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.errors import SettingsError
 from contracts.settings import KINDS, Settings, VocabSettings, load, masked, to_environ, variable_of
+from contracts.topics import ALL, ENGAGEMENTS, TWEETS, prefixed
 from vocab.namespaces import Namespace
 from vocab.owner.tracked_keys import MAX_WINDOW
 
@@ -135,3 +136,54 @@ def test_numbers_that_would_spoil_what_is_made_of_them_are_refused(variable: str
     with pytest.raises(SettingsError, match=complaint):
         load({variable: value})
     load({"DRIFTLINE_JOIN_NEGATIVE_KEEP": "0"})
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("partitions", ["-1", "257"]),
+        ("prefix", ["a b", "a/", "a\n", "x" * 201]),
+        ("metrics_port", ["-1", "65536"]),
+        ("time.window_ms", ["999", "2592000001"]),
+        ("time.lateness_ms", ["-1", "172800001"]),
+        ("hop.batch_records", ["0", "100001"]),
+        ("hop.linger_ms", ["-1"]),
+        ("hop.session_timeout_ms", ["5999", "1800001"]),
+        ("vocab.name", ["", "a b", "../x", "x" * 101]),
+        ("vocab.shards", ["0", "257"]),
+        ("bins.rolling_windows", ["0"]),
+        ("bins.minimum_values", ["0"]),
+        ("bins.moved", ["-0.1", "1.1", "nan"]),
+        ("features.pane_ms", ["999"]),
+        ("features.tweet_ttl_s", ["0", "604801"]),
+        ("features.entity_ttl_s", ["0"]),
+        ("features.duplicate_horizon", ["-1"]),
+        ("join.label_window_ms", ["-1", "172800001"]),
+        ("join.max_open_requests", ["0"]),
+        ("trainer.name", ["", ".", "a/b", "a\n"]),
+        ("trainer.seed", ["-1"]),
+        ("trainer.embedding_dim", ["0", "1025"]),
+        ("trainer.batch_size", ["0"]),
+        ("trainer.learning_rate", ["0", "11", "inf"]),
+        ("trainer.publish_every_examples", ["0"]),
+        ("trainer.keep_snapshots", ["0"]),
+        ("scorer.model", ["", "a b"]),
+        ("scorer.max_batch_candidates", ["0"]),
+        ("scorer.linger_ms", ["-1", "60001"]),
+        ("scorer.recent_candidates", ["0", "1501"]),
+    ],
+)
+def test_a_setting_outside_its_range_is_refused_by_name(name: str, values: list[str]) -> None:
+    for value in values:
+        with pytest.raises(SettingsError, match=rf"at `\$\.{name}`"):
+            load({variable_of(name): value})
+
+
+def test_what_is_kept_for_a_wiped_redis_and_for_labels_is_longer_than_they_need() -> None:
+    week_ms = TWEETS.retention_ms
+    assert load({"DRIFTLINE_FEATURES_TWEET_TTL_S": str(week_ms // 1000)})
+    longest = {"DRIFTLINE_JOIN_LABEL_WINDOW_MS": "172800000", "DRIFTLINE_TIME_LATENESS_MS": "172800000"}
+    settings = load(longest)
+    assert settings.join.label_window_ms + settings.time.lateness_ms < min(ENGAGEMENTS.retention_ms, week_ms)
+    names = [prefixed(topic, "x" * 200).name for topic in ALL]
+    assert max(map(len, names)) <= 249, "Kafka's longest name"
