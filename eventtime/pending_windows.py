@@ -62,6 +62,9 @@ class PendingWindows(Generic[WindowT]):
     def __iter__(self) -> Iterator[int]:
         return iter(sorted(self.held.keys() | self.spilled.keys()))
 
+    def __len__(self) -> int:
+        return len(self.held.keys() | self.spilled.keys())
+
     @property
     def rows(self) -> int:
         """Rows in memory."""

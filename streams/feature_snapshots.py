@@ -20,6 +20,7 @@ from contracts.errors import SnapshotInvalid
 from contracts.topics import FEATURE_STATE
 from featurestore.store.writer import FeatureOwner
 from transport.kafka.state_log import read_partition
+from transport.metrics import FEATURE_SNAPSHOT
 from transport.ports.kafka import Kafka
 from transport.processor import Output
 
@@ -83,6 +84,11 @@ class FeatureSnapshots:
         self._newest = former.newest
         self._begun = former.begun
         self._taking: _Taking | None = None  # a snapshot begun by an owner before is never ended
+        self._show()
+
+    def _show(self) -> None:
+        if self._newest is not None:
+            FEATURE_SNAPSHOT.labels(str(self._partition)).set(self._newest.at_ms / 1000)
 
     def metadata(self) -> str:
         """For the commit of the batch."""
@@ -130,6 +136,7 @@ class FeatureSnapshots:
             at_ms=taking.at_ms,
         )
         self._taking = self._begun = None
+        self._show()
         return [self._output(NEWEST, msgspec.json.encode(self._newest)), *self._forget(former)]
 
     def _forget(self, of: Snapshot | Begun | None) -> list[Output]:

@@ -33,6 +33,7 @@ from streams.state_records import (
 )
 from transport.dead_letters import dead_letter
 from transport.kafka.state_log import read_latest, read_partition
+from transport.metrics import OWNER_WAITING
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.processor import Output, Position, Processor
@@ -181,7 +182,9 @@ class OwnerProcessor(Processor, Generic[OwnerT]):
         for windows in self.owner.pending.due(self.owner.closed_through, MOST_PENDING_ROWS // 2):
             await self._take_back(windows)
             made += self.owner.close_windows(windows[-1])
-        return made + self.owner.close_windows()
+        made += self.owner.close_windows()
+        OWNER_WAITING.labels(self.counts.name, str(self.partition)).set(len(self.owner.pending))
+        return made
 
     async def _take_back(self, windows: Sequence[int]) -> None:
         spilled = {window: self.owner.pending.spilled[window] for window in windows}

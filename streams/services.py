@@ -1,5 +1,6 @@
 """Faust services: each hosts one exactly-once hop, or the live ticker, for the life of a worker."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from streams.engagement_processor import EngagementProcessor
 from streams.feature_processor import FeatureProcessor
 from streams.ingest_processor import IngestProcessor
 from streams.join_processor import JoinProcessor
+from streams.retention import check_retention
 from streams.ticker import LiveTicker
 from streams.vocabulary_processor import VocabularyProcessor
 from transport.hop.hop import ExactlyOnceHop, Processor
@@ -28,6 +30,7 @@ from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka import Kafka
 from transport.ports.redis import Redis
 from transport.redis.connection import connect
+from transport.waiting import once_available
 
 
 class HopService(Service):
@@ -88,6 +91,7 @@ class StreamServices(Service):
         """Start the hops once there is an installation."""
         kafka = KafkaCluster(self._settings)
         settings = await installed_once_there(self._settings, kafka)
+        await once_available(lambda: asyncio.to_thread(check_retention, settings, kafka))
         kafka, self._redis = KafkaCluster(settings), connect(settings)
         for hop in make_hops(settings, kafka, self._redis):
             await self.add_runtime_dependency(HopService(hop))

@@ -4,9 +4,7 @@
 from it, and refuses settings that would give the logs another meaning.
 """
 
-import asyncio
 import contextlib
-import logging
 from functools import reduce
 from typing import Any
 
@@ -17,20 +15,18 @@ from contracts.errors import BadRecord, ServerUnavailable, SettingsError
 from contracts.records import Installed
 from contracts.settings import Settings, variable_of
 from contracts.topics import ALL, INSTALLATION
-from transport.backoff import pauses
 from transport.kafka import admin
 from transport.kafka.admin import Difference
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.state_log import read_partition, read_partition_blocking
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import ConsumerLost, KafkaFailed, LogRecord, Output
+from transport.waiting import once_available
 
 DEFAULT_PARTITIONS = 4
 
 # Settings by whose values events are counted into windows, and examples are labelled.
 FIXED = ("time.window_ms", "time.lateness_ms", "features.pane_ms", "join.label_window_ms")
-
-log = logging.getLogger(__name__)
 
 _deserialize = Codec(Installed).deserialize
 
@@ -86,13 +82,7 @@ async def installed(settings: Settings, kafka: Kafka) -> Settings:
 
 async def installed_once_there(settings: Settings, kafka: Kafka) -> Settings:
     """`installed`, waiting for a broker that is away and for an installation that is yet to be made."""
-    for pause in pauses():
-        try:
-            return await installed(settings, kafka)
-        except ServerUnavailable as error:
-            log.warning("%s; trying again in %.1f s", error, pause)
-        await asyncio.sleep(pause)
-    raise AssertionError("pauses() never ends")
+    return await once_available(lambda: installed(settings, kafka))
 
 
 def _found(settings: Settings) -> Installed | None:

@@ -21,6 +21,15 @@ HOP_FENCED = Counter("driftline_hop_fenced", "Times that a hop lost a partition 
 HOP_PROCESS_SECONDS = Counter("driftline_hop_process_seconds", "Time spent in process(), awaits included", ["hop"])
 HOP_COMMIT_SECONDS = Counter("driftline_hop_commit_seconds", "Time from begin to committed", ["hop"])
 
+OWNER_WAITING = Gauge(
+    "driftline_owner_waiting_windows", "Counted windows that wait for a source to close them", ["topic", "partition"]
+)
+FEATURE_SNAPSHOT = Gauge(
+    "driftline_feature_snapshot_timestamp_seconds",
+    "Append time of the last update before the newest snapshot of counters",
+    ["partition"],
+)
+
 WRITER_RECORDS = Counter("driftline_writer_records", "Records handed to Kafka outside of transactions", ["topic"])
 
 DEAD_LETTERS = Counter("driftline_dead_letters", "Dead letters seen, whoever wrote them", ["topic", "reason"])

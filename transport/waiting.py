@@ -3,11 +3,17 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+from contracts.errors import ServerUnavailable
+from transport.backoff import pauses
 
 log = logging.getLogger(__name__)
 
 SAY_EVERY_S = 5.0
+
+ResultT = TypeVar("ResultT")
 
 
 @contextlib.contextmanager
@@ -30,6 +36,17 @@ def announcing(server: str, what: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+async def once_available(attempt: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """What `attempt` returns, as soon as it does not raise `ServerUnavailable`; says why it tries again."""
+    for pause in pauses():
+        try:
+            return await attempt()
+        except ServerUnavailable as error:
+            log.warning("%s; trying again in %.1f s", error, pause)
+        await asyncio.sleep(pause)
+    raise AssertionError("pauses() never ends")
 
 
 def say_silent(server: str, seconds: float, what: str) -> None:

@@ -32,6 +32,7 @@ async def test_the_connection_to_redis_is_closed_when_the_services_have_stopped(
         return msgspec.structs.replace(settings, partitions=PARTITIONS)
 
     monkeypatch.setattr(services, "installed_once_there", installed)
+    monkeypatch.setattr(services, "check_retention", lambda settings, kafka: None)
     running = StreamServices(NOWHERE)
     await running.start()
     while not any(isinstance(child, TickerService) for child in running._children):

@@ -14,7 +14,7 @@ from contracts.codec import Codec, serialize
 from contracts.errors import SettingsError, TopicsDiffer
 from contracts.records import Installed
 from contracts.settings import Settings, to_environ
-from contracts.topics import ALL, BINS, INSTALLATION, TWEETS
+from contracts.topics import ALL, BINS, FEATURE_UPDATES, INSTALLATION, TWEETS
 from tests.support.transport_hops import eventually, read_visible
 from transport.installation import FIXED, NotInstalled, install, installed, installed_once_there, plan
 from transport.kafka import admin as kafka_admin
@@ -125,6 +125,17 @@ def test_a_process_with_other_settings_does_not_start(settings: Settings, comman
     )
     assert run.returncode
     assert "time.window_ms (DRIFTLINE_TIME_WINDOW_MS) is 120000, but it was made with 60000" in run.stderr
+
+
+def test_a_worker_does_not_start_where_kafka_forgets_too_soon(settings: Settings) -> None:
+    install(settings)
+    with KafkaCluster(settings).admin() as connection:
+        connection.configure({FEATURE_UPDATES.name: {"retention.ms": "3600000"}})
+    called = [sys.executable, "-m", "driftline", "worker"]
+    run = subprocess.run(called, env=os.environ | to_environ(settings), capture_output=True, text=True, timeout=120)
+    assert run.returncode
+    assert f"{settings.prefix}feature-updates is kept for 3600000 ms (retention.ms)" in run.stderr
+    assert "`driftline topics apply` sets it to 604800000" in run.stderr
 
 
 async def test_a_process_begins_once_there_is_an_installation(settings: Settings) -> None:
