@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from contracts.settings import Settings, load
-from driftline.servers.background import resolve
+from driftline.servers.background import assumed, resolve
 
 # Allocations between two garbage collections. With Python's default of 700, a worker and a scorer spend a fifth of
 # their time in the collector.
@@ -16,8 +16,15 @@ COLLECT_AFTER = 50_000
 
 
 def current_settings() -> Settings:
-    """The settings from environment, file and defaults; where no address is set, the servers of `driftline up`."""
-    return resolve(load())
+    """The settings from environment, file and defaults; where no address is set, the servers of `driftline up`.
+
+    Says so where it is the default address that is used.
+    """
+    settings = resolve(load())
+    for name in assumed(settings):
+        address = getattr(settings, name)
+        sys.stderr.write(f"driftline: {name.title()} is taken to be at {address}, as nothing here says otherwise\n")
+    return settings
 
 
 def installed_settings() -> Settings:

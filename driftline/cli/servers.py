@@ -5,18 +5,27 @@ from typing import Annotated
 import typer
 
 from contracts.settings import load, masked
-from driftline.cli.common import current_settings, print_json
+from driftline.cli.common import print_json
 from driftline.servers import background
 
 
-def up() -> None:
+def up(
+    kafka_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port of Kafka, now and at later starts.")
+    ] = None,
+    redis_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port of Redis, now and at later starts.")
+    ] = None,
+) -> None:
     """Start a local Kafka and Redis in the background, for development.
 
     Prints their addresses, the data folder and how to stop them. Other commands that run in this folder find them
-    without settings. A server whose address is configured (DRIFTLINE_KAFKA, DRIFTLINE_REDIS) is used, not started.
+    without settings. They come back at the same ports after `down` or a crash, so that running processes go on. A
+    server whose address is configured (DRIFTLINE_KAFKA, DRIFTLINE_REDIS) is used, not started.
     """
     settings = load()
-    started = background.up(settings, _say)
+    ports = {name: port for name, port in (("kafka", kafka_port), ("redis", redis_port)) if port}
+    started = background.up(settings, _say, ports)
     addresses = background.resolve(settings)
     stop = "stop with: driftline down" if started else "both are configured, nothing was started"
     typer.echo(
@@ -39,7 +48,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the check
     """Show what this machine has, what is missing and how to fix it; exit status 1 if something needed is missing."""
     from driftline.inspect import doctor as checks
 
-    found = checks.examine(current_settings())
+    found = checks.examine(background.addressed(load()))
     if as_json:
         print_json(found)
     else:

@@ -16,7 +16,7 @@ from contracts.errors import ServerUnavailable, SettingsError
 from contracts.records import TimeMode
 from contracts.settings import Settings, masked
 from driftline.servers import discovery, kafka
-from driftline.servers.background import read_state
+from driftline.servers.background import gone, read_state
 from driftline.servers.local import VARIABLES, configured
 from driftline.servers.processes import listening
 from driftline.servers.settings_table import KAFKA_VERSION
@@ -128,10 +128,13 @@ def _servers(settings: Settings) -> Iterator[Check]:
     up = read_state(settings)
     failures = {}
     for name, probe in {"kafka": probe_kafka, "redis": probe_redis}.items():
-        needed = configured(name, settings) or name in up
+        ours = up.get(name) if name in up and up[name].address == getattr(settings, name) else None
+        needed = ours is not None or configured(name, settings)
         variable = VARIABLES[name]
         mend = f"start it, or mend {variable}" if needed else f"`driftline up` starts it; or set {variable}"
-        failures[name] = failure = _failure(probe)
+        if ours is not None:
+            mend = "`driftline up` starts it again"
+        failures[name] = failure = _failure(probe) if ours is None or ours.runs else gone(name, ours, settings)
         found = failure or masked(getattr(settings, name))
         yield _check(f"{name.title()} answers", not failure, found, mend, needed=needed)
     if not failures["kafka"]:

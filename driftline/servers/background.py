@@ -1,7 +1,8 @@
 """`driftline up` and `down`: servers that keep running, and the file by which other commands find them.
 
 `<data_dir>/servers.json` holds each server's address, process id and start time. The start time shows whether the
-system has since given the process id to another process.
+system has since given the process id to another process. Servers that have ended stay in it: `up` starts them again
+at the same ports, and until then no command of this folder takes another server for them.
 """
 
 import os
@@ -9,23 +10,35 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
-from driftline.servers.local import STARTERS, configured
+from driftline.servers.local import STARTERS, VARIABLES, configured
+from driftline.servers.processes import free_port
 
 STOP_TIMEOUT_S = 30.0
-_PREFERRED_PORTS = {"kafka": 9092, "redis": 6379}
+PREFERRED_PORTS = {"kafka": 9092, "redis": 6379}
 
 
 class BackgroundServer(msgspec.Struct, frozen=True):
-    """One server left running."""
+    """One server of this folder. started: start time of its process in clock ticks after boot, from /proc."""
 
     address: str
     pid: int
-    started: str  # start time of the process in clock ticks after boot, from /proc
+    started: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether it still runs."""
+        return _start_time(self.pid) == self.started != ""
+
+    @property
+    def port(self) -> int:
+        """The port in its address."""
+        return urlsplit(self.address if "://" in self.address else f"//{self.address}").port or 0
 
 
 def state_path(settings: Settings) -> Path:
@@ -34,78 +47,113 @@ def state_path(settings: Settings) -> Path:
 
 
 def read_state(settings: Settings) -> dict[str, BackgroundServer]:
-    """Name ("kafka", "redis") -> server, of those that `up` started and that still run.
+    """Name ("kafka", "redis") -> server, of those that `up` has started here, whether or not they still run.
 
     Raises `ServerUnavailable` if the file is damaged.
     """
     path = state_path(settings)
     try:
-        servers = msgspec.json.decode(path.read_bytes(), type=dict[str, BackgroundServer])
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, BackgroundServer])
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except msgspec.MsgspecError as error:
         raise ServerUnavailable(f"{path} is damaged ({error}); delete it, and stop its servers by hand") from error
-    return {name: server for name, server in servers.items() if _runs(server)}
 
 
-def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings, with the addresses of the servers that `up` started where none is configured."""
-    found = {
-        name: server.address
-        for name, server in read_state(settings).items()
-        if not configured(name, settings, environ)
-    }
+def addressed(settings: Settings, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings, with the addresses of this folder's servers where none is configured."""
+    servers = read_state(settings)
+    found = {name: server.address for name, server in servers.items() if not configured(name, settings, environ)}
     return msgspec.structs.replace(settings, **found)
 
 
-def up(settings: Settings, say: Callable[[str], None]) -> dict[str, BackgroundServer]:
-    """Start the servers that are neither configured nor running. Returns all servers that `up` has started.
+def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Settings:
+    """`addressed`, once it is sure that these servers run: at their ports there may be strangers by now.
 
-    All or nothing: if one cannot start, it stops those started before it and raises the error.
+    Raises `ServerUnavailable` if one that is needed does not run.
     """
+    ended = [
+        gone(name, server, settings)
+        for name, server in read_state(settings).items()
+        if not server.runs and not configured(name, settings, environ)
+    ]
+    if ended:
+        raise ServerUnavailable("\n".join(ended))
+    return addressed(settings, environ)
+
+
+def gone(name: str, server: BackgroundServer, settings: Settings) -> str:
+    """What to say of a server of this folder that does not run."""
+    return (
+        f"{name.title()} of this folder ({server.address}, data in {state_path(settings).parent}) does not run: "
+        f"`driftline up` starts it again; to use another, set {VARIABLES[name]}"
+    )
+
+
+def assumed(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """The servers whose default addresses are used, because nothing says otherwise: "kafka", "redis"."""
     servers = read_state(settings)
+    return [name for name in VARIABLES if name not in servers and not configured(name, settings, environ)]
+
+
+def up(settings: Settings, say: Callable[[str], None], ports: Mapping[str, int]) -> dict[str, BackgroundServer]:
+    """Start the servers that are neither configured nor running. Returns all servers of this folder.
+
+    ports: by name, where others are wanted than before. All or nothing: if one cannot start, it stops those started
+    before it and raises the error. Raises `ServerUnavailable` if a port is taken that a server had or is to have.
+    """
+    former = read_state(settings)
+    servers = dict(former)
     folder = state_path(settings).parent
     fresh: list[str] = []
     try:
         for name, start in STARTERS.items():
-            if name not in servers and not configured(name, settings):
-                server = start(folder, say, bound=False, install=True, preferred_port=_PREFERRED_PORTS[name])
+            if (name not in servers or not servers[name].runs) and not configured(name, settings):
+                port = _port(name, servers.get(name), ports.get(name, 0))
+                server = start(folder, say, bound=False, install=True, preferred_port=port)
                 pid = server.process.pid
                 servers[name] = BackgroundServer(server.address, pid, _start_time(pid))
                 fresh.append(name)
                 _write_state(settings, servers)
     except BaseException:
-        _stop([servers.pop(name) for name in fresh])
-        _write_state(settings, servers)
+        _stop([servers[name] for name in fresh])
+        _write_state(settings, former)
         raise
     return servers
+
+
+def _port(name: str, former: BackgroundServer | None, wanted: int) -> int:
+    """The port to start at. Clients know the former one, so another is taken only if a person says so."""
+    port = wanted or (former.port if former else 0)
+    if port and free_port(port) != port:
+        raise ServerUnavailable(
+            f"port {port}, where {name.title()} of this folder is to listen, is taken: end what listens there, or "
+            f"choose another port with `driftline up --{name}-port`"
+        )
+    return port or PREFERRED_PORTS[name]
 
 
 def down(settings: Settings) -> dict[str, BackgroundServer]:
     """Stop the servers that `up` started, and return them. Raises `ServerUnavailable` if one does not end."""
     servers = read_state(settings)
-    _stop(list(servers.values()))
-    _write_state(settings, {})
-    return servers
+    running = {name: server for name, server in servers.items() if server.runs}
+    _stop(list(running.values()))
+    return running
 
 
 def _stop(servers: list[BackgroundServer]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         for server in servers:
-            if _runs(server):
+            if server.runs:
                 os.kill(server.pid, number)
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while any(_runs(server) for server in servers):
+        while any(server.runs for server in servers):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.05)
-    left = [server.pid for server in servers if _runs(server)]
+    left = [server.pid for server in servers if server.runs]
     if left:
         raise ServerUnavailable(f"processes {left} did not end, even after SIGKILL")
-
-
-def _runs(server: BackgroundServer) -> bool:
-    return _start_time(server.pid) == server.started
 
 
 def _start_time(pid: int) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts.errors import ServerUnavailable
@@ -105,8 +106,19 @@ def test_a_process_id_that_was_given_away_is_not_our_server(tmp_path: Path) -> N
     settings = Settings(data_dir=str(tmp_path))
     stranger = {"redis": {"address": "redis://127.0.0.1:1/0", "pid": os.getpid(), "started": "1"}}
     background.state_path(settings).write_text(json.dumps(stranger))
-    assert background.resolve(settings, {}) == settings
+    with pytest.raises(ServerUnavailable, match=r"^Redis of this folder \(redis://127\.0\.0\.1:1/0, .*does not run"):
+        background.resolve(settings, {})
+    elsewhere = msgspec.structs.replace(settings, redis="redis://elsewhere:1/0")
+    assert background.resolve(elsewhere, {}) == elsewhere
     assert background.down(settings) == {}
+
+
+def test_an_address_that_nobody_gave_is_named(tmp_path: Path) -> None:
+    done = Terminal(tmp_path).run("topics", "plan", DRIFTLINE_KAFKA="127.0.0.1:1")
+    assert (
+        "driftline: Redis is taken to be at redis://localhost:6379/0, as nothing here says otherwise" in done.stderr
+    )
+    assert "Kafka is taken" not in done.stderr
 
 
 def test_a_damaged_state_file_is_named(tmp_path: Path) -> None:

@@ -29,4 +29,5 @@ class Terminal:
 
     def state(self) -> dict[str, background.BackgroundServer]:
         """The servers that `driftline up` started here and that still run."""
-        return background.read_state(Settings(data_dir=str(self.folder / ".driftline")))
+        servers = background.read_state(Settings(data_dir=str(self.folder / ".driftline")))
+        return {name: server for name, server in servers.items() if server.runs}

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from driftline.servers import settings_table
+from driftline.servers.processes import free_port
 from tests.support.processes import gone, wait_for
 from tests.support.terminal import Terminal
 
@@ -46,10 +48,11 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.mark.usefixtures("kafka", "redis_url")  # where those cannot run, this cannot either
 def test_up_is_found_by_a_second_terminal_until_down(terminal: Terminal) -> None:
-    up = terminal.run("up")
+    ports = {"kafka": free_port(), "redis": free_port()}
+    up = terminal.run("up", "--kafka-port", str(ports["kafka"]), "--redis-port", str(ports["redis"]))
     assert (up.returncode, up.stdout.count("\n")) == (0, 1), up.stderr
     servers = terminal.state()
-    assert set(servers) == {"kafka", "redis"}
+    assert {name: server.port for name, server in servers.items()} == ports
     addresses = [server.address for server in servers.values()]
     for shown in (*addresses, str(terminal.folder / ".driftline"), "driftline down"):
         assert shown in up.stdout
@@ -75,8 +78,13 @@ def test_up_is_found_by_a_second_terminal_until_down(terminal: Terminal) -> None
     assert all(server.address in down.stdout for server in servers.values())
     assert all(gone(server.pid) for server in servers.values())
     assert terminal.run("down").stdout.startswith("nothing to stop")
+    stopped = terminal.run("topics", "plan")
+    assert stopped.returncode == 1
+    for name, server in servers.items():
+        assert f"{name.title()} of this folder ({server.address}" in stopped.stderr
+    assert "`driftline up` starts it again" in stopped.stderr
 
-    assert terminal.run("up").returncode == 0  # the data is still there
+    assert terminal.run("up").stdout == up.stdout, "at the same ports"  # the data is still there
     assert terminal.run("topics", "plan").stdout == "topics are as planned\n"
     with redis.Redis.from_url(terminal.state()["redis"].address) as client:
         assert client.get("kept") == b"yes"
@@ -85,20 +93,36 @@ def test_up_is_found_by_a_second_terminal_until_down(terminal: Terminal) -> None
 @pytest.mark.usefixtures("redis_url")
 def test_up_starts_only_what_is_not_configured_and_survives_its_server_being_killed(terminal: Terminal) -> None:
     only_redis = {"DRIFTLINE_KAFKA": "elsewhere:1"}
-    assert terminal.run("up", **only_redis).returncode == 0
+    assert terminal.run("up", "--redis-port", str(free_port()), **only_redis).returncode == 0
     first = terminal.state()
     assert set(first) == {"redis"}
     os.kill(first["redis"].pid, signal.SIGKILL)
     wait_for(lambda: gone(first["redis"].pid))
     assert terminal.state() == {}
+    wait_for(lambda: free_port(first["redis"].port) == first["redis"].port)
+    with socket.create_server(("127.0.0.1", first["redis"].port)):  # a stranger, where our server was
+        refused = terminal.run("topics", "plan", **only_redis)
+        assert refused.returncode == 1
+        assert f"Redis of this folder ({first['redis'].address}" in refused.stderr
+        checks = {check["name"]: check for check in json.loads(terminal.run("doctor", "--json").stdout)}
+        assert not checks["Redis answers"]["ok"]
+        assert checks["Redis answers"]["mend"] == "`driftline up` starts it again"
+        taken = terminal.run("up", **only_redis)
+        assert taken.returncode == 1
+        assert f"port {first['redis'].port}, where Redis of this folder is to listen, is taken" in taken.stderr
+        other = free_port()
+        assert terminal.run("up", "--redis-port", str(other), **only_redis).returncode == 0
+        assert terminal.state()["redis"].port == other
+    assert terminal.run("down", **only_redis).returncode == 0
     assert terminal.run("up", **only_redis).returncode == 0
+    assert terminal.state()["redis"].port == other
     assert terminal.state()["redis"].pid != first["redis"].pid
 
 
 @pytest.mark.usefixtures("redis_url")
 def test_up_is_all_or_nothing(terminal: Terminal) -> None:
     """A broker that cannot start takes the Redis that started before it down again."""
-    failed = terminal.run("up", KAFKA_HOME=str(terminal.folder))
+    failed = terminal.run("up", "--redis-port", str(free_port()), KAFKA_HOME=str(terminal.folder))
     assert failed.returncode == 1
     assert failed.stderr.startswith("driftline: KAFKA_HOME is")
     assert "Traceback" not in failed.stderr
