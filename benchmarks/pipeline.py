@@ -27,7 +27,8 @@ from rich.table import Table
 from benchmarks.freshness import ReadableMeter, served_freshness
 from benchmarks.processes import Usage, usage
 from contracts.records import TimeMode
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_sources import load
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS
 from driftline.demo.processes import Children
 from driftline.inspect.lags import GROUPS, LagMeter, trainer_lag

@@ -1,24 +1,13 @@
-"""Every setting with its default and its unit, as frozen records. A process reads them once, when it starts.
+"""Every setting with its default, its unit and its range, as frozen records.
 
-Order of precedence: environment, then the TOML file that `DRIFTLINE_CONFIG` names (or `./driftline.toml`), then the
-defaults here. `[trainer] seed` in the file is `DRIFTLINE_TRAINER_SEED` in the environment, and `[vocab.hashtag]
-capacity` is `DRIFTLINE_VOCAB_HASHTAG_CAPACITY`. The two addresses have short names: `DRIFTLINE_KAFKA` and
-`DRIFTLINE_REDIS`.
+`contracts/settings_sources.py` reads them. `docs/settings.md` is made of the comments here.
 """
 
-import math
-import os
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
-
-from contracts.errors import SettingsError
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -86,7 +75,7 @@ class VocabSettings(Section, frozen=True, kw_only=True):
     vocabulary uses the settings in its log.
     """
 
-    name: Name = "default"
+    name: Name = "default"  # another name is another vocabulary (`driftline vocab reshard`)
     # Virtual shards; fixed when the vocabulary begins. A power of two, at least the number of partitions.
     shards: Annotated[int, Meta(ge=1, le=MOST_PARTITIONS)] = 64
     # Keys that are counted but not admitted, as a multiple of a kind's capacity.
@@ -161,7 +150,7 @@ class JoinSettings(Section, frozen=True, kw_only=True):
 
     # Actions this long after the impression label it. Fixed when the installation is made.
     label_window_ms: WithinLog = 600_000
-    # Share of impressions without engagement that become examples: 0, or LEAST_NEGATIVE_KEEP to 1.
+    # Share of impressions without engagement that become examples: 0, or 0.0001 to 1.
     negative_keep: float = 1.0
     max_open_requests: Some = 50_000  # of one partition; more pause the partition's source
 
@@ -169,36 +158,34 @@ class JoinSettings(Section, frozen=True, kw_only=True):
 class TrainerSettings(Section, frozen=True, kw_only=True):
     """Learning."""
 
-    name: Name = "timeline"
-    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 1
-    embedding_dim: Annotated[int, Meta(ge=1, le=1_024)] = 16
+    name: Name = "timeline"  # of the model that it trains
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 1  # of the first weights
+    embedding_dim: Annotated[int, Meta(ge=1, le=1_024)] = 16  # width of a row of the embedding table
     batch_size: Some = 512  # examples a step
-    learning_rate: Annotated[float, Meta(gt=0, le=10)] = 0.05
-    publish_every_examples: Annotated[int, Meta(ge=1)] = 20_000
-    keep_snapshots: Some = 5
+    learning_rate: Annotated[float, Meta(gt=0, le=10)] = 0.05  # of the embedding table
+    publish_every_examples: Annotated[int, Meta(ge=1)] = 20_000  # a version of the model each
+    keep_snapshots: Some = 5  # newest ones that stay on disk
 
 
 class ScorerSettings(Section, frozen=True, kw_only=True):
     """Ranking."""
 
-    model: Name = "timeline"
-    max_batch_candidates: Some = 4_096
+    model: Name = "timeline"  # the name of the model that it ranks by
+    max_batch_candidates: Some = 4_096  # of one call of the model
     linger_ms: Linger = 5  # how long a request may wait for others to be scored with
     # Taken from the newest tweets where a request names none.
     recent_candidates: Annotated[int, Meta(ge=1, le=1_500)] = 200
 
 
 class Settings(Section, frozen=True, kw_only=True):
-    """All settings. `prefix` goes before every topic, group, transactional id and Redis key.
+    """All settings. `prefix` goes before every topic, group, transactional id and Redis key."""
 
-    `partitions`: of every topic but the single ones. Fixed when the installation is made; 0 means as many as it has.
-    """
-
-    kafka: str = "localhost:9092"
-    redis: str = "redis://localhost:6379/0"
-    prefix: Prefix = ""
-    data_dir: str = ".driftline"
-    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0  # 0: no Prometheus endpoint
+    kafka: str = "localhost:9092"  # brokers to begin with: host:port, with commas between
+    redis: str = "redis://localhost:6379/0"  # as redis-py takes it; rediss:// for TLS
+    prefix: Prefix = ""  # tells installations on the same servers apart
+    data_dir: str = ".driftline"  # local servers, snapshots and checkpoints
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0  # of the Prometheus endpoint; 0: none
+    # Of every topic but the single ones. Fixed when the installation is made; 0: as many as it has, 4 for a new one.
     partitions: Annotated[int, Meta(ge=0, le=MOST_PARTITIONS)] = 0
     time: TimeSettings = TimeSettings()
     hop: HopSettings = HopSettings()
@@ -210,84 +197,7 @@ class Settings(Section, frozen=True, kw_only=True):
     scorer: ScorerSettings = ScorerSettings()
 
 
-def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> Settings:
-    """The settings of this process.
-
-    Raises `SettingsError` for a file that is missing or not TOML, an unknown name, or a value of the wrong type or
-    out of range.
-    """
-    environ = os.environ if environ is None else environ
-    named = path or (Path(environ["DRIFTLINE_CONFIG"]) if environ.get("DRIFTLINE_CONFIG") else None)
-    values = _read_file(named or Path("driftline.toml"), required=named is not None)
-    for variable, (*sections, field) in _variables().items():
-        if variable in environ:
-            table = values
-            for section in sections:
-                table = table.setdefault(section, {})
-            table[field] = environ[variable]
-    try:
-        settings = msgspec.convert(_over(msgspec.to_builtins(Settings()), values), Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"settings ({named or 'environment'}): {error}") from error
-    for variable, fields in _variables().items():
-        value = _value(settings, fields)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise SettingsError(f"{'.'.join(fields)} ({variable}) is {value}: set it to a number")
-    keep = settings.join.negative_keep
-    if keep != 0 and not LEAST_NEGATIVE_KEEP <= keep <= 1:
-        raise SettingsError(f"join.negative_keep is {keep}: set it to 0, or to {LEAST_NEGATIVE_KEEP} to 1")
-    return settings
-
-
-def to_environ(settings: Settings) -> dict[str, str]:
-    """The environment that gives a child process these settings."""
-    return {variable: str(_value(settings, path)) for variable, path in _variables().items()}
-
-
 def masked(address: str) -> str:
     """The address with its password replaced by stars, safe to show."""
     password = urlsplit(address).password if "://" in address else None
     return address.replace(f":{password}@", ":***@") if password else address
-
-
-def variable_of(name: str) -> str:
-    """The environment variable of a setting: `time.window_ms` is `DRIFTLINE_TIME_WINDOW_MS`."""
-    return "_".join(["driftline", *name.split(".")]).upper()
-
-
-def _variables() -> dict[str, tuple[str, ...]]:
-    """Environment variable -> path of the field: sections, then its name."""
-    return {variable_of(".".join(path)): path for path in _paths(Settings())}
-
-
-def _paths(section: Section) -> Iterator[tuple[str, ...]]:
-    for field in section.__struct_fields__:
-        value = getattr(section, field)
-        if isinstance(value, Section):
-            yield from ((field, *path) for path in _paths(value))
-        else:
-            yield (field,)
-
-
-def _value(settings: Settings, path: Sequence[str]) -> Any:
-    return reduce(getattr, path, settings)
-
-
-def _over(defaults: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults with `values` merged in, table by table: a field that a table does not name keeps its default."""
-    merged = dict(defaults)
-    for name, value in values.items():
-        default = defaults.get(name)
-        merged[name] = _over(default, value) if isinstance(default, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
-        if required:
-            raise SettingsError(f"DRIFTLINE_CONFIG names {path}, which does not exist") from error
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not TOML: {error}") from error

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from contracts.errors import DriftlineError
-from contracts.settings import load
+from contracts.settings_sources import load
 from driftline.servers.discovery import install_packages, provide_kafka, provide_redis
 from driftline.servers.local import configured
 

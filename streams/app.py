@@ -10,7 +10,8 @@ from typing import Any
 
 import faust
 
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_sources import load
 from contracts.topics import WITH_DEAD_LETTERS, dead_letters, prefixed
 from streams.dead_letter_agent import watch_dead_letters
 from streams.services import StreamServices

@@ -5,15 +5,14 @@ from it, and refuses settings that would give the logs another meaning.
 """
 
 import contextlib
-from functools import reduce
-from typing import Any
 
 import msgspec
 
 from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord, ServerUnavailable, SettingsError
 from contracts.records import Installed
-from contracts.settings import Settings, variable_of
+from contracts.settings import Settings
+from contracts.settings_sources import value_of, variable_of
 from contracts.topics import ALL, INSTALLATION
 from transport.kafka import admin
 from transport.kafka.admin import Difference
@@ -50,7 +49,7 @@ def install(settings: Settings) -> list[Difference]:
     planned = _planned(settings, found)
     differences = admin.apply(planned)
     if found is None:
-        record = Installed(partitions=planned.partitions, settings={name: _value(settings, name) for name in FIXED})
+        record = Installed(partitions=planned.partitions, settings={name: value_of(settings, name) for name in FIXED})
         with contextlib.closing(KafkaCluster(settings).producer()) as producer:
             producer.deliver([Output(INSTALLATION.name, serialize(record), partition=0)])
         _planned(settings, _found(settings))  # of two that install at once, the first decides
@@ -110,9 +109,9 @@ def _planned(settings: Settings, found: Installed | None) -> Settings:
 def _agreed(settings: Settings, found: Installed) -> Settings:
     """The settings with the number of partitions found. Raises `SettingsError` where the two differ."""
     differing = [
-        f"{name} ({variable_of(name)}) is {_value(settings, name)}, but it was made with {made_with}"
+        f"{name} ({variable_of(name)}) is {value_of(settings, name)}, but it was made with {made_with}"
         for name, made_with in found.settings.items()
-        if _value(settings, name) != made_with
+        if value_of(settings, name) != made_with
     ]
     if settings.partitions not in (0, found.partitions):
         differing.append(f"partitions is {settings.partitions}, but it was made with {found.partitions}")
@@ -132,7 +131,3 @@ def _of(settings: Settings, partitions: int) -> Settings:
             "set it to a power of two that is larger, or have fewer partitions"
         )
     return msgspec.structs.replace(settings, partitions=partitions)
-
-
-def _value(settings: Settings, name: str) -> Any:
-    return reduce(getattr, name.split("."), settings)

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_sources import load
 from driftline.servers.background import assumed, resolve
 
 # Allocations between two garbage collections. With Python's default of 700, a worker and a scorer spend a fifth of

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from contracts.settings import load
+from contracts.settings_sources import load
 
 _INTERRUPTED = 130
 

@@ -8,6 +8,7 @@ import typer
 from contracts.errors import DriftlineError
 from driftline.cli import (
     bins,
+    config,
     dead_letters,
     demo,
     event_time,
@@ -47,6 +48,7 @@ for command in (
 ):
     app.command(command.__name__)(command)
 for name, group in {
+    "config": config,
     "topics": topics,
     "offsets": offsets,
     "time": event_time,

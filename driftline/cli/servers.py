@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from contracts.settings import load, masked
+from contracts.settings import masked
+from contracts.settings_sources import load
 from driftline.cli.common import print_json
 from driftline.servers import background
 

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from contracts.errors import DriftlineError
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from driftline.servers.processes import ServerProcess, tail
 
 STOP_TIMEOUT_S = 40.0  # time for the trainer to publish, and for workers to commit their batches

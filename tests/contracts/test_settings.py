@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from contracts.errors import SettingsError
-from contracts.settings import KINDS, Settings, VocabSettings, load, masked, to_environ, variable_of
+from contracts.settings import KINDS, Settings, VocabSettings, masked
+from contracts.settings_sources import load, origins, to_environ, variable_of
 from contracts.topics import ALL, ENGAGEMENTS, TWEETS, prefixed
 from vocab.namespaces import Namespace
 from vocab.owner.tracked_keys import MAX_WINDOW
@@ -64,7 +65,7 @@ def test_every_kind_of_tokens_has_a_table_of_settings_in_the_order_of_namespaces
 
 
 def test_wrong_type_names_the_field() -> None:
-    with pytest.raises(SettingsError, match=r"(?s)environment.*\$\.vocab\.word\.capacity"):
+    with pytest.raises(SettingsError, match=r"DRIFTLINE_VOCAB_WORD_CAPACITY is 'many'.*\$\.vocab\.word\.capacity"):
         load({"DRIFTLINE_VOCAB_WORD_CAPACITY": "many"})
 
 
@@ -187,3 +188,60 @@ def test_what_is_kept_for_a_wiped_redis_and_for_labels_is_longer_than_they_need(
     assert settings.join.label_window_ms + settings.time.lateness_ms < min(ENGAGEMENTS.retention_ms, week_ms)
     names = [prefixed(topic, "x" * 200).name for topic in ALL]
     assert max(map(len, names)) <= 249, "Kafka's longest name"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "complaint"),
+    [
+        ('kafka = "a:1"\nspeed = 1', 2, "there is no 'speed'"),
+        ("[vocab.word]\n\ncapcity = 1", 3, "there is no 'vocab.word.capcity'; did you mean vocab.word.capacity?"),
+        ("[time]\nwindow_ms = 1000\n[trainer]\nbatchsize = 1", 4, "did you mean trainer.batch_size?"),
+        ("[tiem]\nwindow_ms = 1000", 2, "there is no 'tiem.window_ms'; did you mean time.window_ms?"),
+        ("[trainer]\n# a remark\nlearning_rate = -5", 3, r"Expected `float` > 0.0 - at `$.trainer.learning_rate`"),
+        ("vocab.word.capcity = 1", 1, "did you mean vocab.word.capacity?"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_its_line(tmp_path: Path, text: str, line: int, complaint: str) -> None:
+    file = tmp_path / "driftline.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as refused:
+        load({})
+    assert f"settings (driftline.toml, line {line})" in str(refused.value)
+    assert complaint in str(refused.value)
+
+
+def test_a_variable_that_no_setting_has_is_refused_with_the_nearest() -> None:
+    with pytest.raises(SettingsError, match=r"DRIFTLINE_KAFAK; did you mean DRIFTLINE_KAFKA\?"):
+        load({"DRIFTLINE_KAFAK": "a:1"})
+    with pytest.raises(SettingsError, match=r"DRIFTLINE_XYZZY; docs/settings\.md lists all"):
+        load({"DRIFTLINE_XYZZY": "1"})
+
+
+def test_what_kubernetes_says_of_services_is_no_setting() -> None:
+    assert (
+        load(
+            {
+                "DRIFTLINE_SERVICE_HOST": "10.0.0.1",
+                "DRIFTLINE_KAFKA_SERVICE_PORT": "9092",
+                "DRIFTLINE_KAFKA_SERVICE_PORT_CLIENT": "9092",
+                "DRIFTLINE_KAFKA_PORT": "tcp://10.0.0.1:9092",
+                "DRIFTLINE_KAFKA_PORT_9092_TCP": "tcp://10.0.0.1:9092",
+                "DRIFTLINE_KAFKA_PORT_9092_TCP_ADDR": "10.0.0.1",
+            }
+        )
+        == Settings()
+    )
+
+
+def test_every_value_says_where_it_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / "some.toml"
+    file.write_text('kafka = "file:1"\n[vocab.word]\ncapacity = 640\n[trainer]\nseed = 2\n')
+    found = origins({"DRIFTLINE_TRAINER_SEED": "3"}, path=file)
+    assert (found["kafka"], found["vocab.word.capacity"]) == (str(file), str(file))
+    assert found["trainer.seed"] == "DRIFTLINE_TRAINER_SEED"
+    assert found["redis"] == "default"
+
+
+def test_a_folder_is_no_settings_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        load({"DRIFTLINE_CONFIG": str(tmp_path)})

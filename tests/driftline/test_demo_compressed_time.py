@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from contracts.settings import Settings, load, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import load, to_environ
 from driftline.demo import compressed_time
 from vocab.rules import rules_of
 from vocab.slot_layout import SlotLayout

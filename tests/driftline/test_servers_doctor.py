@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from driftline.cli.main import app
 from driftline.inspect import doctor
 from driftline.servers.local import VARIABLES

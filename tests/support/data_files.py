@@ -1,4 +1,4 @@
-"""Files of real tweets for tests marked `data`: beside the repository, or in the folder `DRIFTLINE_TEST_DATA`."""
+"""Files of real tweets for tests marked `data`: beside the repository, or in the folder `TEST_DATA_FOLDER`."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-FOLDER = Path(os.environ.get("DRIFTLINE_TEST_DATA", ROOT.parent / "shared" / "data"))
+FOLDER = Path(os.environ.get("TEST_DATA_FOLDER", ROOT.parent / "shared" / "data"))
 
 
 def data_file(name: str) -> Path:
@@ -16,5 +16,5 @@ def data_file(name: str) -> Path:
     if not path.exists():
         if os.environ.get("REQUIRE_DATA") == "1":
             pytest.fail(f"REQUIRE_DATA=1, and there is no {path}")
-        pytest.skip(f"no {path}: set DRIFTLINE_TEST_DATA to the folder of the real tweets")
+        pytest.skip(f"no {path}: set TEST_DATA_FOLDER to the folder of the real tweets")
     return path

@@ -22,7 +22,8 @@ from contracts.columnar import CandidatesServed, VocabCounts
 from contracts.examples import deserialize_examples
 from contracts.partitioning import record_key
 from contracts.records import SETTINGS_KEY, Action, Engagement, Provenance, TimeMode, Tweet
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from contracts.topics import (
     BIN_COUNTS,
     CANDIDATES_SERVED,

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 
-from contracts.settings import Settings, load
+from contracts.settings import Settings
+from contracts.settings_sources import load
 from contracts.topics import TWEETS
 from tests.support.installation import PARTITIONS
 from tests.support.transport_hops import Counting

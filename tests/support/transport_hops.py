@@ -11,7 +11,8 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from kafka.admin import MemberToRemove
 
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from contracts.topics import TWEETS, VOCAB_COUNTS, Topic
 from tests.support.paths import ROOT
 from transport.hop.hop import Output, Processor

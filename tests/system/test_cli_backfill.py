@@ -19,7 +19,8 @@ from typer.testing import CliRunner, Result
 from contracts.codec import serialize
 from contracts.examples import Examples, serialize_examples
 from contracts.records import ModelPublished
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from contracts.topics import EXAMPLES, MODELS, Topic, prefixed
 from driftline.cli.main import app
 from model.serving import Predictor

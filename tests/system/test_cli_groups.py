@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from driftline.cli.main import app
 from driftline.console_tables import plain
 from tests.support.inspect_samples import AT_MS, LETTERS, WINDOW, write_all

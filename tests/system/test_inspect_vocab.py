@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from contracts.codec import serialize
 from contracts.columnar import VocabCounts, VocabDelta
 from contracts.errors import VersionRetired
-from contracts.settings import Settings, VocabSettings, to_environ
+from contracts.settings import Settings, VocabSettings
+from contracts.settings_sources import to_environ
 from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, prefixed
 from driftline.cli.main import app
 from driftline.inspect.vocab_log import difference, rebuild

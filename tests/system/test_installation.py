@@ -13,7 +13,8 @@ from kafka.admin import NewPartitions
 from contracts.codec import Codec, serialize
 from contracts.errors import SettingsError, TopicsDiffer
 from contracts.records import Installed
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from contracts.topics import ALL, BINS, FEATURE_UPDATES, INSTALLATION, TWEETS
 from tests.support.transport_hops import eventually, read_visible
 from transport.installation import FIXED, NotInstalled, install, installed, installed_once_there, plan

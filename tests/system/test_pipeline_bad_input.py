@@ -17,7 +17,8 @@ from contracts.codec import Codec, serialize
 from contracts.columnar import COUNTERS, VIEWER
 from contracts.errors import BadRecord
 from contracts.records import Action, DeadLetter, Engagement, Tick, Tweet
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from contracts.topics import ENGAGEMENTS, TWEETS, Topic, dead_letters
 from eventtime.ticks import TICK_KEY, read_tick
 from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, unpack_records

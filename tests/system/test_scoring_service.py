@@ -20,7 +20,8 @@ from contracts.errors import ServerUnavailable
 from contracts.partitioning import partition_of, record_key
 from contracts.records import DeadLetter, RankedTimeline, Tick
 from contracts.served import features_of_requests
-from contracts.settings import Settings, VocabSettings, to_environ
+from contracts.settings import Settings, VocabSettings
+from contracts.settings_sources import to_environ
 from contracts.topics import CANDIDATES_SERVED, MODELS, TIMELINE_REQUESTS, TIMELINES_RANKED, dead_letters
 from driftline.servers.local import running, start_redis
 from driftline.servers.processes import free_port

@@ -3,7 +3,8 @@
 import pytest
 from typer.testing import CliRunner
 
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from driftline.cli.main import app
 from transport.installation import install
 

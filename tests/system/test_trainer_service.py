@@ -19,7 +19,8 @@ from contracts.codec import Codec, serialize
 from contracts.errors import ServerUnavailable
 from contracts.examples import serialize_examples
 from contracts.records import DeadLetter, ModelPublished
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from contracts.topics import BINS, EXAMPLES, MODELS, TRAINER_TERMS, VOCAB_DELTAS, Topic, dead_letters, prefixed
 from model.folder import digest
 from model.serving import Predictor
@@ -40,7 +41,7 @@ RECORDS = 60  # of 50 examples, three of them malformed
 VERSIONS = 5  # that are published on the way, one every 500 examples
 PROGRAM = """
 import logging, signal, threading
-from contracts.settings import load
+from contracts.settings_sources import load
 from trainer.service import run
 logging.basicConfig(level="INFO")
 stop = threading.Event()

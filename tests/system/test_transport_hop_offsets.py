@@ -10,7 +10,8 @@ from kafka import TopicPartition as PrefixedPartition
 from typer.testing import CliRunner
 
 from contracts.partitioning import record_key
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from contracts.topics import HOP_STARTS, TIMELINE_REQUESTS, VOCAB_COUNTS
 from driftline.cli.main import app
 from driftline.inspect.offsets import offsets

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from contracts.codec import Codec
 from contracts.columnar import VocabDelta
 from contracts.errors import DriftlineError, SettingsError
-from contracts.settings import Settings, to_environ
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from contracts.topics import VOCAB_DELTAS
 from driftline.inspect import vocab_log
 from driftline.inspect.logs import read_records
@@ -39,7 +40,7 @@ SHARDS = 128
 # Dies where so many records of the transaction are at the broker.
 KILLED = """
 import os, signal, sys
-from contracts.settings import load
+from contracts.settings_sources import load
 from driftline.operations import reshard_vocab as vocab_reshard
 from transport.kafka.transactional_producer import AiokafkaTransactionalProducer
 
