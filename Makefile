@@ -15,6 +15,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.servers $(VENV)/.compiled ## virtual environment, Kafka's jars, Redis; says sizes before it downloads
+	@echo 'setup: done; the command is $(BIN)/driftline, or driftline after: source $(BIN)/activate'
 
 demo: setup ## the whole pipeline in under 5 minutes; SOURCE=path for your own tweets
 	$(BIN)/driftline demo $(if $(SOURCE),--source '$(SOURCE)')

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from driftline.cli.common import current_settings, print_json
-from driftline.cli.options import AsJson, time_ms
+from driftline.cli.options import MOST, AsJson, time_ms
 from driftline.console_tables import number, print_table, when
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _INTERRUPTED = 130
 
 
 def backfill(
-    version: Annotated[int | None, typer.Argument(help="The version; default: the newest.")] = None,
+    version: Annotated[int | None, typer.Argument(min=0, max=MOST, help="The version; default: the newest.")] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; default: that of the settings.")] = None,
     since: Annotated[str | None, typer.Option(help="Only impressions from this event time on.")] = None,
     until: Annotated[str | None, typer.Option(help="Only impressions before this event time.")] = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from driftline.cli.common import current_settings, print_json
-from driftline.cli.options import AsJson
+from driftline.cli.options import MOST, AsJson
 from driftline.console_tables import console, number, print_table
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
 _WIDTH = 60
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
-Version = Annotated[int, typer.Argument(help="A version of the bins: a window number.")]
+Version = Annotated[int, typer.Argument(min=0, max=MOST, help="A version of the bins: a window number.")]
 AtVersion = Annotated[int | None, typer.Option("--version", help="Show this version; default: the newest.")]
 Feature = Annotated[str, typer.Argument(help="A feature, as `driftline bins list` names it.")]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from contracts.errors import SettingsError
 from contracts.settings import Settings
 from contracts.settings_sources import load
 from driftline.servers.background import assumed, resolve
@@ -52,4 +53,10 @@ def begin_service(settings: Settings) -> None:
     if settings.metrics_port:
         from prometheus_client import start_http_server
 
-        start_http_server(settings.metrics_port)
+        try:
+            start_http_server(settings.metrics_port)
+        except OSError as error:
+            raise SettingsError(
+                f"metrics_port (DRIFTLINE_METRICS_PORT) is {settings.metrics_port}: {error.strerror}; give each "
+                "process of this machine a port of its own"
+            ) from error

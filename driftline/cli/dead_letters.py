@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from driftline.cli.common import current_settings, installed_settings, print_json
-from driftline.cli.options import AsJson
+from driftline.cli.options import MOST, AsJson
 from driftline.console_tables import console, plain, print_table, when
 
 app = typer.Typer(
@@ -22,7 +22,9 @@ SourceTopic = Annotated[str | None, typer.Option(help="Only dead letters of this
 def list_letters(
     reason: Reason = None,
     topic: SourceTopic = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=0, help="How many of the newest to list.")] = 20,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=0, max=1_000_000, help="How many of the newest to list.")
+    ] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Count dead letters by topic and reason, and list the newest.
@@ -53,8 +55,8 @@ def list_letters(
 @app.command()
 def show(
     topic: Annotated[str, typer.Argument(help="The source topic or its dead-letter topic.")],
-    partition: Annotated[int, typer.Argument(min=0, help="Its partition in the dead-letter topic.")],
-    offset: Annotated[int, typer.Argument(min=0, help="Its offset in the dead-letter topic.")],
+    partition: Annotated[int, typer.Argument(min=0, max=255, help="Its partition in the dead-letter topic.")],
+    offset: Annotated[int, typer.Argument(min=0, max=MOST, help="Its offset in the dead-letter topic.")],
     as_json: AsJson = False,
 ) -> None:
     """Show one dead letter in full: the reason, where it came from, and its original bytes.

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from contracts.settings_sources import load
+from driftline.cli.options import MOST
 
 _INTERRUPTED = 130
 
@@ -14,8 +15,12 @@ def demo(
     source: Annotated[
         Path | None, typer.Option(help="A file of tweets to run on (JSON lines, JSON, CSV; .gz, .zst, tar).")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=5, help="How long to feed events, in seconds of wall clock.")] = 150,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated world, or of a file's viewers.")] = 1,
+    seconds: Annotated[
+        float, typer.Option(min=5, max=86_400, help="How long to feed events, in seconds of wall clock.")
+    ] = 150,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST, help="Seed of the simulated world, or of a file's viewers.")
+    ] = 1,
     workers: Annotated[int, typer.Option(min=1, max=2, help="Stream workers to run.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Also write the summary to this file, as JSON.")] = None,
     no_text: Annotated[bool, typer.Option("--no-text", help="Show ids in place of texts, names and tags.")] = False,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from driftline.cli.common import installed_settings, print_json
-from driftline.cli.options import AsJson
+from driftline.cli.options import MOST, AsJson
 from driftline.console_tables import console, plain, print_table, when
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-TweetId = Annotated[int, typer.Argument(help="A tweet's id.", min=0)]
-AuthorId = Annotated[int, typer.Argument(help="An author's id.", min=0)]
-ViewerId = Annotated[int, typer.Argument(help="A viewer's id.", min=0)]
+TweetId = Annotated[int, typer.Argument(help="A tweet's id.", min=0, max=MOST)]
+AuthorId = Annotated[int, typer.Argument(help="An author's id.", min=0, max=MOST)]
+ViewerId = Annotated[int, typer.Argument(help="A viewer's id.", min=0, max=MOST)]
 
 
 @app.command()

@@ -1,7 +1,9 @@
 """The `driftline` command: registers every command. Importing it imports neither torch nor faust."""
 
+import importlib.metadata
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
@@ -30,11 +32,27 @@ from transport.kafka.client_logs import OncePerInterval
 
 app = typer.Typer(
     name="driftline",
-    help="Streaming vocabulary, features and ranked timelines on Kafka, Redis and PyTorch.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"driftline {importlib.metadata.version('driftline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """Streaming vocabulary, features and ranked timelines on Kafka, Redis and PyTorch."""
+
+
 for command in (
     servers.up,
     servers.down,

@@ -6,7 +6,7 @@ import typer
 
 from driftline.cli.backfill import backfill
 from driftline.cli.common import current_settings, print_json
-from driftline.cli.options import AsJson
+from driftline.cli.options import MOST, AsJson
 from driftline.console_tables import number, print_table, when
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def list_models(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(
-    version: Annotated[int | None, typer.Argument(help="The version; default: the newest.")] = None,
+    version: Annotated[int | None, typer.Argument(min=0, max=MOST, help="The version; default: the newest.")] = None,
     name: Annotated[str | None, typer.Option(help="The model's name; default: that of the settings.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -39,7 +39,7 @@ def show(as_json: AsJson = False) -> None:
 @app.command()
 def reset(
     hop: Annotated[str, typer.Argument(help="The hop, such as `ingest`.")],
-    partition: Annotated[int | None, typer.Option(min=0, help="Only this partition number.")] = None,
+    partition: Annotated[int | None, typer.Option(min=0, max=255, help="Only this partition number.")] = None,
     to: Annotated[
         str | None, typer.Option(help="`beginning` or `end` of what the logs hold, for partitions that cannot go on.")
     ] = None,

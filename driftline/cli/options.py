@@ -7,8 +7,10 @@ import typer
 
 from contracts.errors import SettingsError
 
+MOST = 2**63 - 1  # of ids, versions and offsets
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to show.")]
+Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1_000_000, help="How many to show.")]
 
 
 def time_ms(option: str, text: str | None) -> int | None:

@@ -9,6 +9,7 @@ import typer
 
 from contracts.errors import SettingsError
 from driftline.cli.common import installed_settings
+from driftline.cli.options import MOST
 
 _CLOCK_SKEW_MS = 86_400_000  # how far ahead of this machine's clock a tweet may be
 _VIEWERS = 300
@@ -18,15 +19,19 @@ def replay(
     file: Annotated[Path, typer.Argument(help="Tweets as JSON lines, JSON or CSV; plain, .gz, .zst or in a tar.")],
     speed: Annotated[str, typer.Option(help="Event time per wall-clock time, such as 100x; or max.")] = "max",
     viewers: Annotated[bool, typer.Option(help="Simulate viewers that ask for timelines and react.")] = True,
-    limit: Annotated[int | None, typer.Option(min=1, help="Publish only the first tweets of the file.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="Publish only the first tweets of the file.")
+    ] = None,
     columns: Annotated[str, typer.Option(help="Your CSV's columns, such as text=message,time=sent,author=who.")] = "",
     time_format: Annotated[str | None, typer.Option(help="Time format of a CSV, as for strptime.")] = None,
     window: Annotated[
         str,
         typer.Option(help="Window length in ms, to close the last windows; auto: fitted to the file's time span."),
     ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated viewers.")] = 1,
-    outstanding: Annotated[int, typer.Option(min=1, help="Hold event time at this many unanswered requests.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Seed of the simulated viewers.")] = 1,
+    outstanding: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Hold event time at this many unanswered requests.")
+    ] = 200,
 ) -> None:
     """Publish a file of tweets in order of event time.
 

@@ -6,17 +6,24 @@ from typing import Annotated
 import typer
 
 from driftline.cli.common import installed_settings
+from driftline.cli.options import MOST
 
 _REQUESTS_PER_TWEET = 0.02
 
 
 def simulate(
-    rate: Annotated[float, typer.Option(min=0.01, help="Tweets per second of event time.")] = 10.0,
-    hours: Annotated[float, typer.Option(min=0.001, help="How much event time to simulate, in hours.")] = 6.0,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same world.")] = 1,
+    rate: Annotated[float, typer.Option(min=0.01, max=1_000_000, help="Tweets per second of event time.")] = 10.0,
+    hours: Annotated[
+        float, typer.Option(min=0.001, max=87_600, help="How much event time to simulate, in hours.")
+    ] = 6.0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="The same seed gives the same world.")] = 1,
     speed: Annotated[str, typer.Option(help="Event time per wall-clock time, such as 100x; or max.")] = "max",
-    viewers: Annotated[int, typer.Option(min=1, help="Viewers that ask for timelines and react to them.")] = 400,
-    outstanding: Annotated[int, typer.Option(min=1, help="Hold event time at this many unanswered requests.")] = 200,
+    viewers: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Viewers that ask for timelines and react to them.")
+    ] = 400,
+    outstanding: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Hold event time at this many unanswered requests.")
+    ] = 200,
 ) -> None:
     """Publish a simulated world: tweets, timeline requests, and reactions to the timelines, by known probabilities.
 

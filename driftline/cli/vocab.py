@@ -7,7 +7,7 @@ import typer
 
 from driftline.cli import vocab_changes
 from driftline.cli.common import current_settings, print_json
-from driftline.cli.options import AsJson, Count
+from driftline.cli.options import MOST, AsJson, Count
 from driftline.console_tables import number, print_table, when
 
 if TYPE_CHECKING:
@@ -149,8 +149,8 @@ def history(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson 
 
 @app.command()
 def diff(
-    base_version: Annotated[int, typer.Argument(help="The older window.")],
-    version: Annotated[int, typer.Argument(help="The newer window.")],
+    base_version: Annotated[int, typer.Argument(min=0, max=MOST, help="The older window.")],
+    version: Annotated[int, typer.Argument(min=0, max=MOST, help="The newer window.")],
     count: Count = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -221,7 +221,7 @@ def stats(as_json: AsJson = False) -> None:
 
 @app.command()
 def rebuild(
-    version: Annotated[int, typer.Argument(help="The version of the vocabulary: a window number.")],
+    version: Annotated[int, typer.Argument(min=0, max=MOST, help="The version of the vocabulary: a window number.")],
     out: Annotated[
         Path | None,
         typer.Option(help="The safetensors file to write; default: vocabulary-VERSION.safetensors."),

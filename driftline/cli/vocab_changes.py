@@ -5,13 +5,15 @@ from typing import Annotated
 import typer
 
 from driftline.cli.common import installed_settings, print_json
-from driftline.cli.options import AsJson, Count
+from driftline.cli.options import MOST, AsJson, Count
 from driftline.console_tables import number, print_table
 
 
 def configure(
     apply: Annotated[bool, typer.Option("--apply", help="Write the settings into the log.")] = False,
-    from_window: Annotated[int, typer.Option(help="First window with the new settings; default: the next.")] = 0,
+    from_window: Annotated[
+        int, typer.Option(min=0, max=MOST, help="First window with the new settings; default: the next.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Show how this process's settings differ from the vocabulary's; with `--apply`, write them into its log.
@@ -47,7 +49,9 @@ def configure(
 
 
 def reshard(
-    shards: Annotated[int, typer.Option(help="Virtual shards of the new vocabulary: a power of two, 4 to 256.")],
+    shards: Annotated[
+        int, typer.Option(min=1, max=256, help="Virtual shards of the new vocabulary: a power of two.")
+    ],
     name: Annotated[str, typer.Option(help="The new vocabulary's name; it must be unused.")],
     yes: Annotated[bool, typer.Option("--yes", help="Make it. Without it, only show what would be made.")] = False,
     count: Count = 20,

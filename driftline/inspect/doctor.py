@@ -120,8 +120,11 @@ def _servers(settings: Settings) -> Iterator[Check]:
         kafka_admin.check_reachable(settings)
 
     def probe_redis() -> None:
-        parts = urlsplit(settings.redis)
-        if parts.hostname and not listening(f"{parts.hostname}:{parts.port or 6379}", timeout_s=_CONNECT_S):
+        try:
+            parts, port = urlsplit(settings.redis), urlsplit(settings.redis).port or 6379
+        except ValueError as error:
+            raise ServerUnavailable(f"{masked(settings.redis)!r} is no address: {error}") from error
+        if parts.hostname and not listening(f"{parts.hostname}:{port}", timeout_s=_CONNECT_S):
             raise ServerUnavailable(f"nothing accepts connections at {masked(settings.redis)}")
         redis_connection.check_reachable(settings)
 

@@ -1,6 +1,7 @@
 """Connections to Redis with our settings: bytes in and out, retries with backoff."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from redis import Redis
@@ -11,7 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from contracts.settings import Settings
+from contracts.errors import SettingsError
+from contracts.settings import Settings, masked
 from transport.redis.client import RedisClient
 from transport.redis.errors import unavailable_as_such
 
@@ -30,8 +32,12 @@ _OPTIONS: Mapping[str, Any] = {
 
 
 def connect(settings: Settings) -> RedisClient:
-    """A client for asyncio. It connects at its first command; close it with `aclose()`."""
-    client = AsyncRedis.from_url(settings.redis, **_OPTIONS, retry=AsyncRetry(_BACKOFF, RETRIES))
+    """A client for asyncio. It connects at its first command; close it with `aclose()`.
+
+    Raises `SettingsError` for what is no address of a Redis.
+    """
+    with _named(settings):
+        client = AsyncRedis.from_url(settings.redis, **_OPTIONS, retry=AsyncRetry(_BACKOFF, RETRIES))
     return RedisClient(settings, client)
 
 
@@ -40,7 +46,18 @@ def connect_blocking(settings: Settings) -> Redis:
 
     It connects at its first command.
     """
-    return Redis.from_url(settings.redis, **_OPTIONS, retry=Retry(_BACKOFF, RETRIES))
+    with _named(settings):
+        return Redis.from_url(settings.redis, **_OPTIONS, retry=Retry(_BACKOFF, RETRIES))
+
+
+@contextlib.contextmanager
+def _named(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise SettingsError(
+            f"DRIFTLINE_REDIS: {masked(settings.redis)!r} is no address of a Redis: {error}"
+        ) from error
 
 
 def check_reachable(settings: Settings) -> None:
