@@ -5,6 +5,9 @@ run in services with their own transactions (`streams/services.py`), because Fau
 input's offset and its outputs in different transactions.
 """
 
+import logging
+import os
+import threading
 from functools import cache
 from typing import Any
 
@@ -15,7 +18,11 @@ from contracts.settings_sources import load
 from contracts.topics import WITH_DEAD_LETTERS, dead_letters, prefixed
 from streams.dead_letter_agent import watch_dead_letters
 from streams.services import StreamServices
-from transport.hop.hop import SESSION_TIMEOUT_MS
+from transport.hop.hop import DRAIN_S, SESSION_TIMEOUT_MS
+
+END_S = DRAIN_S + 5.0  # after SIGTERM a worker has ended, even if Kafka is gone; compose.yaml waits 30 s
+
+log = logging.getLogger(__name__)
 
 
 class WorkerApp(faust.App):
@@ -23,6 +30,7 @@ class WorkerApp(faust.App):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._streams = StreamServices(settings)
         super().__init__(
             f"{settings.prefix}driftline-worker",
             broker=f"kafka://{settings.kafka}".replace(",", ";"),
@@ -38,10 +46,23 @@ class WorkerApp(faust.App):
 
     def on_init_dependencies(self) -> list[Any]:
         """Called by the `mode` library. Services start in this order and stop in the reverse order."""
-        return [StreamServices(self._settings), *super().on_init_dependencies()]
+        return [self._streams, *super().on_init_dependencies()]
+
+    async def stop(self) -> None:
+        """Called by the `mode` library. The hops drain first: Faust's services may wait for a broker that is gone."""
+        deadline = threading.Timer(END_S, _end)
+        deadline.daemon = True
+        deadline.start()
+        await self._streams.stop()
+        await super().stop()
 
     def _create_directories(self) -> None:
         """Called by Faust to make folders for its tables. There are no tables, so this makes none."""
+
+
+def _end() -> None:
+    log.error("not ended %.0f s after it was told to stop, because Kafka does not answer: ending now", END_S)
+    os._exit(1)
 
 
 def create_app(settings: Settings) -> WorkerApp:

@@ -10,6 +10,7 @@ in it, and an owner skips updates that a value already includes. So the values o
 from the beginning to the end; a key that comes later has an update after `begin`.
 """
 
+import itertools
 import logging
 
 import msgspec
@@ -114,10 +115,10 @@ class FeatureSnapshots:
         taking.cursor, values = await self._owner.scan(taking.cursor)
         taking.values |= values
         outputs = []
-        if taking.values and (len(taking.values) >= CHUNK_VALUES or not taking.cursor):
-            chunk = serialize(_Chunk(keys=list(taking.values), values=list(taking.values.values())))
+        while len(taking.values) >= CHUNK_VALUES or (taking.values and not taking.cursor):
+            keys = list(itertools.islice(taking.values, CHUNK_VALUES))
+            chunk = serialize(_Chunk(keys=keys, values=[taking.values.pop(key) for key in keys]))
             outputs.append(self._output(_key(taking.number, taking.chunks), zstandard.compress(chunk)))
-            taking.values = {}
             taking.chunks += 1
         self._begun = Begun(number=taking.number, chunks=taking.chunks)
         if not taking.cursor:

@@ -5,10 +5,12 @@ import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from kafka import TopicPartition as PrefixedPartition
+from msgspec.structs import replace
 
 from contracts.codec import serialize
 from contracts.records import ACTIONS, ENGAGED
@@ -42,6 +44,12 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feature_snapshots, "SNAPSHOT_EVERY_MS", 0)
     monkeypatch.setattr(feature_snapshots, "CHUNK_VALUES", 20)
     monkeypatch.setattr(store_writer, "SCANNED_KEYS", 100)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """In a database of their own: a snapshot passes over all keys of its database."""
+    return replace(settings, redis=urlsplit(settings.redis)._replace(path="/7").geturl())
 
 
 @pytest.fixture

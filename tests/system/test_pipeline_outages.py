@@ -4,6 +4,7 @@ import asyncio
 import collections
 import contextlib
 import random
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from contracts.columnar import COUNTERS, VIEWER
 from contracts.settings import Settings
 from driftline.servers.local import Server, running, start_kafka, start_redis
 from featurestore.store.redis_layout import COUNTERS_RECORD, Keys, unpack_records
+from streams.app import END_S
 from tests.support.pipeline_runs import (
     END_MS,
     INPUTS,
@@ -120,3 +122,14 @@ def test_a_broker_that_restarts_loses_nothing(settings, tmp_path, events):
             with running(restart(start_kafka, server, tmp_path)):
                 asyncio.run(write_half(settings, 1, *events))
                 finish(work, settings, events)
+
+
+def test_a_worker_that_is_told_to_stop_ends_though_kafka_is_gone(settings, tmp_path):
+    with running(start_kafka(tmp_path, print, bound=True, install=False)) as server:
+        alone = msgspec.structs.replace(settings, kafka=server.address)
+        install(alone)
+        with worker(alone, tmp_path / "worker.log") as process:
+            process.wait_until(process.ready)
+            server.process.stop(0)
+            process.process.send_signal(signal.SIGTERM)
+            assert process.process.wait(END_S + 60) in (0, 1)
