@@ -13,7 +13,7 @@ from typing import IO
 
 from contracts.errors import BadRecord, BadSource
 from contracts.records import MAX_TWEET_BYTES, Tweet
-from sources.files import BEGINNING_BYTES, Oversized, lines
+from sources.files import BEGINNING_BYTES, UNDEFINED_AS_CONTROLS, Oversized, lines
 from sources.values import (
     author_id_of,
     checked_tweet,
@@ -28,23 +28,37 @@ from sources.values import (
 
 # field -> names of columns that hold it, the most certain first. Names are compared as `_normal` makes them.
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "text": ("full_text", "tweet_text", "text", "content", "tweet", "body"),
-    "time": ("created_at", "tweet_utc_date", "tweet_created", "publish_date", "created", "timestamp", "date", "time"),
+    "text": (
+        "full_text", "tweet_text", "tweet_content", "rawcontent", "text", "content", "tweet", "originaltweet", "body",
+    ),
+    "time": (
+        "created_at", "tweet_utc_date", "tweet_created", "tweet_created_at", "tweetcreatedts", "tweet_posted_time",
+        "publish_date", "created", "timestamp", "datetime", "date", "time",
+    ),
     "clock": ("heure_utc0", "time", "hour"),  # the time of day; by itself only beside a column named `date`
-    "id": ("tweet_id", "id_tweet", "status_id", "id_str", "id"),
+    "id": ("tweet_id", "tweetid", "id_tweet", "status_id", "id_str", "id"),
     "url": ("url", "tweet_url", "link", "permalink"),
-    "author": ("screen_name", "user_screen_name", "author", "username", "handle", "user", "name"),
-    "author_id": ("author_id", "user_id", "id_compte"),
+    "author": (
+        "screen_name", "user_screen_name", "author_username", "user_username", "author", "username", "user_name",
+        "handle", "user", "name",
+    ),
+    "author_id": ("author_id", "user_id", "userid", "id_compte"),
     "lang": ("lang", "language"),
-    "followers": ("followers_count", "author_followers", "followers"),
-    "following": ("friends_count", "following_count", "author_following", "following"),
-    "likes": ("like_count", "favorite_count", "favorites", "likes"),
-    "retweets": ("retweet_count", "retweets"),
-    "replies": ("reply_count", "replies"),
-    "quotes": ("quote_count", "quotes"),
-    "reply_to": ("in_reply_to_status_id",),
-    "quote_of": ("quoted_status_id",),
-    "retweet_of": ("retweeted_status_id",),
+    "followers": (
+        "followers_count", "author_public_metrics_followers_count", "user_followers_count", "author_followers",
+        "user_followers", "followers",
+    ),
+    "following": (
+        "friends_count", "following_count", "author_public_metrics_following_count", "user_friends_count",
+        "author_following", "user_friends", "following",
+    ),
+    "likes": ("like_count", "public_metrics_like_count", "likecount", "favorite_count", "favorites", "likes"),
+    "retweets": ("retweet_count", "public_metrics_retweet_count", "retweetcount", "retweets"),
+    "replies": ("reply_count", "public_metrics_reply_count", "replycount", "replies"),
+    "quotes": ("quote_count", "public_metrics_quote_count", "quotecount", "quotes"),
+    "reply_to": ("in_reply_to_status_id", "referenced_tweets_replied_to_id", "inreplytotweetid"),
+    "quote_of": ("quoted_status_id", "referenced_tweets_quoted_id"),
+    "retweet_of": ("retweeted_status_id", "referenced_tweets_retweeted_id"),
 }  # fmt: skip
 _LINKS = ("reply_to", "quote_of", "retweet_of")
 _COUNTS = ("likes", "retweets", "replies", "quotes")
@@ -65,7 +79,8 @@ class RowFault:
 class Table:
     """The columns of one CSV file.
 
-    `columns` maps fields (the keys of `COLUMNS`) to column names. Raises `BadSource` if no column is found for text,
+    `columns` maps fields (the keys of `COLUMNS`) to column names, or to their places from 0 in a file without a
+    header. Raises `BadSource` if no column is found for text,
     time or author, or if the mapping names a column that is not there. `offensive_texts`: the beginning of the file
     has rows of the data set of troll accounts, whose texts are often offensive.
     """
@@ -73,21 +88,23 @@ class Table:
     def __init__(
         self, head: bytes, encoding: str, *, columns: Mapping[str, str] | None = None, time_format: str | None = None
     ) -> None:
-        text = head.decode(encoding, "replace")
+        text = head.decode(encoding, "replace").removeprefix("\ufeff")
         first_line = text.partition("\n")[0]
         self.encoding = encoding
         self.delimiter = max(",;\t|", key=first_line.count)
         self.time_format = time_format
         header = next(csv.reader([first_line], delimiter=self.delimiter), [])
         self.width = len(header)
-        self._places = _find_columns(header, columns or {})
+        self.has_header = not _are_numbers(columns or {})
+        self._places = _find_columns(header, columns or {}) if self.has_header else _numbered(header, columns or {})
         self.offensive_texts = _has_troll_accounts(text, header, self.delimiter)
 
     def tweets(self, stream: IO[bytes]) -> Iterator[tuple[int, Tweet | RowFault]]:
         """(row number from 1, tweet or fault) for every row after the header."""
         raw = _RawRows(stream, self.encoding)
         reader = csv.reader(raw, delimiter=self.delimiter)
-        next(reader, None)
+        if self.has_header:
+            next(reader, None)
         row_number = 0
         while True:
             raw.begin_row()
@@ -118,7 +135,7 @@ class Table:
             moment = f"{moment} {row['clock']}"
         from_url = status_of_url(row.get("url", ""))
         author, author_id = _author(row, from_url)
-        counts = {field: parse_count(row[field], field) for field in _COUNTS if field in row}
+        counts = {field: parse_count(row[field]) for field in _COUNTS if field in row}
         present = {field: count for field, count in counts.items() if count is not None}
         return checked_tweet(
             {
@@ -128,8 +145,8 @@ class Table:
                 "author": author,
                 "text": clean_text(text),
                 "lang": row.get("lang", "und"),
-                "author_followers": parse_count(row.get("followers", ""), "followers"),
-                "author_following": parse_count(row.get("following", ""), "following"),
+                "author_followers": parse_count(row.get("followers", "")),
+                "author_following": parse_count(row.get("following", "")),
                 "public_counts": present or None,
                 **{link: _linked_id(row[link], link) for link in _LINKS if link in row},
             }
@@ -145,8 +162,7 @@ def _next_row(reader: Iterator[list[str]]) -> list[str] | BadRecord | None:
 
 
 def _find_columns(header: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
-    if unknown := sorted(set(mapping) - set(COLUMNS)):
-        raise BadSource(f"no such field: {', '.join(unknown)}; the fields are {', '.join(COLUMNS)}")
+    _check_fields(mapping)
     by_name = {_normal(name): place for place, name in reversed(list(enumerate(header)))}
     places: dict[str, int] = {}
     for field, names in COLUMNS.items():
@@ -165,9 +181,32 @@ def _find_columns(header: list[str], mapping: Mapping[str, str]) -> dict[str, in
         shown = ", ".join(header[:20]) + (", ..." if len(header) > 20 else "")
         raise BadSource(
             f"no column was found for {', '.join(missing)} among: {shown}. "
-            f"Name them, as in --columns {','.join(f'{field}=COLUMN' for field in missing)}"
+            f"Name them, as in --columns {','.join(f'{field}=COLUMN' for field in missing)}; if the first line is no "
+            "header, say their places, from 0: --columns text=5,time=2,author=4"
         )
     return places
+
+
+def _are_numbers(mapping: Mapping[str, str]) -> bool:
+    return bool(mapping) and all(name.isascii() and name.isdigit() for name in mapping.values())
+
+
+def _numbered(first_row: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
+    """The columns of a file without a header, by their places."""
+    _check_fields(mapping)
+    places = {field: int(place) for field, place in mapping.items()}
+    if beyond := [f"{field}={place}" for field, place in places.items() if place >= len(first_row)]:
+        raise BadSource(f"no column {', '.join(beyond)}: the first row has {len(first_row)} cells, counted from 0")
+    if missing := [name for name in ("text", "time") if name not in places]:
+        raise BadSource(f"without a header, --columns must say the place of {', '.join(missing)} too")
+    if not {"author", "author_id", "url"} & places.keys():
+        raise BadSource("without a header, --columns must say the place of author, author_id or url too")
+    return places
+
+
+def _check_fields(mapping: Mapping[str, str]) -> None:
+    if unknown := sorted(set(mapping) - set(COLUMNS)):
+        raise BadSource(f"no such field: {', '.join(unknown)}; the fields are {', '.join(COLUMNS)}")
 
 
 def _has_troll_accounts(text: str, header: Sequence[str], delimiter: str) -> bool:
@@ -188,7 +227,9 @@ def _normal(name: str) -> str:
 
 
 def _author(row: Mapping[str, str], from_url: tuple[str, str] | None) -> tuple[str, int]:
-    handle = row.get("author", from_url[0] if from_url else "").strip().lstrip("@")
+    handle = row.get("author", "").strip().lstrip("@")
+    if not handle or handle.startswith(("{", "http")):  # snscrape writes a user's profile here
+        handle = from_url[0] if from_url else ""
     if "author_id" in row:
         author_id = parse_id(row["author_id"].strip(), "author id")
         return handle or str(author_id), author_id
@@ -246,7 +287,7 @@ class _RawRows:
         while isinstance(line := next(self._lines), Oversized):
             self._oversized.append(line)
         self._row.append(line)
-        text = line.decode(self._encoding)
+        text = line.decode(self._encoding, UNDEFINED_AS_CONTROLS)
         if self._first:
             text, self._first = text.removeprefix("\ufeff"), False
         return text

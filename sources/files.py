@@ -28,6 +28,9 @@ _ZSTD_PIECE = 2 << 10
 
 Opener = Callable[[], IO[bytes]]
 
+# How five bytes are read that Windows-1252 does not define: as the control characters of latin-1, as browsers do.
+UNDEFINED_AS_CONTROLS = "undefined-as-controls"
+
 
 @dataclass(frozen=True, slots=True)
 class Oversized:
@@ -36,6 +39,15 @@ class Oversized:
     size: int
     sha256: str
     beginning: bytes
+
+
+def _as_controls(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error(UNDEFINED_AS_CONTROLS, _as_controls)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -148,6 +160,32 @@ def is_utf8(opener: Opener) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+class _UnixLines(io.RawIOBase):
+    """A file whose lines end in CR alone, with LF instead."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = _read(self._file, len(buffer)).replace(b"\r", b"\n")
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def with_unix_lines(opener: Opener, head: bytes) -> Opener:
+    """The opener; if the lines of `head` end in CR alone, as on an old Mac, one that reads them as others do."""
+    if b"\r" not in head or b"\n" in head:
+        return opener
+    return lambda: io.BufferedReader(_UnixLines(opener()), _CHUNK)
 
 
 def is_tar(opener: Opener) -> bool:

@@ -23,6 +23,7 @@ from sources.files import (
     open_bytes,
     oversized,
     read_head,
+    with_unix_lines,
 )
 from sources.foreign import Fault, tweets_in
 
@@ -151,10 +152,11 @@ def open_source(
     Raises `BadSource` if the file cannot be read or has none of these formats.
     """
     path = Path(path)
-    opener = partial(open_bytes, path)
+    opener: Opener = partial(open_bytes, path)
     recognize = partial(_recognize, columns=columns or {}, time_format=time_format)
     if is_tar(opener):
         return Source(path.name, partial(_tar_parts, path.name, opener, recognize), not_after_ms)
+    opener = with_unix_lines(opener, read_head(opener, HEAD_BYTES))
     head = read_head(opener, HEAD_BYTES)
     try:
         found = recognize(opener, head)
@@ -166,6 +168,7 @@ def open_source(
 
 def _tar_parts(name: str, opener: Opener, recognize: Callable[[Opener, bytes], _Format]) -> Iterator[_Part]:
     for member, member_opener in members(opener):
+        member_opener = with_unix_lines(member_opener, read_head(member_opener, HEAD_BYTES))
         head = read_head(member_opener, HEAD_BYTES)
         try:
             found: _Format | BadRecord = recognize(member_opener, head)
@@ -180,9 +183,9 @@ def _recognize(opener: Opener, head: bytes, *, columns: Mapping[str, str], time_
         raise BadSource("the file is empty")
     if begin[:1] in b"[{":
         return _Format(_json_lines if _has_json_line(begin) else _json_document)
-    encoding = "utf-8" if is_utf8(opener) else "latin-1"
+    encoding = "utf-8" if is_utf8(opener) else "cp1252"
     if b"\x00" in head:
-        raise BadSource("not text: expected JSON or CSV in UTF-8 (or latin-1), plain, .gz or .zst")
+        raise BadSource("not text: expected JSON or CSV in UTF-8 (or Windows-1252), plain, .gz or .zst")
     table = Table(head, encoding, columns=columns, time_format=time_format)
     return _Format(table.tweets, table.offensive_texts)
 
@@ -217,7 +220,7 @@ def _json_document(stream: IO[bytes]) -> Rows:
     if content.startswith(b"["):
         try:
             items = [bytes(item) for item in msgspec.json.decode(content, type=list[msgspec.Raw])]
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise BadSource(f"a JSON array that does not parse: {error}") from error
     for row, item in enumerate(items, start=1):
         for found in tweets_in(item):

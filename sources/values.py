@@ -5,7 +5,7 @@ Every refusal is a `BadRecord`; dead letters are counted by its `reason`.
 
 import html
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -22,7 +22,8 @@ SPREADSHEET_DIGITS = 15  # what a spreadsheet keeps of a number; it writes zeros
 
 # English, whatever the locale.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_V1_TIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d\d):(\d\d):(\d\d) \+0000 (\d{4})")
+_V1_TIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d\d):(\d\d):(\d\d) (\+0000|UTC|GMT|PST|PDT) (\d{4})")
+_HOURS_BEHIND = {"PST": 8, "PDT": 7}  # the zones of Sentiment140
 _DAY_FIRST = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d))?")
 _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d))?")
 _STATUS_URL = re.compile(r"(?:twitter|x)\.com/([^/]+)/status(?:es)?/(\d+)")
@@ -55,8 +56,9 @@ def _parse_time(text: str, time_format: str | None) -> int:
     if time_format is not None:
         return _to_ms(datetime.strptime(text, time_format))
     if match := _V1_TIME.fullmatch(text):
-        month, day, hour, minute, second, year = match.groups()
-        return _to_ms(datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second)))
+        month, day, hour, minute, second, zone, year = match.groups()
+        local = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second))
+        return _to_ms(local + timedelta(hours=_HOURS_BEHIND.get(zone, 0)))
     if match := _DAY_FIRST.fullmatch(text):
         day, month, year, hour, minute, second = match.groups()
         return _to_ms(datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0)))
@@ -102,15 +104,17 @@ def author_id_of(handle: str) -> int:
     return synthetic_id("author", handle.casefold())
 
 
-def parse_count(text: str, what: str) -> int | None:
-    """A count; None if the cell is empty or `nan`. Also reads `1203.0` and `1,203`. Raises `BadRecord`."""
-    text = text.strip()
-    if not text or text.casefold() in ("nan", "none", "null"):
-        return None
-    plain = text.replace(",", "").removesuffix(".0")
-    if not (plain.isascii() and plain.isdigit() and len(plain) < 16):
-        raise BadRecord("bad_count", f"{what} {text[:40]!r} is no count")
-    return int(plain)
+def parse_count(text: str) -> int | None:
+    """The count in a cell, also as `1203.0` or `1,203`. None for anything else: it is not known."""
+    plain = text.strip().replace(",", "").removesuffix(".0")
+    return int(plain) if plain.isascii() and plain.isdigit() and len(plain) < 16 else None
+
+
+def known_count(value: object) -> int | None:
+    """A count as JSON has it: an integer, or a whole number such as `3.0`. None for anything else: not known."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
 
 
 def status_of_url(url: str) -> tuple[str, str] | None:

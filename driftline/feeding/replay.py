@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from contracts.codec import serialize
+from contracts.errors import BadSource
 from contracts.settings import Settings
 from contracts.topics import TWEETS, dead_letters
 from driftline.feeding.loop import FeedConfig, Progress, feed
@@ -16,13 +17,18 @@ from transport.kafka.publisher import KafkaPublisher
 from transport.kafka.record_writer import RecordWriter
 
 _ROWS_BETWEEN_REPORTS = 2_000
+_FIRST_REJECTED = 3
 
 
 @dataclass(slots=True)
 class Reading:
-    """Progress of reading a file. counts: rows by outcome: `tweets`, `duplicate`, or the reason of a rejection."""
+    """Progress of reading a file. counts: rows by outcome: `tweets`, `duplicate`, or the reason of a rejection.
+
+    rejected: the first rows that are no tweets.
+    """
 
     rows: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     first_ms: int | None = None
     last_ms: int | None = None
@@ -46,6 +52,8 @@ async def read_into(
     for found in source:
         reading.rows += 1
         if isinstance(found, Rejected):
+            if len(reading.rejected) < _FIRST_REJECTED:
+                reading.rejected.append(found)
             await writer.send(dead_letters(TWEETS), None, serialize(found.dead_letter()))
         else:
             sorter.add(found)
@@ -58,6 +66,16 @@ async def read_into(
     reading.done = True
     _report(reading, sorter, source, on_reading)
     return reading
+
+
+def _no_tweet(source: Source, reading: Reading) -> str:
+    first = "".join(f"\n  row {of.row} of {of.origin}: {of.reason}: {of.detail}" for of in reading.rejected)
+    return (
+        f"{source.name}: of {reading.rows} rows none is a tweet. The first:{first}\n"
+        "All of them are dead letters: `driftline dead-letters list --topic tweets`"
+        if reading.rows
+        else f"{source.name}: there is nothing in it"
+    )
 
 
 def _report(reading: Reading, sorter: TweetSorter, source: Source, on_reading: Callable[[Reading], None]) -> None:
@@ -80,13 +98,16 @@ async def replay(
 ) -> tuple[Reading, Progress]:
     """Read, sort and feed one file. viewers: how many to simulate; 0 feeds only the tweets.
 
-    If `config.window_ms` is None, it is fitted to the file's time span, but is at least that of the settings. So the
-    last ticks also close the windows of workers that were configured for that span.
+    Raises `BadSource` if nothing in it is a tweet. If `config.window_ms` is None, it is fitted to the file's time
+    span, but is at least that of the settings. So the last ticks also close the windows of workers that were
+    configured for that span.
     """
     with TweetSorter() as sorter:
         async with KafkaPublisher(settings) as writer:
             reading = await read_into(sorter, source, writer, limit=limit, on_reading=on_reading, stopping=stopping)
             if sorter.count == 0:
+                if not stopping.is_set():
+                    raise BadSource(_no_tweet(source, reading))
                 return reading, Progress()
             if config.window_ms is None and sorter.first_ms is not None and sorter.last_ms is not None:
                 fitting = window_length_ms(sorter.last_ms - sorter.first_ms)

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import json
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from contracts.codec import Codec, serialize
 from contracts.partitioning import record_key
 from contracts.records import DeadLetter, RankedTimeline, Tick, TimelineRequest, Tweet
 from contracts.settings import Settings
+from contracts.settings_sources import to_environ
 from contracts.topics import ENGAGEMENTS, TIMELINE_REQUESTS, TIMELINES_RANKED, TWEETS, Topic, dead_letters
 from driftline.feeding.loop import FeedConfig, Progress, feed
 from driftline.feeding.replay import replay
@@ -128,3 +132,16 @@ async def test_replayed_file_goes_out_in_order_and_bad_rows_become_dead_letters(
             by_partition[partition].append(Codec(Tweet).deserialize(value).created_ms)
     assert all(times == sorted(times) for times in by_partition.values())
     assert sum(map(len, by_partition.values())) == 2_000
+
+
+def test_a_file_of_which_nothing_is_a_tweet_ends_with_the_first_reasons(settings: Settings, tmp_path: Path) -> None:
+    install(settings)
+    path = tmp_path / "users.jsonl"
+    path.write_text('{"id": "1", "name": "a"}\n' * 5)
+    called = [sys.executable, "-m", "driftline", "replay", str(path)]
+    done = subprocess.run(called, env=os.environ | to_environ(settings), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "users.jsonl: of 5 rows none is a tweet. The first:\n  row 1 of users.jsonl: not_a_tweet: " in done.stderr
+    assert "`driftline dead-letters list --topic tweets`" in done.stderr
+    assert "1970" not in done.stdout + done.stderr
+    assert len(read_all(settings, dead_letters(TWEETS))) == 5
