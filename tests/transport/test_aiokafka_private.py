@@ -1,13 +1,15 @@
 """What aiokafka keeps to itself is still as `transport/kafka/aiokafka_private.py` relies on it."""
 
+import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
@@ -60,3 +62,19 @@ async def test_a_consumer_still_has_its_parts() -> None:
     assert isinstance(consumer._client, AIOKafkaClient)
     assert consumer._coordinator is None  # until it is started
     await consumer.stop()
+
+
+async def test_a_batch_that_fails_while_it_waits_for_another_attempt_is_no_error(producer: AIOKafkaProducer) -> None:
+    accumulator = aiokafka_private.paced_producer(producer)._message_accumulator
+    accumulator._txn_manager = None
+    at = TopicPartition("topic", 0)
+    await accumulator.add_message(at, None, b"value", 1.0)
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    batch = accumulator._pop_batch(at)
+    assert batch in accumulator._pending_batches
+    accumulator.reenqueue(batch)
+    batch.failure(KafkaError("the broker is gone"))
+    await asyncio.sleep(0)
+    batch.future.exception()
+    assert failures == []

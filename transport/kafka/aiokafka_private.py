@@ -35,9 +35,21 @@ def paced_consumer(consumer: AIOKafkaConsumer) -> AIOKafkaConsumer:
 
 
 def paced_producer(producer: AIOKafkaProducer) -> AIOKafkaProducer:
-    """`producer`, its metadata requests paced by `_pace`."""
+    """`producer`, its metadata requests paced by `_pace`, and quiet about batches that fail between two attempts."""
     _pace(producer.client)
+    producer._message_accumulator._pending_batches = _Pending()
     return producer
+
+
+class _Pending(set[Any]):
+    """Batches on their way. One that waits for another attempt is not among them, and may fail all the same.
+
+    aiokafka then removes it a second time, and each `KeyError` would be a traceback in the log.
+    """
+
+    def remove(self, batch: Any) -> None:
+        """Remove a batch, if it is there."""
+        self.discard(batch)
 
 
 def _pace(client: AIOKafkaClient) -> None:
