@@ -53,8 +53,11 @@ class WorkerApp(faust.App):
         deadline = threading.Timer(END_S, _end)
         deadline.daemon = True
         deadline.start()
-        await self._streams.stop()
-        await super().stop()
+        try:
+            await self._streams.stop()
+            await super().stop()
+        finally:
+            deadline.cancel()
 
     def _create_directories(self) -> None:
         """Called by Faust to make folders for its tables. There are no tables, so this makes none."""

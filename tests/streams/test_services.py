@@ -1,6 +1,7 @@
 """A worker's app is made of the settings it is given, and lets go of what it opened."""
 
 import asyncio
+import threading
 
 import msgspec
 import pytest
@@ -55,3 +56,10 @@ def test_the_environment_is_read_only_when_fausts_command_asks_for_the_app(monke
     streams.app._app_of_this_process.cache_clear()
     with pytest.raises(AttributeError, match="no attribute 'apps'"):
         streams.app.apps  # noqa: B018
+
+
+async def test_an_app_that_has_stopped_leaves_its_process_alone() -> None:
+    app = streams.app.create_app(NOWHERE)
+    await app.stop()
+    deadlines = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert all(deadline.finished.is_set() for deadline in deadlines)
