@@ -8,14 +8,11 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 
-from contracts.codec import Codec
-from contracts.records import RankedTimeline
 from contracts.settings import Settings
-from contracts.topics import TIMELINES_RANKED
 from driftline.demo.freshness import Freshness, FreshnessMeter
 from driftline.inspect.examples import read_examples
-from driftline.inspect.logs import read_records
 from driftline.inspect.models import read_models
+from driftline.inspect.timelines import read_timelines
 from featurestore.store.reader import FeatureReader
 from transport.redis.connection import connect
 
@@ -59,7 +56,7 @@ class ReadableMeter:
 def served_freshness(settings: Settings, since_ms: int) -> Freshness:
     """Freshness, as in `driftline/demo/freshness.py`, of engagements appended since `since_ms` (broker's clock)."""
     first_served_ms: dict[int, int] = {}
-    for record, timeline in read_records(settings, TIMELINES_RANKED, Codec(RankedTimeline)):
+    for record, timeline in read_timelines(settings):
         if timeline.model_version is not None:
             first_served_ms.setdefault(timeline.model_version, record.timestamp)
     models = [(model.version, model.offsets) for model in read_models(settings, settings.trainer.name)]

@@ -1,7 +1,9 @@
 """The records that people write and read, as JSON: tweets, engagements, requests, timelines, models, dead letters.
 
 All times are event times in milliseconds since 1970 UTC and end in `_ms`, except where a field says wall clock.
-All ids are non-negative and fit a signed 64-bit integer. `docs/topics.md` documents every field.
+All ids are non-negative and fit a signed 64-bit integer. What leaves has them as strings (`IdText`), because
+JavaScript and jq round integers past 2^53; events are read with integers or strings. `docs/topics.md` documents every
+field.
 """
 
 from enum import StrEnum
@@ -21,6 +23,7 @@ MAX_CANDIDATES = 1_500
 MAX_ID = 2**63 - 1
 
 Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
+IdText = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,18})\Z")]  # an id in decimal digits
 TimeMs = Annotated[int, Meta(ge=TWITTER_BEGAN_MS, le=END_OF_TIME_MS)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(max_length=100)]
@@ -175,7 +178,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 class RankedTweet(msgspec.Struct, frozen=True, kw_only=True):
     """One place of a timeline. `probability` is calibrated; None where a fallback order was used."""
 
-    id: Id
+    id: IdText
     probability: float | None = None
     reasons: list[Reason] = []
 
@@ -199,17 +202,31 @@ class RankedTimeline(Record, frozen=True, kw_only=True):
     """
 
     request_id: Name
-    viewer_id: Id
+    viewer_id: IdText
     at_ms: TimeMs
     ranker: str
     tweets: list[RankedTweet]
-    missing: list[Id] = []
+    missing: list[IdText] = []
     model: str | None = None
     model_version: int | None = None
     vocab_version: int | None = None
     bins_version: int | None = None
     timings: Timings | None = None
     provenance: Provenance = Provenance.REAL
+
+
+class RequestRefused(Record, frozen=True, kw_only=True):
+    """The answer to a request that is malformed. Topic `timelines-ranked`, keyed as the request was.
+
+    Written where the request's id can be read. `error`, `detail`: `reason` and `detail` of the request's dead letter.
+    `partition`, `offset`: of the request.
+    """
+
+    request_id: str
+    error: Name
+    detail: str
+    partition: int
+    offset: int
 
 
 class BinsVersion(Record, frozen=True, kw_only=True):

@@ -20,7 +20,8 @@ FOREVER_MS = -1
 class Topic:
     """One topic's contract. `retention_ms` is -1 for ever; `max_message_bytes` bounds one (compressed) batch.
 
-    single: has one partition, whatever the number of the installation is.
+    single: has one partition, whatever the number of the installation is. compression: `producer` keeps what the
+    producer chose, zstd for ours; the broker compresses what outsiders read with gzip, which every client has.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Topic:
     retention_ms: int = 7 * DAY_MS
     max_message_bytes: int = MIB
     timestamps: Literal["CreateTime", "LogAppendTime"] = "LogAppendTime"
+    compression: Literal["producer", "gzip"] = "producer"
 
     def partitions(self, settings: Settings) -> int:
         """Its number of partitions in an installation; settings: as `transport.installation` gives them."""
@@ -45,6 +47,7 @@ class Topic:
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": str(self.max_message_bytes),
             "message.timestamp.type": self.timestamps,
+            "compression.type": self.compression,
             **extra,
         }
 
@@ -52,7 +55,7 @@ class Topic:
 TWEETS = Topic("tweets", "tweet id", "Tweet")
 ENGAGEMENTS = Topic("engagements", "viewer id", "Engagement")
 TIMELINE_REQUESTS = Topic("timeline-requests", "viewer id", "TimelineRequest")
-TIMELINES_RANKED = Topic("timelines-ranked", "viewer id", "RankedTimeline")
+TIMELINES_RANKED = Topic("timelines-ranked", "viewer id", "RankedTimeline", compression="gzip")
 CANDIDATES_SERVED = Topic("candidates-served", "viewer id", "CandidatesServed", max_message_bytes=2 * MIB)
 EVENT_TIME = Topic("event-time", "-", "TimeDeclared", single=True, retention_ms=FOREVER_MS)
 INSTALLATION = Topic("installation", "-", "Installed", single=True, retention_ms=FOREVER_MS)
@@ -97,6 +100,7 @@ def dead_letters(source: Topic) -> Topic:
         single=source.single,
         retention_ms=28 * DAY_MS,
         max_message_bytes=4 * source.max_message_bytes,
+        compression="gzip",
     )
 
 

@@ -158,14 +158,14 @@ def _timeline(
     probabilities = served.probabilities.tolist() if model else [None] * len(served.tweet_ids)
     return RankedTimeline(
         request_id=request.request_id,
-        viewer_id=request.viewer_id,
+        viewer_id=str(request.viewer_id),
         at_ms=request.at_ms,
         ranker=served.ranker,
         tweets=[
-            RankedTweet(id=tweet_id, probability=probability, reasons=why)
+            RankedTweet(id=str(tweet_id), probability=probability, reasons=why)
             for tweet_id, probability, why in zip(served.tweet_ids.tolist(), probabilities, reasons, strict=True)
         ],
-        missing=missing.tolist(),
+        missing=[str(tweet_id) for tweet_id in missing.tolist()],
         model=manifest.name if manifest else None,
         model_version=manifest.version if manifest else None,
         vocab_version=manifest.vocab_version if manifest else None,

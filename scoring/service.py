@@ -10,17 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from contracts.codec import Codec, serialize
+from contracts.codec import serialize
 from contracts.partitioning import partition_of, record_key
 from contracts.records import TimelineRequest
 from contracts.settings import Settings
+from contracts.text_ids import EventCodec
 from contracts.topics import CANDIDATES_SERVED, TIMELINE_REQUESTS, TIMELINES_RANKED
 from eventtime.ticks import TICK_KEY, read_tick
 from featurestore.store.reader import FeatureReader
 from scoring import candidates
 from scoring.hot_swap import ModelFollower
 from scoring.ranker import Model, rank
-from transport.dead_letters import as_bad_record, dead_letter
+from scoring.refuse import refuse
+from transport.dead_letters import as_bad_record
 from transport.duplicates import RecentIdentities
 from transport.hop.hop import ExactlyOnceHop, Output, Position, Processor
 from transport.installation import installed_once_there
@@ -36,7 +38,7 @@ log = logging.getLogger(__name__)
 NAME = "scorer"  # the hop's, and so of its group and transactional ids
 MAX_REQUESTS = 128  # of one transaction: at 1,500 places each, their answers still fit the memory of a small machine
 
-_deserialize = Codec(TimelineRequest).deserialize
+_deserialize = EventCodec(TimelineRequest).deserialize
 
 
 class ScoringProcessor(Processor):
@@ -89,7 +91,7 @@ class ScoringProcessor(Processor):
             for timeline, served in rank(
                 requests[run], read, self._model(), self._clock_us() - began, self._clock_us
             ):
-                key = record_key(timeline.viewer_id)
+                key = record_key(served.viewer_id)
                 partition = partition_of(key, self._partitions)
                 answers.append(
                     [
@@ -102,7 +104,7 @@ class ScoringProcessor(Processor):
     def _new_requests(
         self, records: Sequence[LogRecord]
     ) -> tuple[list[TimelineRequest], list[Output], dict[int, list[Output]]]:
-        """(requests not seen lately, dead letters of records that are not requests, ticks to pass on).
+        """(requests not seen lately, answers and dead letters of malformed ones, ticks to pass on).
 
         Served records reach the same event time as the requests. So the requests' ticks are passed on downstream, at
         their places among the answers. ticks[i] are those between request i - 1 and request i: the newest of each
@@ -120,7 +122,7 @@ class ScoringProcessor(Processor):
                     continue
                 request = _deserialize(record.value or b"")
             except Exception as error:  # noqa: BLE001 - no record may stop a scorer
-                letters.append(dead_letter(TIMELINE_REQUESTS, record, as_bad_record(error)))
+                letters += refuse(record, as_bad_record(error))
                 continue
             if self._repeats.repeats([(request.viewer_id, request.request_id)], [record.offset])[0]:
                 DUPLICATES.labels(topic=TIMELINE_REQUESTS.name).inc()

@@ -97,11 +97,12 @@ class RecordedWorld:
 
     def react(self, timeline: RankedTimeline) -> list[Engagement]:
         """The viewer's engagements: a function of the seed and the timeline. Tweets no longer held get none."""
-        ids = np.array([place.id for place in timeline.tweets], np.int64)
+        viewer_id = int(timeline.viewer_id)
+        ids = np.array([int(place.id) for place in timeline.tweets], np.int64)
         ids = ids[self._recent.rows_of(ids) >= 0]
         authors = self._recent.columns["author"][self._recent.rows_of(ids)]
-        p = self.true_probability(timeline.viewer_id, ids, timeline.at_ms)
-        shown = Shown(timeline.request_id, timeline.viewer_id, timeline.at_ms, ids, authors, p)
+        p = self.true_probability(viewer_id, ids, timeline.at_ms)
+        shown = Shown(timeline.request_id, viewer_id, timeline.at_ms, ids, authors, p)
         return draw_reactions(shown, self.config.behavior, self.seed, self.provenance)
 
     def true_probability(self, viewer_id: int, tweet_ids: I64, at_ms: int) -> F64:

@@ -86,11 +86,12 @@ class World:
         Tweets that are unknown or no longer held get none. Raises `ValueError` for a viewer that is not of this
         world.
         """
-        ids = np.array([place.id for place in timeline.tweets], np.int64)
+        viewer_id = int(timeline.viewer_id)
+        ids = np.array([int(place.id) for place in timeline.tweets], np.int64)
         ids = ids[self._recent.rows_of(ids) >= 0]
         authors = self.authors.ids[self._recent.columns["author"][self._recent.rows_of(ids)]]
-        p = self.true_probability(timeline.viewer_id, ids, timeline.at_ms)
-        shown = Shown(timeline.request_id, timeline.viewer_id, timeline.at_ms, ids, authors, p)
+        p = self.true_probability(viewer_id, ids, timeline.at_ms)
+        shown = Shown(timeline.request_id, viewer_id, timeline.at_ms, ids, authors, p)
         return draw_reactions(shown, self.config.behavior, self.seed, self.provenance)
 
     def true_probability(self, viewer_id: int, tweet_ids: I64, at_ms: int) -> F64:

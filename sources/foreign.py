@@ -5,6 +5,7 @@ The shape of the JSON tells the format; there is no setting for it:
     {"data": ..., "includes": ...}                       v2 page (a list) or stream envelope (an object)
     "created_ms"                                         our own `Tweet`
     "user" or "id_str" or "full_text", and a text        v1.1 status
+    "author" as a string, "author_followers" or ...      our own `Tweet`, which lacks something
     "author_id" or "edit_history_tweet_ids" or ...       v2 tweet object
 """
 
@@ -14,14 +15,16 @@ from typing import Any
 
 import msgspec
 
-from contracts.codec import Codec
 from contracts.errors import BadRecord
 from contracts.records import MAX_TWEET_BYTES, Tweet
+from contracts.text_ids import EventCodec
 from sources import v1, v2
 
 _V2_MARKS = ("author_id", "edit_history_tweet_ids", "public_metrics", "referenced_tweets", "conversation_id")
 _V1_MARKS = ("user", "id_str", "full_text", "extended_tweet")
-_own = Codec(Tweet)
+# Fields that only our own record has, so an object with one of them is told what our own record lacks.
+_OWN_MARKS = ("author_followers", "author_following", "public_counts", "quote_of", "retweet_of", "provenance")
+_own = EventCodec(Tweet)
 
 
 class _Envelope(msgspec.Struct):
@@ -96,6 +99,8 @@ def _one_tweet(value: bytes, includes: v2.Includes) -> Tweet:
         return _own.deserialize(value)
     if any(mark in fields for mark in _V1_MARKS):
         return v1.tweet_of(fields)
+    if isinstance(fields.get("author"), str) or any(mark in fields for mark in _OWN_MARKS):
+        return _own.deserialize(value)
     if any(mark in fields for mark in _V2_MARKS) or ("id" in fields and "text" in fields):
         return v2.tweet_of(fields, includes)
     raise BadRecord("not_a_tweet", f"neither v2 nor v1.1: it has {', '.join(sorted(fields)[:8]) or 'no fields'}")

@@ -6,9 +6,10 @@ import numpy as np
 import xxhash
 
 from contracts.arrays import I64
-from contracts.codec import Codec, serialize
+from contracts.codec import serialize
 from contracts.records import ACTIONS, Engagement
 from contracts.settings import Settings
+from contracts.text_ids import EventCodec
 from contracts.topics import ENGAGEMENTS, FEATURE_UPDATES
 from featurestore.store.counters import aggregate_engagements, route
 from streams.event_batch import EventBatch
@@ -16,7 +17,7 @@ from streams.event_source import EventSource
 from transport.ports.kafka_records import LogRecord
 from transport.processor import Output, Position, Processor
 
-_deserialize = Codec(Engagement).deserialize
+_deserialize = EventCodec(Engagement).deserialize
 _ACTION_INDEX = {action: index for index, action in enumerate(ACTIONS)}
 
 

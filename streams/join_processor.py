@@ -19,6 +19,7 @@ from contracts.errors import BadRecord
 from contracts.examples import engaged, serialize_examples
 from contracts.records import Engagement
 from contracts.settings import Settings
+from contracts.text_ids import EventCodec
 from contracts.topics import BIN_COUNTS, CANDIDATES_SERVED, ENGAGEMENTS, EXAMPLES
 from eventtime.watermark import ClockState, Watermark
 from featurestore.bins.counter import BinCounter
@@ -37,7 +38,7 @@ from transport.processor import Output, Position, Processor
 
 MAX_WAITING = 200_000  # engagements whose request was not read yet; more pause `engagements`
 
-_deserialize_engagement = Codec(Engagement).deserialize
+_deserialize_engagement = EventCodec(Engagement).deserialize
 _deserialize_frame = Codec(CandidatesServed).deserialize
 
 

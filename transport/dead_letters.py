@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 # request, even though 30 MiB of JSON may arrive compressed to a kilobyte.
 MAX_VALUE_BYTES = 2 << 20
 MAX_KEY_BYTES = 64 << 10
-_MAX_DETAIL_CHARS = 500  # an error may quote the whole record, which stands beside it anyway
+MAX_DETAIL_CHARS = 500  # an error may quote the whole record, which stands beside it anyway
 
 
 class Consumed(Protocol):
@@ -59,7 +59,7 @@ def dead_letter(source: Topic, record: Consumed, error: BadRecord) -> Output:
     key = None if record.key is None or len(record.key) > MAX_KEY_BYTES else record.key
     letter = DeadLetter(
         reason=error.reason,
-        detail=error.detail[:_MAX_DETAIL_CHARS],
+        detail=error.detail[:MAX_DETAIL_CHARS],
         topic=source.name,
         partition=record.partition,
         offset=record.offset,

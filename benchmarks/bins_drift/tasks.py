@@ -75,10 +75,10 @@ def simulated_world() -> Task:
             events = world.react(
                 RankedTimeline(
                     request_id=request.request_id,
-                    viewer_id=request.viewer_id,
+                    viewer_id=str(request.viewer_id),
                     at_ms=request.at_ms,
                     ranker="given",
-                    tweets=[RankedTweet(id=tweet_id) for tweet_id in shown],
+                    tweets=[RankedTweet(id=str(tweet_id)) for tweet_id in shown],
                 )
             )
             engaged = {event.tweet_id for event in events if event.action in ENGAGED}

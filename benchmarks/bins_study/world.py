@@ -123,10 +123,10 @@ def _show(world: World, request: TimelineRequest) -> tuple[list[int], F64, list[
     candidates = (request.candidates or [])[: request.limit]
     timeline = RankedTimeline(
         request_id=request.request_id,
-        viewer_id=request.viewer_id,
+        viewer_id=str(request.viewer_id),
         at_ms=request.at_ms,
         ranker="none",
-        tweets=[RankedTweet(id=tweet_id) for tweet_id in candidates],
+        tweets=[RankedTweet(id=str(tweet_id)) for tweet_id in candidates],
     )
     events = world.react(timeline)
     shown = [event.tweet_id for event in events if event.action is Action.SEEN]

@@ -9,6 +9,7 @@ from driftline.cli.options import AsJson, Count
 from driftline.console_tables import console, number, print_table, when
 
 if TYPE_CHECKING:
+    from contracts.answers import Answer
     from contracts.records import RankedTimeline
 
 app = typer.Typer(
@@ -26,26 +27,14 @@ def tail(count: Count = 10, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import timelines
 
-    found = timelines.newest_timelines(current_settings(), count)
+    found = timelines.newest_answers(current_settings(), count)
     if as_json:
         print_json(found)
         return
     print_table(
         "newest timelines",
         ["request", "asked at", "#viewer", "ranked by", "#tweets", "#missing", "#best", "provenance"],
-        [
-            (
-                t.request_id,
-                when(t.at_ms),
-                t.viewer_id,
-                ranked_by(t),
-                len(t.tweets),
-                len(t.missing),
-                number(t.tweets[0].probability if t.tweets else None),
-                t.provenance,
-            )
-            for t in found
-        ],
+        [_row(answer) for answer in found],
     )
 
 
@@ -84,6 +73,23 @@ def show(
             )
             for i, place in enumerate(found.places, 1)
         ],
+    )
+
+
+def _row(answer: "Answer") -> tuple[object, ...]:
+    from contracts.records import RequestRefused
+
+    if isinstance(answer, RequestRefused):
+        return answer.request_id, "-", "-", f"refused: {answer.error}", "-", "-", "-", "-"
+    return (
+        answer.request_id,
+        when(answer.at_ms),
+        answer.viewer_id,
+        ranked_by(answer),
+        len(answer.tweets),
+        len(answer.missing),
+        number(answer.tweets[0].probability if answer.tweets else None),
+        answer.provenance,
     )
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from contracts.codec import Codec
 from contracts.records import ModelPublished, Provenance, RankedTimeline
 from contracts.settings import Settings
-from contracts.topics import ALL, TIMELINES_RANKED
+from contracts.topics import ALL
 from driftline.demo.freshness import Freshness, FreshnessMeter
 from driftline.demo.parity import check_parity
 from driftline.demo.quality import Quality, early_and_late
@@ -21,7 +20,6 @@ from driftline.inspect.backfill_report import Parity
 from driftline.inspect.bins import BinsSummary
 from driftline.inspect.examples import read_examples
 from driftline.inspect.lags import trainer_lag
-from driftline.inspect.logs import read_records
 from driftline.inspect.models import read_models
 from driftline.inspect.timelines import ShownTimeline
 from transport.kafka.admin import topic_offsets
@@ -29,7 +27,6 @@ from transport.kafka.admin import topic_offsets
 SHOWN_TIMELINES = 3
 SHOWN_PLACES = 5
 FEWEST_EDGES = 3  # fewer do not show a distribution: a count that is nearly always zero has fewer
-_codec = Codec(RankedTimeline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +135,7 @@ def gather(settings: Settings, run: Run) -> Report:
     """Make the report from what the run left on Kafka and in Redis. Raises `ServerUnavailable`."""
     models = list(read_models(settings, settings.scorer.model))
     scan = TimelineScan()
-    for record, timeline in read_records(settings, TIMELINES_RANKED, _codec):
+    for record, timeline in timelines.read_timelines(settings):
         scan.observe(record.timestamp, timeline)
     examples, engaged, freshness = _measure_examples(settings, models, scan.first_served_ms)
     early, late = early_and_late([model.evaluation for model in models if model.evaluation])

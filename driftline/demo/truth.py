@@ -70,7 +70,7 @@ class WatchedWorld:
         reactions = self._world.react(timeline)
         seen = [event.tweet_id for event in reactions if event.action is Action.SEEN]
         if seen:
-            p = self._world.true_probability(timeline.viewer_id, np.array(seen, np.int64), timeline.at_ms)
+            p = self._world.true_probability(int(timeline.viewer_id), np.array(seen, np.int64), timeline.at_ms)
             self._entropies.append(float(entropy(p).sum()))
             self._seen.append(len(seen))
         return reactions

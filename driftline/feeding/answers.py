@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from contracts.codec import Codec
+from contracts.answers import AnswerCodec
 from contracts.errors import BadRecord
-from contracts.records import RankedTimeline
+from contracts.records import RankedTimeline, RequestRefused
 from contracts.settings import Settings
 from contracts.topics import TIMELINES_RANKED
 from eventtime.ticks import TICK_KEY
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _POLL_RECORDS = 500
-_codec = Codec(RankedTimeline)
+_codec = AnswerCodec()
 
 
 @contextlib.asynccontextmanager
@@ -66,7 +66,12 @@ class Answers:
                 if record.key == TICK_KEY or record.value is None:
                     continue
                 try:
-                    found.append(_codec.deserialize(record.value))
+                    answer = _codec.deserialize(record.value)
                 except BadRecord as error:
                     log.warning("%s[%d]@%d: %s", record.topic, record.partition, record.offset, error)
+                    continue
+                if isinstance(answer, RequestRefused):
+                    log.warning("request %s was refused: %s", answer.request_id, answer.detail)
+                else:
+                    found.append(answer)
         return found

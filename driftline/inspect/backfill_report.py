@@ -2,7 +2,7 @@
 
 import msgspec
 
-from contracts.records import Evaluation, Provenance
+from contracts.records import Evaluation, IdText, Provenance
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     offset: int
     request_id: str
-    tweet_id: int
+    tweet_id: IdText
     served: float
     now: float
 

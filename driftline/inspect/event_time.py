@@ -10,6 +10,7 @@ from contracts.columnar import CandidatesServed
 from contracts.errors import BadRecord
 from contracts.records import Engagement, TimeDeclared
 from contracts.settings import Settings
+from contracts.text_ids import EventCodec
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TWEETS, Topic
 from driftline.inspect.logs import newest_records
 from streams.event_batch import decode_tweet
@@ -19,7 +20,7 @@ from transport.ports.kafka_records import LogRecord
 
 _LOOKED_AT = 200  # newest records of a topic, over all partitions
 
-_engagement, _served = Codec(Engagement).deserialize, Codec(CandidatesServed).deserialize
+_engagement, _served = EventCodec(Engagement).deserialize, Codec(CandidatesServed).deserialize
 _TIME_OF: Mapping[Topic, Callable[[bytes], int]] = {
     TWEETS: lambda value: decode_tweet(value).created_ms,
     ENGAGEMENTS: lambda value: _engagement(value).at_ms,

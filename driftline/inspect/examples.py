@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from contracts.examples import PROVENANCES, Examples, deserialize_examples, engaged
-from contracts.records import ACTIONS, Provenance
+from contracts.records import ACTIONS, IdText, Provenance
 from contracts.settings import Settings
 from contracts.topics import EXAMPLES
 from driftline.inspect.logs import newest_records, read_log
@@ -21,8 +21,8 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     offset: int
     request_id: str
-    viewer_id: int
-    tweet_id: int
+    viewer_id: IdText
+    tweet_id: IdText
     at_ms: int
     position: int
     actions: list[str]
@@ -115,8 +115,8 @@ def _rows(record: LogRecord, examples: Examples) -> Iterator[Example]:
             partition=record.partition,
             offset=record.offset,
             request_id=examples.request_ids[i],
-            viewer_id=int(examples.viewer_ids[i]),
-            tweet_id=int(examples.tweet_ids[i]),
+            viewer_id=str(examples.viewer_ids[i]),
+            tweet_id=str(examples.tweet_ids[i]),
             at_ms=int(examples.at_ms[i]),
             position=int(examples.positions[i]),
             actions=[action.value for bit, action in enumerate(ACTIONS) if labels >> bit & 1],

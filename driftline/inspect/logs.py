@@ -5,8 +5,8 @@ Memory holds only what the client has fetched, however long the log. It joins no
 
 import contextlib
 from collections.abc import Generator, Iterator, Mapping
+from typing import Protocol, TypeVar
 
-from contracts.codec import Codec, RecordT
 from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
 from contracts.topics import Topic, prefixed
@@ -16,9 +16,17 @@ from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka import BlockingConsumer
 from transport.ports.kafka_records import LogRecord, OffsetOutOfRange, TopicPartition
 
+ValueT_co = TypeVar("ValueT_co", covariant=True)
+
 _POLL_S = 0.5
 _POLL_RECORDS = 2_000
 _SILENT_POLLS = 60  # empty polls before the end of the log: half a minute
+
+
+class Reads(Protocol[ValueT_co]):
+    """What decodes one topic's values (`contracts.codec.Codec`)."""
+
+    def deserialize(self, value: bytes) -> ValueT_co: ...
 
 
 def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> Generator[LogRecord, None, None]:
@@ -49,8 +57,8 @@ def newest_records(settings: Settings, topic: Topic, count: int) -> list[LogReco
 
 
 def read_records(
-    settings: Settings, topic: Topic, codec: Codec[RecordT], *, newest: int | None = None, ticks: bool = False
-) -> Iterator[tuple[LogRecord, RecordT]]:
+    settings: Settings, topic: Topic, codec: Reads[ValueT_co], *, newest: int | None = None, ticks: bool = False
+) -> Iterator[tuple[LogRecord, ValueT_co]]:
     """`read_log` with decoded values, without tombstones, ticks and declarations. Raises as the codec does.
 
     ticks: whether to decode records with a tick's key too; on some topics they are of the same type as the others.

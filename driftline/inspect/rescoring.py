@@ -171,7 +171,7 @@ class Rescorer:
                     partition=scored.partition,
                     offset=scored.offset,
                     request_id=examples.request_ids[row],
-                    tweet_id=int(examples.tweet_ids[row]),
+                    tweet_id=str(examples.tweet_ids[row]),
                     served=float(served[i]),
                     now=float(scored.probabilities[i]),
                 )

@@ -11,7 +11,7 @@ import numpy as np
 from contracts.columnar import AUTHOR, COUNTERS, PAIR, TWEET, VIEWER
 from contracts.columns import is_missing
 from contracts.errors import DriftlineError
-from contracts.records import Provenance
+from contracts.records import IdText, Provenance
 from contracts.settings import Settings
 from driftline.inspect.redis_values import look_up
 from featurestore.features import TWEET_FIELDS
@@ -25,9 +25,9 @@ class NotStored(DriftlineError):
 class StoredTweet(msgspec.Struct, frozen=True, kw_only=True):
     """A tweet as stored. text: its beginning. keys: field -> the keys of its tokens, in hex."""
 
-    id: int
+    id: IdText
     created_ms: int
-    author_id: int
+    author_id: IdText
     author: str
     text: str
     author_followers: float | None
@@ -54,7 +54,7 @@ class Engaged(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a viewer's history: a tweet, and when the viewer engaged with it."""
 
     at_ms: int
-    tweet_id: int
+    tweet_id: IdText
 
 
 class TweetFeatures(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class TweetFeatures(msgspec.Struct, frozen=True, kw_only=True):
 class ViewerFeatures(msgspec.Struct, frozen=True, kw_only=True):
     """A viewer's counters and history, newest first."""
 
-    viewer_id: int
+    viewer_id: IdText
     counts: Counts
     history: list[Engaged]
 
@@ -120,10 +120,10 @@ def viewer(settings: Settings, viewer_id: int) -> ViewerFeatures:
     values = look_up(settings, layout.Keys(settings).histories(np.array([viewer_id], np.uint64)))
     history = layout.unpack_records(layout.HISTORY_RECORD, values)[0]
     return ViewerFeatures(
-        viewer_id=viewer_id,
+        viewer_id=str(viewer_id),
         counts=counts,
         history=[
-            Engaged(at_ms=at, tweet_id=tweet_id)
+            Engaged(at_ms=at, tweet_id=str(tweet_id))
             for at, tweet_id in zip(history["at_ms"].tolist(), history["tweets"].tolist(), strict=True)
             if at
         ],
@@ -152,9 +152,9 @@ def _stored_tweet(row: np.void, value: bytes) -> StoredTweet:
     flags, followers = int(row["flags"]), row["author_followers"]
     ends = np.cumsum(row["lengths"].astype(np.int64))
     return StoredTweet(
-        id=int(row["id"]),
+        id=str(row["id"]),
         created_ms=int(row["created_ms"]),
-        author_id=int(row["author_id"]),
+        author_id=str(row["author_id"]),
         author=author,
         text=text,
         author_followers=None if is_missing(followers) else float(followers),

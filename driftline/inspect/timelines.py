@@ -1,28 +1,29 @@
 """The log of ranked timelines, with each tweet's author and text from the feature store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from contracts.codec import Codec
+from contracts.answers import Answer, AnswerCodec
 from contracts.errors import DriftlineError
-from contracts.records import RankedTimeline, Reason
+from contracts.records import IdText, RankedTimeline, Reason, RequestRefused
 from contracts.settings import Settings
 from contracts.topics import TIMELINES_RANKED
 from driftline.inspect.logs import newest_records, read_records
 from driftline.inspect.store import read_tweets
+from transport.ports.kafka_records import LogRecord
 
-_codec = Codec(RankedTimeline)
+_codec = AnswerCodec()
 
 
 class NoSuchTimeline(DriftlineError):
-    """The request was not answered, or retention has removed the answer."""
+    """The request was refused or not answered, or retention has removed the answer."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One place of a timeline; author and text are None if the store does not have the tweet."""
 
-    tweet_id: int
+    tweet_id: IdText
     author: str | None
     text: str | None
     probability: float | None
@@ -36,16 +37,25 @@ class ShownTimeline(msgspec.Struct, frozen=True, kw_only=True):
     places: list[Place]
 
 
-def newest_timelines(settings: Settings, count: int) -> list[RankedTimeline]:
-    """The newest `count` timelines, the newest last."""
+def read_timelines(settings: Settings) -> Iterator[tuple[LogRecord, RankedTimeline]]:
+    """Every timeline in the log, without the answers to requests that were refused."""
+    for record, answer in read_records(settings, TIMELINES_RANKED, _codec):
+        if isinstance(answer, RankedTimeline):
+            yield record, answer
+
+
+def newest_answers(settings: Settings, count: int) -> list[Answer]:
+    """The newest `count` answers, the newest last."""
     return [_codec.deserialize(record.value or b"") for record in newest_records(settings, TIMELINES_RANKED, count)]
 
 
 def find_timeline(settings: Settings, request_id: str) -> RankedTimeline:
     """The timeline that answered a request, by one pass over the log. Raises `NoSuchTimeline`."""
-    for _, timeline in read_records(settings, TIMELINES_RANKED, _codec):
-        if timeline.request_id == request_id:
-            return timeline
+    for _, answer in read_records(settings, TIMELINES_RANKED, _codec):
+        if answer.request_id == request_id:
+            if isinstance(answer, RequestRefused):
+                raise NoSuchTimeline(f"request {request_id!r} was refused ({answer.error}): {answer.detail}")
+            return answer
     raise NoSuchTimeline(
         f"no answer to request {request_id!r} in the log; `driftline timelines tail` lists the newest"
     )
@@ -56,15 +66,15 @@ def with_texts(
 ) -> list[ShownTimeline]:
     """The first `limit` places of each timeline, with the stored author and text, read in one round trip."""
     shown = [timeline.tweets[:limit] for timeline in timelines]
-    stored = read_tweets(settings, sorted({tweet.id for tweets in shown for tweet in tweets}))
+    stored = read_tweets(settings, sorted({int(tweet.id) for tweets in shown for tweet in tweets}))
     return [
         ShownTimeline(
             answer=timeline,
             places=[
                 Place(
                     tweet_id=tweet.id,
-                    author=stored[tweet.id].author if tweet.id in stored else None,
-                    text=stored[tweet.id].text if tweet.id in stored else None,
+                    author=stored[int(tweet.id)].author if int(tweet.id) in stored else None,
+                    text=stored[int(tweet.id)].text if int(tweet.id) in stored else None,
                     probability=tweet.probability,
                     reasons=tweet.reasons,
                 )

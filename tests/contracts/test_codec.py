@@ -76,8 +76,8 @@ def test_bin_edges_keep_every_bit_of_a_float32_in_json(edges):
 @given(st.floats(0, 1, width=32))
 def test_a_probability_keeps_every_bit_of_a_float32_in_json(probability):
     record = RankedTimeline(
-        request_id="r", viewer_id=1, at_ms=TWITTER_BEGAN_MS, ranker="model",
-        tweets=[RankedTweet(id=1, probability=float(np.float32(probability)))],
+        request_id="r", viewer_id="1", at_ms=TWITTER_BEGAN_MS, ranker="model",
+        tweets=[RankedTweet(id="1", probability=float(np.float32(probability)))],
     )  # fmt: skip
     back = Codec(RankedTimeline).deserialize(serialize(record)).tweets[0].probability
     assert np.float32(back).tobytes() == np.float32(probability).tobytes()

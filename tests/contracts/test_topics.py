@@ -38,6 +38,20 @@ def test_every_field_of_every_record_is_documented_in_its_order(name):
     assert documented == list(STRUCTS[name].__struct_fields__)
 
 
+FROM_OUTSIDE = ("Tweet", "Entities", "PublicCounts", "Engagement", "TimelineRequest", "Tick", "TimeDeclared")
+
+
+@pytest.mark.parametrize("name", FROM_OUTSIDE)
+def test_what_comes_in_says_of_each_field_whether_it_may_be_left_out(name):
+    documented = {cells[0].strip("`"): cells[3] for cells in rows_under(f"`{name}`")}
+    required = [field.name for field in msgspec.structs.fields(STRUCTS[name]) if field.required]
+    assert [field for field, left_out in documented.items() if left_out == "required"] == required
+    for field in msgspec.structs.fields(STRUCTS[name]):
+        if isinstance(field.default, int | str):  # said as it is; None and lists are said in words
+            default = "false" if field.default is False else f"{field.default}"
+            assert documented[field.name].replace("`", "").split(":")[0] == default
+
+
 def test_nothing_is_documented_that_is_no_record():
     assert set(re.findall(r"^### `(\w+)`$", PAGE, flags=re.M)) == STRUCTS.keys() | {"Examples"}
 
@@ -58,7 +72,7 @@ def as_documented(topic: Topic) -> list[str]:
     retention = "for ever" if topic.retention_ms == FOREVER_MS else f"{topic.retention_ms // DAY_MS} days"
     return [
         f"`{topic.name}`", topic.key, record, "1" if topic.single else "N", topic.cleanup, retention,
-        f"{topic.max_message_bytes // MIB} MiB",
+        f"{topic.max_message_bytes // MIB} MiB", topic.compression,
     ]  # fmt: skip
 
 

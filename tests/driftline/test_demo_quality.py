@@ -59,7 +59,7 @@ class TwoTweets:
         return [TimelineRequest(request_id=str(i), viewer_id=1, at_ms=AT_MS) for i in range(2 * EXPLAIN_EVERY)]
 
     def react(self, timeline: RankedTimeline) -> list[Engagement]:
-        seen = timeline.tweets[0].id
+        seen = int(timeline.tweets[0].id)
         actions = (Action.SEEN, Action.LIKE)
         return [Engagement(viewer_id=1, tweet_id=seen, author_id=1, action=action, at_ms=AT_MS) for action in actions]
 
@@ -69,7 +69,7 @@ class TwoTweets:
 
 def timeline(*ids: int) -> RankedTimeline:
     return RankedTimeline(
-        request_id="r", viewer_id=1, at_ms=AT_MS, ranker="model", tweets=[RankedTweet(id=i) for i in ids]
+        request_id="r", viewer_id="1", at_ms=AT_MS, ranker="model", tweets=[RankedTweet(id=str(i)) for i in ids]
     )
 
 

@@ -38,8 +38,8 @@ AT_MS = 1_767_225_600_000
 def timeline(number: int, *, explained: bool, version: int | None = 7) -> RankedTimeline:
     reasons = [Reason(feature="tags", log_odds=0.5)] if explained else []
     return RankedTimeline(
-        request_id=f"r-{number}", viewer_id=42, at_ms=AT_MS + number * 1_000,
-        ranker="model" if version else "recency", tweets=[RankedTweet(id=71, probability=0.25, reasons=reasons)],
+        request_id=f"r-{number}", viewer_id="42", at_ms=AT_MS + number * 1_000,
+        ranker="model" if version else "recency", tweets=[RankedTweet(id="71", probability=0.25, reasons=reasons)],
         model="timeline", model_version=version, provenance=Provenance.SIMULATED_VIEWERS,
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def report(**changes: Any) -> Report:
         answer=timeline(1, explained=True),
         places=[
             Place(
-                tweet_id=71, author="ann", text="good [bold]morning[/bold]", probability=0.25,
+                tweet_id="71", author="ann", text="good [bold]morning[/bold]", probability=0.25,
                 reasons=[Reason(feature="tags", log_odds=0.5)],
             )
         ],

@@ -109,7 +109,7 @@ def test_one_bit_is_a_difference_and_is_named(predictor: Predictor, served: Exam
     assert (report.parity.served, report.parity.same_bits, report.parity.holds) == (200, 199, False)
     (found,) = report.parity.differences
     assert (found.partition, found.offset) == (2, 5)
-    assert (found.request_id, found.tweet_id) == (served.request_ids[row], int(served.tweet_ids[row]))
+    assert (found.request_id, found.tweet_id) == (served.request_ids[row], str(served.tweet_ids[row]))
     assert (found.served, found.now) == (float(wrong), float(right))
 
 
@@ -119,7 +119,7 @@ def test_only_the_first_differences_are_named_and_a_nan_is_one(predictor: Predic
     assert parity.same_bits == parity.served - 14
     rows = [3, 5, 40, 77, 78]
     assert len(rows) == NAMED
-    assert [found.tweet_id for found in parity.differences] == served.tweet_ids[rows].tolist()
+    assert [int(found.tweet_id) for found in parity.differences] == served.tweet_ids[rows].tolist()
     assert {found.offset for found in parity.differences} == {0}
 
 

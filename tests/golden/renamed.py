@@ -12,7 +12,6 @@ FORMER_VERSIONS = {
     "CandidatesServed": 2,
     "Examples": 3,
     "ModelPublished": 2,
-    "RankedTimeline": 1,
     "VocabConfigured": 2,
     "VocabCounts": 2,
     "VocabDelta": 3,

@@ -24,6 +24,7 @@ from contracts.records import (
     RankedTimeline,
     RankedTweet,
     Reason,
+    RequestRefused,
     Tick,
     TimeDeclared,
     TimelineRequest,
@@ -63,13 +64,17 @@ RECORDS: dict[str, Record] = {
         request_id="r-1", viewer_id=7, at_ms=AT_MS, limit=20, candidates=[9, 2**63 - 1], explain=True
     ),
     "RankedTimeline": RankedTimeline(
-        request_id="r-1", viewer_id=7, at_ms=AT_MS, ranker="model",
+        request_id="r-1", viewer_id="7", at_ms=AT_MS, ranker="model",
         tweets=[
-            RankedTweet(id=9, probability=0.25, reasons=[Reason(feature="author:17", log_odds=0.5)]),
-            RankedTweet(id=8),
+            RankedTweet(id=str(2**63 - 1), probability=0.25, reasons=[Reason(feature="author:17", log_odds=0.5)]),
+            RankedTweet(id="8"),
         ],
-        missing=[6], model="timeline", model_version=3, vocab_version=23_227_200, bins_version=23_227_201,
+        missing=["6"], model="timeline", model_version=3, vocab_version=23_227_200, bins_version=23_227_201,
         timings=Timings(fetch_us=900, answer_us=50, score_us=200),
+    ),
+    "RequestRefused": RequestRefused(
+        request_id="r-2", error="malformed", detail="TimelineRequest: Expected `int` - at `$.limit`", partition=3,
+        offset=17,
     ),
     "BinsVersion": BinsVersion(
         base_version=4, version=6, sequence=2, edges={"tweet_age_s": [1.5, float(np.float32(0.1)) + 2], "likes": []},

@@ -15,7 +15,7 @@ def test_what_was_logged_scores_the_same_bits_again(tmp_path):
     published = save_snapshot(settings, 1)
     ((_, served),) = rank([make_request(1)], make_read([9]), Predictor.load(published.path), 0, lambda: 0)
     names: dict = {}
-    [code] = python_blocks("docs/scoring.md")
+    code = python_blocks("docs/scoring.md")[-1]
     exec(code, names)
     assert_same_bits(names["recomputed"](served, published.path), served.probabilities)
     other = save_snapshot(msgspec.structs.replace(settings, data_dir=str(tmp_path / "other")), 2)

@@ -63,7 +63,7 @@ def offline_predictor():
 
 
 def ids(timeline):
-    return [tweet.id for tweet in timeline.tweets]
+    return [int(tweet.id) for tweet in timeline.tweets]
 
 
 def test_places_go_by_probability_and_equal_ones_by_id():
@@ -87,7 +87,7 @@ def test_each_timeline_has_at_most_its_own_limit():
 def test_a_timeline_names_its_request_its_model_and_every_version():
     request = make_request(1, provenance=Provenance.SIMULATED_WORLD)
     ((timeline, served),) = rank([request], make_read([2]), Scripted([0.5, 0.6]), 0, clock)
-    assert (timeline.request_id, timeline.viewer_id, timeline.at_ms) == ("r1", 1, request.at_ms)
+    assert (timeline.request_id, timeline.viewer_id, timeline.at_ms) == ("r1", "1", request.at_ms)
     assert (timeline.ranker, timeline.model, timeline.model_version) == ("model", "timeline", 7)
     assert (timeline.vocab_version, timeline.bins_version) == (1_007, 2_007)
     assert timeline.provenance == served.provenance == Provenance.SIMULATED_WORLD
@@ -99,7 +99,7 @@ def test_a_timeline_names_its_request_its_model_and_every_version():
 def test_what_the_store_does_not_know_is_reported_and_left_out():
     read = dataclasses.replace(make_read([2]), missing=[np.array([99, 98], np.uint64)])
     ((timeline, _),) = rank([make_request(1)], read, Scripted([0.5, 0.6]), 0, clock)
-    assert timeline.missing == [99, 98]
+    assert timeline.missing == ["99", "98"]
     assert ids(timeline) == [2, 1]
 
 

@@ -32,7 +32,7 @@ def test_popular_tweets_are_liked_more_and_frequencies_are_true() -> None:
     for ask in world.requests(BEGIN_MS + 10**9):
         timeline = answer(ask)
         seen, engaged = seen_and_engaged(world.react(timeline), ENGAGED)
-        ids = [place.id for place in timeline.tweets if place.id in seen]
+        ids = [int(place.id) for place in timeline.tweets if int(place.id) in seen]
         p = probabilities(world, ask, ids)
         expected, spread, happened = expected + p.sum(), spread + (p * (1 - p)).sum(), happened + len(engaged)
         for tweet_id in ids:

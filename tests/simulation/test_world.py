@@ -77,7 +77,7 @@ def test_drawn_frequency_equals_the_true_probability(
     for ask in requests[300:]:
         timeline = answer(ask)
         seen, engaged = seen_and_engaged(world.react(timeline), ENGAGED)
-        shown = [place.id for place in timeline.tweets if place.id in seen]
+        shown = [int(place.id) for place in timeline.tweets if int(place.id) in seen]
         truth.append(probabilities(world, ask, shown))
         drawn.append([tweet_id in engaged for tweet_id in shown])
     p, happened = np.concatenate(truth), np.concatenate(drawn)

@@ -1,6 +1,7 @@
 """Foreign JSON: the two shapes of X, their pages and envelopes, and what happens to bad input."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -308,3 +309,23 @@ def test_a_deeply_nested_array_is_no_source(tmp_path: Path) -> None:
     path.write_text("[" * 100_000 + "]" * 100_000)
     with pytest.raises(BadSource, match="a JSON array that does not parse"):
         list(open_source(path))
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"id": 1, "created_at": "2020-02-14", "author_id": 2, "author": "ada", "text": "x"}, "`created_ms`"),
+        ({"id": 1, "author_id": 2, "author_followers": 3, "text": "x"}, "`created_ms`"),
+        ({"id": "1", "created_ms": 1_500_000_000_000, "author_id": "2", "author": "ada"}, "`text`"),
+        ({"id": "1", "author_id": "2", "author": 5, "text": "x"}, "`author` is int, expected an object"),
+        ({"id_str": "1", "user": {"id": 2}, "text": "x", "author": "ada"}, "`created_at` is missing"),
+    ],
+)
+def test_the_reason_is_that_of_the_nearest_shape(fields: dict[str, object], reason: str) -> None:
+    with pytest.raises(BadRecord, match=re.escape(reason)):
+        tweet_from_foreign_json(json.dumps(fields).encode())
+
+
+def test_our_own_record_may_have_its_ids_as_strings() -> None:
+    fields = {"id": "9007199254740993", "created_ms": 1_500_000_000_000, "author_id": "2", "author": "a", "text": "x"}
+    assert tweet_from_foreign_json(json.dumps(fields).encode()).id == 2**53 + 1

@@ -78,12 +78,12 @@ TWEET = Tweet(
 def timeline(number: int, version: int | None = 3) -> RankedTimeline:
     return RankedTimeline(
         request_id=f"r-{number}",
-        viewer_id=42,
+        viewer_id="42",
         at_ms=AT_MS + number,
         ranker="model" if version else "recency",
         tweets=[
-            RankedTweet(id=71, probability=0.25, reasons=[Reason(feature="tags", log_odds=0.5)]),
-            RankedTweet(id=99, probability=0.125),
+            RankedTweet(id="71", probability=0.25, reasons=[Reason(feature="tags", log_odds=0.5)]),
+            RankedTweet(id="99", probability=0.125),
         ],
         model="timeline" if version else None,
         model_version=version,

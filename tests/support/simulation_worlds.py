@@ -33,10 +33,10 @@ def answer(request: TimelineRequest, order: Sequence[int] | None = None) -> Rank
     ids = list(order if order is not None else request.candidates or [])[: request.limit]
     return RankedTimeline(
         request_id=request.request_id,
-        viewer_id=request.viewer_id,
+        viewer_id=str(request.viewer_id),
         at_ms=request.at_ms,
         ranker="test",
-        tweets=[RankedTweet(id=tweet_id) for tweet_id in ids],
+        tweets=[RankedTweet(id=str(tweet_id)) for tweet_id in ids],
     )
 
 

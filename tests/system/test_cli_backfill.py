@@ -164,7 +164,7 @@ def test_a_score_of_other_bits_ends_with_status_one_and_is_named(small: Settings
     assert result.exit_code == 1
     (found,) = json.loads(result.stdout)["parity"]["differences"]
     assert (found["partition"], found["offset"]) == (0, 1)
-    assert found["tweet_id"] == int(batches[1].tweet_ids[9])
+    assert found["tweet_id"] == str(batches[1].tweet_ids[9])
     text = _run(str(VERSION))
     assert text.exit_code == 1
     assert f"parity: {3 * ROWS - 1} of {3 * ROWS} scores" in text.stdout

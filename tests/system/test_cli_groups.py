@@ -160,7 +160,7 @@ def test_features_tell_what_is_stored_from_what_is_not(cli: Cli) -> None:
     assert len(stored["keys"]["author"]) == 1
     assert "\x1b" not in cli.text("features", "tweet", "71")
     assert cli.json("features", "author", "5")["ever"]["like"] == 4
-    assert cli.json("features", "viewer", "42")["history"] == [{"at_ms": AT_MS, "tweet_id": 71}]
+    assert cli.json("features", "viewer", "42")["history"] == [{"at_ms": AT_MS, "tweet_id": "71"}]
     assert cli.json("features", "pair", "42", "5")["ever"]["like"] == 4
     assert "is empty" in cli.error("features", "tweet", "72")  # nobody has written the epoch of these views
     assert "counters" in cli.text("features", "author", "5")
@@ -169,8 +169,8 @@ def test_features_tell_what_is_stored_from_what_is_not(cli: Cli) -> None:
 def test_examples_are_shown_and_counted(cli: Cli) -> None:
     tail = cli.json("examples", "tail", "-n", "2")
     assert [(e["tweet_id"], e["actions"], e["probability"]) for e in tail] == [
-        (1, ["seen"], None),
-        (2, ["seen"], None),
+        ("1", ["seen"], None),
+        ("2", ["seen"], None),
     ]
     stats = cli.json("examples", "stats")
     assert (stats["examples"], stats["engaged"], stats["fallback"], stats["batches"]) == (3, 1, 2, 1)
@@ -220,7 +220,7 @@ def test_timelines_come_newest_last_without_ticks(cli: Cli) -> None:
 
 def test_a_timeline_is_shown_with_texts_unless_asked_not_to(cli: Cli) -> None:
     shown = cli.json("timelines", "show", "r-4")
-    assert [(place["tweet_id"], place["author"]) for place in shown["places"]] == [(71, "ann"), (99, None)]
+    assert [(place["tweet_id"], place["author"]) for place in shown["places"]] == [("71", "ann"), ("99", None)]
     assert "#Rust" in cli.text("timelines", "show", "r-4")
     hidden = cli.text("timelines", "show", "r-4", "--no-text")
     assert "Rust" not in hidden

@@ -33,7 +33,7 @@ def answers(settings: Settings) -> dict[str, RankedTimeline]:
 
 
 def order(answer: RankedTimeline) -> list[int]:
-    return [tweet.id for tweet in answer.tweets]
+    return [int(tweet.id) for tweet in answer.tweets]
 
 
 def test_a_cold_start_answers_by_recency_and_says_so(settings, tmp_path):
@@ -42,7 +42,7 @@ def test_a_cold_start_answers_by_recency_and_says_so(settings, tmp_path):
         worker(settings, tmp_path / "worker.log") as work,
         child(settings, tmp_path / "scorer.log", "driftline", "scorer") as score,
     ):
-        asyncio.run(ask(settings, request("none named, nothing there"), request("unknown", [UNKNOWN, 1_000])))
+        asyncio.run(ask(settings, request("none named, nothing there"), request("unknown", [str(UNKNOWN), "1000"])))
         score.wait_until(lambda: len(answers(settings)) == 2)
 
         asyncio.run(write_run(settings, make_tweets(10, random.Random(1)), []))
@@ -56,7 +56,7 @@ def test_a_cold_start_answers_by_recency_and_says_so(settings, tmp_path):
     assert {(answer.model, answer.model_version) for answer in found.values()} == {(None, None)}
     assert {place.probability for answer in found.values() for place in answer.tweets} == {None}
     assert (order(found["none named, nothing there"]), found["none named, nothing there"].missing) == ([], [])
-    assert (order(found["unknown"]), found["unknown"].missing) == ([], [UNKNOWN, 1_000])
-    assert (order(found["named"]), found["named"].missing) == ([1_004, 1_002, 1_001], [UNKNOWN])
+    assert (order(found["unknown"]), found["unknown"].missing) == ([], [str(UNKNOWN), "1000"])
+    assert (order(found["named"]), found["named"].missing) == ([1_004, 1_002, 1_001], [str(UNKNOWN)])
     assert order(found["none named"]) == [1_009, 1_008, 1_007, 1_006, 1_005]
     assert found["none named"].missing == []

@@ -14,11 +14,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from contracts.answers import AnswerCodec
 from contracts.codec import Codec, serialize
 from contracts.columnar import CandidatesServed
 from contracts.errors import ServerUnavailable
 from contracts.partitioning import partition_of, record_key
-from contracts.records import DeadLetter, RankedTimeline, Tick
+from contracts.records import DeadLetter, RankedTimeline, RequestRefused, Tick
 from contracts.served import features_of_requests
 from contracts.settings import Settings, VocabSettings
 from contracts.settings_sources import to_environ
@@ -44,7 +45,7 @@ from vocab.tokens.tokenizer import Tokenizer
 
 SMALL = VocabSettings.uniform(capacity=128, rare_slots=64)
 DECODE = {
-    TIMELINES_RANKED.name: Codec(RankedTimeline).deserialize,
+    TIMELINES_RANKED.name: AnswerCodec().deserialize,
     CANDIDATES_SERVED.name: Codec(CandidatesServed).deserialize,
     dead_letters(TIMELINE_REQUESTS).name: Codec(DeadLetter).deserialize,
 }
@@ -90,8 +91,8 @@ async def test_named_candidates_are_ranked_and_unknown_ones_reported(settings, r
     outputs = await processor(settings, redis).process(records(make_request(1, candidates=[100, 5, 120, 110])))
     (timeline,) = of(outputs, TIMELINES_RANKED)
     (served,) = of(outputs, CANDIDATES_SERVED)
-    assert [tweet.id for tweet in timeline.tweets] == served.tweet_ids.tolist() == [120, 110, 100]
-    assert timeline.missing == [5]
+    assert [int(tweet.id) for tweet in timeline.tweets] == served.tweet_ids.tolist() == [120, 110, 100]
+    assert timeline.missing == ["5"]
     assert timeline.ranker == "fallback-recency"
     assert {output.key for output in outputs} == {record_key(1)}
     assert {output.partition for output in outputs} == {partition_of(record_key(1), 4)}
@@ -101,7 +102,7 @@ async def test_a_request_without_candidates_gets_the_newest_tweets(settings, red
     few = msgspec.structs.replace(settings, scorer=msgspec.structs.replace(settings.scorer, recent_candidates=10))
     outputs = await processor(few, redis).process(records(make_request(1)))
     (timeline,) = of(outputs, TIMELINES_RANKED)
-    assert [tweet.id for tweet in timeline.tweets] == list(range(139, 129, -1))
+    assert [int(tweet.id) for tweet in timeline.tweets] == list(range(139, 129, -1))
 
 
 async def test_an_empty_store_gives_an_empty_timeline(settings, redis):
@@ -109,14 +110,18 @@ async def test_an_empty_store_gives_an_empty_timeline(settings, redis):
     outputs = await processor(elsewhere, redis).process(records(make_request(1), make_request(2, candidates=[100])))
     first, second = of(outputs, TIMELINES_RANKED)
     assert first.tweets == second.tweets == []
-    assert (first.missing, second.missing) == ([], [100])
+    assert (first.missing, second.missing) == ([], ["100"])
 
 
 async def test_repeats_are_answered_once_and_what_is_no_request_is_set_aside(settings, redis):
     scorer = processor(settings, redis)
     bad = records(b"{", serialize(make_request(3)).replace(b'"v":1', b'"v":7'), begin=10)
     outputs = await scorer.process([*records(make_request(1), make_request(1), make_request(2)), *bad])
-    assert [timeline.request_id for timeline in of(outputs, TIMELINES_RANKED)] == ["r1", "r2"]
+    assert [(answer.request_id, type(answer)) for answer in of(outputs, TIMELINES_RANKED)] == [
+        ("r3", RequestRefused),
+        ("r1", RankedTimeline),
+        ("r2", RankedTimeline),
+    ]
     letters = of(outputs, dead_letters(TIMELINE_REQUESTS))
     assert [(letter.reason, letter.offset, letter.partition) for letter in letters] == [
         ("malformed", 10, 2),
@@ -198,7 +203,7 @@ async def test_requests_wait_for_a_redis_that_is_away_and_are_then_answered(sett
         stop.set()
         await service
     ((_, timeline),) = read_all(settings, TIMELINES_RANKED)
-    assert [tweet.id for tweet in timeline.tweets][:1] == [120]
+    assert [int(tweet.id) for tweet in timeline.tweets][:1] == [120]
 
 
 def hop_records():
@@ -280,8 +285,8 @@ async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_pat
     timelines, served = read_all(settings, TIMELINES_RANKED), read_all(settings, CANDIDATES_SERVED)
     assert Counter(timeline.request_id for _, timeline in timelines) == Counter(f"r{i}" for i in range(count))
     assert Counter(record.request_id for _, record in served) == Counter(f"r{i}" for i in range(count))
-    assert all(key == record_key(timeline.viewer_id) for key, timeline in timelines)
-    late = {timeline.model_version for _, timeline in timelines if timeline.viewer_id >= before_kills}
+    assert all(key == record_key(int(timeline.viewer_id)) for key, timeline in timelines)
+    late = {timeline.model_version for _, timeline in timelines if int(timeline.viewer_id) >= before_kills}
     assert late == {2} <= {timeline.model_version for _, timeline in timelines} <= {1, 2}
     assert [letter.reason for _, letter in read_all(settings, dead_letters(TIMELINE_REQUESTS))] == ["malformed"]
 
@@ -289,10 +294,33 @@ async def test_killed_scorers_answer_every_request_once(settings, redis, tmp_pat
     of_request = {record.request_id: record for _, record in served}
     for _, timeline in timelines[::100]:
         record = of_request[timeline.request_id]
-        assert [tweet.id for tweet in timeline.tweets] == record.tweet_ids.tolist()
+        assert [int(tweet.id) for tweet in timeline.tweets] == record.tweet_ids.tolist()
         features = features_of_requests([record], VIEWER_SIDE, CANDIDATE_SIDE)
         assert_same_bits(models[timeline.model_version].score(features), record.probabilities)
         assert (
             np.array([tweet.probability for tweet in timeline.tweets], np.float32).tolist()
             == record.probabilities.tolist()
         )
+
+
+async def test_a_malformed_request_is_answered_by_what_is_wrong_with_it(settings, redis):
+    whole = serialize(make_request(1))
+    bad = [
+        whole.replace(b'"limit":35', b'"limit":"many"'),
+        whole.replace(b'"v":1', b'"v":7'),
+        b'{"request_id":"only"}',
+        b'{"request_id":5}',
+        b'{"request_id":"' + b"x" * 1_001 + b'"}',
+        b"{",
+    ]
+    outputs = await processor(settings, redis).process(records(*bad, begin=10))
+    assert len(of(outputs, dead_letters(TIMELINE_REQUESTS))) == len(bad)
+    answers = [output for output in outputs if output.topic == TIMELINES_RANKED.name]
+    refused = of(outputs, TIMELINES_RANKED)
+    assert [(each.request_id, each.error, each.offset) for each in refused] == [
+        ("r1", "malformed", 10),
+        ("r1", "unknown_version", 11),
+        ("only", "malformed", 12),
+    ]
+    assert "$.limit" in refused[0].detail
+    assert {(answer.key, answer.partition) for answer in answers} == {(b"1", 2)}
