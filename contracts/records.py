@@ -84,10 +84,11 @@ class TimeMode(StrEnum):
 class Installed(Record, frozen=True, kw_only=True):
     """What an installation was made with; its first record holds for as long as it lives.
 
-    `partitions`: of every topic but the single ones. `settings`: name -> value, of those that give the logs their
-    meaning.
+    `id`: no other installation has it. The data folder and Redis have it too. `partitions`: of every topic but the
+    single ones. `settings`: name -> value, of those that give the logs their meaning.
     """
 
+    id: Annotated[str, Meta(min_length=1, max_length=100)]
     partitions: Annotated[int, Meta(ge=1, le=256)]
     settings: dict[Name, int]
 

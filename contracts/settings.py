@@ -184,6 +184,8 @@ class Settings(Section, frozen=True, kw_only=True):
     redis: str = "redis://localhost:6379/0"  # as redis-py takes it; rediss:// for TLS
     prefix: Prefix = ""  # tells installations on the same servers apart
     data_dir: str = ".driftline"  # local servers, snapshots and checkpoints
+    # Id of the installation: servers that hold another are refused. Empty: that of the data folder, or else of Kafka.
+    installation: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?\Z")] = ""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0  # of the Prometheus endpoint; 0: none
     # Of every topic but the single ones. Fixed when the installation is made; 0: as many as it has, 4 for a new one.
     partitions: Annotated[int, Meta(ge=0, le=MOST_PARTITIONS)] = 0

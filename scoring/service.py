@@ -25,6 +25,7 @@ from scoring.refuse import refuse
 from transport.dead_letters import as_bad_record
 from transport.duplicates import RecentIdentities
 from transport.hop.hop import ExactlyOnceHop, Output, Position, Processor
+from transport.identity import claim
 from transport.installation import installed_once_there
 from transport.kafka.cluster import KafkaCluster
 from transport.metrics import DUPLICATES
@@ -32,6 +33,7 @@ from transport.ports.clock import Clock
 from transport.ports.kafka_records import LogRecord
 from transport.redis.connection import connect
 from transport.system.clock import SYSTEM_CLOCK
+from transport.waiting import once_available
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +140,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """
     settings = await installed_once_there(settings, KafkaCluster(settings))
     redis = connect(settings)
+    await once_available(lambda: claim(redis, settings))
     kafka = KafkaCluster(settings)
     reader = FeatureReader(redis, settings)
     follower = ModelFollower(settings)

@@ -20,6 +20,7 @@ from featurestore.store.errors import ViewLost
 from featurestore.store.writer import FeatureOwner
 from streams.feature_snapshots import FeatureMetadata, FeatureSnapshots, Snapshot, find_snapshots, restore
 from transport.dead_letters import as_bad_record, dead_letter
+from transport.identity import claim
 from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
@@ -35,6 +36,8 @@ class FeatureProcessor(Processor):
 
     def __init__(self, settings: Settings, kafka: Kafka, partition: int, redis: Redis) -> None:
         self._kafka = kafka
+        self._redis = redis
+        self._settings = settings
         self._partition = partition
         self._owner = FeatureOwner(redis, settings, partition)
         self._snapshots = FeatureSnapshots(self._owner, partition, "", FeatureMetadata())
@@ -43,6 +46,7 @@ class FeatureProcessor(Processor):
         """Re-read from the position in Redis; from where the newest snapshot began if Redis lacks more than that."""
         at = committed[FEATURE_UPDATES.name]
         former = await self._former(at.metadata)
+        await claim(self._redis, self._settings)
         offset = await self._owner.resume()
         newest = former.newest
         if newest is not None and (offset is None or self._owner.base + offset < newest.base + newest.begin):

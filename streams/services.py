@@ -25,6 +25,7 @@ from streams.retention import check_retention
 from streams.ticker import LiveTicker
 from streams.vocabulary_processor import VocabularyProcessor
 from transport.hop.hop import ExactlyOnceHop, Processor
+from transport.identity import claim
 from transport.installation import installed_once_there
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka import Kafka
@@ -92,8 +93,10 @@ class StreamServices(Service):
         kafka = KafkaCluster(self._settings)
         settings = await installed_once_there(self._settings, kafka)
         await once_available(lambda: asyncio.to_thread(check_retention, settings, kafka))
-        kafka, self._redis = KafkaCluster(settings), connect(settings)
-        for hop in make_hops(settings, kafka, self._redis):
+        kafka = KafkaCluster(settings)
+        self._redis = redis = connect(settings)
+        await once_available(lambda: claim(redis, settings))
+        for hop in make_hops(settings, kafka, redis):
             await self.add_runtime_dependency(HopService(hop))
         await self.add_runtime_dependency(TickerService(LiveTicker(settings, kafka)))
 

@@ -27,6 +27,7 @@ from trainer.reading_thread import ReadingThread
 from trainer.term import Term
 from trainer.trainer import Trainer
 from transport.backoff import pauses
+from transport.identity import of_folder, remember
 from transport.installation import installed
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.clock import Clock
@@ -73,7 +74,7 @@ class TrainerService:
 
     def run(self) -> None:
         """Until `stop` is set; then publish what was learned since the last time."""
-        self._patiently(lambda: asyncio.run(installed(self._settings, self._kafka)))
+        remember(self._patiently(lambda: asyncio.run(installed(of_folder(self._settings), self._kafka))))
         self._term = self._patiently(lambda: Term.begin(self._kafka, self._settings.trainer.name))
         self._trainer = trainer = Trainer(self._settings, self._term.epoch, self._files)
         self._say_where_it_begins()

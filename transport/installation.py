@@ -1,10 +1,11 @@
 """What the logs of an installation were made with: the first record of its topic `installation`.
 
-`install` writes it when it makes the topics. Every process reads it when it starts, takes the number of partitions
-from it, and refuses settings that would give the logs another meaning.
+`install` writes it when it makes the topics. Every process reads it when it starts, takes its id and the number of
+partitions from it, and refuses another installation, and settings that would give the logs another meaning.
 """
 
 import contextlib
+import uuid
 
 import msgspec
 
@@ -14,18 +15,23 @@ from contracts.records import Installed
 from contracts.settings import Settings
 from contracts.settings_sources import value_of, variable_of
 from contracts.topics import ALL, INSTALLATION
+from transport import identity
 from transport.kafka import admin
 from transport.kafka.admin import Difference
+from transport.kafka.clients import address
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.state_log import read_partition, read_partition_blocking
-from transport.ports.kafka import Kafka
-from transport.ports.kafka_records import ConsumerLost, KafkaFailed, LogRecord, Output
+from transport.ports.kafka import BlockingConsumer, Kafka
+from transport.ports.kafka_records import ConsumerLost, KafkaFailed, LogRecord, Output, TopicPartition
 from transport.waiting import once_available
 
 DEFAULT_PARTITIONS = 4
 
 # Settings by whose values events are counted into windows, and examples are labelled.
 FIXED = ("time.window_ms", "time.lateness_ms", "features.pane_ms", "join.label_window_ms")
+
+_POLL_S = 0.5
+_SILENT_POLLS = 60
 
 _deserialize = Codec(Installed).deserialize
 
@@ -49,15 +55,20 @@ def install(settings: Settings) -> list[Difference]:
     planned = _planned(settings, found)
     differences = admin.apply(planned)
     if found is None:
-        record = Installed(partitions=planned.partitions, settings={name: value_of(settings, name) for name in FIXED})
+        record = Installed(
+            id=settings.installation or uuid.uuid4().hex,
+            partitions=planned.partitions,
+            settings={name: value_of(settings, name) for name in FIXED},
+        )
         with contextlib.closing(KafkaCluster(settings).producer()) as producer:
             producer.deliver([Output(INSTALLATION.name, serialize(record), partition=0)])
-        _planned(settings, _found(settings))  # of two that install at once, the first decides
+        found = _found(settings)  # of two that install at once, the first decides
+    identity.remember(_planned(settings, found))
     return differences
 
 
 async def installed(settings: Settings, kafka: Kafka) -> Settings:
-    """The settings with the installation's number of partitions.
+    """The settings with the installation's id and number of partitions.
 
     Raises `SettingsError` and `TopicsDiffer` as `install` does, `NotInstalled` and `ServerUnavailable`.
     """
@@ -72,6 +83,7 @@ async def installed(settings: Settings, kafka: Kafka) -> Settings:
                 agreed = _agreed(settings, _decoded(records))
                 admin.check_partition_counts(agreed, counts)
                 return agreed
+    identity.refuse_none(settings, kafka.address)
     missing = [topic.name for topic in ALL if topic.name not in counts]
     raise NotInstalled(
         f"{kafka.address} has no topics {settings.prefix}{missing[0] if missing else INSTALLATION.name}, ...: make "
@@ -80,8 +92,32 @@ async def installed(settings: Settings, kafka: Kafka) -> Settings:
 
 
 async def installed_once_there(settings: Settings, kafka: Kafka) -> Settings:
-    """`installed`, waiting for a broker that is away and for an installation that is yet to be made."""
-    return await once_available(lambda: installed(settings, kafka))
+    """`installed` for a process that works: the data folder becomes the installation's, if it is nobody's.
+
+    Waits for a broker that is away, and for an installation that is yet to be made.
+    """
+    found = await once_available(lambda: installed(identity.of_folder(settings), kafka))
+    identity.remember(found)
+    return found
+
+
+def check_identity(settings: Settings, consumer: BlockingConsumer) -> None:
+    """Raises `SettingsError` if the consumer's Kafka holds another installation than the settings name, or none.
+
+    Reads nothing if they name none. The consumer reads nothing afterwards, until it is assigned.
+    """
+    if not settings.installation:
+        return
+    first = TopicPartition(INSTALLATION.name, 0)
+    if not consumer.partitions(INSTALLATION.name):
+        identity.refuse_none(settings, address(settings))
+        return
+    consumer.assign({first: 0})
+    for _ in range(_SILENT_POLLS):
+        if records := consumer.read([first], 1, _POLL_S).get(first):
+            identity.refuse_other(settings, address(settings), _decoded(records).id)
+            return
+    raise ServerUnavailable(f"{address(settings)} stopped returning records of {INSTALLATION.name}")
 
 
 def _found(settings: Settings) -> Installed | None:
@@ -103,11 +139,13 @@ def _decoded(records: list[LogRecord]) -> Installed:
 def _planned(settings: Settings, found: Installed | None) -> Settings:
     if found is not None:
         return _agreed(settings, found)
-    return _of(settings, settings.partitions or DEFAULT_PARTITIONS)
+    identity.refuse_none(settings, address(settings))
+    return _of(settings, settings.partitions or DEFAULT_PARTITIONS, settings.installation)
 
 
 def _agreed(settings: Settings, found: Installed) -> Settings:
-    """The settings with the number of partitions found. Raises `SettingsError` where the two differ."""
+    """The settings with the id and the number of partitions found. Raises `SettingsError` where the two differ."""
+    identity.refuse_other(settings, address(settings), found.id)
     differing = [
         f"{name} ({variable_of(name)}) is {value_of(settings, name)}, but it was made with {made_with}"
         for name, made_with in found.settings.items()
@@ -121,13 +159,13 @@ def _agreed(settings: Settings, found: Installed) -> Settings:
             + "\n  ".join(differing)
             + "\nSet them back, or set DRIFTLINE_PREFIX to make another installation beside it."
         )
-    return _of(settings, found.partitions)
+    return _of(settings, found.partitions, found.id)
 
 
-def _of(settings: Settings, partitions: int) -> Settings:
+def _of(settings: Settings, partitions: int, installation: str) -> Settings:
     if settings.vocab.shards < partitions:
         raise SettingsError(
             f"vocab.shards is {settings.vocab.shards}, but each of {partitions} partitions needs a virtual shard: "
             "set it to a power of two that is larger, or have fewer partitions"
         )
-    return msgspec.structs.replace(settings, partitions=partitions)
+    return msgspec.structs.replace(settings, partitions=partitions, installation=installation)

@@ -11,6 +11,7 @@ from contracts.errors import SettingsError
 from contracts.settings import Settings
 from contracts.settings_sources import load
 from driftline.servers.background import assumed, resolve
+from transport.identity import of_folder
 
 # Allocations between two garbage collections. With Python's default of 700, a worker and a scorer spend a fifth of
 # their time in the collector.
@@ -22,7 +23,7 @@ def current_settings() -> Settings:
 
     Says so where it is the default address that is used.
     """
-    settings = resolve(load())
+    settings = of_folder(resolve(load()))
     for name in assumed(settings):
         address = getattr(settings, name)
         sys.stderr.write(f"driftline: {name.title()} is taken to be at {address}, as nothing here says otherwise\n")

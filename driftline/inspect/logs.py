@@ -11,6 +11,7 @@ from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
 from contracts.topics import Topic, prefixed
 from eventtime.declarations import CLOCK_KEYS
+from transport.installation import check_identity
 from transport.kafka.admin import topic_offsets
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka import BlockingConsumer
@@ -33,10 +34,12 @@ def read_log(settings: Settings, topic: Topic, *, newest: int | None = None) -> 
     """The records of `topic`, in offset order within each partition. newest: only that many last offsets.
 
     Transaction markers take offsets too, so `newest` offsets hold at most that many records. Raises
-    `ServerUnavailable` if the broker does not answer or the topic does not exist.
+    `ServerUnavailable` if the broker does not answer or the topic does not exist, and `SettingsError` for a broker
+    that holds another installation.
     """
     kafka = KafkaCluster(settings)
     with contextlib.closing(kafka.blocking_consumer()) as consumer:
+        check_identity(settings, consumer)
         spans = _spans(settings, topic, newest)
         consumer.assign({at: begin for at, (begin, _) in spans.items()})
         yield from _until_the_end(kafka.address, consumer, {at: end for at, (_, end) in spans.items()})

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from contracts.settings import Settings
+from transport.identity import redis_key, redis_name, refuse_other
 from transport.redis.connection import connect_blocking
 from transport.redis.errors import unavailable_as_such
 
 
 def look_up(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:
-    """The values of `keys`, which include the prefix; None for an absent key. Raises `ServerUnavailable`.
+    """The values of `keys`, which include the prefix; None for an absent key.
 
+    Raises `ServerUnavailable`, and `SettingsError` for a Redis that holds another installation.
     The keys may be on several nodes of a cluster, so each is read by a command of its own.
     """
     with (
@@ -17,7 +19,11 @@ def look_up(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:
         connect_blocking(settings) as redis,
         redis.pipeline(transaction=False) as each,
     ):
+        each.get(redis_key(settings))
         for key in keys:
             each.get(key)
-        values: list[bytes | None] = each.execute()
+        held: bytes | None
+        values: list[bytes | None]
+        held, *values = each.execute()
+    refuse_other(settings, redis_name(settings), (held or b"").decode(errors="replace"))
     return values

@@ -46,7 +46,7 @@ def u64(*values: int) -> np.ndarray:
 RECORDS: dict[str, Record] = {
     "Tick": Tick(tick_ms=AT_MS, epoch=3),
     "HopStarted": HopStarted(hop="ingest", partition=2, topic_ids={"tweets": "0b7e6a52-3c58-4d6f-9c2e-7d1f0a3b5c81"}),
-    "Installed": Installed(partitions=32, settings={"time.window_ms": 60_000, "time.lateness_ms": 30_000}),
+    "Installed": Installed(id="3f2a", partitions=32, settings={"time.window_ms": 60_000, "time.lateness_ms": 30_000}),
     "TrainerTerm": TrainerTerm(name="timeline", epoch=3, trainer="process 7 on host"),
     "TimeDeclared": TimeDeclared(mode=TimeMode.REPLAY, epoch=3, writer="driftline replay"),
     "Tweet": Tweet(

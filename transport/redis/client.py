@@ -82,6 +82,12 @@ class RedisClient:
                 both.set(key, value)
                 await both.execute()
 
+    async def claim(self, key: bytes, value: bytes) -> bytes:
+        """One SET."""
+        with unavailable_as_such(self._settings):
+            held = await self.client.set(key, value, nx=True, get=True)
+        return value if held is None else cast("bytes", held)
+
     async def aclose(self) -> None:
         """Close the pool."""
         await self.client.aclose()
