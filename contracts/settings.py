@@ -164,6 +164,8 @@ class TrainerSettings(Section, frozen=True, kw_only=True):
     batch_size: Some = 512  # examples a step
     learning_rate: Annotated[float, Meta(gt=0, le=10)] = 0.05  # of the embedding table
     publish_every_examples: Annotated[int, Meta(ge=1)] = 20_000  # a version of the model each
+    # Or when event time has gone on for so long since the first unpublished example, if that is sooner.
+    publish_every_ms: Annotated[int, Meta(ge=1_000, le=30 * DAY_MS)] = 600_000
     keep_snapshots: Some = 5  # newest ones that stay on disk
 
 

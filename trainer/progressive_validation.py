@@ -14,12 +14,15 @@ from model.calibration import Calibrator, fit
 from model.evaluation import evaluate
 
 RECENT_EXAMPLES = 50_000  # the calibrator is fitted on the newest so many predictions
+# It is fitted again after so many examples, at least this share of those that it is fitted on: by count alone, so
+# that the same log gives the same calibrators, whenever versions were published.
+FIT_AFTER, FIT_AFTER_SHARE = 1_000, 0.25
 
 
 class Progress:
     """Predictions since the last publication (for figures) and the newest of all (for the calibrator).
 
-    A pure function of what was observed, in order: the newest stay, none is drawn by lot.
+    A pure function of what was observed, in order: the newest stay, none is drawn by lot. `close` fits no calibrator.
     """
 
     def __init__(self, capacity: int = RECENT_EXAMPLES) -> None:
@@ -27,6 +30,7 @@ class Progress:
         self.calibrator = Calibrator.identity()
         self._recent: list[tuple[F32, F32, F32]] = []  # (logits, labels, weights) a batch
         self._recent_size = 0
+        self._since_fit = 0  # examples
         self._provenances = np.zeros(len(PROVENANCES), np.int64)  # examples of the stretch, by provenance
         self._stretch: list[tuple[F64, F32, F32]] = []  # (probabilities, labels, weights) a batch
 
@@ -41,6 +45,10 @@ class Progress:
         self._recent_size += len(logits)
         while self._recent_size - len(self._recent[0][0]) >= self.capacity:
             self._recent_size -= len(self._recent.pop(0)[0])
+        self._since_fit += len(logits)
+        if self._since_fit >= max(FIT_AFTER, FIT_AFTER_SHARE * min(self._recent_size, self.capacity)):
+            self.calibrator = fit(*self._newest())
+            self._since_fit = 0
 
     @property
     def examples(self) -> int:
@@ -48,27 +56,27 @@ class Progress:
         return sum(len(labels) for _, labels, _ in self._stretch)
 
     def close(self) -> Evaluation | None:
-        """End the stretch: its figures, and from here on a calibrator fitted on the newest predictions."""
+        """End the stretch, and return its figures."""
         figures = evaluate(*_joined(self._stretch)) if self._stretch else None
         if figures is not None:
             figures = msgspec.structs.replace(figures, provenance=self._by_provenance())
         self._stretch = []
         self._provenances[:] = 0
-        if self._recent:
-            self.calibrator = fit(*self._newest())
         return figures
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The newest predictions. Taken after `close`, this and the calibrator are the whole state."""
         logits, labels, weights = self._newest() if self._recent else (np.empty(0, np.float32),) * 3
-        return {"logits": logits, "labels": labels, "weights": weights}
+        since_fit = np.array([self._since_fit], np.int64)
+        return {"logits": logits, "labels": labels, "weights": weights, "since_fit": since_fit}
 
     def restore(self, arrays: dict[str, NDArray[Any]], calibrator: Calibrator) -> None:
         """The inverse of `to_arrays`, in an empty one. Raises `SnapshotInvalid` for other arrays."""
         n = len(arrays.get("logits", ()))
         recent = dict.fromkeys(("logits", "labels", "weights"), (np.float32, (n,)))
-        logits, labels, weights = checked("recent", arrays, recent)
+        logits, labels, weights, since_fit = checked("recent", arrays, {**recent, "since_fit": (np.int64, (1,))})
         self.calibrator = calibrator
+        self._since_fit = int(since_fit[0])
         self._recent_size = n
         if n:
             self._recent = [(logits, labels, weights)]

@@ -24,6 +24,7 @@ from trainer import checkpoint
 from trainer.checkpoint import Folders
 from trainer.reader import LogReader
 from trainer.reading_thread import ReadingThread
+from trainer.stage_log import StageLog
 from trainer.term import Term
 from trainer.trainer import Trainer
 from transport.backoff import pauses
@@ -40,7 +41,7 @@ from transport.system.disk import DISK
 _log = logging.getLogger(__name__)
 
 WAIT_S = 0.2  # how long to wait for the log before looking at `stop` again
-SAY_EVERY_S = 10.0  # how often a trainer that waits for a version says so
+IDLE_S = 60.0  # without a new example, what was learned is published, though it is little
 MOST_DEAD_LETTERS = 100  # that wait for delivery, with the bytes of their records in them
 THREADS = 1  # of torch: the bits of the weights depend on it
 
@@ -70,7 +71,8 @@ class TrainerService:
         self._settings = settings
         self._files = files
         self._undelivered: list[Output] = []
-        self._said_at_us: int | None = None
+        self._stage = StageLog(clock.monotonic_us)
+        self._read_us = clock.monotonic_us()  # when the newest record was read
 
     def run(self) -> None:
         """Until `stop` is set; then publish what was learned since the last time."""
@@ -127,17 +129,37 @@ class TrainerService:
                 reader.wait(WAIT_S)
             elif trainer.due:
                 self._publish()
+            else:
+                self._say_learned()
             return
         read = reader.take()
         if read is None:
-            reader.wait(WAIT_S)
+            self._idle()
             return
+        self._read_us = self._clock.monotonic_us()
         record, letter = read
         if letter:
             self._undelivered.append(letter)
             if len(self._undelivered) >= MOST_DEAD_LETTERS:
                 self._deliver()
         trainer.observe(record)
+
+    def _idle(self) -> None:
+        """Wait for the next record. When none comes for long, publish what was learned."""
+        progress = self._trainer.learner.progress
+        if progress.examples and self._clock.monotonic_us() - self._read_us >= IDLE_S * 1_000_000:
+            self._publish()
+        elif self._trainer.learner.examples_seen:
+            self._say_learned()
+        else:
+            settings = self._settings
+            self._stage.say(
+                "waiting for examples",
+                f": there are none, or fewer than a batch of {settings.trainer.batch_size}. They are written "
+                f"{settings.join.label_window_ms // 1000} s of event time (join.label_window_ms) after a timeline is "
+                "served",
+            )
+        self._reader.wait(WAIT_S)
 
     def _publish(self) -> None:
         self._deliver()
@@ -174,10 +196,18 @@ class TrainerService:
         raise AssertionError("pauses() never ends")
 
     def _say_waiting(self) -> None:
-        now = self._clock.monotonic_us()
-        if self._said_at_us is None or now - self._said_at_us >= SAY_EVERY_S * 1_000_000:
-            self._said_at_us = now
-            vocabulary, bins = self._trainer.versions.complete_through
-            _log.info(
-                "waiting for version %d: vocabulary has reached %d, bins %d", self._trainer.target, vocabulary, bins
-            )
+        vocabulary, bins = self._trainer.versions.complete_through
+        self._stage.say(
+            f"waiting for version {self._trainer.target}", f": vocabulary has reached {vocabulary}, bins {bins}"
+        )
+
+    def _say_learned(self) -> None:
+        trainer, settings = self._trainer, self._settings.trainer
+        version = trainer.announced.version + 1 if trainer.announced else 1
+        self._stage.say(
+            "learned",
+            f" {trainer.learner.examples_seen:,} examples, {trainer.learner.progress.examples:,} of them for "
+            f"version {version}: it is published at {settings.publish_every_examples:,} examples "
+            f"(trainer.publish_every_examples), after {settings.publish_every_ms // 1000:,} s of event time "
+            f"(trainer.publish_every_ms), or when none come for {IDLE_S:.0f} s",
+        )

@@ -25,6 +25,7 @@ from transport.system.disk import DISK
 from vocab.replica.vocabulary import FrozenVocabulary
 
 _log = logging.getLogger(__name__)
+NEVER_MS = 2**63 - 1
 KEEP_ANNOUNCED = 5  # versions kept whatever the settings say: a scorer may be about to load one
 
 
@@ -55,6 +56,8 @@ class Trainer:
         self._settings = settings
         self._mode = Mode.of(settings)
         self._group: list[Examples] = []
+        # Event times of the examples learned since the last publication.
+        self._first_unpublished_ms, self._newest_ms = NEVER_MS, 0
         cut = checkpoint.load_newest(self.folders, self.learner)
         self.announced = cut.published if cut else None
         self._changes_vocabulary = cut is not None and cut.vocabulary != settings.vocab.name
@@ -89,13 +92,15 @@ class Trainer:
     @property
     def target(self) -> int:
         """The version of vocabulary and bins to learn the group with."""
-        newest = max(int(part.at_ms.max()) for part in self._group)
-        return target_version(newest, self._settings.time.window_ms, self.learner.vocabulary.version)
+        return target_version(self._newest_of_group(), self._settings.time.window_ms, self.learner.vocabulary.version)
 
     @property
     def due(self) -> bool:
-        """Whether enough was learned since the last publication to publish again."""
-        return self.learner.progress.examples >= self._settings.trainer.publish_every_examples
+        """Whether enough was learned since the last publication to publish again, by examples or by event time."""
+        settings = self._settings.trainer
+        if self.learner.progress.examples >= settings.publish_every_examples:
+            return True
+        return self._newest_ms - self._first_unpublished_ms >= settings.publish_every_ms
 
     def observe(self, record: Consumed) -> None:
         """Add the next record to the group."""
@@ -114,9 +119,15 @@ class Trainer:
             self._changes_vocabulary = False
         self.learner.move_to(vocabulary, bins, edge_changes)
         self.learner.learn(self._group)
+        newest_ms = self._newest_of_group()
+        self._first_unpublished_ms = min(self._first_unpublished_ms, newest_ms)
+        self._newest_ms = max(self._newest_ms, newest_ms)
         self._group = []
         self._learned = dict(self._observed)
         return True
+
+    def _newest_of_group(self) -> int:
+        return max(int(part.at_ms.max()) for part in self._group)
 
     def publish(self, now_ms: int) -> ModelPublished:
         """Write snapshot and checkpoint of this cut; returns the record that the caller must announce."""
@@ -163,4 +174,5 @@ class Trainer:
         keep = max(KEEP_ANNOUNCED, self._settings.trainer.keep_snapshots)
         remove_old(self.folders.files, self.folders.models, keep)
         self.announced = published
+        self._first_unpublished_ms, self._newest_ms = NEVER_MS, 0
         return published

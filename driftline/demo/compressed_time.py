@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from contracts.arrays import I64
-from contracts.settings import Settings, VocabSettings
+from contracts.settings import DAY_MS, Settings, VocabSettings
 from driftline.feeding.window_length import window_of_events_ms
 
 REACTION_MS = 120_000  # event time within which simulated viewers have reacted
@@ -50,7 +50,11 @@ def settings_for(base: Settings, event_ms: I64, requests: int) -> Settings:
         bins=replaced(base.bins, rolling_windows=max(8, windows // 4)),
         features=replaced(base.features, pane_ms=12 * window_ms),
         join=replaced(base.join, label_window_ms=REACTION_MS),
-        trainer=replaced(base.trainer, publish_every_examples=max(FEWEST_EXAMPLES, examples // VERSIONS_WANTED)),
+        trainer=replaced(
+            base.trainer,
+            publish_every_examples=max(FEWEST_EXAMPLES, examples // VERSIONS_WANTED),
+            publish_every_ms=30 * DAY_MS,  # by examples alone: each version's figures are then of as many
+        ),
     )
 
 

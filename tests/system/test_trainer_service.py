@@ -174,7 +174,7 @@ def test_a_killed_trainer_ends_with_the_weights_of_one_that_was_not(
 def test_a_trainer_that_lost_its_disk_is_served_again(
     small: Settings, writer: _Writer, models: _Follower, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "trainer.service")
+    caplog.set_level("INFO", "trainer")
     writer.write_versions()
     writer.write_examples(0, RECORDS)
     _run_until(small, lambda: any(record.version >= 3 for record in models.read()))
@@ -245,7 +245,7 @@ def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_is_learned(
 def test_the_version_is_waited_for_and_said(
     small: Settings, writer: _Writer, models: _Follower, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "trainer.service")
+    caplog.set_level("INFO", "trainer")
     writer.write_examples(40, 52)
 
     def said_then_published() -> bool:
@@ -279,6 +279,27 @@ def test_a_stop_publishes_what_was_learned(small: Settings, writer: _Writer, mod
         thread.join(DEADLINE_S)
     _until(lambda: bool(models.read()))
     assert 0 < models.records[0].examples_seen < small.trainer.publish_every_examples
+
+
+def test_what_was_learned_is_published_when_no_more_comes(
+    small: Settings,
+    writer: _Writer,
+    models: _Follower,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "IDLE_S", 0.5)
+    caplog.set_level("INFO")
+    stop = threading.Event()
+    thread = _in_thread(small, stop)
+    _until(lambda: "waiting for examples" in caplog.text)
+    writer.write_versions()
+    writer.write_examples(0, 8)
+    _until(lambda: bool(models.read()))
+    assert 0 < models.records[0].examples_seen < small.trainer.publish_every_examples
+    stop.set()
+    thread.join(DEADLINE_S)
+    assert len(models.read() or models.records) == 1  # nothing was learned since
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # kafka-python leaves a socket open

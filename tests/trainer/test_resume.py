@@ -1,5 +1,6 @@
 """A trainer that is killed anywhere and resumed ends with the bits of one that was not."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 from contracts.errors import DriftlineError, SettingsError, SnapshotInvalid
 from contracts.records import ModelPublished
 from contracts.settings import Settings
+from model.calibration import fit
 from model.folder import digest, read_folder, versions_in, write_folder
 from model.snapshot import Snapshot
 from tests.support.trainer_world import START_MS, WINDOWS, World, small_settings
-from trainer import checkpoint
+from trainer import checkpoint, progressive_validation
 from trainer.checkpoint import Folders
 from trainer.interleave import Interleave
 from trainer.trainer import Consumed, Trainer
@@ -245,3 +247,30 @@ def test_two_trainers_do_not_share_a_folder(tmp_path: Path) -> None:
         pytest.fail("the second one got in")
     with checkpoint.locked(folders):
         pass
+
+
+def test_calibrators_go_by_the_count_of_examples_whenever_versions_are_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay publishes at other times (wall clock, another setting); weights and calibrator come out the same."""
+    monkeypatch.setattr(progressive_validation, "FIT_AFTER", 200)
+    monkeypatch.setattr(progressive_validation, "fit", functools.partial(fit, minimum=100))
+    often, _ = _run(small_settings(str(tmp_path / "often"), batch_size=64, publish_every_examples=64))
+    seldom, announced = _run(small_settings(str(tmp_path / "seldom"), batch_size=64, publish_every_examples=10**9))
+    assert not announced
+    assert len(often.learner.progress.calibrator.x) > 0
+    assert digest(often.learner.progress.calibrator.to_arrays()) == digest(
+        seldom.learner.progress.calibrator.to_arrays()
+    )
+    assert _bits(often) == _bits(seldom)
+
+
+def test_a_version_is_due_by_event_time_since_its_first_example(tmp_path: Path) -> None:
+    settings = small_settings(str(tmp_path), batch_size=64, publish_every_examples=10**9, publish_every_ms=20_000)
+    trainer, announced = _run(settings)
+    assert len(announced) >= 2
+    whole, _ = _run(small_settings(str(tmp_path / "whole"), batch_size=64, publish_every_examples=10**9))
+    assert _bits(trainer) == _bits(whole)
+    again, announced_again = _run(msgspec.structs.replace(settings, data_dir=str(tmp_path / "again")))
+    assert [published.offsets for published in announced] == [published.offsets for published in announced_again]
+    assert _bits(again) == _bits(trainer)
