@@ -36,9 +36,11 @@ class Topic:
 
     def partitions(self, settings: Settings) -> int:
         """Its number of partitions in an installation; settings: as `transport.installation` gives them."""
+        if self.single:
+            return 1
         if not settings.partitions:
             raise ValueError("these settings do not say how many partitions there are: ask transport.installation")
-        return 1 if self.single else settings.partitions
+        return settings.partitions
 
     def config(self, **extra: str) -> dict[str, str]:
         """The broker's per-topic configuration."""

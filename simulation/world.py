@@ -154,7 +154,7 @@ class World:
                 continue
             self._requests.append(
                 TimelineRequest(
-                    request_id=f"world-{self.seed}-{self._asked}",
+                    request_id=f"world-{self.seed}-{self.begin_ms // 1000}-{self._asked}",
                     viewer_id=FIRST_VIEWER + viewer,
                     at_ms=at_ms,
                     limit=self.config.limit,

@@ -58,14 +58,24 @@ def run(settings: Settings, stop: threading.Event, clock: Clock = SYSTEM_CLOCK, 
     """
     torch.set_num_threads(THREADS)
     with checkpoint.locked(Folders.of(settings, files)):
-        TrainerService(settings, KafkaCluster(settings), stop, clock, files).run()
+        TrainerService(settings, KafkaCluster, stop, clock, files).run()
 
 
 class TrainerService:
-    """`run` of a trainer that has its folders to itself, on any Kafka. Raises as the function `run` does."""
+    """`run` of a trainer that has its folders to itself. Raises as the function `run` does.
 
-    def __init__(self, settings: Settings, kafka: Kafka, stop: threading.Event, clock: Clock, files: Files) -> None:
-        self._kafka = kafka
+    kafka_of: settings -> their Kafka.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        kafka_of: Callable[[Settings], Kafka],
+        stop: threading.Event,
+        clock: Clock,
+        files: Files,
+    ) -> None:
+        self._kafka_of = kafka_of
         self._stop = stop
         self._clock = clock
         self._settings = settings
@@ -76,7 +86,10 @@ class TrainerService:
 
     def run(self) -> None:
         """Until `stop` is set; then publish what was learned since the last time."""
-        remember(self._patiently(lambda: asyncio.run(installed(of_folder(self._settings), self._kafka))))
+        asked = of_folder(self._settings)
+        self._settings = self._patiently(lambda: asyncio.run(installed(asked, self._kafka_of(asked))))
+        self._kafka = self._kafka_of(self._settings)
+        remember(self._settings)
         self._term = self._patiently(lambda: Term.begin(self._kafka, self._settings.trainer.name))
         self._trainer = trainer = Trainer(self._settings, self._term.epoch, self._files)
         self._say_where_it_begins()

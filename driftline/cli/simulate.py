@@ -1,12 +1,16 @@
 """`driftline simulate`: publish a simulated world to Kafka."""
 
 import asyncio
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from driftline.cli.common import installed_settings
 from driftline.cli.options import MOST
+
+if TYPE_CHECKING:
+    from contracts.settings import Settings
 
 _REQUESTS_PER_TWEET = 0.02
 
@@ -27,22 +31,34 @@ def simulate(
 ) -> None:
     """Publish a simulated world: tweets, timeline requests, and reactions to the timelines, by known probabilities.
 
-    Ends after `--hours` of event time; Ctrl-C drains. There are 20 requests for every 1,000 tweets.
+    Begins where event time stands, and ends after `--hours` of it; Ctrl-C drains. There are 20 requests for every
+    1,000 tweets. They wait until the workers have taken in the tweets before them.
 
     Example: driftline simulate --rate 10 --hours 6 --speed 100x
     """
     from driftline.feeding.console import run_world
     from driftline.feeding.loop import FeedConfig
     from driftline.feeding.pace import parse_speed
+    from driftline.inspect.event_time import stands_at_ms
     from simulation.config import HOUR_MS, WorldConfig
     from simulation.world import World
 
+    settings = installed_settings()
     hourly = rate * 3600
     described = WorldConfig(tweets_per_hour=hourly, requests_per_hour=hourly * _REQUESTS_PER_TWEET, viewers=viewers)
+    described = replace(described, begin_ms=_begin_ms(described.begin_ms, stands_at_ms(settings), settings))
     config = FeedConfig(
         name="driftline simulate",
         speed=parse_speed(speed),
         end_ms=described.begin_ms + int(hours * HOUR_MS),
         most_outstanding=outstanding,
     )
-    typer.echo(asyncio.run(run_world(World(described, seed), installed_settings(), config)))
+    typer.echo(asyncio.run(run_world(World(described, seed), settings, config)))
+
+
+def _begin_ms(wanted_ms: int, stands_at_ms: int | None, settings: "Settings") -> int:
+    """When the world begins: as wanted, or at the next window after event time as it stands, or all would be late."""
+    window_ms = settings.time.window_ms
+    if stands_at_ms is None or stands_at_ms < wanted_ms:
+        return wanted_ms
+    return (stands_at_ms // window_ms + 1) * window_ms

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -11,12 +12,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from contracts.records import Provenance
 from contracts.settings import Settings
+from driftline.feeding.follow_ingest import following_ingest
 from driftline.feeding.loop import FeedConfig, feed
 from driftline.feeding.loop import Progress as Fed
 from driftline.feeding.replay import Reading, replay
 from simulation.world import World
 from sources import Source
 from transport.kafka.writer import KafkaWriter
+
+_WORTH_SAYING_S = 5.0  # that ingest is a moment behind is how it should be
 
 _MEANING = {
     Provenance.REAL: "real tweets, no viewers",
@@ -76,6 +80,8 @@ class FeedBar:
             f"{_shown(progress.event_ms)}  {progress.tweets:,} tweets  {progress.engagements:,} engagements  "
             f"{progress.answered:,}/{progress.requests:,} answered"
         )
+        if progress.behind and progress.behind_s > _WORTH_SAYING_S:
+            state += f"  waiting for `driftline worker`: {progress.behind:,} records behind"
         self._bar.update(self._task, completed=progress.event_ms - self._begin_ms, state=state)
 
 
@@ -83,8 +89,8 @@ async def run_world(world: World, settings: Settings, config: FeedConfig) -> str
     """Feed a simulated world until `config.end_ms`. Returns a summary line."""
     with stop_on_signals() as stopping, FeedBar(world.provenance) as bar:
         bar.span(world.begin_ms, config.end_ms or world.begin_ms)
-        async with KafkaWriter(settings) as writer:
-            fed = await feed(settings, writer, world, config, bar.fed, stopping)
+        async with KafkaWriter(settings) as writer, following_ingest(settings) as behind:
+            fed = await feed(settings, writer, world, replace(config, behind=behind), bar.fed, stopping)
     return _summary(fed, world.provenance, interrupted=stopping.is_set())
 
 

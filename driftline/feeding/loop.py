@@ -9,12 +9,15 @@ Event time on `engagements` never runs ahead of a request that is still unanswer
 Reactions wait in a heap until the horizon passes them; the tick on `engagements` is horizon - 1. So a slow scorer
 delays that topic's event time, but does not change what is learned. With more than `most_outstanding` unanswered
 requests the loop holds event time. A request without an answer for `give_up_s` of wall clock is given up.
+
+Requests name the newest tweets, and only tweets in the store can be ranked. So they are written once ingest has
+processed the tweets before them, where `behind` tells.
 """
 
 import asyncio
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +35,8 @@ from transport.replay_writer import ReplayWriter
 
 _REQUEST_COST = 20  # work of a request, in tweets
 _IDLE_S = 0.01  # wait before looking again, when it is too early for the next step
+_LOOK_S = 0.03  # between two looks at how far ingest is behind
+_MOST_BEHIND = 20  # records: others may be writing tweets too
 _MOST_BEHIND_S = 0.5  # wall clock: how much of a pause a feed at a fixed rate catches up
 
 
@@ -52,7 +57,8 @@ class FeedConfig:
 
     name: of the program that feeds, as it declares itself. speed: event time per wall-clock time, None for as fast as
     possible. tweets_per_s: most tweets per second of wall clock, at any speed. end_ms: event time at which to stop,
-    None for the end of the source. hold: event time is held while it returns True. closing_windows: how many windows
+    None for the end of the source. hold: event time is held while it returns True. behind: the number of records of
+    `tweets` that ingest has yet to process, None not to wait for it. closing_windows: how many windows
     of window_ms (None: as in the settings) event time goes on at the end, beyond the label window and the lateness.
     nobody_asks: the source makes no requests, so no scorer passes ticks on to `candidates-served`; the feed then
     writes them there itself.
@@ -64,6 +70,7 @@ class FeedConfig:
     end_ms: int | None = None
     most_outstanding: int = 200
     hold: Callable[[], bool] | None = None
+    behind: Callable[[], Awaitable[int]] | None = None
     give_up_s: float = 30.0
     closing_windows: int = 5
     window_ms: int | None = None
@@ -82,6 +89,8 @@ class Progress:
     given_up: int = 0
     outstanding: int = 0
     waited_s: float = 0.0  # how long event time was held
+    behind: int = 0  # records that ingest has yet to process, while that is waited for
+    behind_s: float = 0.0  # how long it is waited for by now
     final_ms: int = 0  # the last tick, once it is written
 
 
@@ -162,24 +171,27 @@ class FeedLoop:
             end_ms = self._config.end_ms
             if next_ms is None or (end_ms is not None and pace.event_ms >= end_ms):
                 break
-            until = pace.next_step(self._wall_s(), next_ms)
+            wall_s = self._wall_s()
+            until = pace.next_step(wall_s, next_ms)
             until = until if end_ms is None else min(until, end_ms)
             if until <= pace.event_ms:
                 await asyncio.sleep(_IDLE_S)
                 continue
-            work = await self._step(until)
-            pace.stepped(until, self._wall_s(), work)
+            work = await self._step(until, on_progress, stopping)
+            pace.stepped(until, wall_s, work)
             on_progress(self.progress)
             await asyncio.sleep(0)  # sending rarely suspends: let `read` run
             await self._keep_rate(on_progress, stopping)
             await self._wait_for_room(on_progress, stopping)
         await self._drain(on_progress, stopping)
 
-    async def _step(self, until_ms: int) -> int:
+    async def _step(self, until_ms: int, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> int:
         """Send the events before `until_ms`. Returns how much work they are, in tweets."""
         tweets, requests = self._world.tweets(until_ms), self._world.requests(until_ms)
         for tweet in tweets:
             await self._write(TWEETS, tweet.created_ms, tweet.id, tweet)
+        if requests:
+            await self._until_ingested(on_progress, stopping)
         deadline = self._wall_s() + self._config.give_up_s
         for request in requests:
             self._unanswered[request.request_id] = (request.at_ms, deadline)
@@ -190,6 +202,23 @@ class FeedLoop:
         self.progress.requests += len(requests)
         await self._release(until_ms)
         return len(tweets) + _REQUEST_COST * len(requests)
+
+    async def _until_ingested(self, on_progress: Callable[[Progress], None], stopping: asyncio.Event) -> None:
+        """Wait until ingest has processed the tweets that were sent."""
+        if self._config.behind is None:
+            return
+        began = self._wall_s()
+        await self._writer.flush()
+        while not stopping.is_set():
+            self.progress.behind = await self._config.behind()
+            self.progress.behind_s = self._wall_s() - began
+            if self.progress.behind <= _MOST_BEHIND:
+                break
+            on_progress(self.progress)
+            await self._release(self.progress.event_ms)
+            await asyncio.sleep(_LOOK_S)
+        self.progress.waited_s += self._wall_s() - began
+        self.progress.behind = 0
 
     async def _write(self, topic: Topic, at_ms: int, key: int, record: Record) -> None:
         await self._writer.send(topic, at_ms, record_key(key), serialize(record))

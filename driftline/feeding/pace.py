@@ -6,6 +6,7 @@ from contracts.errors import SettingsError
 
 # Wall clock. A longer pause is not caught up: event time stays behind.
 _LONGEST_STEP_S = 0.5
+_LEAST_STEP_S = 0.01  # shorter steps would be work without events
 MOST_EVENTS = 1_000  # per step at full speed
 _RATE_STEP_S = 0.4  # wall clock: at a fixed rate, a step has at most the events of this time
 _FIRST_STEP_MS, _SHORTEST_STEP_MS = 1_000, 10
@@ -47,10 +48,13 @@ class Pace:
         """The event time to go to next; not after `event_ms` if it is too early for a step."""
         if self.speed is None:
             return max(self.event_ms, next_event_ms) + self._step_ms
-        return self.event_ms + int(min(wall_s - self.wall_s, _LONGEST_STEP_S) * 1000 * self.speed)
+        passed_s = wall_s - self.wall_s
+        if passed_s < _LEAST_STEP_S:
+            return self.event_ms
+        return self.event_ms + int(min(passed_s, _LONGEST_STEP_S) * 1000 * self.speed)
 
     def stepped(self, event_ms: int, wall_s: float, work: int) -> None:
-        """Record a finished step: event time is now `event_ms`, and the step was `work` events."""
+        """Record a step that began at `wall_s`: event time is now `event_ms`, and the step was `work` events."""
         self.event_ms, self.wall_s = event_ms, wall_s
         if work < self.most_events // 4:
             self._step_ms *= 2

@@ -8,6 +8,7 @@ from contracts.codec import serialize
 from contracts.errors import BadSource
 from contracts.settings import Settings
 from contracts.topics import TWEETS, dead_letters
+from driftline.feeding.follow_ingest import following_ingest
 from driftline.feeding.loop import FeedConfig, Progress, feed
 from driftline.feeding.sorting import TweetSorter
 from driftline.feeding.window_length import window_length_ms
@@ -112,6 +113,10 @@ async def replay(
             if config.window_ms is None and sorter.first_ms is not None and sorter.last_ms is not None:
                 fitting = window_length_ms(sorter.last_ms - sorter.first_ms)
                 config = replace(config, window_ms=max(fitting, settings.time.window_ms))
-            config = replace(config, nobody_asks=viewers == 0)
             world = RecordedWorld(sorter.sorted_tweets(), ViewersConfig(viewers=viewers), seed)
-            return reading, await feed(settings, writer, world, config, on_progress, stopping)
+            if viewers == 0:
+                config = replace(config, nobody_asks=True)
+                return reading, await feed(settings, writer, world, config, on_progress, stopping)
+            async with following_ingest(settings) as behind:
+                config = replace(config, behind=behind)
+                return reading, await feed(settings, writer, world, config, on_progress, stopping)

@@ -8,11 +8,13 @@ import msgspec
 from contracts.codec import Codec
 from contracts.columnar import CandidatesServed
 from contracts.errors import BadRecord
-from contracts.records import Engagement, TimeDeclared
+from contracts.records import Engagement, TimeDeclared, TimelineRequest
 from contracts.settings import Settings
 from contracts.text_ids import EventCodec
-from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TWEETS, Topic
-from driftline.inspect.logs import newest_records
+from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS, Topic
+from driftline.inspect.logs import newest_records, read_log
+from eventtime.declarations import DECLARATION_KEY
+from eventtime.ticks import TICK_KEY, read_tick
 from streams.event_batch import decode_tweet
 from transport.declare_time import newest_declaration
 from transport.kafka.cluster import KafkaCluster
@@ -20,12 +22,15 @@ from transport.ports.kafka_records import LogRecord
 
 _LOOKED_AT = 200  # newest records of a topic, over all partitions
 
-_engagement, _served = EventCodec(Engagement).deserialize, Codec(CandidatesServed).deserialize
+_engagement, _request = EventCodec(Engagement).deserialize, EventCodec(TimelineRequest).deserialize
+_served = Codec(CandidatesServed).deserialize
 _TIME_OF: Mapping[Topic, Callable[[bytes], int]] = {
     TWEETS: lambda value: decode_tweet(value).created_ms,
     ENGAGEMENTS: lambda value: _engagement(value).at_ms,
     CANDIDATES_SERVED: lambda value: _served(value).at_ms,
+    TIMELINE_REQUESTS: lambda value: _request(value).at_ms,
 }
+_SHOWN = (TWEETS, ENGAGEMENTS, CANDIDATES_SERVED)
 
 
 class NewestEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +59,45 @@ def newest_events(settings: Settings) -> list[NewestEvent]:
     """
     return [
         NewestEvent(topic=topic.name, partition=record.partition, at_ms=at_ms, append_ms=record.timestamp)
-        for topic, time_of in _TIME_OF.items()
-        for record, at_ms in _newest_of_each(newest_records(settings, topic, _LOOKED_AT), time_of)
+        for topic in _SHOWN
+        for record, at_ms in _newest_of_each(newest_records(settings, topic, _LOOKED_AT), _TIME_OF[topic])
     ]
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """How far events and ticks have moved event time on one partition."""
+
+    topic: str
+    partition: int
+    at_ms: int
+
+
+def reached(settings: Settings) -> list[Reached]:
+    """By the newest records of each partition; partitions without any are absent. Raises `ServerUnavailable`."""
+    newest: dict[tuple[str, int], int] = {}
+    for topic in (TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS):
+        for record in read_log(settings, topic, newest=_LOOKED_AT):
+            time_ms, at = _time_of(topic, record), (topic.name, record.partition)
+            if time_ms is not None:
+                newest[at] = max(newest.get(at, 0), time_ms)
+    return [Reached(topic=topic, partition=number, at_ms=at_ms) for (topic, number), at_ms in newest.items()]
+
+
+def stands_at_ms(settings: Settings) -> int | None:
+    """How far event time is on the partition where it is furthest; None if there is nothing yet."""
+    return max((of.at_ms for of in reached(settings)), default=None)
+
+
+def _time_of(topic: Topic, record: LogRecord) -> int | None:
+    if record.key == DECLARATION_KEY:
+        return None
+    try:
+        if record.key == TICK_KEY:
+            return read_tick(record.value).tick_ms
+        # An event that claims to be ahead of the broker's clock does not move it further.
+        return min(_TIME_OF[topic](record.value or b""), record.timestamp)
+    except BadRecord:
+        return None
 
 
 def _newest_of_each(records: Sequence[LogRecord], time_of: Callable[[bytes], int]) -> list[tuple[LogRecord, int]]:

@@ -51,10 +51,10 @@ class LagMeter:
         with KafkaCluster(settings).admin() as admin:
             yield LagMeter(admin)
 
-    def read(self) -> dict[str, int]:
+    def read(self, groups: Mapping[str, tuple[Topic, ...]] = GROUPS) -> dict[str, int]:
         """Group -> offsets not yet committed; all offsets for a group that has not committed any."""
         with self._lock:
-            return lags_over(self._admin, GROUPS)
+            return lags_over(self._admin, groups)
 
     def members(self) -> dict[str, int]:
         """Group -> number of members; 0 unless the group is stable."""

@@ -21,6 +21,18 @@ _POLL_S = 0.05
 _LIBC = ctypes.CDLL(None)  # loaded early: loading between fork and exec is not safe
 
 
+def dies_with_parent() -> Callable[[], None]:
+    """What a child of this process calls before it becomes another program, in order to die with this process."""
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # the parent died before the call above
+            os._exit(1)
+
+    return die_with_parent
+
+
 class ServerProcess:
     """A server started by this process. Its output goes to the file `log`.
 
@@ -32,13 +44,6 @@ class ServerProcess:
     ) -> None:
         self.name = name
         self.log = log
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # the parent died before the call above
-                os._exit(1)
-
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -47,7 +52,7 @@ class ServerProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent if bound else None,
+                preexec_fn=dies_with_parent() if bound else None,
                 env={**os.environ, **(environ or {})},
             )
 

@@ -291,7 +291,7 @@ def test_what_was_learned_is_published_when_no_more_comes(
     monkeypatch.setattr(service, "IDLE_S", 0.5)
     caplog.set_level("INFO")
     stop = threading.Event()
-    thread = _in_thread(small, stop)
+    thread = _in_thread(msgspec.structs.replace(small, partitions=0), stop)  # as a user has them
     _until(lambda: "waiting for examples" in caplog.text)
     writer.write_versions()
     writer.write_examples(0, 8)
