@@ -90,6 +90,11 @@ class Watermark:
         return NOT_STARTED if self.newest_ms < 0 else self.newest_ms - self._settings.lateness_ms
 
     @property
+    def lateness_ms(self) -> int:
+        """How far ahead of the clock an event may be, and how far behind it."""
+        return self._settings.lateness_ms
+
+    @property
     def closed_through(self) -> int:
         """The newest closed window; -1 before the first event."""
         return max(-1, self.watermark_ms // self._settings.window_ms - 1)

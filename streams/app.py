@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> WorkerApp:
 
 def run_worker(settings: Settings) -> None:
     """Run a worker until SIGTERM or Ctrl-C drains it; ends the process. The caller configures logging."""
-    worker = faust.Worker(create_app(settings), override_logging=False, redirect_stdouts=False)
+    worker = faust.Worker(create_app(settings), override_logging=False, redirect_stdouts=False, quiet=True)
     worker.execute_from_commandline()
 
 

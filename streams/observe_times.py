@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from contracts.arrays import I64, Bools
 from contracts.errors import BadRecord
 from contracts.records import Tick
 from contracts.topics import Topic
-from eventtime.watermark import EVENT, ClockBefore, Declared, Observed, Watermark
+from eventtime.watermark import EVENT, NOT_STARTED, ClockBefore, Declared, Observed, Watermark
 from streams.event_batch import EventBatch, EventT, Placed
 from transport.dead_letters import dead_letter
 from transport.metrics import EVENT_LAG
@@ -60,7 +61,7 @@ def observe_times(batch: EventBatch[EventT], clock: Watermark, at_ms: I64) -> Ti
     seen = _joined(parts)
     kept = seen.believed.tolist()
     if not all(kept):
-        _refuse(batch, at_ms, seen.believed)
+        _refuse(batch, at_ms, seen, declared, clock.lateness_ms)
         declared = [each for each, keep in zip(declared, kept, strict=True) if keep]
     believed = seen.believed
     lags_ms = (append_ms - at_ms)[believed]
@@ -93,15 +94,42 @@ def _joined(parts: Sequence[Observed]) -> Observed:
     )
 
 
-def _refuse(batch: EventBatch[EventT], at_ms: I64, believed: Bools) -> None:
-    for i in np.flatnonzero(~believed).tolist():
-        record = batch.records[i]
-        detail = (
-            f"event time {at_ms[i]} is further ahead than time.lateness_ms; the broker appended it at "
-            f"{record.timestamp}. `driftline dead-letters replay` sends it again once its time has come"
-        )
+def _refuse(
+    batch: EventBatch[EventT], at_ms: I64, seen: Observed, declared: Sequence[Declared], lateness_ms: int
+) -> None:
+    """Move the events that are not believed to the dead letters, each with the clock that it was judged by."""
+    for i in np.flatnonzero(~seen.believed).tolist():
+        record, time_ms = batch.records[i], int(at_ms[i])
+        if declared[i].replay:
+            reached_ms = int(seen.watermarks[i]) + lateness_ms if seen.watermarks[i] >= 0 else NOT_STARTED
+            detail = _ahead_of_replay(time_ms, reached_ms, declared[i].epoch, lateness_ms)
+        else:
+            detail = _ahead_of_broker(time_ms, record.timestamp, lateness_ms)
         batch.letters.append(dead_letter(batch.source, record, BadRecord("time_ahead", detail)))
-    batch.keep(believed.tolist())
+    batch.keep(seen.believed.tolist())
+
+
+def _ahead_of_broker(time_ms: int, append_ms: int, lateness_ms: int) -> str:
+    ahead_s = (time_ms - append_ms) / 1000
+    return (
+        f"event time {_shown(time_ms)} is {ahead_s:,.1f} s ahead of {_shown(append_ms)}, when the broker appended "
+        f"it; time.lateness_ms allows {lateness_ms / 1000:,g} s. Correct the producer's clock, or declare a replay "
+        "of events with other times (docs/event_time.md). `driftline dead-letters replay` sends it again, once its "
+        "time has come"
+    )
+
+
+def _ahead_of_replay(time_ms: int, reached_ms: int, epoch: int, lateness_ms: int) -> str:
+    reached = "has not begun" if reached_ms == NOT_STARTED else f"is at {_shown(reached_ms)}"
+    return (
+        f"event time {_shown(time_ms)} is ahead of the partition's, which {reached} and which only the ticks of the "
+        f"declared replay (epoch {epoch}) move; time.lateness_ms allows {lateness_ms / 1000:,g} s. If the replay is "
+        "over, `driftline time live`; then `driftline dead-letters replay` sends this one again"
+    )
+
+
+def _shown(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") + f" ({time_ms})"
 
 
 def _fenced(epoch: int) -> BadRecord:

@@ -1,7 +1,6 @@
 """The `driftline` command: registers every command. Importing it imports neither torch nor faust."""
 
 import importlib.metadata
-import logging
 import sys
 from typing import Annotated
 
@@ -30,7 +29,7 @@ from driftline.cli import (
     vocab,
     worker,
 )
-from transport.kafka.client_logs import OncePerInterval
+from driftline.cli.logs import begin_logging
 
 app = typer.Typer(
     name="driftline",
@@ -87,11 +86,7 @@ for name, group in {
 
 def main() -> None:
     """Run the command line. A `DriftlineError` prints one message and exits with status 1, without a stack trace."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(OncePerInterval())
-    # kafka-python logs at every retry what it raises anyway.
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    begin_logging()
     try:
         app()
     except DriftlineError as error:

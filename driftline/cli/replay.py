@@ -24,10 +24,6 @@ def replay(
     ] = None,
     columns: Annotated[str, typer.Option(help="Your CSV's columns, such as text=message,time=sent,author=who.")] = "",
     time_format: Annotated[str | None, typer.Option(help="Time format of a CSV, as for strptime.")] = None,
-    window: Annotated[
-        str,
-        typer.Option(help="Window length in ms, to close the last windows; auto: fitted to the file's time span."),
-    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, max=MOST, help="Seed of the simulated viewers.")] = 1,
     outstanding: Annotated[
         int, typer.Option(min=1, max=1_000_000, help="Hold event time at this many unanswered requests.")
@@ -43,19 +39,25 @@ def replay(
     from driftline.feeding.console import run_replay
     from driftline.feeding.loop import FeedConfig
     from driftline.feeding.pace import parse_speed
+    from driftline.inspect.event_time import stands_at_ms
     from sources import open_source
 
-    config = FeedConfig(
-        name="driftline replay", speed=parse_speed(speed), most_outstanding=outstanding, window_ms=_window(window)
-    )
+    config = FeedConfig(name="driftline replay", speed=parse_speed(speed), most_outstanding=outstanding)
     source = open_source(
         file,
         columns=_mapping(columns),
         time_format=time_format,
         not_after_ms=int(time.time() * 1000) + _CLOCK_SKEW_MS,
     )
+    settings = installed_settings()
     feeding = run_replay(
-        source, installed_settings(), config, viewers=_VIEWERS if viewers else 0, seed=seed, limit=limit
+        source,
+        settings,
+        config,
+        viewers=_VIEWERS if viewers else 0,
+        seed=seed,
+        limit=limit,
+        stands_at_ms=stands_at_ms(settings),
     )
     typer.echo(asyncio.run(feeding))
 
@@ -65,11 +67,3 @@ def _mapping(columns: str) -> dict[str, str]:
     if not all(field and name for field, _, name in pairs):
         raise SettingsError(f"--columns {columns!r}: expected field=column, with commas between")
     return {field.strip(): name.strip() for field, _, name in pairs}
-
-
-def _window(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdigit() or int(text) == 0:
-        raise SettingsError(f"--window {text!r}: expected milliseconds, or auto")
-    return int(text)

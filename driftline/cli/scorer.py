@@ -1,12 +1,12 @@
 """`driftline scorer`: one process that answers timeline requests."""
 
 import asyncio
-import logging
 from typing import Annotated, Literal
 
 import typer
 
 from driftline.cli.common import begin_service, current_settings
+from driftline.cli.logs import log_at
 
 
 def scorer(
@@ -19,7 +19,7 @@ def scorer(
     Run up to one per partition, on any number of machines: they share the requests and take over from one another.
     SIGTERM and Ctrl-C drain.
     """
-    logging.getLogger().setLevel(log_level.upper())
+    log_at(log_level)
     from driftline.cli.signals import until_signalled
     from scoring.service import run
 

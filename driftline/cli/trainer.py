@@ -1,6 +1,5 @@
 """`driftline trainer`: the process that learns from examples and publishes models."""
 
-import logging
 import signal
 import threading
 from typing import Annotated, Literal
@@ -8,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from driftline.cli.common import begin_service, current_settings
+from driftline.cli.logs import log_at
 
 
 def trainer(
@@ -19,7 +19,7 @@ def trainer(
 
     Run one per data folder. SIGTERM and Ctrl-C publish what was learned since the last version, then stop.
     """
-    logging.getLogger().setLevel(log_level.upper())
+    log_at(log_level)
     from trainer.service import run
 
     stop = threading.Event()

@@ -1,11 +1,11 @@
 """`driftline worker`: one stream worker."""
 
-import logging
 from typing import Annotated, Literal
 
 import typer
 
 from driftline.cli.common import begin_service, current_settings
+from driftline.cli.logs import log_at
 
 
 def worker(
@@ -22,5 +22,5 @@ def worker(
     begin_service(settings)
     from streams.app import run_worker
 
-    logging.getLogger().setLevel(log_level.upper())
+    log_at(log_level)
     run_worker(settings)

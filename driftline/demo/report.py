@@ -12,6 +12,7 @@ from driftline.demo.quality import Quality
 from driftline.demo.report_data import Report
 from driftline.inspect.bins import BinsSummary
 from driftline.inspect.timelines import ShownTimeline
+from driftline.inspect.vocab import Token
 
 PROVENANCE = {
     Provenance.REAL: "real tweets",
@@ -79,15 +80,24 @@ def _movers(report: Report) -> Iterable[RenderableType]:
     if report.movers is None or report.movers_ms is None:
         yield Text("no window was decided while events came")
         return
+    kind = report.movers.namespace
+    if kind != "hashtag":
+        yield Text(f"hardly any hashtag was frequent enough for a slot, so these are {kind}s:")
     for title, tokens in (("rising", report.movers.rising), ("falling", report.movers.falling)):
+        if not tokens:
+            yield Text(f"no {kind} is {title}: none with a slot is used more or less often than an hour before")
+            continue
         yield table(
-            f"fastest {title} hashtags at {when(report.movers_ms)} (tweets in an hour, and how many an hour more)",
-            ["hashtag", "#tweets", "#an hour", "#score"],
-            [
-                (f"#{t.token}" if t.token else t.key, number(t.count, 1), f"{t.velocity:+.1f}", f"{t.score:+.1f}")
-                for t in tokens
-            ],
+            f"fastest {title} {kind}s at {when(report.movers_ms)} (tweets in an hour, and how many an hour more)",
+            [kind, "#tweets", "#an hour", "#score"],
+            [(_spelled(t), number(t.count, 1), f"{t.velocity:+.1f}", f"{t.score:+.1f}") for t in tokens],
         )
+
+
+def _spelled(token: Token) -> str:
+    if not token.token:
+        return token.key
+    return {"hashtag": "#", "mention": "@"}.get(token.namespace, "") + token.token
 
 
 def _bins(summary: BinsSummary) -> RenderableType:

@@ -66,7 +66,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the demo reports at its end.
 
-    movers: rising and falling hashtags at event time `movers_ms`, the last window seen while events were still fed.
+    movers: rising and falling tokens at event time `movers_ms`, the last window seen while events were still fed.
     The ticks that close the last windows make everything fall.
     """
 
@@ -180,7 +180,7 @@ def without_token_texts(movers: vocab.Movers) -> vocab.Movers:
     def unspelled(tokens: Sequence[vocab.Token]) -> list[vocab.Token]:
         return [msgspec.structs.replace(token, token="") for token in tokens]
 
-    return vocab.Movers(version=movers.version, rising=unspelled(movers.rising), falling=unspelled(movers.falling))
+    return msgspec.structs.replace(movers, rising=unspelled(movers.rising), falling=unspelled(movers.falling))
 
 
 def without_texts(shown: Sequence[ShownTimeline]) -> list[ShownTimeline]:

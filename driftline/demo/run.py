@@ -16,6 +16,7 @@ import msgspec
 from rich.console import Console
 
 from contracts.errors import DriftlineError
+from contracts.records import RankedTimeline
 from contracts.settings import Settings
 from driftline.demo.clean_up import delete_demo_data
 from driftline.demo.compressed_time import settings_for
@@ -28,6 +29,7 @@ from driftline.feeding.console import stop_on_signals
 from driftline.feeding.loop import FeedConfig, feed
 from driftline.feeding.loop import Progress as Fed
 from driftline.feeding.replay import read_into
+from driftline.inspect import timelines
 from driftline.inspect.lags import LagMeter
 from driftline.inspect.vocab import Movers, movers
 from driftline.servers.local import local_servers
@@ -38,10 +40,15 @@ from transport.kafka.publisher import KafkaPublisher
 from transport.kafka.writer import KafkaWriter
 
 _CLOCK_SKEW_MS = 86_400_000  # how far ahead of this machine's clock a tweet may be
+_LOOKED_AT = 8  # newest timelines
 MOVERS = 10  # how many rising and falling hashtags are shown
+# What rises and falls is shown of the first kind that has enough: some tweets have hardly any hashtags.
+_SHOWN_KINDS, _FEWEST_MOVERS = ("hashtag", "word"), 3
 MOST_BEHIND = 2_000  # records of ingest's lag at which feeding waits
 # Feeding ends after this multiple of the seconds that it should take: a slow machine feeds less, not longer.
 _PATIENCE = 1.4
+# But until a model has ranked a timeline there is nothing to show, so a world is fed for so many seconds more.
+_UNTIL_SHOWN_S = 100.0
 
 
 class Interrupted(DriftlineError):
@@ -114,6 +121,7 @@ def _on_servers(base: Settings, options: Options, source: Source | None, folder:
         settings = msgspec.structs.replace(
             servers.settings,
             prefix=f"{folder.name}-",
+            installation="",
             data_dir=str(folder / "data"),
             metrics_port=0,
             partitions=base.partitions or DEFAULT_PARTITIONS,
@@ -147,6 +155,7 @@ class _Demo:
         self._fed = Fed()
         self._lags: dict[str, int] = {}
         self._movers: Movers | None = None
+        self._ranked_by_model = False
 
     async def run(self) -> Report:
         sorter = TimedSorter()
@@ -222,7 +231,11 @@ class _Demo:
         self._display.begin(feed_input.world.begin_ms, end_ms, feed_input.tweets, feed_input.requests)
         rate = feed_input.tweets / self._options.seconds
         config = FeedConfig(
-            name="driftline demo", tweets_per_s=rate, end_ms=feed_input.end_ms, hold=self._ingest_is_behind
+            name="driftline demo",
+            tweets_per_s=rate,
+            end_ms=feed_input.end_ms,
+            hold=self._ingest_is_behind,
+            go_on=lambda: not self._ranked_by_model,
         )
         enough = asyncio.Event()
         feeding = asyncio.create_task(self._publish(feed_input, config, enough))
@@ -249,8 +262,16 @@ class _Demo:
         while True:
             self._lags = await watch.look()
             self._display.lags(self._lags)
-            if stopping.is_set() or time.monotonic() > deadline:
+            if not self._ranked_by_model:
+                self._ranked_by_model = await asyncio.to_thread(self._has_ranked)
+            late = time.monotonic() > deadline + (0 if self._ranked_by_model else _UNTIL_SHOWN_S)
+            if stopping.is_set() or late:
                 enough.set()
+
+    def _has_ranked(self) -> bool:
+        """Whether one of the newest timelines was ranked by a model."""
+        newest = timelines.newest_answers(self._settings, _LOOKED_AT)
+        return any(isinstance(answer, RankedTimeline) and answer.model_version for answer in newest)
 
     def _ingest_is_behind(self) -> bool:
         """Whether to hold the feed. Requests name the newest tweets, which must be in the store to be ranked."""
@@ -262,6 +283,10 @@ class _Demo:
 
     def _note_movers(self) -> None:
         """Keep the movers of the newest window with events: the ticks that close the last windows make all fall."""
-        found = movers(self._settings, "hashtag", MOVERS)
-        if found is not None and found.version * self._settings.time.window_ms <= self._fed.event_ms:
-            self._movers = found
+        for namespace in _SHOWN_KINDS:
+            found = movers(self._settings, namespace, MOVERS)
+            if found is None or found.version * self._settings.time.window_ms > self._fed.event_ms:
+                return
+            if len(found.rising) >= _FEWEST_MOVERS:
+                break
+        self._movers = found

@@ -65,6 +65,10 @@ class FeedBar:
     def __exit__(self, *exc_info: object) -> None:
         self._bar.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(text, markup=False, highlight=False)
+
     def reading(self, rows: int) -> None:
         """Show how many rows of the file have been read."""
         self._bar.update(self._task, state=f"{rows:,} rows")
@@ -95,9 +99,16 @@ async def run_world(world: World, settings: Settings, config: FeedConfig) -> str
 
 
 async def run_replay(
-    source: Source, settings: Settings, config: FeedConfig, *, viewers: int, seed: int, limit: int | None
+    source: Source,
+    settings: Settings,
+    config: FeedConfig,
+    *,
+    viewers: int,
+    seed: int,
+    limit: int | None,
+    stands_at_ms: int | None,
 ) -> str:
-    """Feed a file. Returns two lines: what was read, and what was fed."""
+    """Feed a file. Returns two lines: what was read, and what was fed. stands_at_ms: where event time stands."""
     provenance = Provenance.SIMULATED_VIEWERS if viewers else Provenance.REAL
     with stop_on_signals() as stopping, FeedBar(provenance) as bar:
 
@@ -105,6 +116,8 @@ async def run_replay(
             bar.reading(reading.rows)
             if reading.done and reading.first_ms is not None and reading.last_ms is not None:
                 bar.span(reading.first_ms, reading.last_ms)
+                if late := late_warning(reading.first_ms, reading.last_ms, stands_at_ms):
+                    bar.say(late)
 
         reading, fed = await replay(
             source,
@@ -130,8 +143,26 @@ def _summary(progress: Fed, provenance: Provenance, *, interrupted: bool) -> str
     return (
         f"{how} ({_MEANING[provenance]}): {progress.tweets:,} tweets, "
         f"{progress.requests:,} requests ({progress.answered:,} answered, {progress.given_up:,} given up), "
-        f"{progress.engagements:,} engagements; event time reached {_shown(progress.event_ms)}, "
-        f"closing ticks at {_shown(progress.final_ms)}{unanswered}"
+        f"{progress.engagements:,} engagements; {_reached(progress)}{unanswered}"
+    )
+
+
+def _reached(progress: Fed) -> str:
+    if not progress.event_ms:
+        return "event time has not begun"
+    closing = f", closing ticks at {_shown(progress.final_ms)}" if progress.final_ms else ""
+    return f"event time reached {_shown(progress.event_ms)}{closing}"
+
+
+def late_warning(first_ms: int, last_ms: int, stands_at_ms: int | None) -> str:
+    """What to say of a file with tweets before the event time that the log has reached; "" if there are none."""
+    if stands_at_ms is None or first_ms >= stands_at_ms:
+        return ""
+    which = "all tweets of the file are" if last_ms < stands_at_ms else "the tweets before that are"
+    return (
+        f"warning: this installation has reached event time {_shown(stands_at_ms)}, and the file begins at "
+        f"{_shown(first_ms)}: {which} late. They count in the present window, and reactions to them label no "
+        "example. An installation of its own, with another DRIFTLINE_PREFIX, has a clock of its own"
     )
 
 

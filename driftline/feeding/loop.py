@@ -57,9 +57,10 @@ class FeedConfig:
 
     name: of the program that feeds, as it declares itself. speed: event time per wall-clock time, None for as fast as
     possible. tweets_per_s: most tweets per second of wall clock, at any speed. end_ms: event time at which to stop,
-    None for the end of the source. hold: event time is held while it returns True. behind: the number of records of
+    None for the end of the source. hold: event time is held while it returns True. go_on: at `end_ms`, the feed goes
+    on for as long as it returns True. behind: the number of records of
     `tweets` that ingest has yet to process, None not to wait for it. closing_windows: how many windows
-    of window_ms (None: as in the settings) event time goes on at the end, beyond the label window and the lateness.
+    event time goes on at the end, beyond the label window and the lateness.
     nobody_asks: the source makes no requests, so no scorer passes ticks on to `candidates-served`; the feed then
     writes them there itself.
     """
@@ -70,10 +71,10 @@ class FeedConfig:
     end_ms: int | None = None
     most_outstanding: int = 200
     hold: Callable[[], bool] | None = None
+    go_on: Callable[[], bool] | None = None
     behind: Callable[[], Awaitable[int]] | None = None
     give_up_s: float = 30.0
     closing_windows: int = 5
-    window_ms: int | None = None
     nobody_asks: bool = False
 
 
@@ -169,8 +170,12 @@ class FeedLoop:
         while not stopping.is_set():
             next_ms = self._world.next_ms()
             end_ms = self._config.end_ms
-            if next_ms is None or (end_ms is not None and pace.event_ms >= end_ms):
+            if next_ms is None:
                 break
+            if end_ms is not None and pace.event_ms >= end_ms:
+                if self._config.go_on is None or not self._config.go_on():
+                    break
+                end_ms = None
             wall_s = self._wall_s()
             until = pace.next_step(wall_s, next_ms)
             until = until if end_ms is None else min(until, end_ms)
@@ -281,7 +286,7 @@ class FeedLoop:
         last = max([self.progress.event_ms, *(at_ms + 1 for at_ms, _, _ in self._reactions)])
         await self._release(last)
         times = self._settings.time
-        closing = self._config.closing_windows * (self._config.window_ms or times.window_ms)
+        closing = self._config.closing_windows * times.window_ms
         final_ms = last + self._settings.join.label_window_ms + times.lateness_ms + closing
         await self._writer.tick((TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS, *self._unasked), final_ms)
         await self._writer.flush()

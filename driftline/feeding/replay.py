@@ -11,7 +11,6 @@ from contracts.topics import TWEETS, dead_letters
 from driftline.feeding.follow_ingest import following_ingest
 from driftline.feeding.loop import FeedConfig, Progress, feed
 from driftline.feeding.sorting import TweetSorter
-from driftline.feeding.window_length import window_length_ms
 from simulation.viewers import RecordedWorld, ViewersConfig
 from sources import Rejected, Source
 from transport.kafka.publisher import KafkaPublisher
@@ -99,9 +98,7 @@ async def replay(
 ) -> tuple[Reading, Progress]:
     """Read, sort and feed one file. viewers: how many to simulate; 0 feeds only the tweets.
 
-    Raises `BadSource` if nothing in it is a tweet. If `config.window_ms` is None, it is fitted to the file's time
-    span, but is at least that of the settings. So the last ticks also close the windows of workers that were
-    configured for that span.
+    Raises `BadSource` if nothing in it is a tweet.
     """
     with TweetSorter() as sorter:
         async with KafkaPublisher(settings) as writer:
@@ -110,9 +107,6 @@ async def replay(
                 if not stopping.is_set():
                     raise BadSource(_no_tweet(source, reading))
                 return reading, Progress()
-            if config.window_ms is None and sorter.first_ms is not None and sorter.last_ms is not None:
-                fitting = window_length_ms(sorter.last_ms - sorter.first_ms)
-                config = replace(config, window_ms=max(fitting, settings.time.window_ms))
             world = RecordedWorld(sorter.sorted_tweets(), ViewersConfig(viewers=viewers), seed)
             if viewers == 0:
                 config = replace(config, nobody_asks=True)

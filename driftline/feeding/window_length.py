@@ -17,12 +17,6 @@ WINDOW_LENGTHS_MS = (
 )
 
 
-def window_length_ms(length_ms: int) -> int:
-    """The longest round window that fits FEWEST_WINDOWS times into `length_ms`; 1 s for a very short span."""
-    fitting = [window for window in WINDOW_LENGTHS_MS if length_ms >= FEWEST_WINDOWS * window]
-    return fitting[-1] if fitting else WINDOW_LENGTHS_MS[0]
-
-
 def window_of_events_ms(event_ms: I64) -> int:
     """The longest round window with which at least FEWEST_WINDOWS hold one of the events int64[n]; else 1 s.
 

@@ -51,9 +51,10 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Movers(msgspec.Struct, frozen=True, kw_only=True):
-    """The tokens that rise and fall fastest at one window, the fastest first."""
+    """The tokens of one namespace that rise and fall fastest at one window, the fastest first."""
 
     version: int
+    namespace: str
     rising: list[Token]
     falling: list[Token]
 
@@ -93,6 +94,7 @@ def movers(settings: Settings, namespace: str, count: int) -> Movers | None:
         return None
     return Movers(
         version=version,
+        namespace=namespace,
         rising=_ranked(values, "rising", namespace, count, "all", "1h"),
         falling=_ranked(values, "falling", namespace, count, "all", "1h"),
     )

@@ -130,7 +130,11 @@ class Joiner:
             return
         if engagement.at_ms < watermark_ms:
             if offset >= self._engagements_committed:
-                detail = f"at {engagement.at_ms}, the partition's watermark was {watermark_ms}"
+                detail = (
+                    f"at {engagement.at_ms}, but the partition had reached {watermark_ms} (its newest time less "
+                    "time.lateness_ms). It labels no example, but counts. Send engagements sooner, in the order of "
+                    "their times, or make the installation with a longer time.lateness_ms"
+                )
                 self._unjoined.append(Unjoined(engagement, offset, append_ms, LATE, detail))
             return
         for request in self._requests.get(engagement.request_id, ()):
@@ -221,8 +225,8 @@ class Joiner:
     def _orphan(self, waiting: WaitingEngagement) -> Unjoined:
         engagement = waiting.engagement
         detail = (
-            f"tweet {engagement.tweet_id} was not served for request {engagement.request_id} within"
-            f" {self._settings.label_window_ms} ms before it"
+            f"tweet {engagement.tweet_id} was not served for request {engagement.request_id} within "
+            f"{self._settings.label_window_ms} ms before it (join.label_window_ms). It labels no example, but counts"
         )
         return Unjoined(engagement, waiting.offset, waiting.append_ms, ORPHAN, detail)
 

@@ -92,7 +92,9 @@ def report(**changes: Any) -> Report:
             version=20, deltas=640, admitted=1_234, capacity=32_768, admissions=1_300, evictions=66,
             namespaces={"word": 1_200, "hashtag": 34},
         ),
-        movers=Movers(version=20, rising=[token("sunrise", 3.5)], falling=[token("sunset", -2.25)]),
+        movers=Movers(
+            version=20, namespace="hashtag", rising=[token("sunrise", 3.5)], falling=[token("sunset", -2.25)]
+        ),
         movers_ms=AT_MS,
         bins=[bins("age_s", [1.0, 2.0, 4.0], [10.0, 20.0, 40.0])],
         early=quality(0.5),
@@ -222,3 +224,13 @@ def test_the_liveliest_bins_are_those_that_moved_furthest() -> None:
     some = bins("c", [1.0, 2.0, 3.0], [1.5, 2.5, 3.5])
     gone = bins("d", [1.0, 2.0, 3.0], [])
     assert [summary.feature for summary in most_moved_bins([still, some, gone, moved])] == ["b", "c"]
+
+
+def test_where_hashtags_are_few_words_are_shown_and_the_summary_says_so() -> None:
+    words = [msgspec.structs.replace(token(word, 1.0), namespace="word") for word in ("rain", "sun")]
+    made = report(movers=Movers(version=20, namespace="word", rising=words, falling=[]))
+    text = rendered(made)
+    assert "hardly any hashtag was frequent enough for a slot, so these are words:" in text
+    assert "fastest rising words" in text
+    assert "#rain" not in text
+    assert "no word is falling" in text

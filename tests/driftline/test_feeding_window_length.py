@@ -16,7 +16,6 @@ def evenly(length_ms: int, n: int = 10_000) -> np.ndarray:
 
 @pytest.mark.parametrize("length_ms", [10 * 60_000, HOUR_MS, 4 * HOUR_MS, 9 * DAY_MS, 365 * DAY_MS, 8 * 365 * DAY_MS])
 def test_an_even_span_gets_200_to_400_windows(length_ms: int) -> None:
-    assert 200 <= length_ms / window_length.window_length_ms(length_ms) <= 400
     windows = np.unique(evenly(length_ms) // window_length.window_of_events_ms(evenly(length_ms)))
     assert 200 <= len(windows) <= 402  # the ends may cut a window each
 
@@ -30,4 +29,3 @@ def test_bursts_years_apart_get_windows_of_their_own_scale() -> None:
 
 def test_a_span_too_short_for_windows_gets_the_shortest() -> None:
     assert window_length.window_of_events_ms(evenly(5_000)) == 1_000
-    assert window_length.window_length_ms(5_000) == 1_000

@@ -42,3 +42,10 @@ def test_what_a_client_forgot_is_left_out_and_what_we_forgot_is_not() -> None:
     assert theirs.exc_info is None
     assert all(passes(ours) for _ in range(3))
     assert ours.exc_info is not None
+
+
+def test_a_producer_that_waits_for_its_last_transaction_says_nothing() -> None:
+    passes = OncePerInterval().filter
+    made = record("aiokafka.producer.sender", 1000.0)
+    made.msg, made.args = "Got error produce response, retrying. Error: %s", ("NotEnoughReplicasError",)
+    assert not passes(made)

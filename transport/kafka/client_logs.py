@@ -3,7 +3,8 @@
 Entry points add `OncePerInterval` to their handlers. The process itself logs what it waits for
 (`transport/waiting.py`) and what failed (`transport/hop/partition.py`), so the clients' stack traces are dropped.
 When a broker goes away, the clients also fail futures and forget them; asyncio's stack traces of those are dropped
-too.
+too. A broker answers NotEnoughReplicas to a producer whose last transaction it is still completing, several times a
+minute in a healthy cluster: these lines are dropped, as the producer just sends again.
 """
 
 import logging
@@ -22,6 +23,8 @@ class OncePerInterval(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Called by `logging`. Compares records by their own time and by their text before formatting."""
+        if record.name == "aiokafka.producer.sender" and "NotEnoughReplicas" in record.getMessage():
+            return False
         if record.name.partition(".")[0] not in CLIENTS and not _forgotten_by_client(record):
             return True
         key = (record.name, str(record.msg))
