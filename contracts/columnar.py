@@ -18,8 +18,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from contracts.arrays import F32, I32, I64, U8, U16, U32, U64
-from contracts.codec import Frame, Within
 from contracts.columns import MOST_MAGNITUDE
+from contracts.frames import Frame, Within
 from contracts.records import END_OF_TIME_MS, MAX_ID, TWITTER_BEGAN_MS, Id, Name, Provenance, TimeMs, VocabConfigured
 
 # What an entity's counters count, in the order of their columns: append, never reorder.

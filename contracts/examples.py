@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from contracts.arrays import F32, I32, I64, U8, U16, U64, Bools
 from contracts.bags import Bags, Keys
-from contracts.codec import Within
 from contracts.columns import MISSING, MOST_KEYS, MOST_MAGNITUDE, FeatureColumns
 from contracts.errors import BadRecord, UnknownVersion
+from contracts.frames import Within
 from contracts.records import ACTIONS, END_OF_TIME_MS, ENGAGED, MAX_ID, TWITTER_BEGAN_MS, Provenance
 from contracts.settings import LEAST_NEGATIVE_KEEP
 

@@ -199,7 +199,9 @@ class RankedTimeline(Record, frozen=True, kw_only=True):
     """The answer to a request. Topic `timelines-ranked`, keyed by `viewer_id`.
 
     `ranker` is `model`, or the name of the fallback order that was used instead. `missing` lists the candidates that
-    the store does not know. They are left out; they are not scored with unknown features.
+    the store does not know. They are left out; they are not scored with unknown features. `store_incomplete`: Redis
+    was wiped and is being written again, or its workers have not begun: candidates may be missing that exist, and
+    counts too low.
     """
 
     request_id: Name
@@ -208,6 +210,7 @@ class RankedTimeline(Record, frozen=True, kw_only=True):
     ranker: str
     tweets: list[RankedTweet]
     missing: list[IdText] = []
+    store_incomplete: bool = False
     model: str | None = None
     model_version: int | None = None
     vocab_version: int | None = None

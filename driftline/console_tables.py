@@ -1,16 +1,30 @@
-"""Tables, times and numbers as the commands print them for people."""
+"""Tables, times and numbers as the commands print them for people.
 
+Ids, times and other single words are never split: where they do not fit, lines are longer than the terminal, which
+wraps them. Texts are wrapped between words. What goes to a file or a pipe has no padding, and is as wide as it needs
+to be, or as COLUMNS says.
+"""
+
+import io
+import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console, Group
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH = 120  # columns, when the output is a file or a pipe
+_LONGEST_WORD = 64  # a longer one is text
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_UNBOUNDED = 10_000  # columns: no line is wrapped
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+console = Console(
+    highlight=False,
+    width=None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else _UNBOUNDED,
+)
 
 
 def when(at_ms: int) -> str:
@@ -25,19 +39,39 @@ def plain(text: str) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Group:
     """A title over a table. A column whose header begins with `#` is aligned to the right, for numbers."""
+    cells = [[plain("" if cell is None else str(cell)) for cell in row] for row in rows]
     result = Table(header_style="bold", box=None)
-    for column in columns:
+    for place, column in enumerate(columns):
         result.add_column(
-            column.removeprefix("#"), justify="right" if column.startswith("#") else "left", overflow="fold"
+            column.removeprefix("#"),
+            justify="right" if column.startswith("#") else "left",
+            overflow="fold",
+            no_wrap=_is_unsplittable([row[place] for row in cells]),
         )
-    for row in rows:
-        result.add_row(*(Text(plain("" if cell is None else str(cell))) for cell in row))
+    for row in cells:
+        result.add_row(*map(Text, row))
     return Group(Text(plain(title), style="bold"), result)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print `table(...)` on standard output."""
-    console.print(table(title, columns, rows))
+    """Print `table(...)` on standard output, as wide as its unsplittable columns need."""
+    made = table(title, columns, rows)
+    least = Measurement.get(console, console.options, made.renderables[1]).minimum
+    drawn = Console(
+        file=io.StringIO(),
+        width=max(console.width, least),
+        force_terminal=console.is_terminal,
+        highlight=False,
+        color_system="auto" if console.is_terminal else None,
+    )
+    drawn.print(made)
+    text = drawn.file.getvalue()  # type: ignore[attr-defined]
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
+
+
+def _is_unsplittable(cells: Sequence[str]) -> bool:
+    """Whether a column is of ids, numbers, times or single words."""
+    return all(len(cell) <= _LONGEST_WORD and (" " not in cell or _TIME.fullmatch(cell)) for cell in cells)
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -108,7 +108,8 @@ def rank(
     answers = []
     for i, request in enumerate(requests):
         record = log.record(request, i, places.of(i))
-        answers.append((_timeline(request, record, model, read.missing[i], reasons[places.of(i)], timings), record))
+        timeline = _timeline(request, record, model, read.missing[i], reasons[places.of(i)], timings, read.whole)
+        answers.append((timeline, record))
     return answers
 
 
@@ -153,6 +154,7 @@ def _timeline(
     missing: U64,
     reasons: Sequence[list[Reason]],
     timings: Timings,
+    whole: bool,
 ) -> RankedTimeline:
     manifest = model.manifest if model else None
     probabilities = served.probabilities.tolist() if model else [None] * len(served.tweet_ids)
@@ -166,6 +168,7 @@ def _timeline(
             for tweet_id, probability, why in zip(served.tweet_ids.tolist(), probabilities, reasons, strict=True)
         ],
         missing=[str(tweet_id) for tweet_id in missing.tolist()],
+        store_incomplete=not whole,
         model=manifest.name if manifest else None,
         model_version=manifest.version if manifest else None,
         vocab_version=manifest.vocab_version if manifest else None,

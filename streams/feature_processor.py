@@ -6,7 +6,6 @@ it writes that first. A snapshot that the log no longer reaches back to stops th
 """
 
 import contextlib
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -17,6 +16,8 @@ from contracts.errors import ServerUnavailable
 from contracts.settings import Settings
 from contracts.topics import FEATURE_UPDATES
 from featurestore.store.errors import ViewLost
+from featurestore.store.redis_layout import Keys
+from featurestore.store.whole import WholeMark
 from featurestore.store.writer import FeatureOwner
 from streams.feature_snapshots import FeatureMetadata, FeatureSnapshots, Snapshot, find_snapshots, restore
 from transport.dead_letters import as_bad_record, dead_letter
@@ -25,8 +26,6 @@ from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
 from transport.processor import Output, Position, Processor
-
-log = logging.getLogger(__name__)
 
 _deserialize = Codec(FeatureUpdates).deserialize
 
@@ -40,6 +39,9 @@ class FeatureProcessor(Processor):
         self._settings = settings
         self._partition = partition
         self._owner = FeatureOwner(redis, settings, partition)
+        self._mark = WholeMark(
+            redis, Keys(settings).whole_counters(partition), f"counters of partition {partition} of the feature store"
+        )
         self._snapshots = FeatureSnapshots(self._owner, partition, "", FeatureMetadata())
 
     async def resume(self, committed: Mapping[str, Position]) -> Mapping[str, int]:
@@ -48,12 +50,12 @@ class FeatureProcessor(Processor):
         former = await self._former(at.metadata)
         await claim(self._redis, self._settings)
         offset = await self._owner.resume()
+        if (offset or 0) < at.offset:
+            await self._mark.withdraw(offset or 0, at.offset)
         newest = former.newest
         if newest is not None and (offset is None or self._owner.base + offset < newest.base + newest.begin):
             offset = await self._restore(newest, at, former.base)
         elif offset is None:
-            if at.offset > 0:
-                log.warning("Redis holds nothing of partition %d: writing it again from Kafka", self._partition)
             await self._owner.begin(former.base, 0)
             offset = 0
         self._snapshots = FeatureSnapshots(self._owner, self._partition, at.topic_id, former)
@@ -93,10 +95,12 @@ class FeatureProcessor(Processor):
         """Notice a Redis that was wiped or has lost writes, also while there is nothing to write."""
         with _as_unavailable():
             await self._owner.check()
+        await self._mark.give()
 
     async def replay(self, records: Sequence[LogRecord]) -> None:
         """Write the records that Redis lacks."""
         await self._apply(records)
+        self._mark.reached(records[-1].offset + 1)
 
     async def process(self, records: Sequence[LogRecord]) -> Sequence[Output]:
         """Write the whole batch at once, whatever its size, and go on with a snapshot that is due."""

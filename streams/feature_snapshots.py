@@ -16,8 +16,9 @@ import logging
 import msgspec
 import zstandard
 
-from contracts.codec import Codec, Frame, serialize
+from contracts.codec import Codec, serialize
 from contracts.errors import SnapshotInvalid
+from contracts.frames import Frame
 from contracts.topics import FEATURE_STATE
 from featurestore.store.writer import FeatureOwner
 from transport.kafka.state_log import read_partition

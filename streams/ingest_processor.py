@@ -118,6 +118,7 @@ class IngestProcessor(Processor):
     async def look_after(self) -> None:
         """Notice a Redis that was wiped or has lost writes, also while there is nothing to write."""
         await self._view.check()
+        await self._view.whole()
 
     async def _process_events(self, records: Sequence[LogRecord]) -> list[Output]:
         batch, windows, closed_before = self._source.take(records)

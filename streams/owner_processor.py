@@ -16,8 +16,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from contracts.codec import Codec, Frame
+from contracts.codec import Codec
 from contracts.errors import BadRecord
+from contracts.frames import Frame
 from contracts.settings import Settings
 from contracts.topics import Topic
 from eventtime.pending_windows import PendingWindows, Spilled

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import zstandard
 
-from contracts.codec import Codec, Frame, serialize
+from contracts.codec import Codec, serialize
 from contracts.errors import SnapshotInvalid
+from contracts.frames import Frame
 from contracts.topics import Topic
 from eventtime.pending_windows import Part, Spilled
 from transport.kafka.state_log import read_latest

@@ -5,7 +5,6 @@ newest writes, and the tweets since are written again: those that ingest believe
 them the first time. What it had refused stays out, and the first copy of an id stays.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 
 from contracts.errors import ServerUnavailable
@@ -13,6 +12,7 @@ from contracts.records import Tweet
 from contracts.settings import Settings
 from contracts.topics import TWEETS
 from featurestore.store.redis_layout import Keys
+from featurestore.store.whole import WholeMark
 from featurestore.store.writer import write_tweets
 from streams.event_batch import EventBatch
 from transport.kafka.state_log import read_partition
@@ -20,9 +20,6 @@ from transport.ports.kafka import Kafka
 from transport.ports.kafka_records import LogRecord
 from transport.ports.redis import Redis
 from vocab.tokens.tokenizer import Tokenizer
-
-log = logging.getLogger(__name__)
-
 
 Replay = Callable[[Sequence[LogRecord]], EventBatch[Tweet]]
 
@@ -37,18 +34,14 @@ class TweetView:
         self._redis = redis
         self._key = Keys(settings).ingested(partition)
         self._tokenizer = tokenizer
+        self._mark = WholeMark(redis, Keys(settings).whole_tweets(partition), f"tweets of partition {partition}")
         self._reached = 0  # what Redis must hold at least
 
     async def find(self, committed: int) -> int:
         """The offset of the first tweet that Redis may not hold, of those before offset `committed`."""
         self._reached = await self._position()
         if self._reached < committed:
-            log.warning(
-                "Redis lacks tweets of partition %d from offset %d on: writing them again, up to offset %d",
-                self._partition,
-                self._reached,
-                committed,
-            )
+            await self._mark.withdraw(self._reached, committed)
         return self._reached
 
     async def check(self) -> None:
@@ -58,10 +51,15 @@ class TweetView:
                 f"Redis has lost tweets of partition {self._partition}; they are written again from the log"
             )
 
+    async def whole(self) -> None:
+        """Nothing that was lost is left to write."""
+        await self._mark.give()
+
     async def reach(self, offset: int) -> None:
         """Everything before `offset` is written."""
         await self._redis.set_if_newer([], [], self._settings.features.tweet_ttl_s, (self._key, offset))
         self._reached = max(self._reached, offset)
+        self._mark.reached(offset)
 
     async def write(self, batch: EventBatch[Tweet], begin: int, end: int) -> None:
         """Write again the batch's tweets of offsets begin to end, which are all that Redis lacks before `end`."""

@@ -85,9 +85,25 @@ async def installed(settings: Settings, kafka: Kafka) -> Settings:
                 return agreed
     identity.refuse_none(settings, kafka.address)
     missing = [topic.name for topic in ALL if topic.name not in counts]
-    raise NotInstalled(
-        f"{kafka.address} has no topics {settings.prefix}{missing[0] if missing else INSTALLATION.name}, ...: make "
-        "them with `driftline topics apply`"
+    raise _not_installed(settings, kafka.address, missing[0] if missing else INSTALLATION.name)
+
+
+def installed_blocking(settings: Settings) -> Settings:
+    """`installed` for commands, without an event loop. Raises as it does."""
+    found = _found(settings)
+    if found is None:
+        identity.refuse_none(settings, address(settings))
+        raise _not_installed(settings, address(settings))
+    agreed = _agreed(settings, found)
+    with contextlib.closing(KafkaCluster(settings).blocking_consumer()) as consumer:
+        counts = {topic.name: len(consumer.partitions(topic.name)) for topic in ALL}
+    admin.check_partition_counts(agreed, {name: count for name, count in counts.items() if count})
+    return agreed
+
+
+def _not_installed(settings: Settings, server: str, missing: str = INSTALLATION.name) -> NotInstalled:
+    return NotInstalled(
+        f"{server} has no topics {settings.prefix}{missing}, ...: make them with `driftline topics apply`"
     )
 
 

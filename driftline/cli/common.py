@@ -1,6 +1,5 @@
 """What commands share: the settings of this process, JSON output, and the start of a service."""
 
-import asyncio
 import gc
 import sys
 from typing import Any
@@ -32,11 +31,9 @@ def current_settings() -> Settings:
 
 def installed_settings() -> Settings:
     """`current_settings` with the installation's number of partitions; raises as `transport.installation` does."""
-    from transport.installation import installed
-    from transport.kafka.cluster import KafkaCluster
+    from transport.installation import installed_blocking
 
-    settings = current_settings()
-    return asyncio.run(installed(settings, KafkaCluster(settings)))
+    return installed_blocking(current_settings())
 
 
 def print_json(value: Any) -> None:

@@ -23,5 +23,6 @@ def log_at(level: str) -> None:
         return
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("faust.tables.recovery").setLevel(level.upper())  # says that a worker is ready
     # Says that a timer woke up late, many times where other processes keep the machine busy.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)

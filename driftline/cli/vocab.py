@@ -95,9 +95,9 @@ def show(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson = F
 
     Example: driftline vocab show '#kafka'
     """
-    from driftline.inspect import vocab, vocab_log
+    from driftline.inspect import named_tokens, vocab
 
-    found = vocab.find(current_settings(), *vocab_log.parse_token(token, namespace))
+    found = vocab.find(current_settings(), *named_tokens.parse_token(token, namespace))
     if as_json:
         print_json(found)
         return
@@ -130,9 +130,9 @@ def history(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson 
 
     Example: driftline vocab history '#worldcup'
     """
-    from driftline.inspect import vocab_log
+    from driftline.inspect import named_tokens, vocab_log
 
-    kind, spelled = vocab_log.parse_token(token, namespace)
+    kind, spelled = named_tokens.parse_token(token, namespace)
     found = vocab_log.history(current_settings(), kind, spelled)
     if as_json:
         print_json(found)

@@ -12,7 +12,6 @@ from contracts.records import DeadLetter
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, WITH_DEAD_LETTERS, Topic, dead_letters
 from driftline.inspect.logs import read_records
-from featurestore.join.joiner import UNJOINED
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka_records import LogRecord, Output
 
@@ -84,6 +83,8 @@ def replay(
     topic, and a second replay sends them again; a tweet or an engagement that was processed meanwhile is dropped as a
     duplicate. Returns once the broker has acknowledged them all.
     """
+    from featurestore.join.joiner import UNJOINED
+
     sent: Counter[str] = Counter()
     not_replayable = counted = 0
     with contextlib.closing(KafkaCluster(settings).producer()) as producer:

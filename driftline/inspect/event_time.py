@@ -1,6 +1,5 @@
 """How far event time is: the declaration in force, and how old the newest events were when the broker got them."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -11,13 +10,11 @@ from contracts.errors import BadRecord
 from contracts.records import Engagement, TimeDeclared, TimelineRequest
 from contracts.settings import Settings
 from contracts.text_ids import EventCodec
-from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, TIMELINE_REQUESTS, TWEETS, Topic
+from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, EVENT_TIME, TIMELINE_REQUESTS, TWEETS, Topic
 from driftline.inspect.logs import newest_records, read_log
-from eventtime.declarations import DECLARATION_KEY
+from eventtime.declarations import DECLARATION_KEY, read_declaration
 from eventtime.ticks import TICK_KEY, read_tick
 from streams.event_batch import decode_tweet
-from transport.declare_time import newest_declaration
-from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka_records import LogRecord
 
 _LOOKED_AT = 200  # newest records of a topic, over all partitions
@@ -49,7 +46,10 @@ class NewestEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 def declaration(settings: Settings) -> TimeDeclared | None:
     """The declaration in force; None if event time is live because nothing was ever declared."""
-    return asyncio.run(newest_declaration(KafkaCluster(settings)))
+    newest = None
+    for record in read_log(settings, EVENT_TIME):
+        newest = read_declaration(record.value)
+    return newest
 
 
 def newest_events(settings: Settings) -> list[NewestEvent]:

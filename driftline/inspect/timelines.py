@@ -10,7 +10,6 @@ from contracts.records import IdText, RankedTimeline, Reason, RequestRefused
 from contracts.settings import Settings
 from contracts.topics import TIMELINES_RANKED
 from driftline.inspect.logs import newest_records, read_records
-from driftline.inspect.store import read_tweets
 from transport.ports.kafka_records import LogRecord
 
 _codec = AnswerCodec()
@@ -65,6 +64,8 @@ def with_texts(
     settings: Settings, timelines: Sequence[RankedTimeline], limit: int | None = None
 ) -> list[ShownTimeline]:
     """The first `limit` places of each timeline, with the stored author and text, read in one round trip."""
+    from driftline.inspect.store import read_tweets
+
     shown = [timeline.tweets[:limit] for timeline in timelines]
     stored = read_tweets(settings, sorted({int(tweet.id) for tweets in shown for tweet in tweets}))
     return [

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts.settings import Settings
+from driftline.inspect.named_tokens import NoSuchToken
 from driftline.inspect.redis_values import look_up
-from driftline.inspect.vocab_log import NoSuchToken
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
+from vocab.view.buckets import BUCKET_SHIFT, bucket_key
 from vocab.view.lists import Kind, lists_key, merged, merged_drift, newest_version
 from vocab.view.store import no_view, token_in
-from vocab.view.updates import BUCKET_SHIFT, bucket_key
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -9,20 +10,17 @@ import numpy as np
 from contracts.arrays import I64, U64
 from contracts.codec import Codec
 from contracts.columnar import VocabDelta
-from contracts.errors import DriftlineError, VersionNotReached
+from contracts.errors import VersionNotReached
 from contracts.settings import Settings
 from contracts.topics import VOCAB_DELTAS
 from driftline.inspect.logs import read_records
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.replica.vocabulary import FrozenVocabulary, Vocabulary
-from vocab.tokens import patterns
+
+if TYPE_CHECKING:
+    from vocab.replica.vocabulary import FrozenVocabulary
 
 _codec = Codec(VocabDelta)
-
-
-class NoSuchToken(DriftlineError):
-    """The text is not a token, or the vocabulary does not have the token or the namespace."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,27 +65,7 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: dict[str, int]
 
 
-def parse_token(text: str, named: str | None = None) -> tuple[Namespace, str]:
-    """(namespace, token) of a token as people write it (`#tag`, `@name`, `$CASH`, `word`, `two words`).
-
-    named: the token's namespace, if it is not to be guessed. Raises `NoSuchToken` if the tokenizer would drop it.
-    """
-    if named is not None:
-        if named.upper() not in Namespace.__members__:
-            names = ", ".join(member.name.lower() for member in Namespace)
-            raise NoSuchToken(f"no namespace {named!r}; there are {names}")
-        namespace = Namespace[named.upper()]
-        meaning = namespace, patterns.canonical(namespace, text)
-    elif " " in text.strip():
-        meaning = Namespace.BIGRAM, patterns.canonical(Namespace.BIGRAM, text)
-    else:
-        meaning = (text and patterns.canonical_surface(text)) or (Namespace.WORD, "")
-    if not meaning[1]:
-        raise NoSuchToken(f"{text!r} is not a token: the tokenizer drops it")
-    return meaning
-
-
-def rebuild(settings: Settings, version: int) -> FrozenVocabulary:
+def rebuild(settings: Settings, version: int) -> "FrozenVocabulary":
     """The vocabulary at any past version, from the log. Raises `VersionNotReached` past the log's end."""
     return _rebuild(settings, [version])[0]
 
@@ -161,8 +139,10 @@ def growth(settings: Settings) -> Growth:
     )
 
 
-def _rebuild(settings: Settings, versions: Sequence[int]) -> list[FrozenVocabulary]:
+def _rebuild(settings: Settings, versions: Sequence[int]) -> "list[FrozenVocabulary]":
     """The vocabulary at each of `versions`, in one pass over the log."""
+    from vocab.replica.vocabulary import Vocabulary
+
     replicas = [(version, Vocabulary(settings.vocab)) for version in versions]
     reached = dict.fromkeys(range(settings.vocab.shards), 0)
     for delta in _deltas(settings):
@@ -178,7 +158,7 @@ def _rebuild(settings: Settings, versions: Sequence[int]) -> list[FrozenVocabula
     return [vocabulary.at(vocabulary.complete_through) for _, vocabulary in replicas]
 
 
-def _slots_of(view: FrozenVocabulary, keys: U64) -> I64:
+def _slots_of(view: "FrozenVocabulary", keys: U64) -> I64:
     """int64[2, n], the slot and the generation of each key, -1 for none."""
     result = np.full((2, len(keys)), -1, np.int64)
     rows = np.searchsorted(keys, view.keys)

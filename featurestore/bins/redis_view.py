@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from contracts.arrays import F32, I32, I64
-from contracts.codec import Codec, Frame, serialize
+from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord, VersionNotReached, VersionRetired
+from contracts.frames import Frame
 from contracts.settings import Settings
 from featurestore.bins.replica import FrozenBins
 from featurestore.features import CONTINUOUS, FEATURE_SET, NUMBER

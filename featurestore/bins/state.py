@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import F32, I64
-from contracts.codec import Codec, Frame, serialize
+from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord
+from contracts.frames import Frame
 from eventtime.pending_windows import MOST_PART_ROWS, PendingWindows, Spilled
 from featurestore.bins.edges import Sketch
 from featurestore.bins.sketch import BUCKET_BITS

@@ -40,7 +40,8 @@ class FeaturesRead:
 
     features: without the field `subwords`, which depends on a vocabulary; `at` adds it. words: its input.
     offsets: int64[m+1], request i has rows `offsets[i]:offsets[i+1]`. tweet_ids, author_ids: uint64[n].
-    created_ms: int64[n]. missing: per request, the uint64 ids without a record in the store.
+    created_ms: int64[n]. missing: per request, the uint64 ids without a record in the store. whole: whether the store
+    held all that it should; else tweets may be missing that exist, and counts may be too low.
     """
 
     features: FeatureColumns
@@ -50,6 +51,7 @@ class FeaturesRead:
     author_ids: U64
     created_ms: I64
     missing: Sequence[U64]
+    whole: bool = True
 
     def at(self, vocabulary: "FrozenVocabulary | None") -> FeatureColumns:
         """All features, as served to a model with this vocabulary. None: a vocabulary that has admitted nothing."""
@@ -79,6 +81,7 @@ class FeatureReader:
         self._redis = redis
         self._settings = settings
         self._keys = Keys(settings)
+        self._wholes = self._keys.wholes()
 
     async def read(self, requests: Sequence[TimelineRequest], candidate_ids: Sequence[U64]) -> FeaturesRead:
         """Features of every candidate (uint64 ids) of each request, as of the request's own time."""
@@ -89,11 +92,12 @@ class FeatureReader:
         unique, of_unique = np.unique(named, return_inverse=True)
 
         keys = self._keys
-        viewer_weights, history_values, tweet_values, count_values = await self._get(
+        viewer_weights, history_values, tweet_values, count_values, marks = await self._get(
             keys.counters(VIEWER, viewer_ids),
             keys.histories(viewer_ids),
             keys.tweets(unique),
             keys.counters(TWEET_KIND, unique),
+            self._wholes,
         )
         known = np.array([value is not None for value in tweet_values], bool)
         known_values = [value for value in tweet_values if value is not None]
@@ -132,6 +136,7 @@ class FeatureReader:
             author_ids=rows.tweets["author_id"].astype(np.uint64),
             created_ms=rows.tweets["created_ms"].astype(np.int64),
             missing=[named[absent & (named_row == row)] for row in range(len(requests))],
+            whole=None not in marks,
         )
 
     async def recent_tweets(self, limit: int) -> tuple[U64, I64]:

@@ -146,6 +146,19 @@ class Keys:
         """Key whose absence means that the view was wiped."""
         return self._heads[owner] + b"epoch"
 
+    def whole_tweets(self, partition: int) -> bytes:
+        """Key that is there while Redis holds every tweet of a partition that it should (`whole.py`)."""
+        return self._heads[partition] + b"whole-tweets"
+
+    def whole_counters(self, owner: int) -> bytes:
+        """Key that is there while Redis holds every counter and history of an owner (`whole.py`)."""
+        return self._heads[owner] + b"whole-counters"
+
+    def wholes(self) -> list[bytes]:
+        """Keys of all marks."""
+        parts = range(self.owners)
+        return [*map(self.whole_tweets, parts), *map(self.whole_counters, parts)]
+
     def _of(self, kind: bytes, ids: U64) -> list[bytes]:
         heads = [head + kind for head in self._heads]
         owners = owner_of(ids, self.owners).tolist()

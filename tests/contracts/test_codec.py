@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from contracts.codec import Codec, Frame, serialize
+from contracts.codec import Codec, serialize
 from contracts.columnar import BinCounts, CandidatesServed, VocabCounts
 from contracts.errors import BadRecord, UnknownVersion
+from contracts.frames import Frame
 from contracts.records import (
     END_OF_TIME_MS,
     MAX_CANDIDATES,

@@ -7,9 +7,10 @@ import pytest
 
 from contracts import columnar as frames
 from contracts import records
-from contracts.codec import Codec, Frame, Record, serialize
+from contracts.codec import Codec, Record, serialize
 from contracts.errors import UnknownVersion
 from contracts.examples import VERSION, deserialize_examples, serialize_examples
+from contracts.frames import Frame
 from tests.golden.compare import assert_same_bits, assert_same_features, assert_same_record
 from tests.golden.samples import EXAMPLES, RECORDS
 from tests.support.paths import GOLDEN

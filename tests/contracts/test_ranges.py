@@ -7,8 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.codec import Codec, Frame, serialize
+from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord
+from contracts.frames import Frame
 from tests.golden.samples import RECORDS
 from tests.support.type_swaps import OTHERS, swapped
 

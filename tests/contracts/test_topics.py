@@ -7,8 +7,8 @@ import pytest
 
 from contracts import columnar as frames
 from contracts import records
-from contracts.codec import _DTYPES
 from contracts.examples import _FLAT
+from contracts.frames import _DTYPES
 from contracts.topics import ALL, DAY_MS, FOREVER_MS, MIB, WITH_DEAD_LETTERS, Topic, dead_letters, prefixed
 from tests.support.paths import DOCS
 

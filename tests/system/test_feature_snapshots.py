@@ -61,7 +61,8 @@ async def redis(settings: Settings) -> AsyncIterator[RedisClient]:
 
 async def held(redis: RedisClient, settings: Settings) -> dict[bytes, bytes | None]:
     """Every value of the installation; of `epoch`, `base` and `position` too."""
-    keys = sorted([key async for key in redis.client.scan_iter(match=f"{settings.prefix}*")])
+    found = [key async for key in redis.client.scan_iter(match=f"{settings.prefix}*")]
+    keys = sorted(key for key in found if b"whole-" not in key)  # marks come a moment later
     return dict(zip(keys, await redis.mget(keys), strict=True))
 
 

@@ -2,15 +2,19 @@
 
 import asyncio
 import random
+from pathlib import Path
 
 from contracts.codec import Codec, serialize
 from contracts.partitioning import record_key
 from contracts.records import RankedTimeline, TimelineRequest
 from contracts.settings import Settings
 from contracts.topics import TIMELINE_REQUESTS, TIMELINES_RANKED
-from tests.support.pipeline_runs import END_MS, child, make_tweets, read_all, worker, write_run
+from driftline.inspect.redis_values import look_up
+from featurestore.store.redis_layout import Keys
+from tests.support.pipeline_runs import END_MS, Child, child, make_tweets, read_all, worker, write_run
 from transport.installation import install
 from transport.kafka.writer import KafkaWriter
+from transport.redis.connection import connect_blocking
 
 UNKNOWN = 999_999_999
 
@@ -38,20 +42,42 @@ def order(answer: RankedTimeline) -> list[int]:
 
 def test_a_cold_start_answers_by_recency_and_says_so(settings, tmp_path):
     install(settings)
-    with (
-        worker(settings, tmp_path / "worker.log") as work,
-        child(settings, tmp_path / "scorer.log", "driftline", "scorer") as score,
-    ):
-        asyncio.run(ask(settings, request("none named, nothing there"), request("unknown", [str(UNKNOWN), "1000"])))
-        score.wait_until(lambda: len(answers(settings)) == 2)
+    with child(settings, tmp_path / "scorer.log", "driftline", "scorer") as score:
+        asyncio.run(ask(settings, request("no worker yet")))
+        score.wait_until(lambda: len(answers(settings)) == 1)
+        assert answers(settings)["no worker yet"].store_incomplete
+        cold_start(settings, tmp_path, score)
+        flush(settings)
+        asyncio.run(ask(settings, request("wiped", [1_001])))
+        score.wait_until(lambda: "wiped" in answers(settings))
+        assert answers(settings)["wiped"].store_incomplete
+        assert answers(settings)["wiped"].missing == ["1001"]
+        score.terminate()
+
+
+def flush(settings: Settings) -> None:
+    """Delete what is in Redis under the prefix."""
+    with connect_blocking(settings) as redis:
+        redis.delete(*redis.scan_iter(match=f"{settings.prefix}*"))
+
+
+def whole(settings: Settings) -> bool:
+    return None not in look_up(settings, Keys(settings).wholes())
+
+
+def cold_start(settings: Settings, tmp_path: Path, score: Child) -> None:
+    with worker(settings, tmp_path / "worker.log") as work:
+        work.wait_until(lambda: whole(settings))
+        asyncio.run(ask(settings, request("none named, nothing there"), request("unknown", [UNKNOWN, 1_000])))
+        score.wait_until(lambda: len(answers(settings)) == 3)
 
         asyncio.run(write_run(settings, make_tweets(10, random.Random(1)), []))
         work.drain(settings)
         asyncio.run(ask(settings, request("named", [1_001, UNKNOWN, 1_004, 1_002]), request("none named")))
-        score.wait_until(lambda: len(answers(settings)) == 4)
+        score.wait_until(lambda: len(answers(settings)) == 5)
         work.terminate()
-        score.terminate()
     found = answers(settings)
+    assert {name for name, answer in found.items() if answer.store_incomplete} == {"no worker yet"}
     assert {answer.ranker for answer in found.values()} == {"fallback-recency"}
     assert {(answer.model, answer.model_version) for answer in found.values()} == {(None, None)}
     assert {place.probability for answer in found.values() for place in answer.tweets} == {None}

@@ -9,10 +9,8 @@ from contracts.settings import Settings
 from tests.support.view_samples import DRIFT, an_owner
 from transport.redis.connection import connect
 from vocab.namespaces import Namespace
-from vocab.trends.velocity import HORIZONS
-from vocab.view.lists import (
-    Kind,
-)
+from vocab.trends.spans import HORIZONS
+from vocab.view.lists import Kind
 from vocab.view.store import read_list, read_token, write_view
 from vocab.view.updates import view_updates
 

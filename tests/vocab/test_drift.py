@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vocab.namespaces import Namespace
-from vocab.trends.drift import NAMESPACES, Drift, jensen_shannon, together
+from vocab.trends.drift import NAMESPACES, Drift, jensen_shannon
+from vocab.trends.measures import together
 
 WINDOW_MS = 60_000
 KEYS = list(range(1, 9))

@@ -11,7 +11,8 @@ from vocab.languages import ALL, UND, language_code
 from vocab.namespaces import SPELLED, Namespace
 from vocab.trends.horizons import LANGUAGE_ROWS_PER_SLOT, Trends, commonest_languages
 from vocab.trends.reference import ReferenceTrends, movement
-from vocab.trends.velocity import HORIZONS, SPANS_MS, movements
+from vocab.trends.spans import HORIZONS, SPANS_MS
+from vocab.trends.velocity import movements
 
 WINDOW_MS = 60_000
 KEYS = [shard << 58 | i * 7 + 1 for shard in (0, 1, 63) for i in range(5)]

@@ -15,18 +15,12 @@ from vocab.keys import SHARDS, key_of, shard_of
 from vocab.languages import ALL, UND, language_code
 from vocab.namespaces import Namespace
 from vocab.owner.owner import VocabularyOwner
-from vocab.trends.velocity import HORIZONS, LEAST_SCORE, movements
-from vocab.view.lists import (
-    LANGUAGE_LIST_LENGTH,
-    LANGUAGES,
-    LIST_LENGTH,
-    Kind,
-    NoSuchList,
-    best,
-    lists_codec,
-    merged,
-)
-from vocab.view.updates import BUCKETS, bucket_codec, view_updates
+from vocab.trends.spans import HORIZONS, LEAST_SCORE
+from vocab.trends.velocity import movements
+from vocab.view.buckets import BUCKETS, bucket_codec
+from vocab.view.lists import Kind, NoSuchList, best, lists_codec, merged
+from vocab.view.make_lists import LANGUAGE_LIST_LENGTH, LANGUAGES, LIST_LENGTH
+from vocab.view.updates import view_updates
 
 
 def test_every_admitted_key_is_in_its_bucket_and_nothing_else_is():

@@ -1,14 +1,14 @@
-"""The port `Kafka` on a real cluster: aiokafka for streams of records, kafka-python for blocking threads."""
+"""The port `Kafka` on a real cluster: aiokafka for streams of records, kafka-python for blocking threads.
+
+Each client is imported when it is first made: commands that look at something use kafka-python alone.
+"""
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 from contracts.settings import Settings
 from transport.kafka import clients
 from transport.kafka.admin_client import open_admin
-from transport.kafka.aiokafka_consumer import open_consumer, open_member
 from transport.kafka.blocking_clients import KafkaPythonConsumer, KafkaPythonProducer
-from transport.kafka.blocking_transactions import BlockingTransactions
-from transport.kafka.transactional_producer import AiokafkaTransactionalProducer
 from transport.ports.kafka import BlockingConsumer, Consumer, GroupConsumer, Producer, TransactionalProducer
 from transport.ports.kafka_admin import Admin
 
@@ -26,18 +26,26 @@ class KafkaCluster:
 
     def consumer(self) -> AbstractAsyncContextManager[Consumer]:
         """See `Kafka`."""
+        from transport.kafka.aiokafka_consumer import open_consumer
+
         return open_consumer(self._settings)
 
     def member(self, group: str, *, session_timeout_ms: int) -> AbstractAsyncContextManager[GroupConsumer]:
         """See `Kafka`."""
+        from transport.kafka.aiokafka_consumer import open_member
+
         return open_member(self._settings, group, session_timeout_ms)
 
     def own(self, group: str, number: int) -> AbstractAsyncContextManager[TransactionalProducer]:
         """See `Kafka`."""
+        from transport.kafka.transactional_producer import AiokafkaTransactionalProducer
+
         return AiokafkaTransactionalProducer(self._settings, group, number).owned()
 
     def own_blocking(self, name: str) -> AbstractContextManager[Producer]:
         """See `Kafka`."""
+        from transport.kafka.blocking_transactions import BlockingTransactions
+
         return BlockingTransactions(self._settings, name)
 
     def blocking_consumer(self) -> BlockingConsumer:

@@ -81,6 +81,10 @@ class Redis(Protocol):
         """Delete key `removed` and set `key` to `value` without expiry: both or neither."""
         ...
 
+    async def delete(self, key: bytes) -> None:
+        """Delete `key`, if it is there."""
+        ...
+
     async def claim(self, key: bytes, value: bytes) -> bytes:
         """Set `key` without expiry if it is absent. Returns the value that it has then."""
         ...

@@ -82,6 +82,11 @@ class RedisClient:
                 both.set(key, value)
                 await both.execute()
 
+    async def delete(self, key: bytes) -> None:
+        """One DEL."""
+        with unavailable_as_such(self._settings):
+            await self.client.delete(key)
+
     async def claim(self, key: bytes, value: bytes) -> bytes:
         """One SET."""
         with unavailable_as_such(self._settings):

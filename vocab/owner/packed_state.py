@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import I32, I64, U8, U16, U32, U64
-from contracts.codec import Codec, Frame, serialize
+from contracts.codec import Codec, serialize
 from contracts.errors import BadRecord, SnapshotInvalid
+from contracts.frames import Frame
 from contracts.records import VocabConfigured
 from contracts.settings import VocabSettings
 from eventtime.pending_windows import PendingWindows, Spilled

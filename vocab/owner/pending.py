@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.arrays import I64, U8, U16, U64
-from contracts.codec import Codec, Frame, serialize
+from contracts.codec import Codec, serialize
+from contracts.frames import Frame
 from eventtime.pending_windows import MOST_PART_ROWS
 from vocab.owner.spellings import Spellings
 

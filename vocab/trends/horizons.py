@@ -23,7 +23,8 @@ from vocab.keys import shard_of
 from vocab.languages import ALL
 from vocab.namespaces import SPELLED
 from vocab.sorted_columns import locate
-from vocab.trends.velocity import HORIZONS, SPANS_MS, half_life
+from vocab.trends.spans import HORIZONS, SPANS_MS
+from vocab.trends.velocity import half_life
 
 LANGUAGE_ROWS_PER_SLOT = 2
 _LONGEST = len(HORIZONS) - 1

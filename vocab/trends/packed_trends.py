@@ -3,11 +3,11 @@
 import numpy as np
 
 from contracts.arrays import U8, U16, U64
-from contracts.codec import Frame
+from contracts.frames import Frame
 from vocab.languages import ALL
 from vocab.trends.drift import NAMESPACES, TABLES, Drift
 from vocab.trends.horizons import Trends
-from vocab.trends.velocity import SPANS_MS
+from vocab.trends.spans import SPANS_MS
 
 
 class PackedTrends(Frame, frozen=True, kw_only=True):

@@ -22,14 +22,10 @@ import numpy as np
 
 from contracts.arrays import F64, U64
 from vocab.decay import ONE, factor
+from vocab.trends.spans import SPANS_MS
 
-_MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
-
-HORIZONS = {"5m": 5 * _MINUTE_MS, "1h": _HOUR_MS, "24h": _DAY_MS, "7d": 7 * _DAY_MS}
-LONG_RUN_MS = 28 * _DAY_MS
-SPANS_MS = (*HORIZONS.values(), LONG_RUN_MS)  # the rows of a table of counts; append nothing: saved states have them
+_HOUR_MS = 3_600_000
 DAMPING = 4.0  # occurrences
-LEAST_SCORE = 0.01  # a smaller one may be decay's rounding: no list has it
 
 
 def half_life(span_ms: int, window_ms: int) -> float:

@@ -5,6 +5,7 @@ vocabulary: readers raise `VersionNotReached`.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +16,12 @@ from transport.ports.redis import VERSION_BYTES, Redis, version_of
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
 from vocab.tokens.patterns import canonical
-from vocab.trends.velocity import HORIZONS
+from vocab.trends.spans import HORIZONS
+from vocab.view.buckets import BUCKET_SHIFT, bucket_codec, bucket_key
 from vocab.view.lists import Kind, ListedToken, lists_key, merged, newest_version
-from vocab.view.updates import BUCKET_SHIFT, ViewUpdates, bucket_codec, bucket_key
+
+if TYPE_CHECKING:
+    from vocab.view.updates import ViewUpdates
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class ShownToken:
 
 
 async def write_view(
-    redis: Redis, settings: Settings, updates: ViewUpdates, position: tuple[bytes, int] | None = None
+    redis: Redis, settings: Settings, updates: "ViewUpdates", position: tuple[bytes, int] | None = None
 ) -> int:
     """Writes in one round trip; repeating it, or writing an older view late, changes nothing. Returns how many values
     were new.

@@ -1,0 +1,85 @@
+"""Commands that look at something import what they need and no more: imports are nearly all that they cost."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts.settings import Settings
+from contracts.settings_sources import to_environ
+from tests.support.inspect_samples import write_all
+
+HEAVY = (
+    "torch",
+    "faust",
+    "kafka",
+    "aiokafka",
+    "redis",
+    "numpy",
+    "numba",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "prometheus_client",
+)
+NOTHING: tuple[str, ...] = ()
+LOG, LOG_ARRAYS = ("kafka",), ("kafka", "numpy")
+REDIS_ARRAYS = ("redis", "numpy")
+
+# Command -> the heavy modules that it may import.
+ALLOWED = {
+    "--help": NOTHING,
+    "--version": NOTHING,
+    "config show": NOTHING,
+    "config check": ("numpy", "numba", "scipy"),  # the rules of a vocabulary
+    "topics plan": LOG,
+    "offsets show": LOG,
+    "timelines tail": LOG,
+    "models list": LOG,
+    "dead-letters list": LOG,
+    "bins list": LOG_ARRAYS,
+    "bins show age_s": LOG_ARRAYS,
+    "time show": LOG_ARRAYS,
+    "status": LOG_ARRAYS,
+    "vocab history #rust": LOG_ARRAYS,
+    "vocab top": REDIS_ARRAYS,
+    "vocab rising": REDIS_ARRAYS,
+    "vocab show #rust": REDIS_ARRAYS,
+    "vocab stats": ("kafka", *REDIS_ARRAYS),
+    "features tweet 71": ("kafka", *REDIS_ARRAYS),
+    "features author 5": ("kafka", *REDIS_ARRAYS),
+    "examples tail": ("kafka", "numpy", "pyarrow"),
+}
+PROGRAM = f"""
+import atexit, sys
+heavy = {HEAVY!r}
+atexit.register(lambda: print("IMPORTED", *[name for name in heavy if name in sys.modules], file=sys.stderr))
+from driftline.cli.main import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("quick")
+    prefix = f"quick-{os.urandom(3).hex()}-"
+    settings = Settings(kafka=kafka, redis=redis_url, prefix=prefix, partitions=4, data_dir=str(folder))
+    write_all(settings)
+    return settings
+
+
+@pytest.mark.parametrize("command", ALLOWED)
+def test_a_command_imports_no_more_than_it_needs(filled: Settings, command: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *command.split()],
+        env=os.environ | to_environ(filled),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    imported = done.stderr.rsplit("IMPORTED", 1)[1].split()
+    assert set(imported) <= set(ALLOWED[command]), done.stderr[-2_000:]
+    assert done.returncode in ((0, 2) if command == "topics plan" else (0,)), done.stdout + done.stderr
