@@ -42,11 +42,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     cells = [[plain("" if cell is None else str(cell)) for cell in row] for row in rows]
     result = Table(header_style="bold", box=None)
     for place, column in enumerate(columns):
+        of_column = [row[place] for row in cells]
+        whole = _is_unsplittable(of_column)
         result.add_column(
             column.removeprefix("#"),
             justify="right" if column.startswith("#") else "left",
             overflow="fold",
-            no_wrap=_is_unsplittable([row[place] for row in cells]),
+            no_wrap=whole,
+            min_width=max(map(len, of_column), default=0) if whole else None,
         )
     for row in cells:
         result.add_row(*map(Text, row))
@@ -56,7 +59,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print `table(...)` on standard output, as wide as its unsplittable columns need."""
     made = table(title, columns, rows)
-    least = Measurement.get(console, console.options, made.renderables[1]).minimum
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    least = Measurement.get(console, unbounded, made.renderables[1]).minimum
     drawn = Console(
         file=io.StringIO(),
         width=max(console.width, least),

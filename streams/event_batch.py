@@ -1,5 +1,6 @@
 """A batch of an input topic, decoded once: events, ticks, declarations, and dead letters for bad records."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -8,6 +9,7 @@ from contracts.codec import Codec
 from contracts.columnar import CandidatesServed
 from contracts.errors import BadRecord
 from contracts.records import Engagement, Tick, TimeDeclared, Tweet
+from contracts.text_ids import EventCodec
 from contracts.topics import Topic
 from eventtime.declarations import DECLARATION_KEY, read_declaration
 from eventtime.ticks import TICK_KEY, read_tick
@@ -19,7 +21,9 @@ from transport.processor import Output
 EventT = TypeVar("EventT", Tweet, Engagement, CandidatesServed)
 ValueT = TypeVar("ValueT", Tick, TimeDeclared)
 
+_OWN_MARK = b'"created_ms"'
 _deserialize_own_tweet = Codec(Tweet).deserialize
+_deserialize_with_text_ids = EventCodec(Tweet).deserialize
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +86,7 @@ def decode_tweet(value: bytes) -> Tweet:
     except BadRecord as error:
         if error.reason != "malformed":
             raise
-        return tweet_from_foreign_json(value)
+    if _OWN_MARK in value:  # our own record, probably with ids as strings
+        with contextlib.suppress(BadRecord):
+            return _deserialize_with_text_ids(value)
+    return tweet_from_foreign_json(value)  # tells what is wrong with it, if anything

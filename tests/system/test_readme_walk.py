@@ -131,7 +131,9 @@ def test_the_error_that_the_readme_shows_is_the_one_that_comes(shell: Shell) -> 
     variable, command, shown = block
     name, value = variable.split("=")
     shell.environ[name] = value
-    said = shell.run(command, fails=True)
+    lines = shell.run(command, fails=True).splitlines()
+    # Here no `driftline up` has said where Redis is, as it has in the README's folder.
+    said = "\n".join(line for line in lines if "is taken to be at" not in line)
     del shell.environ[name]
 
     def words(text: str) -> str:
