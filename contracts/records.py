@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts.codec import Record
+from contracts.settings import MOST_PARTITIONS
 
 TWITTER_BEGAN_MS = 1_142_899_200_000  # 2006-03-21: an earlier time is a broken clock
 END_OF_TIME_MS = 4_102_444_800_000  # 2100-01-01
@@ -89,7 +90,7 @@ class Installed(Record, frozen=True, kw_only=True):
     """
 
     id: Annotated[str, Meta(min_length=1, max_length=100)]
-    partitions: Annotated[int, Meta(ge=1, le=256)]
+    partitions: Annotated[int, Meta(ge=1, le=MOST_PARTITIONS)]
     settings: dict[Name, int]
 
 

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from contracts.errors import BadRecord, SettingsError
 from contracts.records import KindConfigured, VocabConfigured
-from contracts.settings import KINDS, KindSettings, VocabSettings
+from contracts.settings import KINDS, MOST_PARTITIONS, KindSettings, VocabSettings
 from vocab.decay import ONE, fixed
 from vocab.namespaces import Namespace
-
-MOST_SHARDS = 256  # numbers of shards travel as bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ def rules_of(settings: VocabSettings) -> tuple[Rules, ...]:
         raise SettingsError(f"vocab.candidates_per_slot is {settings.candidates_per_slot}: set it to 0 or more")
     shards = settings.shards
     if not are_shards(shards):
-        raise SettingsError(f"vocab.shards is {shards}: set it to a power of two from 1 to {MOST_SHARDS}")
+        raise SettingsError(f"vocab.shards is {shards}: set it to a power of two from 1 to {MOST_PARTITIONS}")
     rules = []
     for name, kind in settings.kinds.items():
         _check(name, kind, shards)
@@ -134,7 +132,7 @@ def differences(one: VocabSettings, other: VocabSettings) -> dict[str, tuple[flo
 
 def are_shards(shards: int) -> bool:
     """Whether a vocabulary can have this number of virtual shards."""
-    return 1 <= shards <= MOST_SHARDS and not shards & (shards - 1)
+    return 1 <= shards <= MOST_PARTITIONS and not shards & (shards - 1)
 
 
 def other_shards(name: str, shards: int, wanted: int) -> SettingsError:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from simulation.world import World
 from sources import Source
 from transport.kafka.writer import KafkaWriter
 
+_LINE_EVERY_S = 10.0  # in a file
 _WORTH_SAYING_S = 5.0  # that ingest is a moment behind is how it should be
 
 _MEANING = {
@@ -44,34 +46,38 @@ def stop_on_signals() -> Iterator[asyncio.Event]:
 
 
 class FeedBar:
-    """A progress bar over event time on standard error. A context manager."""
+    """A progress bar over event time on standard error; in a file, whole lines now and then. A context manager."""
 
     def __init__(self, provenance: Provenance) -> None:
         self._provenance = provenance
+        self._console = Console(stderr=True, soft_wrap=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=self._console,
         )
         self._task: TaskID = self._bar.add_task("reading", total=None, state="")
         self._begin_ms = 0
+        self._said_s = time.monotonic()
 
     def __enter__(self) -> "FeedBar":
-        self._bar.start()
+        if self._console.is_terminal:
+            self._bar.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False)
+        self._console.print(text, markup=False, highlight=False)
 
     def reading(self, rows: int) -> None:
         """Show how many rows of the file have been read."""
-        self._bar.update(self._task, state=f"{rows:,} rows")
+        self._show(f"{rows:,} rows")
 
     def span(self, begin_ms: int, end_ms: int) -> None:
         """Set the event time that the bar spans."""
@@ -86,7 +92,14 @@ class FeedBar:
         )
         if progress.behind and progress.behind_s > _WORTH_SAYING_S:
             state += f"  waiting for `driftline worker`: {progress.behind:,} records behind"
-        self._bar.update(self._task, completed=progress.event_ms - self._begin_ms, state=state)
+        self._show(state, progress.event_ms - self._begin_ms)
+
+    def _show(self, state: str, completed: int | None = None) -> None:
+        self._bar.update(self._task, state=state, completed=completed)
+        now_s = time.monotonic()
+        if not self._console.is_terminal and now_s - self._said_s >= _LINE_EVERY_S:
+            self._said_s = now_s
+            self.say(state)
 
 
 async def run_world(world: World, settings: Settings, config: FeedConfig) -> str:

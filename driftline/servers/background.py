@@ -106,6 +106,7 @@ def up(settings: Settings, say: Callable[[str], None], ports: Mapping[str, int])
     servers = dict(former)
     folder = state_path(settings).parent
     fresh: list[str] = []
+    _refuse_other_ports(servers, ports)
     try:
         for name, start in STARTERS.items():
             if (name not in servers or not servers[name].runs) and not configured(name, settings):
@@ -120,6 +121,16 @@ def up(settings: Settings, say: Callable[[str], None], ports: Mapping[str, int])
         _write_state(settings, former)
         raise
     return servers
+
+
+def _refuse_other_ports(servers: Mapping[str, BackgroundServer], ports: Mapping[str, int]) -> None:
+    """Raises `ServerUnavailable` if a server runs at another port than the one that is wanted."""
+    for name, port in ports.items():
+        if name in servers and servers[name].runs and servers[name].port != port:
+            raise ServerUnavailable(
+                f"{name.title()} of this folder runs at {servers[name].address}: `driftline down` first, then `up` "
+                f"with --{name}-port {port}"
+            )
 
 
 def _port(name: str, former: BackgroundServer | None, wanted: int) -> int:

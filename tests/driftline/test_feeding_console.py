@@ -3,7 +3,8 @@
 import pytest
 
 from contracts.records import Provenance
-from driftline.feeding.console import _summary, late_warning
+from driftline.feeding import console
+from driftline.feeding.console import FeedBar, _summary, late_warning
 from driftline.feeding.loop import Progress
 
 AT_MS = 1_393_632_000_000  # 2014-03-01
@@ -35,3 +36,18 @@ def test_a_feed_that_ended_early_names_no_time_of_1970(event_ms: int, final_ms: 
     assert "1970" not in text
     assert ("closing ticks" in text) == bool(final_ms)
     assert ("has not begun" in text) == (not event_ms)
+
+
+def test_progress_in_a_file_is_whole_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1_000))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with FeedBar(Provenance.SIMULATED_WORLD) as bar:
+        bar.span(AT_MS, AT_MS + 3_600_000)
+        fed = Progress(event_ms=AT_MS + 1_000, tweets=1_234_567, engagements=7_654_321, answered=8, requests=9)
+        for _ in range(45):
+            bar.fed(fed)
+    lines = capsys.readouterr().err.splitlines()
+    assert set(lines) == {"2014-03-01 00:00:01  1,234,567 tweets  7,654,321 engagements  8/9 answered"}
+    assert 3 <= len(lines) <= 20

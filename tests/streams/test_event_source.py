@@ -3,10 +3,12 @@
 import numpy as np
 from prometheus_client import REGISTRY
 
-from contracts.codec import serialize
-from contracts.records import Tweet
+from contracts.codec import Codec, serialize
+from contracts.records import DeadLetter, TimeDeclared, TimeMode, Tweet
 from contracts.settings import Settings, TimeSettings
 from contracts.topics import TWEETS
+from eventtime.declarations import DECLARATION_KEY, declaration_value
+from eventtime.ticks import TICK_KEY, tick_value
 from streams.event_batch import EventBatch, decode_tweet
 from streams.event_source import EventSource
 from tests.support.installation import PARTITIONS
@@ -53,3 +55,29 @@ def test_what_is_only_re_read_is_not_counted_again() -> None:
     before = late()
     source.replay(records((1, 9_000), (2, 0)))
     assert late() == before
+
+
+def details(source: EventSource[Tweet], read: list[LogRecord]) -> list[str]:
+    """The details of the dead letters of a batch."""
+    batch, _, _ = source.take(read)
+    return [Codec(DeadLetter).deserialize(letter.value or b"").detail for letter in batch.letters]
+
+
+def test_a_dead_letter_by_the_brokers_clock_says_both_times_the_setting_and_the_remedy() -> None:
+    source = EventSource(SETTINGS, TWEETS, decode_tweet, times_of, identities_of)
+    [detail] = details(source, records((1, 60_000 + 90_500)))
+    assert "2023-11-14 22:15:50 UTC (1700000150500) is 90.5 s ahead of 2023-11-14 22:14:20 UTC" in detail
+    assert "time.lateness_ms allows 2 s" in detail
+    assert "Correct the producer's clock" in detail
+    assert "`driftline dead-letters replay`" in detail
+
+
+def test_a_dead_letter_by_a_replays_ticks_says_where_they_are_and_how_to_end_the_replay() -> None:
+    source = EventSource(SETTINGS, TWEETS, decode_tweet, times_of, identities_of)
+    declared = TimeDeclared(mode=TimeMode.REPLAY, epoch=3, writer="backfill")
+    begin = LogRecord(TWEETS.name, 0, 0, START_MS, DECLARATION_KEY, declaration_value(declared))
+    tick = LogRecord(TWEETS.name, 0, 2, START_MS, TICK_KEY, tick_value(START_MS, 3))
+    [before, after] = details(source, [begin, *records((1, 0), begin=1), tick, *records((2, 2_001), begin=3)])
+    assert "the partition's, which has not begun and which only the ticks of the declared replay (epoch 3)" in before
+    assert "the partition's, which is at 2023-11-14 22:13:20 UTC (1700000000000)" in after
+    assert "`driftline time live`" in after

@@ -60,6 +60,10 @@ def test_up_is_found_by_a_second_terminal_until_down(terminal: Terminal) -> None
     again = terminal.run("up")
     assert (again.returncode, again.stdout) == (0, up.stdout)
     assert terminal.state() == servers
+    elsewhere = terminal.run("up", "--redis-port", str(free_port()))
+    assert elsewhere.returncode == 1
+    assert f"Redis of this folder runs at {servers['redis'].address}: `driftline down` first" in elsewhere.stderr
+    assert terminal.state() == servers
 
     planned = terminal.run("topics", "plan")
     assert (planned.returncode, planned.stderr) == (2, "")
