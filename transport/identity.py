@@ -4,6 +4,7 @@ The data folder has the ids of the installations that processes worked for from 
 id under a key of the prefix. A Redis without it is new or was wiped: it is rewritten, and never refused.
 """
 
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -44,9 +45,10 @@ def remember(settings: Settings) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(msgspec.json.encode({**known, settings.prefix: settings.installation}))
-        partial.replace(path)
+        # Several processes may begin at once, in containers even with the same process id.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix="installations-", delete=False) as partial:
+            partial.write(msgspec.json.encode({**known, settings.prefix: settings.installation}))
+        Path(partial.name).replace(path)
     except OSError:
         return
 
