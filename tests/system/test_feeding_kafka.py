@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from kafka import TopicPartition
 
+import driftline.feeding.replay
 from contracts.codec import Codec, serialize
 from contracts.partitioning import record_key
 from contracts.records import DeadLetter, RankedTimeline, Tick, TimelineRequest, Tweet
@@ -94,9 +97,20 @@ async def test_simulated_world_on_kafka_is_answered_and_reacts(settings: Setting
         assert last == dict.fromkeys(range(topic.partitions(settings)), progress.final_ms)
 
 
+@contextlib.asynccontextmanager
+async def no_ingest(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Stands for `following_ingest` where no worker runs."""
+
+    async def behind() -> int:
+        return 0
+
+    yield behind
+
+
 async def test_replayed_file_goes_out_in_order_and_bad_rows_become_dead_letters(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(driftline.feeding.replay, "following_ingest", no_ingest)
     await asyncio.to_thread(install, settings)
     rows = [
         json.dumps({

@@ -96,7 +96,7 @@ def test_any_logged_version_is_made_again_as_it_was_when_it_was_kept(drifted, mo
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, command.split()[1:], catch_exceptions=False)
     assert result.exit_code == 0
-    [written] = Path(tmp_path).iterdir()
+    [written] = Path(tmp_path).glob("*.safetensors")
     assert same_view(FrozenVocabulary.from_arrays(load_file(written)), kept[WINDOWS[3]])
 
 

@@ -128,7 +128,7 @@ BAD_ENGAGEMENTS = [
     bad(b"{"),
     bad(V2 % V2_TIME),
     bad(altered(ODD, viewer_id=None)),
-    bad(altered(ODD, tweet_id="7")),
+    bad(altered(ODD, tweet_id="7x")),
     bad(altered(ODD, action="poke")),
     bad(altered(ODD, viewer_id=2**63)),
     bad(altered(ODD, at_ms=0)),
