@@ -67,16 +67,16 @@ def refuse_none(settings: Settings, server: str) -> None:
         raise SettingsError(f"{none}, but {_whose(msgspec.structs.replace(settings, installation=owner))}")
 
 
+def refuse_other_redis(settings: Settings, held: bytes | None) -> None:
+    """`refuse_other` for Redis. held: what it has under `redis_key`."""
+    server = f"Redis at {masked(settings.redis)} (setting DRIFTLINE_REDIS)"
+    refuse_other(settings, server, (held or b"").decode(errors="replace"))
+
+
 async def claim(redis: Redis, settings: Settings) -> None:
     """Put the id into a Redis that has none. Raises `SettingsError` for one that has another, `ServerUnavailable`."""
     if settings.installation:
-        held = await redis.claim(redis_key(settings), settings.installation.encode())
-        refuse_other(settings, redis_name(settings), held.decode(errors="replace"))
-
-
-def redis_name(settings: Settings) -> str:
-    """The server and its address, for messages."""
-    return f"Redis at {masked(settings.redis)} (setting DRIFTLINE_REDIS)"
+        refuse_other_redis(settings, await redis.claim(redis_key(settings), settings.installation.encode()))
 
 
 def _whose(settings: Settings) -> str:

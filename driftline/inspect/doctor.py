@@ -1,6 +1,5 @@
 """Checks this machine for what Driftline needs, and says how to fix what is missing."""
 
-import asyncio
 import importlib.metadata
 import importlib.util
 import sys
@@ -146,8 +145,7 @@ def _servers(settings: Settings) -> Iterator[Check]:
 
 def _installation(settings: Settings) -> Iterator[Check]:
     """Whether the topics are as planned, and what is in them can be used with these settings."""
-    from transport.installation import installed, plan
-    from transport.kafka.cluster import KafkaCluster
+    from transport.installation import installed_blocking, plan
 
     try:
         differences = plan(settings)
@@ -157,7 +155,7 @@ def _installation(settings: Settings) -> Iterator[Check]:
     found = f"{len(differences)} differ from the table" if differences else "as planned"
     yield _check("topics", not differences, found, "`driftline topics apply`")
     if not differences:
-        settings = asyncio.run(installed(settings, KafkaCluster(settings)))
+        settings = installed_blocking(settings)
         yield _offsets(settings)
         yield _event_time(settings)
 

@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 
+from contracts.records import ModelPublished
 from contracts.settings import Settings
 from contracts.topics import (
     BIN_COUNTS,
@@ -19,10 +20,10 @@ from contracts.topics import (
     VOCAB_COUNTS,
     Topic,
 )
-from driftline.inspect.models import read_models
+from driftline.inspect.models import newest_model
 from transport.kafka.admin import lags_over, topic_offsets
 from transport.kafka.cluster import KafkaCluster
-from transport.ports.kafka_admin import Admin
+from transport.ports.kafka_admin import Admin, PartitionOffsets
 
 # Consumer group -> the topics that it reads.
 GROUPS: Mapping[str, tuple[Topic, ...]] = {
@@ -64,8 +65,11 @@ class LagMeter:
 
 def trainer_lag(settings: Settings) -> int:
     """The number of records of `examples` that the newest published model has not learned from."""
-    learned: Mapping[int, int] = {}
-    for model in read_models(settings, settings.scorer.model):
-        learned = model.offsets
-    held = topic_offsets(settings, [EXAMPLES])[EXAMPLES.name]
+    newest = newest_model(settings, settings.scorer.model)
+    return not_learned(topic_offsets(settings, [EXAMPLES])[EXAMPLES.name], newest)
+
+
+def not_learned(held: Mapping[int, PartitionOffsets], model: ModelPublished | None) -> int:
+    """The number of records of `examples` that the model has not learned from. held: partition -> offsets."""
+    learned: Mapping[int, int] = model.offsets if model else {}
     return sum(offsets.after(learned.get(partition, 0)) for partition, offsets in held.items())

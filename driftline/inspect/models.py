@@ -23,6 +23,14 @@ def read_models(settings: Settings, name: str | None = None) -> Iterator[ModelPu
             yield model
 
 
+def newest_model(settings: Settings, name: str) -> ModelPublished | None:
+    """The newest published version of the model `name`; None if there is none."""
+    newest = None
+    for model in read_models(settings, name):
+        newest = model
+    return newest
+
+
 def find_model(settings: Settings, name: str, version: int | None = None) -> ModelPublished:
     """One version of a model; None is the newest. Raises `NoSuchModel`."""
     found = None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from contracts.settings import Settings
-from transport.identity import redis_key, redis_name, refuse_other
+from transport.identity import redis_key, refuse_other_redis
 from transport.redis.connection import connect_blocking
 from transport.redis.errors import unavailable_as_such
 
@@ -25,5 +25,5 @@ def look_up(settings: Settings, keys: Sequence[bytes]) -> list[bytes | None]:
         held: bytes | None
         values: list[bytes | None]
         held, *values = each.execute()
-    refuse_other(settings, redis_name(settings), (held or b"").decode(errors="replace"))
+    refuse_other_redis(settings, held)
     return values

@@ -1,18 +1,18 @@
 """What runs, how far everything is, and what is waiting for what."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from contracts.records import ModelPublished, TimeMode
+from contracts.records import TimeMode
 from contracts.settings import Settings
 from contracts.topics import EXAMPLES
 from driftline.inspect import event_time
 from driftline.inspect.event_time import Reached
-from driftline.inspect.lags import GROUPS, LagMeter
-from driftline.inspect.models import read_models
+from driftline.inspect.lags import GROUPS, LagMeter, not_learned
+from driftline.inspect.models import newest_model
 from transport.kafka.admin import topic_offsets
 
 SCORER = "scorer"
@@ -56,13 +56,12 @@ def status(settings: Settings, now_ms: int) -> Status:
     with LagMeter.connected(settings) as meter:
         members, behind = meter.members(), meter.read()
     declared = event_time.declaration(settings)
-    newest = _newest_model(settings)
+    newest = newest_model(settings, settings.scorer.model)
     held = topic_offsets(settings, [EXAMPLES])[EXAMPLES.name]
-    learned: Mapping[int, int] = newest.offsets if newest else {}
     found = Status(
         hops=[HopStatus(hop=hop, running=members[hop], behind=behind[hop]) for hop in GROUPS],
         trainer=trainer_runs(settings),
-        trainer_behind=sum(offsets.after(learned.get(number, 0)) for number, offsets in held.items()),
+        trainer_behind=not_learned(held, newest),
         examples=sum(offsets.count for offsets in held.values()),
         time=f"replay of {declared.writer}" if declared and declared.mode is TimeMode.REPLAY else "live",
         reached=event_time.reached(settings),
@@ -77,13 +76,6 @@ def status(settings: Settings, now_ms: int) -> Status:
         waiting=[],
     )
     return msgspec.structs.replace(found, waiting=list(_waiting(settings, found)))
-
-
-def _newest_model(settings: Settings) -> ModelPublished | None:
-    newest = None
-    for model in read_models(settings, settings.scorer.model):
-        newest = model
-    return newest
 
 
 def trainer_runs(settings: Settings) -> bool | None:
