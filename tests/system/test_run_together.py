@@ -69,7 +69,9 @@ async def test_all_work_and_ctrl_c_stops_them_in_order(settings: Settings, toget
     async def working() -> bool:
         assert together.process.poll() is None, together.output
         found = await asyncio.to_thread(status, agreed, int(time.time() * 1000))
-        return found.trainer is True and all(hop.running == (1 if hop.hop == "scorer" else 2) for hop in found.hops)
+        spoke = all(f"{name:<8} | " in together.output for name in ("worker-1", "worker-2", "trainer", "scorer"))
+        running = all(hop.running == (1 if hop.hop == "scorer" else 2) for hop in found.hops)
+        return found.trainer is True and running and spoke
 
     await eventually(working, "two workers, a trainer and a scorer run", every_s=0.5)
     os.kill(together.process.pid, signal.SIGINT)
