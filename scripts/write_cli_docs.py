@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from driftline.cli.main import app
+from driftline.cli.main import build
 
 PATH = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """\
@@ -32,7 +32,7 @@ def commands(command: Any, path: str = "driftline") -> Iterator[tuple[str, Any]]
 
 def text() -> str:
     """The whole page."""
-    return HEAD + "".join(_section(path, command) for path, command in commands(get_command(app)))
+    return HEAD + "".join(_section(path, command) for path, command in commands(get_command(build())))
 
 
 def _section(path: str, command: Any) -> str:

@@ -82,24 +82,26 @@ def _owner_of(name: str) -> str:
 
 def _newest_term(kafka: Kafka, name: str) -> TrainerTerm | None:
     """The term of `name` with the highest epoch. Raises `BadRecord` for a record of another kind."""
-    terms = [
-        _term_of(record.value or b"")
-        for records in read_partition_blocking(kafka, TRAINER_TERMS, 0)
-        for record in records
-        if record.key == name.encode()
-    ]
+    with contextlib.closing(kafka.blocking_consumer()) as consumer:
+        terms = [
+            _term_of(record.value or b"")
+            for records in read_partition_blocking(consumer, TRAINER_TERMS, 0)
+            for record in records
+            if record.key == name.encode()
+        ]
     return max(terms, key=lambda term: term.epoch, default=None)
 
 
 def _newest_announced(kafka: Kafka, name: str) -> ModelPublished | None:
     """The announced model of `name` with the highest (epoch, version); what cannot be read is passed over."""
     newest: ModelPublished | None = None
-    for records in read_partition_blocking(kafka, MODELS, 0):
-        for record in records:
-            with contextlib.suppress(BadRecord):  # scorers log it, and it has no epoch to go by
-                found = _published_of(record.value or b"")
-                if found.name == name and (newest is None or _place(found) > _place(newest)):
-                    newest = found
+    with contextlib.closing(kafka.blocking_consumer()) as consumer:
+        for records in read_partition_blocking(consumer, MODELS, 0):
+            for record in records:
+                with contextlib.suppress(BadRecord):  # scorers log it, and it has no epoch to go by
+                    found = _published_of(record.value or b"")
+                    if found.name == name and (newest is None or _place(found) > _place(newest)):
+                        newest = found
     return newest
 
 

@@ -1,7 +1,8 @@
 """Which installation servers and data folders belong to. The record in Kafka decides (`transport/installation.py`).
 
 The data folder has the ids of the installations that processes worked for from it, one of each prefix. Redis has the
-id under a key of the prefix. A Redis without it is new or was wiped: it is rewritten, and never refused.
+id and the number of partitions under a key of the prefix. A Redis without it is new or was wiped: it is rewritten,
+and never refused.
 """
 
 import tempfile
@@ -17,8 +18,15 @@ from transport.ports.redis import Redis
 _VARIABLE = variable_of("installation")
 
 
+class InRedis(msgspec.Struct, frozen=True):
+    """What Redis knows of an installation. partitions: who reads its keys needs no Kafka to find them."""
+
+    id: str
+    partitions: int
+
+
 def redis_key(settings: Settings) -> bytes:
-    """The key of the id in Redis."""
+    """The key of the installation in Redis."""
     return f"{settings.prefix}installation".encode()
 
 
@@ -67,16 +75,35 @@ def refuse_none(settings: Settings, server: str) -> None:
         raise SettingsError(f"{none}, but {_whose(msgspec.structs.replace(settings, installation=owner))}")
 
 
-def refuse_other_redis(settings: Settings, held: bytes | None) -> None:
-    """`refuse_other` for Redis. held: what it has under `redis_key`."""
+def redis_value(settings: Settings) -> bytes:
+    """What a process of this installation puts under `redis_key`."""
+    return msgspec.json.encode(InRedis(settings.installation, settings.partitions))
+
+
+def read_redis(settings: Settings, held: bytes | None) -> InRedis | None:
+    """What Redis has under `redis_key`; None for a new or wiped one. held: the value.
+
+    Raises `SettingsError` as `refuse_other` does, and for a value that no installation wrote.
+    """
+    if held is None:
+        return None
     server = f"Redis at {masked(settings.redis)} (setting DRIFTLINE_REDIS)"
-    refuse_other(settings, server, (held or b"").decode(errors="replace"))
+    try:
+        found = msgspec.json.decode(held, type=InRedis)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        key = redis_key(settings).decode()
+        raise SettingsError(
+            f"{server} has {held[:64]!r} under {key!r}, which no installation wrote: set DRIFTLINE_PREFIX to one "
+            "that nothing else there uses"
+        ) from error
+    refuse_other(settings, server, found.id)
+    return found
 
 
 async def claim(redis: Redis, settings: Settings) -> None:
     """Put the id into a Redis that has none. Raises `SettingsError` for one that has another, `ServerUnavailable`."""
     if settings.installation:
-        refuse_other_redis(settings, await redis.claim(redis_key(settings), settings.installation.encode()))
+        read_redis(settings, await redis.claim(redis_key(settings), redis_value(settings)))
 
 
 def _whose(settings: Settings) -> str:

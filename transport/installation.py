@@ -22,16 +22,13 @@ from transport.kafka.clients import address
 from transport.kafka.cluster import KafkaCluster
 from transport.kafka.state_log import read_partition, read_partition_blocking
 from transport.ports.kafka import BlockingConsumer, Kafka
-from transport.ports.kafka_records import ConsumerLost, KafkaFailed, LogRecord, Output, TopicPartition
+from transport.ports.kafka_records import ConsumerLost, KafkaFailed, LogRecord, Output
 from transport.waiting import once_available
 
 DEFAULT_PARTITIONS = 4
 
 # Settings by whose values events are counted into windows, and examples are labelled.
 FIXED = ("time.window_ms", "time.lateness_ms", "features.pane_ms", "join.label_window_ms")
-
-_POLL_S = 0.5
-_SILENT_POLLS = 60
 
 _deserialize = Codec(Installed).deserialize
 
@@ -90,13 +87,13 @@ async def installed(settings: Settings, kafka: Kafka) -> Settings:
 
 def installed_blocking(settings: Settings) -> Settings:
     """`installed` for commands, without an event loop. Raises as it does."""
-    found = _found(settings)
+    with contextlib.closing(KafkaCluster(settings).blocking_consumer()) as consumer:
+        found = _first(consumer)
+        counts = {topic.name: len(consumer.partitions(topic.name)) for topic in ALL}
     if found is None:
         identity.refuse_none(settings, address(settings))
         raise _not_installed(settings, address(settings))
     agreed = _agreed(settings, found)
-    with contextlib.closing(KafkaCluster(settings).blocking_consumer()) as consumer:
-        counts = {topic.name: len(consumer.partitions(topic.name)) for topic in ALL}
     admin.check_partition_counts(agreed, {name: count for name, count in counts.items() if count})
     return agreed
 
@@ -124,25 +121,23 @@ def check_identity(settings: Settings, consumer: BlockingConsumer) -> None:
     """
     if not settings.installation:
         return
-    first = TopicPartition(INSTALLATION.name, 0)
-    if not consumer.partitions(INSTALLATION.name):
+    found = _first(consumer)
+    if found is None:
         identity.refuse_none(settings, address(settings))
-        return
-    consumer.assign({first: 0})
-    for _ in range(_SILENT_POLLS):
-        if records := consumer.read([first], 1, _POLL_S).get(first):
-            identity.refuse_other(settings, address(settings), _decoded(records).id)
-            return
-    raise ServerUnavailable(f"{address(settings)} stopped returning records of {INSTALLATION.name}")
+    else:
+        identity.refuse_other(settings, address(settings), found.id)
 
 
 def _found(settings: Settings) -> Installed | None:
-    kafka = KafkaCluster(settings)
-    with kafka.admin() as connection:
-        if INSTALLATION.name not in connection.topics():
-            return None
-    with contextlib.closing(read_partition_blocking(kafka, INSTALLATION, 0)) as batches:
-        return next((_decoded(records) for records in batches), None)
+    with contextlib.closing(KafkaCluster(settings).blocking_consumer()) as consumer:
+        return _first(consumer)
+
+
+def _first(consumer: BlockingConsumer) -> Installed | None:
+    """The record that decides; None if there is no installation. Takes the consumer's assignment."""
+    if not consumer.partitions(INSTALLATION.name):
+        return None
+    return next((_decoded(records) for records in read_partition_blocking(consumer, INSTALLATION, 0)), None)
 
 
 def _decoded(records: list[LogRecord]) -> Installed:

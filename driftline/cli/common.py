@@ -1,6 +1,5 @@
-"""What commands share: the settings of this process, JSON output, and the start of a service."""
+"""What commands share: the settings of this process, JSON output, and the metrics of a service."""
 
-import gc
 import sys
 from typing import Any
 
@@ -11,10 +10,6 @@ from contracts.settings import Settings
 from contracts.settings_sources import load
 from driftline.servers.background import assumed, resolve
 from transport.identity import of_folder
-
-# Allocations between two garbage collections. With Python's default of 700, a worker and a scorer spend a fifth of
-# their time in the collector.
-COLLECT_AFTER = 50_000
 
 
 def current_settings() -> Settings:
@@ -41,13 +36,8 @@ def print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
-def begin_service(settings: Settings) -> None:
-    """Prepare this process to run a service.
-
-    Serves its metrics on `metrics_port`, if that is set; the health checks of compose.yaml read them. Makes Python
-    collect garbage cycles less often: a batch makes thousands of records, none of them in a cycle.
-    """
-    gc.set_threshold(COLLECT_AFTER)
+def serve_metrics(settings: Settings) -> None:
+    """Serve the metrics of this process on `metrics_port`, if that is set; compose.yaml's health checks read them."""
     if settings.metrics_port:
         from prometheus_client import start_http_server
 

@@ -1,6 +1,5 @@
 """`driftline time`: who moves event time, and how far it is."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -23,9 +22,10 @@ def show(as_json: AsJson = False) -> None:
     Example: driftline time show
     """
     from driftline.inspect import event_time
+    from driftline.inspect.logs import LogReader
 
-    settings = current_settings()
-    declared, newest = event_time.declaration(settings), event_time.newest_events(settings)
+    with LogReader.connected(current_settings()) as logs:
+        declared, newest = event_time.declaration(logs), event_time.newest_events(logs)
     if as_json:
         print_json({"declared": declared, "newest": newest})
         return
@@ -46,6 +46,8 @@ def live() -> None:
 
     Example: driftline time live
     """
+    import asyncio
+
     from contracts.records import TimeMode
     from transport.declare_time import declare_time
     from transport.kafka.cluster import KafkaCluster
@@ -65,6 +67,8 @@ def replay(
 
     Example: driftline time replay --writer backfill
     """
+    import asyncio
+
     from contracts.records import TimeMode
     from transport.declare_time import declare_time
     from transport.kafka.cluster import KafkaCluster

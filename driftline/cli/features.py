@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from driftline.cli.common import installed_settings, print_json
+from driftline.cli.common import current_settings, print_json
 from driftline.cli.options import MOST, AsJson
 from driftline.console_tables import console, plain, print_table, when
 
 if TYPE_CHECKING:
+    from contracts.settings import Settings
     from driftline.inspect.store import Counts
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ def tweet(tweet_id: TweetId, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import store
 
-    found = store.tweet(installed_settings(), tweet_id)
+    found = store.tweet(_settings(), tweet_id)
     if as_json:
         print_json(found)
         return
@@ -52,7 +53,7 @@ def author(author_id: AuthorId, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import store
 
-    _show_counts(store.author(installed_settings(), author_id), as_json)
+    _show_counts(store.author(_settings(), author_id), as_json)
 
 
 @app.command()
@@ -63,7 +64,7 @@ def viewer(viewer_id: ViewerId, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import store
 
-    found = store.viewer(installed_settings(), viewer_id)
+    found = store.viewer(_settings(), viewer_id)
     if as_json:
         print_json(found)
         return
@@ -79,7 +80,13 @@ def pair(viewer_id: ViewerId, author_id: AuthorId, as_json: AsJson = False) -> N
     """
     from driftline.inspect import store
 
-    _show_counts(store.pair(installed_settings(), viewer_id, author_id), as_json)
+    _show_counts(store.pair(_settings(), viewer_id, author_id), as_json)
+
+
+def _settings() -> "Settings":
+    from driftline.inspect.redis_values import with_partitions
+
+    return with_partitions(current_settings())
 
 
 def _show_counts(counts: "Counts", as_json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from driftline.cli.common import begin_service, current_settings
+from driftline.cli.common import current_settings, serve_metrics
 from driftline.cli.logs import log_at
 
 
@@ -24,5 +24,5 @@ def scorer(
     from scoring.service import run
 
     settings = current_settings()
-    begin_service(settings)
+    serve_metrics(settings)
     asyncio.run(until_signalled(run, settings))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from driftline.cli.common import begin_service, current_settings
+from driftline.cli.common import current_settings, serve_metrics
 from driftline.cli.logs import log_at
 
 
@@ -26,5 +26,5 @@ def trainer(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     settings = current_settings()
-    begin_service(settings)
+    serve_metrics(settings)
     run(settings, stop)

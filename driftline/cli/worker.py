@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from driftline.cli.common import begin_service, current_settings
+from driftline.cli.common import current_settings, serve_metrics
 from driftline.cli.logs import log_at
 
 
@@ -19,7 +19,7 @@ def worker(
     SIGTERM and Ctrl-C drain. `faust -A streams.app worker` runs the same app.
     """
     settings = current_settings()
-    begin_service(settings)
+    serve_metrics(settings)
     from streams.app import run_worker
 
     log_at(log_level)

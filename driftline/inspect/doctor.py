@@ -173,11 +173,12 @@ def _offsets(settings: Settings) -> Check:
 def _event_time(settings: Settings) -> Check:
     """Whether events reach the broker in time, in a live installation."""
     from driftline.inspect import event_time
+    from driftline.inspect.logs import LogReader
 
-    declared = event_time.declaration(settings)
+    with LogReader.connected(settings) as logs:
+        declared, newest = event_time.declaration(logs), event_time.newest_events(logs)
     if declared is not None and declared.mode is TimeMode.REPLAY:
         return _check("event time", True, f"moved by the replay that {declared.writer} declared", "")
-    newest = event_time.newest_events(settings)
     lag_s = max((abs(event.lag_ms) for event in newest), default=0) / 1000
     found = f"newest events up to {lag_s:,.1f} s from their append time" if newest else "no events"
     mend = "mend the producer's delay or clock, or raise time.lateness_ms; `driftline time show` has the partitions"

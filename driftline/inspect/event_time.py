@@ -11,7 +11,7 @@ from contracts.records import Engagement, TimeDeclared, TimelineRequest
 from contracts.settings import Settings
 from contracts.text_ids import EventCodec
 from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, EVENT_TIME, TIMELINE_REQUESTS, TWEETS, Topic
-from driftline.inspect.logs import newest_records, read_log
+from driftline.inspect.logs import LogReader
 from eventtime.declarations import DECLARATION_KEY, read_declaration
 from eventtime.ticks import TICK_KEY, read_tick
 from streams.event_batch import decode_tweet
@@ -44,15 +44,15 @@ class NewestEvent(msgspec.Struct, frozen=True, kw_only=True):
         return self.append_ms - self.at_ms
 
 
-def declaration(settings: Settings) -> TimeDeclared | None:
+def declaration(logs: LogReader) -> TimeDeclared | None:
     """The declaration in force; None if event time is live because nothing was ever declared."""
     newest = None
-    for record in read_log(settings, EVENT_TIME):
+    for record in logs.log(EVENT_TIME):
         newest = read_declaration(record.value)
     return newest
 
 
-def newest_events(settings: Settings) -> list[NewestEvent]:
+def newest_events(logs: LogReader) -> list[NewestEvent]:
     """The newest event of each partition, among the newest records of its topic; partitions without one are absent.
 
     Raises `ServerUnavailable`.
@@ -60,7 +60,7 @@ def newest_events(settings: Settings) -> list[NewestEvent]:
     return [
         NewestEvent(topic=topic.name, partition=record.partition, at_ms=at_ms, append_ms=record.timestamp)
         for topic in _SHOWN
-        for record, at_ms in _newest_of_each(newest_records(settings, topic, _LOOKED_AT), _TIME_OF[topic])
+        for record, at_ms in _newest_of_each(logs.newest(topic, _LOOKED_AT), _TIME_OF[topic])
     ]
 
 
@@ -72,11 +72,11 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-def reached(settings: Settings) -> list[Reached]:
+def reached(logs: LogReader) -> list[Reached]:
     """By the newest records of each partition; partitions without any are absent. Raises `ServerUnavailable`."""
     newest: dict[tuple[str, int], int] = {}
     for topic in (TWEETS, ENGAGEMENTS, TIMELINE_REQUESTS):
-        for record in read_log(settings, topic, newest=_LOOKED_AT):
+        for record in logs.log(topic, newest=_LOOKED_AT):
             time_ms, at = _time_of(topic, record), (topic.name, record.partition)
             if time_ms is not None:
                 newest[at] = max(newest.get(at, 0), time_ms)
@@ -85,7 +85,8 @@ def reached(settings: Settings) -> list[Reached]:
 
 def stands_at_ms(settings: Settings) -> int | None:
     """How far event time is on the partition where it is furthest; None if there is nothing yet."""
-    return max((of.at_ms for of in reached(settings)), default=None)
+    with LogReader.connected(settings) as logs:
+        return max((of.at_ms for of in reached(logs)), default=None)
 
 
 def _time_of(topic: Topic, record: LogRecord) -> int | None:

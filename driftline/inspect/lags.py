@@ -20,6 +20,7 @@ from contracts.topics import (
     VOCAB_COUNTS,
     Topic,
 )
+from driftline.inspect.logs import LogReader
 from driftline.inspect.models import newest_model
 from transport.kafka.admin import lags_over, topic_offsets
 from transport.kafka.cluster import KafkaCluster
@@ -65,7 +66,8 @@ class LagMeter:
 
 def trainer_lag(settings: Settings) -> int:
     """The number of records of `examples` that the newest published model has not learned from."""
-    newest = newest_model(settings, settings.scorer.model)
+    with LogReader.connected(settings) as logs:
+        newest = newest_model(logs, settings.scorer.model)
     return not_learned(topic_offsets(settings, [EXAMPLES])[EXAMPLES.name], newest)
 
 

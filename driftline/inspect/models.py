@@ -7,7 +7,7 @@ from contracts.errors import DriftlineError
 from contracts.records import ModelPublished
 from contracts.settings import Settings
 from contracts.topics import MODELS
-from driftline.inspect.logs import read_records
+from driftline.inspect.logs import LogReader, read_records
 
 _codec = Codec(ModelPublished)
 
@@ -23,11 +23,12 @@ def read_models(settings: Settings, name: str | None = None) -> Iterator[ModelPu
             yield model
 
 
-def newest_model(settings: Settings, name: str) -> ModelPublished | None:
+def newest_model(logs: LogReader, name: str) -> ModelPublished | None:
     """The newest published version of the model `name`; None if there is none."""
     newest = None
-    for model in read_models(settings, name):
-        newest = model
+    for _, model in logs.records(MODELS, _codec):
+        if model.name == name:
+            newest = model
     return newest
 
 

@@ -2,7 +2,6 @@
 
 from contracts.errors import DriftlineError
 from vocab.namespaces import Namespace
-from vocab.tokens import patterns
 
 
 class NoSuchToken(DriftlineError):
@@ -14,6 +13,8 @@ def parse_token(text: str, named: str | None = None) -> tuple[Namespace, str]:
 
     named: the token's namespace, if it is not to be guessed. Raises `NoSuchToken` if the tokenizer would drop it.
     """
+    from vocab.tokens import patterns  # the tables of Unicode, which those who only list tokens need not wait for
+
     if named is not None:
         if named.upper() not in Namespace.__members__:
             names = ", ".join(member.name.lower() for member in Namespace)

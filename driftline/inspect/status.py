@@ -12,8 +12,9 @@ from contracts.topics import EXAMPLES
 from driftline.inspect import event_time
 from driftline.inspect.event_time import Reached
 from driftline.inspect.lags import GROUPS, LagMeter, not_learned
+from driftline.inspect.logs import LogReader
 from driftline.inspect.models import newest_model
-from transport.kafka.admin import topic_offsets
+from transport.kafka.cluster import KafkaCluster
 
 SCORER = "scorer"
 
@@ -53,18 +54,20 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def status(settings: Settings, now_ms: int) -> Status:
     """Look at everything once. settings: installed ones. Raises `ServerUnavailable`."""
-    with LagMeter.connected(settings) as meter:
+    with KafkaCluster(settings).admin() as admin:
+        meter = LagMeter(admin)
         members, behind = meter.members(), meter.read()
-    declared = event_time.declaration(settings)
-    newest = newest_model(settings, settings.scorer.model)
-    held = topic_offsets(settings, [EXAMPLES])[EXAMPLES.name]
+        held = admin.offsets([EXAMPLES.name])[EXAMPLES.name]
+    with LogReader.connected(settings) as logs:
+        declared, reached = event_time.declaration(logs), event_time.reached(logs)
+        newest = newest_model(logs, settings.scorer.model)
     found = Status(
         hops=[HopStatus(hop=hop, running=members[hop], behind=behind[hop]) for hop in GROUPS],
         trainer=trainer_runs(settings),
         trainer_behind=not_learned(held, newest),
         examples=sum(offsets.count for offsets in held.values()),
         time=f"replay of {declared.writer}" if declared and declared.mode is TimeMode.REPLAY else "live",
-        reached=event_time.reached(settings),
+        reached=reached,
         model=None
         if newest is None
         else ModelStatus(

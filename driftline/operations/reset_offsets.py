@@ -21,7 +21,7 @@ from streams.ingest_processor import first_metadata
 from streams.join_processor import JoinProcessor
 from transport.hop.position import Log, Verdict, from_committed, judge, to_committed
 from transport.hop.standing import start_of
-from transport.identity import redis_key, refuse_other_redis
+from transport.identity import read_redis, redis_key
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka_admin import Admin
 from transport.ports.kafka_records import Committed, TopicPartition
@@ -147,7 +147,7 @@ def _rebase(settings: Settings, moved: Mapping[TopicPartition, Position]) -> Non
     `featurestore/store/redis_layout.py`."""
     keys = Keys(settings)
     with connect_blocking(settings) as redis:
-        refuse_other_redis(settings, redis.get(redis_key(settings)))
+        read_redis(settings, redis.get(redis_key(settings)))
         for at, position in moved.items():
             assert at.topic == FEATURE_UPDATES.name
             reached, base = redis.mget([keys.position(at.partition), keys.base(at.partition)])

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from driftline.cli.main import app
+from driftline.cli.main import build
 from scripts.write_cli_docs import PATH, commands, text
 
-COMMANDS = dict(commands(get_command(app)))
+COMMANDS = dict(commands(get_command(build())))
 
 
 @pytest.mark.parametrize("path", COMMANDS)
@@ -50,8 +50,8 @@ def test_every_command_has_an_entry_in_the_documentation_that_is_current() -> No
 def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys\n"
-        "from driftline.cli.main import app\n"
-        "app(['--help'], standalone_mode=False)\n"
+        "from driftline.cli.main import build\n"
+        "build()(['--help'], standalone_mode=False)\n"
         "heavy = {'torch', 'faust', 'kafka', 'aiokafka', 'redis', 'numpy', 'numba', 'pyarrow', 'sklearn'}\n"
         "print(*sorted(heavy & set(sys.modules)), sep=', ', end='', file=sys.stderr)\n"
     )

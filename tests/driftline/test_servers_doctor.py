@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from contracts.settings import Settings
 from contracts.settings_sources import to_environ
-from driftline.cli.main import app
+from driftline.cli.main import build
 from driftline.inspect import doctor
 from driftline.servers.local import VARIABLES
 from driftline.servers.processes import free_port
@@ -92,10 +92,10 @@ def test_exit_status_is_1_where_something_needed_is_missing(
 ) -> None:
     for name, value in to_environ(nowhere).items():
         monkeypatch.setenv(name, value)
-    table = CliRunner().invoke(app, ["doctor"])
+    table = CliRunner().invoke(build(), ["doctor"])
     assert table.exit_code == 1
     assert "missing: Kafka answers, Redis answers" in table.stdout
-    listed = CliRunner().invoke(app, ["doctor", "--json"])
+    listed = CliRunner().invoke(build(), ["doctor", "--json"])
     assert listed.exit_code == 1
     assert {check["name"] for check in json.loads(listed.stdout) if check["needed"] and not check["ok"]} == {
         "Kafka answers",

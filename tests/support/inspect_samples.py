@@ -40,6 +40,7 @@ from featurestore.store.tweet_records import tweet_records, tweet_values
 from tests.support.installation import PARTITIONS
 from tests.support.plain_examples import examples_of
 from tests.support.vocab_frames import SOURCE, counts_frame
+from transport.identity import of_folder, redis_key, redis_value
 from transport.installation import install
 from transport.kafka.clients import producer
 from vocab.keys import SHARDS, key_of
@@ -208,6 +209,7 @@ def write_views(settings: Settings, owner: VocabularyOwner) -> None:
     values[keys.histories(viewer)[0]] = layout.pack_records(history)[0]
     updates = view_updates(owner.state)
     prefix = settings.prefix.encode()
+    values[redis_key(settings)] = redis_value(of_folder(settings))
     values |= {prefix + key: value for key, value in zip(updates.keys, updates.values, strict=True)}
     with redis.Redis.from_url(settings.redis) as client:
         client.mset(values)

@@ -22,7 +22,7 @@ from contracts.records import ModelPublished
 from contracts.settings import Settings
 from contracts.settings_sources import to_environ
 from contracts.topics import EXAMPLES, MODELS, Topic, prefixed
-from driftline.cli.main import app
+from driftline.cli.main import build
 from model.serving import Predictor
 from scoring.hot_swap import load_warm
 from tests.support.scoring_samples import make_snapshot, save_snapshot
@@ -97,7 +97,7 @@ def _write(settings: Settings, batches: Sequence[Examples]) -> None:
 
 
 def _run(*words: str) -> Result:
-    return CliRunner().invoke(app, ["models", "backfill", *words], catch_exceptions=False)
+    return CliRunner().invoke(build(), ["models", "backfill", *words], catch_exceptions=False)
 
 
 def _json(*words: str) -> Any:
@@ -173,7 +173,7 @@ def test_a_score_of_other_bits_ends_with_status_one_and_is_named(small: Settings
 
 def test_a_snapshot_that_is_gone_or_was_never_there_says_what_is(small: Settings, published: ModelPublished) -> None:
     def error(*words: str) -> str:
-        return str(CliRunner().invoke(app, ["models", "backfill", *words]).exception)
+        return str(CliRunner().invoke(build(), ["models", "backfill", *words]).exception)
 
     assert f"still there: version {VERSION}" in error()  # the newest of all
     assert "DRIFTLINE_TRAINER_KEEP_SNAPSHOTS" in error()

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from contracts.settings import Settings
 from contracts.settings_sources import to_environ
-from driftline.cli.main import app
+from driftline.cli.main import build
 from driftline.console_tables import plain
 from tests.support.inspect_samples import AT_MS, LETTERS, WINDOW, write_all
 from vocab.keys import key_of
@@ -34,10 +34,10 @@ class Cli:
         return json.loads(self._run(*words, "--json").stdout)
 
     def error(self, *words: str) -> str:
-        return str(CliRunner().invoke(app, words).exception)
+        return str(CliRunner().invoke(build(), words).exception)
 
     def _run(self, *words: str) -> Result:
-        result = CliRunner().invoke(app, words, catch_exceptions=False)
+        result = CliRunner().invoke(build(), words, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return result
 

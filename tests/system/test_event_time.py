@@ -20,6 +20,7 @@ from contracts.topics import (
     Topic,
 )
 from driftline.inspect import event_time
+from driftline.inspect.logs import LogReader
 from eventtime.declarations import DECLARATION_KEY, DECLARED_ON, read_declaration
 from eventtime.ticks import TICK_KEY, read_tick
 from streams.live_ticks import open_live_ticks
@@ -118,5 +119,6 @@ def test_workers_close_windows_that_only_idle_partitions_hold_back(settings: Set
         seen = len(read_all(live, TWEETS))
         second.wait_until(lambda: len(read_all(live, TWEETS)) > seen)
         second.terminate()
-    newest = event_time.newest_events(live)
+    with LogReader.connected(live) as logs:
+        newest = event_time.newest_events(logs)
     assert [(event.topic, event.partition, event.at_ms) for event in newest] == [(TWEETS.name, 0, now)]

@@ -14,7 +14,7 @@ from contracts.settings import Settings
 from contracts.settings_sources import to_environ
 from contracts.topics import ALL
 from driftline.inspect.logs import read_log
-from driftline.inspect.redis_values import look_up
+from driftline.inspect.redis_values import look_up, with_partitions
 from transport import identity
 from transport.installation import install, installed, installed_once_there
 from transport.kafka import admin
@@ -89,14 +89,35 @@ async def test_a_redis_without_the_id_was_wiped_and_gets_it_again(settings: Sett
     async with contextlib.aclosing(connect(ours)) as redis:
         await identity.claim(redis, ours)
         await identity.claim(redis, ours)
-        assert await redis.mget([identity.redis_key(ours)]) == [ours.installation.encode()]
+        assert await redis.mget([identity.redis_key(ours)]) == [identity.redis_value(ours)]
+
+
+def test_a_redis_in_which_something_else_has_the_key_is_refused(settings: Settings) -> None:
+    install(settings)
+    with connect_blocking(settings) as redis:
+        redis.set(identity.redis_key(settings), "7")
+    done = run(settings, "features", "tweet", "1")
+    assert done.returncode == 1
+    assert "which no installation wrote: set DRIFTLINE_PREFIX" in done.stderr
+
+
+def test_redis_says_how_many_partitions_there_are_and_kafka_where_it_was_wiped(settings: Settings) -> None:
+    unknown = msgspec.structs.replace(settings, partitions=0)
+    install(msgspec.structs.replace(settings, partitions=3))
+    assert with_partitions(unknown).partitions == 3
+    with connect_blocking(settings) as redis:
+        redis.set(identity.redis_key(settings), identity.redis_value(msgspec.structs.replace(settings, partitions=5)))
+    assert with_partitions(unknown).partitions == 5
+    with pytest.raises(SettingsError, match="partitions is 4, but it was made with 3"):
+        with_partitions(msgspec.structs.replace(settings, partitions=4))
 
 
 @pytest.mark.parametrize("command", ["vocab top", "bins list", "features tweet 1"])
 def test_a_look_at_anothers_redis_is_refused(settings: Settings, command: str) -> None:
     install(settings)
+    another = msgspec.structs.replace(settings, installation="another")
     with connect_blocking(settings) as redis:
-        redis.set(identity.redis_key(settings), "another")
+        redis.set(identity.redis_key(settings), identity.redis_value(another))
     done = run(settings, *command.split())
     if command == "bins list":  # from Kafka
         assert "another" not in done.stderr
@@ -108,8 +129,9 @@ def test_a_look_at_anothers_redis_is_refused(settings: Settings, command: str) -
 @pytest.mark.parametrize("command", ["worker", "scorer"])
 def test_a_process_does_not_write_into_anothers_redis(settings: Settings, command: str) -> None:
     install(settings)
+    another = msgspec.structs.replace(settings, installation="another")
     with connect_blocking(settings) as redis:
-        redis.set(identity.redis_key(settings), "another")
+        redis.set(identity.redis_key(settings), identity.redis_value(another))
     done = run(settings, command)
     assert done.returncode
     assert "Redis at" in done.stderr

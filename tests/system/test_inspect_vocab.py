@@ -16,7 +16,7 @@ from contracts.errors import VersionRetired
 from contracts.settings import Settings, VocabSettings
 from contracts.settings_sources import to_environ
 from contracts.topics import VOCAB_COUNTS, VOCAB_DELTAS, prefixed
-from driftline.cli.main import app
+from driftline.cli.main import build
 from driftline.inspect.vocab_log import difference, rebuild
 from streams.vocabulary_processor import VocabularyProcessor, sources_of
 from tests.support.installation import PARTITIONS
@@ -94,7 +94,7 @@ def test_any_logged_version_is_made_again_as_it_was_when_it_was_kept(drifted, mo
     for name, value in to_environ(settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, command.split()[1:], catch_exceptions=False)
+    result = CliRunner().invoke(build(), command.split()[1:], catch_exceptions=False)
     assert result.exit_code == 0
     [written] = Path(tmp_path).glob("*.safetensors")
     assert same_view(FrozenVocabulary.from_arrays(load_file(written)), kept[WINDOWS[3]])

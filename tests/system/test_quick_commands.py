@@ -10,48 +10,8 @@ import pytest
 from contracts.settings import Settings
 from contracts.settings_sources import to_environ
 from tests.support.inspect_samples import write_all
+from tests.support.looking_commands import ALLOWED, HEAVY
 
-HEAVY = (
-    "torch",
-    "faust",
-    "kafka",
-    "aiokafka",
-    "redis",
-    "numpy",
-    "numba",
-    "pyarrow",
-    "scipy",
-    "sklearn",
-    "prometheus_client",
-)
-NOTHING: tuple[str, ...] = ()
-LOG, LOG_ARRAYS = ("kafka",), ("kafka", "numpy")
-REDIS_ARRAYS = ("redis", "numpy")
-
-# Command -> the heavy modules that it may import.
-ALLOWED = {
-    "--help": NOTHING,
-    "--version": NOTHING,
-    "config show": NOTHING,
-    "config check": ("numpy", "numba", "scipy"),  # the rules of a vocabulary
-    "topics plan": LOG,
-    "offsets show": LOG,
-    "timelines tail": LOG,
-    "models list": LOG,
-    "dead-letters list": LOG,
-    "bins list": LOG_ARRAYS,
-    "bins show age_s": LOG_ARRAYS,
-    "time show": LOG_ARRAYS,
-    "status": LOG_ARRAYS,
-    "vocab history #rust": LOG_ARRAYS,
-    "vocab top": REDIS_ARRAYS,
-    "vocab rising": REDIS_ARRAYS,
-    "vocab show #rust": REDIS_ARRAYS,
-    "vocab stats": ("kafka", *REDIS_ARRAYS),
-    "features tweet 71": ("kafka", *REDIS_ARRAYS),
-    "features author 5": ("kafka", *REDIS_ARRAYS),
-    "examples tail": ("kafka", "numpy", "pyarrow"),
-}
 PROGRAM = f"""
 import atexit, sys
 heavy = {HEAVY!r}

@@ -13,7 +13,7 @@ from contracts.partitioning import record_key
 from contracts.settings import Settings
 from contracts.settings_sources import to_environ
 from contracts.topics import HOP_STARTS, TIMELINE_REQUESTS, VOCAB_COUNTS
-from driftline.cli.main import app
+from driftline.cli.main import build
 from driftline.inspect.offsets import offsets
 from driftline.operations.reset_offsets import CannotReset, Target, reset
 from tests.support.installation import PARTITIONS
@@ -232,17 +232,17 @@ async def test_the_commands_show_and_reset(settings: Settings) -> None:
     await write(settings, 40)
     await read_all(settings)
     runner, environ = CliRunner(), to_environ(settings)
-    assert (await asyncio.to_thread(runner.invoke, app, ["offsets", "show"], env=environ)).exit_code == 0
+    assert (await asyncio.to_thread(runner.invoke, build(), ["offsets", "show"], env=environ)).exit_code == 0
     with KafkaCluster(settings).admin() as admin:
         admin.forget([HOP])
-    shown = await asyncio.to_thread(runner.invoke, app, ["offsets", "show", "--json"], env=environ)
+    shown = await asyncio.to_thread(runner.invoke, build(), ["offsets", "show", "--json"], env=environ)
     assert shown.exit_code == 2
     assert shown.stdout.count('"never committed"') == 4
     dry = ["offsets", "reset", HOP, "--to", "end", "--partition", "3", "--dry-run"]
-    assert (await asyncio.to_thread(runner.invoke, app, dry, env=environ)).exit_code == 0
+    assert (await asyncio.to_thread(runner.invoke, build(), dry, env=environ)).exit_code == 0
     assert await verdicts(settings) == [Verdict.NEW] * 4
-    done = await asyncio.to_thread(runner.invoke, app, ["offsets", "reset", HOP, "--to", "end"], env=environ)
+    done = await asyncio.to_thread(runner.invoke, build(), ["offsets", "reset", HOP, "--to", "end"], env=environ)
     assert done.exit_code == 0
     assert await verdicts(settings) == [Verdict.OK] * 4
-    wrong = await asyncio.to_thread(runner.invoke, app, ["offsets", "reset", HOP, "--to", "middle"], env=environ)
+    wrong = await asyncio.to_thread(runner.invoke, build(), ["offsets", "reset", HOP, "--to", "middle"], env=environ)
     assert wrong.exit_code == 2

@@ -4,12 +4,11 @@
 it in `Processor.resume`: by then the hop has fenced the former owner, so nothing more is committed past the end.
 """
 
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
 from contracts.errors import ServerUnavailable
 from contracts.topics import Topic
-from transport.ports.kafka import Consumer, Kafka
+from transport.ports.kafka import BlockingConsumer, Consumer, Kafka
 from transport.ports.kafka_records import ConsumerLost, KafkaFailed, LogRecord, OffsetOutOfRange, TopicPartition
 from transport.waiting import announcing
 
@@ -52,19 +51,18 @@ async def read_partition(
         raise ServerUnavailable(str(error)) from error
 
 
-def read_partition_blocking(kafka: Kafka, topic: Topic, partition: int) -> Generator[list[LogRecord], None, None]:
-    """`read_partition` for a thread, from the beginning. Raises `ServerUnavailable` and `KafkaFailed`."""
+def read_partition_blocking(consumer: BlockingConsumer, topic: Topic, partition: int) -> Iterator[list[LogRecord]]:
+    """`read_partition` for a thread, from the beginning; takes the consumer's assignment. Raises `KafkaFailed`."""
     at = TopicPartition(topic.name, partition)
-    with contextlib.closing(kafka.blocking_consumer()) as consumer:
-        end = consumer.ends([at])[at]
-        consumer.assign(consumer.begins([at]))
-        while consumer.position(at) < end:
-            try:
-                found = consumer.read([at], POLL_RECORDS, POLL_S)
-            except OffsetOutOfRange:
-                consumer.assign(consumer.begins([at]))
-                continue
-            yield from found.values()
+    end = consumer.ends([at])[at]
+    consumer.assign(consumer.begins([at]))
+    while consumer.position(at) < end:
+        try:
+            found = consumer.read([at], POLL_RECORDS, POLL_S)
+        except OffsetOutOfRange:
+            consumer.assign(consumer.begins([at]))
+            continue
+        yield from found.values()
 
 
 async def _read_to_end(consumer: Consumer, at: TopicPartition, wanted: int) -> AsyncIterator[list[LogRecord]]:
