@@ -13,7 +13,7 @@ COPY scripts/packages.sh requirements.in requirements.lock ./
 RUN TORCH=$TORCH ./packages.sh requirements.lock
 
 COPY . .
-RUN uv pip install --no-deps .
+RUN uv pip install --compile-bytecode --no-deps .
 
 # Snapshots and checkpoints are in the home directory, where compose.yaml mounts a named volume.
 RUN useradd --create-home --home-dir /var/lib/driftline --uid 1000 driftline

@@ -8,6 +8,9 @@ export PYTHON TORCH
 # The files whose functions numba compiles; `make setup` precompiles them when one changes.
 COMPILED := $(shell grep -rlE '^@(njit|entry_point|compiled)' --include=*.py vocab featurestore model)
 
+# Our own bytecode, for shells in which Python does not keep it by itself (PYTHONDONTWRITEBYTECODE).
+ROOMS := contracts sources eventtime transport vocab featurestore model trainer scoring streams simulation driftline
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast soak lint bench clean
 
@@ -53,4 +56,5 @@ $(VENV)/.compiled: $(VENV)/.python driftline/operations/precompile.py $(COMPILED
 	@# numba's cache of a function names the modules of its arguments' types: after a move it cannot be read any more.
 	@find vocab featurestore model -name '*.nb[ic]' -delete
 	@$(BIN)/python -m driftline.operations.precompile
+	@$(BIN)/python -m compileall -q $(ROOMS)
 	@touch $@

@@ -1,29 +1,20 @@
 """A batch of an input topic, decoded once: events, ticks, declarations, and dead letters for bad records."""
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from contracts.codec import Codec
 from contracts.columnar import CandidatesServed
-from contracts.errors import BadRecord
 from contracts.records import Engagement, Tick, TimeDeclared, Tweet
-from contracts.text_ids import EventCodec
 from contracts.topics import Topic
 from eventtime.declarations import DECLARATION_KEY, read_declaration
 from eventtime.ticks import TICK_KEY, read_tick
-from sources.foreign import tweet_from_foreign_json
 from transport.dead_letters import as_bad_record, dead_letter
 from transport.ports.kafka_records import LogRecord
 from transport.processor import Output
 
 EventT = TypeVar("EventT", Tweet, Engagement, CandidatesServed)
 ValueT = TypeVar("ValueT", Tick, TimeDeclared)
-
-_OWN_MARK = b'"created_ms"'
-_deserialize_own_tweet = Codec(Tweet).deserialize
-_deserialize_with_text_ids = EventCodec(Tweet).deserialize
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +68,3 @@ def decode_batch(
         batch.events.append(event)
         batch.records.append(record)
     return batch
-
-
-def decode_tweet(value: bytes) -> Tweet:
-    """The tweet in our own record, or in an X API v2 or v1.1 object that a producer put on the topic unchanged."""
-    try:
-        return _deserialize_own_tweet(value)
-    except BadRecord as error:
-        if error.reason != "malformed":
-            raise
-    if _OWN_MARK in value:  # our own record, probably with ids as strings
-        with contextlib.suppress(BadRecord):
-            return _deserialize_with_text_ids(value)
-    return tweet_from_foreign_json(value)  # tells what is wrong with it, if anything

@@ -25,7 +25,8 @@ from featurestore.bins.counter import BinCounter
 from featurestore.store.counters import aggregate_posts, route
 from featurestore.store.tweet_records import tweet_dense
 from featurestore.store.writer import write_tweets
-from streams.event_batch import EventBatch, decode_tweet
+from sources.decode_tweet import decode_tweet
+from streams.event_batch import EventBatch
 from streams.event_source import EventSource, SourceMetadata
 from streams.tweet_view import TweetView
 from streams.vocab_settings import pass_on, to_owners

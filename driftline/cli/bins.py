@@ -20,7 +20,9 @@ _WIDTH = 60
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 Version = Annotated[int, typer.Argument(min=0, max=MOST, help="A version of the bins: a window number.")]
-AtVersion = Annotated[int | None, typer.Option("--version", help="Show this version; default: the newest.")]
+AtVersion = Annotated[
+    int | None, typer.Option("--version", min=0, max=MOST, help="Show this version; default: the newest.")
+]
 Feature = Annotated[str, typer.Argument(help="A feature, as `driftline bins list` names it.")]
 
 

@@ -11,7 +11,7 @@ from contracts.errors import DriftlineError
 from contracts.records import DeadLetter
 from contracts.settings import Settings
 from contracts.topics import ENGAGEMENTS, WITH_DEAD_LETTERS, Topic, dead_letters
-from driftline.inspect.logs import read_records
+from driftline.inspect.logs import LogReader
 from transport.kafka.cluster import KafkaCluster
 from transport.ports.kafka_records import LogRecord, Output
 
@@ -58,11 +58,13 @@ def source_named(name: str) -> Topic:
 
 def read_letters(settings: Settings, *, reason: str | None = None, topic: str | None = None) -> Iterator[Letter]:
     """Dead letters in log order, topic by topic; only those of `topic` and with `reason`, if given."""
-    for source in [source_named(topic)] if topic else WITH_DEAD_LETTERS:
-        # The dead letter of a broken tick has a tick's key.
-        for record, letter in read_records(settings, dead_letters(source), _codec, ticks=True):
-            if reason is None or letter.reason == reason:
-                yield _placed(dead_letters(source), record, letter)
+    sources = [source_named(topic)] if topic else WITH_DEAD_LETTERS
+    with LogReader.connected(settings) as logs:
+        for letters in map(dead_letters, sources):
+            # The dead letter of a broken tick has a tick's key.
+            for record, letter in logs.records(letters, _codec, ticks=True):
+                if reason is None or letter.reason == reason:
+                    yield _placed(letters, record, letter)
 
 
 def find_letter(settings: Settings, topic: str, partition: int, offset: int) -> Letter:

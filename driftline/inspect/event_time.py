@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from contracts.codec import Codec
-from contracts.columnar import CandidatesServed
 from contracts.errors import BadRecord
 from contracts.records import Engagement, TimeDeclared, TimelineRequest
 from contracts.settings import Settings
@@ -14,20 +13,25 @@ from contracts.topics import CANDIDATES_SERVED, ENGAGEMENTS, EVENT_TIME, TIMELIN
 from driftline.inspect.logs import LogReader
 from eventtime.declarations import DECLARATION_KEY, read_declaration
 from eventtime.ticks import TICK_KEY, read_tick
-from streams.event_batch import decode_tweet
+from sources.decode_tweet import decode_tweet
 from transport.ports.kafka_records import LogRecord
 
 _LOOKED_AT = 200  # newest records of a topic, over all partitions
 
 _engagement, _request = EventCodec(Engagement).deserialize, EventCodec(TimelineRequest).deserialize
-_served = Codec(CandidatesServed).deserialize
 _TIME_OF: Mapping[Topic, Callable[[bytes], int]] = {
     TWEETS: lambda value: decode_tweet(value).created_ms,
     ENGAGEMENTS: lambda value: _engagement(value).at_ms,
-    CANDIDATES_SERVED: lambda value: _served(value).at_ms,
+    CANDIDATES_SERVED: lambda value: _served_at_ms(value),
     TIMELINE_REQUESTS: lambda value: _request(value).at_ms,
 }
 _SHOWN = (TWEETS, ENGAGEMENTS, CANDIDATES_SERVED)
+
+
+def _served_at_ms(value: bytes) -> int:
+    from contracts.columnar import CandidatesServed  # by numpy, which `driftline status` need not wait for
+
+    return Codec(CandidatesServed).deserialize(value).at_ms
 
 
 class NewestEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from contracts.errors import BadRecord
 from contracts.records import END_OF_TIME_MS, Tweet
 from contracts.topics import TWEETS
 from sources import tweet_from_foreign_json
-from streams.event_batch import decode_tweet
+from sources.decode_tweet import decode_tweet
 from tests.support.type_swaps import swapped
 from transport.dead_letters import dead_letter
 from transport.ports.kafka_records import LogRecord

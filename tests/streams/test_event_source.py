@@ -9,7 +9,8 @@ from contracts.settings import Settings, TimeSettings
 from contracts.topics import TWEETS
 from eventtime.declarations import DECLARATION_KEY, declaration_value
 from eventtime.ticks import TICK_KEY, tick_value
-from streams.event_batch import EventBatch, decode_tweet
+from sources.decode_tweet import decode_tweet
+from streams.event_batch import EventBatch
 from streams.event_source import EventSource
 from tests.support.installation import PARTITIONS
 from transport.ports.kafka_records import LogRecord

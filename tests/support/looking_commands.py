@@ -31,7 +31,7 @@ ALLOWED = {
     "bins list": LOG_ARRAYS,
     "bins show age_s": LOG_ARRAYS,
     "time show": LOG_ARRAYS,
-    "status": LOG_ARRAYS,
+    "status": LOG,
     "vocab history #rust": LOG_ARRAYS,
     "vocab top": REDIS_ARRAYS,
     "vocab rising": REDIS_ARRAYS,

@@ -12,7 +12,7 @@ import numpy as np
 from contracts.columnar import VocabCounts, VocabDelta
 from contracts.settings import Settings
 from contracts.topics import TWEETS
-from streams.event_batch import decode_tweet
+from sources.decode_tweet import decode_tweet
 from streams.event_source import EventSource
 from streams.vocabulary_processor import sources_of
 from tests.support.drifting_stream import Row

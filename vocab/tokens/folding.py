@@ -10,6 +10,7 @@ import numpy as np
 
 from vocab.tokens.unicode_data import COMBINING, COMPOSED, DECOMPOSE, FLAGS, FOLD, RECOMPOSES
 
+_LOWER = {c: c + 32 for c in range(65, 91)}
 _COMPOSE = {tuple(DECOMPOSE.of(c)): c for c in sorted(COMPOSED)}
 
 # Hangul syllables are composed by arithmetic: lead, vowel and trail (The Unicode Standard, 3.12).
@@ -20,10 +21,17 @@ _SYLLABLES = _LEADS * _VOWELS * _TRAILS
 
 def fold(text: str) -> str:
     """The folded text. Folding twice changes nothing more."""
+    if text.isascii():
+        return ascii_lower(text)
     folded = [part for c in text for part in FOLD.of(ord(c))]
     if not _needs_composing(folded):
         return "".join(map(chr, folded))
     return "".join(map(chr, _compose(_ordered([part for c in folded for part in _decompose(c)]))))
+
+
+def ascii_lower(text: str) -> str:
+    """ASCII letters in lower case, everything else as it is."""
+    return text.translate(_LOWER)
 
 
 def _needs_composing(points: list[int]) -> bool:

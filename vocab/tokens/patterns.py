@@ -9,7 +9,7 @@ import re
 from vocab.namespaces import Namespace
 from vocab.tokens import twitter_text
 from vocab.tokens import unicode_data as u
-from vocab.tokens.folding import fold
+from vocab.tokens.folding import ascii_lower, fold
 from vocab.tokens.twitter_text import MAX_HOST_CHARS, Kind
 from vocab.tokens.unicode_data import FLAGS
 from vocab.tokens.words import segments
@@ -104,11 +104,6 @@ def canonical_language(lang: str) -> str:
     return lowered if _LANGUAGE.fullmatch(lowered) else "und"
 
 
-def ascii_lower(text: str) -> str:
-    """ASCII letters in lower case, everything else as it is."""
-    return text.translate(_LOWER)
-
-
 def canonical_segment(namespace: Namespace, surface: str) -> str:
     """The form of what stands in a text as a token of this namespace, without its sign; "" where it is dropped."""
     return _CANONICAL[namespace](surface)
@@ -153,7 +148,6 @@ def _is(c: str, flag: int) -> bool:
 
 
 _STRAIGHT = {**dict.fromkeys(map(ord, APOSTROPHES), "'"), ord(_KEYCAP): None}
-_LOWER = {c: c + 32 for c in range(65, 91)}
 _SIGNED = (Namespace.HASHTAG, Namespace.MENTION, Namespace.CASHTAG)
 _CANONICAL = {
     Namespace.WORD: canonical_word,

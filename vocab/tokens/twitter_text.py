@@ -6,6 +6,7 @@ part of the tests. `vocab.tokens.native` finds the same, compiled.
 
 import re
 from enum import IntEnum
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -53,23 +54,29 @@ def entities(text: str) -> list[Entity]:
 
 def hashtags(text: str) -> list[Entity]:
     """Hashtags, those within URLs too."""
-    return [Entity(Kind.HASHTAG, *match.span(), *match.span(1)) for match in _HASHTAG.finditer(text)]
+    if not _has_any(text, "#＃"):
+        return []
+    return [Entity(Kind.HASHTAG, *match.span(), *match.span(1)) for match in _hashtag().finditer(text)]
 
 
 def mentions(text: str) -> list[Entity]:
     """Mentions of users and of their lists."""
-    return [Entity(Kind.MENTION, *match.span(), *match.span(1)) for match in _MENTION.finditer(text)]
+    if not _has_any(text, "@＠"):
+        return []
+    return [Entity(Kind.MENTION, *match.span(), *match.span(1)) for match in _mention().finditer(text)]
 
 
 def cashtags(text: str) -> list[Entity]:
     """Cashtags."""
-    return [Entity(Kind.CASHTAG, *match.span(), *match.span(1)) for match in _CASHTAG.finditer(text)]
+    if not _has_any(text, "$"):
+        return []
+    return [Entity(Kind.CASHTAG, *match.span(), *match.span(1)) for match in _cashtag().finditer(text)]
 
 
 def urls(text: str) -> list[Entity]:
     """URLs, with and without a scheme."""
-    found = []
-    at = 0
+    found: list[Entity] = []
+    at = 0 if _has_any(text, ".") else len(text)  # every host has a dot
     while at < len(text):
         match = _url_at(text, at) if at == 0 or not _is(text[at - 1], u.NOT_BEFORE_URL) else None
         if match is None:
@@ -107,30 +114,30 @@ def _url_at(text: str, at: int) -> tuple[int, int, int] | None:
         end = port.end()
     if text.startswith("/", end):
         end += 1
-        for element in _PATH_ELEMENT.finditer(text, end, _PATH_CHAIN.match(text, end).end()):  # type: ignore[union-attr]
+        for element in _path_element().finditer(text, end, _path_chain().match(text, end).end()):  # type: ignore[union-attr]
             if element[0][0] == "(" or _is(element[0], u.PATH_END):
                 end = element.end()
-    if query := _QUERY.match(text, end):
+    if query := _query().match(text, end):
         end = query.end()
     return begin, host_end, end
 
 
 def _host_end(text: str, begin: int, label: "re.Pattern[str] | None" = None) -> int | None:
     """Where the longest host that begins here ends: labels, of which the last has no `_`, and a top-level domain."""
-    label, at, end = label or _LABEL, begin, None
+    label, at, end = label or _label(), begin, None
     while (match := label.match(text, at)) and match.end() - begin < MAX_HOST_CHARS:
         at = match.end()
-        if label is not _LABEL or "_" not in match[0]:
+        if label is not _label() or "_" not in match[0]:
             end = _tld_end(text, at) or end
     return end
 
 
 def _tld_end(text: str, begin: int) -> int | None:
     """Where the longest top-level domain that begins here ends."""
-    for length in range(min(_LONGEST_TLD, len(text) - begin), 0, -1):
+    for length in range(min(_longest_tld(), len(text) - begin), 0, -1):
         end = begin + length
         after = text[end : end + 1]
-        if fold_each(text[begin:end]) in _TLDS and not (after and (after in "@+-" or _is(after, u.ALNUM))):
+        if fold_each(text[begin:end]) in _tlds() and not (after and (after in "@+-" or _is(after, u.ALNUM))):
             return end
     punycode = _PUNYCODE.match(text, begin)
     return punycode.end() if punycode else None
@@ -142,7 +149,7 @@ def _plain_hosts(text: str, begin: int, end: int, url_end: int) -> list[Entity]:
     host = text[begin:end]
     at = 0
     while at < len(host):
-        host_end = _host_end(host, at, _PLAIN_LABEL)
+        host_end = _host_end(host, at, _plain_label())
         if host_end is None:
             at += 1
             continue
@@ -157,7 +164,7 @@ def _plain_hosts(text: str, begin: int, end: int, url_end: int) -> list[Entity]:
 
 def _shortened(text: str, begin: int, end: int) -> tuple[int, bool]:
     """(end, whether it is a URL): a t.co link ends with its slug and query."""
-    link = _SHORTENED.match(text, begin, end)
+    link = _shortened_link().match(text, begin, end)
     return (link.end(), len(link[1]) <= MAX_SLUG_CHARS) if link else (end, True)
 
 
@@ -171,41 +178,98 @@ def fold_each(text: str) -> str:
     return "".join(folded if len(folded := fold(c)) == 1 else c for c in text)
 
 
+def _has_any(text: str, signs: str) -> bool:
+    return any(sign in text for sign in signs)
+
+
 def _is(c: str, flag: int) -> bool:
     return int(FLAGS[ord(c)]) & flag != 0
 
 
 def _class(flag: int, extra: str = "") -> str:
     """The inside of a character class of all code points with a flag."""
-    edges = np.flatnonzero(np.diff(FLAGS & np.uint32(flag) > 0, prepend=False, append=False)).tolist()
-    return "".join(f"\\U{a:08x}-\\U{b - 1:08x}" for a, b in zip(edges[::2], edges[1::2], strict=True)) + extra
+    changes = np.flatnonzero(np.diff(u.RUN_FLAGS & np.uint32(flag) > 0, prepend=False, append=False))
+    edges = np.append(u.RUN_STARTS, np.uint32(u.CODE_POINTS))[changes].tolist()
+    return "".join(f"{_member(a)}-{_member(b - 1)}" for a, b in zip(edges[::2], edges[1::2], strict=True)) + extra
 
 
-_TLDS = frozenset(fold_each(name) for name in load_tlds())
-_LONGEST_TLD = max(map(len, _TLDS))
+def _member(c: int) -> str:
+    """A code point within a character class: those that may mean something there are escaped."""
+    return f"\\x{c:02x}" if c < 0x80 else chr(c)
 
-_TAG, _HOST = _class(u.TAG), _class(u.HOST)
-_HASHTAG = re.compile(
-    rf"(?:(?<=[\ufe0e\ufe0f])|(?<![&{_TAG}]))[#＃](?![\ufe0f\u20e3])"
-    rf"(?=[{_TAG}]*[{_class(u.TAG_LETTER)}])([{_TAG}]++)(?![#＃]|://)"
-)
-_MENTION = re.compile(
-    rf"(?:(?<![{_class(u.NOT_BEFORE_NAME)}])|(?<=(?<![a-zA-Z0-9_+~.\-])[rR][tT])|(?<=(?<![a-zA-Z0-9_+~.\-])[rR][tT]:))"
-    rf"[@＠]([a-zA-Z0-9_]{{1,20}}+)(?:/[a-zA-Z][a-zA-Z0-9_\-]{{0,24}}+)?+(?![@＠{_class(u.LATIN_ACCENT)}]|://)"
-)
-_CASHTAG = re.compile(
-    rf"(?<![^{_class(u.SPACE | u.DIRECTIONAL)}])\$([a-zA-Z]{{1,6}}(?:[._][a-zA-Z]{{1,2}})?)"
-    rf"(?=[{_class(u.SPACE | u.PUNCTUATION)}]|\Z)"
-)
+
+@cache
+def _tlds() -> frozenset[str]:
+    return frozenset(fold_each(name) for name in load_tlds())
+
+
+@cache
+def _longest_tld() -> int:
+    return max(map(len, _tlds()))
+
+
 _SCHEME = re.compile(r"[hH][tT][tT][pP][sS]?://")
-_LABEL = re.compile(rf"[{_HOST}](?:[{_HOST}_\-]*[{_HOST}])?\.")
-_PLAIN_LABEL = re.compile(rf"[{_class(u.PLAIN_HOST)}]+\.")
 _PUNYCODE = re.compile(r"[xX][nN]--[a-zA-Z0-9]+")
 _ACE = re.compile(r"[xX][nN]--")
 _PORT = re.compile(r":[0-9]+")
-_P = rf"[{_class(u.PATH)}]"
-_PARENTHESES = rf"\((?:{_P}++|{_P}*+\({_P}++\){_P}*+)\)"
-_PATH_ELEMENT = re.compile(rf"{_PARENTHESES}|{_P}")
-_PATH_CHAIN = re.compile(rf"(?:{_PATH_ELEMENT.pattern})*+")
-_QUERY = re.compile(rf"\?[{_class(u.QUERY)}]*[{_class(u.QUERY_END)}]")
-_SHORTENED = re.compile(rf"[hH][tT][tT][pP][sS]?://[tT]\.[cC][oO]/([a-zA-Z0-9]+)(?:{_QUERY.pattern})?")
+
+
+# Classes of thousands of ranges: each is compiled where a text first has the sign that calls for it.
+@cache
+def _hashtag() -> re.Pattern[str]:
+    tag = _class(u.TAG)
+    return re.compile(
+        rf"(?:(?<=[\ufe0e\ufe0f])|(?<![&{tag}]))[#＃](?![\ufe0f\u20e3])"
+        rf"(?=[{tag}]*[{_class(u.TAG_LETTER)}])([{tag}]++)(?![#＃]|://)"
+    )
+
+
+@cache
+def _mention() -> re.Pattern[str]:
+    return re.compile(
+        rf"(?:(?<![{_class(u.NOT_BEFORE_NAME)}])"
+        r"|(?<=(?<![a-zA-Z0-9_+~.\-])[rR][tT])|(?<=(?<![a-zA-Z0-9_+~.\-])[rR][tT]:))"
+        r"[@＠]([a-zA-Z0-9_]{1,20}+)(?:/[a-zA-Z][a-zA-Z0-9_\-]{0,24}+)?+"
+        rf"(?![@＠{_class(u.LATIN_ACCENT)}]|://)"
+    )
+
+
+@cache
+def _cashtag() -> re.Pattern[str]:
+    return re.compile(
+        rf"(?<![^{_class(u.SPACE | u.DIRECTIONAL)}])\$([a-zA-Z]{{1,6}}(?:[._][a-zA-Z]{{1,2}})?)"
+        rf"(?=[{_class(u.SPACE | u.PUNCTUATION)}]|\Z)"
+    )
+
+
+@cache
+def _label() -> re.Pattern[str]:
+    host = _class(u.HOST)
+    return re.compile(rf"[{host}](?:[{host}_\-]*[{host}])?\.")
+
+
+@cache
+def _plain_label() -> re.Pattern[str]:
+    return re.compile(rf"[{_class(u.PLAIN_HOST)}]+\.")
+
+
+@cache
+def _path_element() -> re.Pattern[str]:
+    one = rf"[{_class(u.PATH)}]"
+    parentheses = rf"\((?:{one}++|{one}*+\({one}++\){one}*+)\)"
+    return re.compile(rf"{parentheses}|{one}")
+
+
+@cache
+def _path_chain() -> re.Pattern[str]:
+    return re.compile(rf"(?:{_path_element().pattern})*+")
+
+
+@cache
+def _query() -> re.Pattern[str]:
+    return re.compile(rf"\?[{_class(u.QUERY)}]*[{_class(u.QUERY_END)}]")
+
+
+@cache
+def _shortened_link() -> re.Pattern[str]:
+    return re.compile(rf"[hH][tT][tT][pP][sS]?://[tT]\.[cC][oO]/([a-zA-Z0-9]+)(?:{_query().pattern})?")

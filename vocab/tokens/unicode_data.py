@@ -6,11 +6,14 @@ NFKC_Casefold and canonical decomposition. `scripts/write_unicode_tables.py` mad
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.arrays import I32, U8, U32, Bools
+
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 CODE_POINTS = 0x110000
 
@@ -66,9 +69,9 @@ def _read() -> dict[str, Any]:
         return {name: file[name] for name in file.files}
 
 
-def _runs(name: str) -> U8:
-    starts = _file[f"{name}_starts"]
-    return np.repeat(_file[f"{name}_values"], np.diff(starts, append=np.uint32(CODE_POINTS)))
+def _spread(values: NDArray[ScalarT], starts: U32) -> NDArray[ScalarT]:
+    """The value of every code point, from those of runs."""
+    return np.repeat(values, np.diff(starts, append=np.uint32(CODE_POINTS)))
 
 
 def _mapping(name: str) -> Mapping:
@@ -79,51 +82,66 @@ def _mapping(name: str) -> Mapping:
     return Mapping(at, length, _file[f"{name}_to"])
 
 
-def _flags() -> U32:
-    flags = _runs("word_break").astype(np.uint32)
-    word_break, group, cyrillic = flags.copy(), _runs("group"), _runs("cyrillic") > 0
+def _flag_runs() -> tuple[U32, U32]:
+    """(first code points, flags) of the runs of equal flags: two thousand, in place of a million code points."""
+    # Every character that is written out here is below 0x10000, so none is within what remains of a run above.
+    tables = ("word_break", "group", "cyrillic", "pictographic", "recomposes")
+    starts = np.concatenate([_file[f"{table}_starts"] for table in tables])
+    points = np.append(np.arange(0x10001, dtype=np.uint32), np.sort(starts[starts > 0x10000]))
+    flags = _flags(points)
+    first = np.flatnonzero(np.diff(flags, prepend=~flags[:1]))
+    return points[first], flags[first]
+
+
+def _flags(points: U32) -> U32:
+    def of(name: str) -> U8:
+        at = np.searchsorted(_file[f"{name}_starts"], points, "right") - 1
+        values: U8 = _file[f"{name}_values"][at]
+        return values
+
+    def members(ranges: list[tuple[int, int]]) -> Bools:
+        found = np.zeros(len(points), bool)
+        for first, last in ranges:
+            found |= (points >= first) & (points <= last)
+        return found
+
+    flags = of("word_break").astype(np.uint32)
+    word_break, group, cyrillic = flags.copy(), of("group"), of("cyrillic") > 0
     letter, mark, digit, dash = (group == number for number in (1, 2, 3, 4))
-    latin = _members(_LATIN_ACCENTS)
-    alnum, punctuation = _members([(48, 57), (65, 90), (97, 122)]), _members(_of("!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~"))
-    spaces, directional = _members(_SPACES), _members(_DIRECTIONAL)
-    invalid = _members([(0xFEFF, 0xFEFF), (0xFFFE, 0xFFFF)])
-    never_host = directional | punctuation | spaces | invalid | _members([(0, 0x1F), (0x7F, 0x7F), (0xD800, 0xDFFF)])
-    path_end = alnum | latin | cyrillic | _members(_of("=_#/+-"))
-    for bit, members in (
+    latin = members(_LATIN_ACCENTS)
+    alnum, punctuation = members([(48, 57), (65, 90), (97, 122)]), members(_of("!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~"))
+    spaces, directional = members(_SPACES), members(_DIRECTIONAL)
+    invalid = members([(0xFEFF, 0xFEFF), (0xFFFE, 0xFFFF)])
+    never_host = directional | punctuation | spaces | invalid | members([(0, 0x1F), (0x7F, 0x7F), (0xD800, 0xDFFF)])
+    path_end = alnum | latin | cyrillic | members(_of("=_#/+-"))
+    for bit, those in (
         (TAG_LETTER, letter | mark),
-        (TAG, letter | mark | digit | _members(_of(_TAG_SPECIAL))),
-        (WORDLIKE, letter | digit | np.isin(word_break, (KATAKANA, HEBREW, ALETTER, NUMERIC)) | _members(_of("〇"))),
+        (TAG, letter | mark | digit | members(_of(_TAG_SPECIAL))),
+        (WORDLIKE, letter | digit | np.isin(word_break, (KATAKANA, HEBREW, ALETTER, NUMERIC)) | members(_of("〇"))),
         (LETTER, letter),
-        (PICTOGRAPH, _runs("pictographic") > 0),
-        (NAME, alnum | _members(_of("_"))),
+        (PICTOGRAPH, of("pictographic") > 0),
+        (NAME, alnum | members(_of("_"))),
         (ALNUM, alnum),
         (SPACE, spaces),
         (DIRECTIONAL, directional),
         (PUNCTUATION, punctuation),
         (HOST, ~never_host),
-        (PLAIN_HOST, alnum | latin | _members(_of("-_"))),
-        (PATH, path_end | dash | _members(_of("!*';:,.$%[]~&|@"))),
+        (PLAIN_HOST, alnum | latin | members(_of("-_"))),
+        (PATH, path_end | dash | members(_of("!*';:,.$%[]~&|@"))),
         (PATH_END, path_end),
-        (QUERY, alnum | _members(_of("!?*'();:&=+$/%#[]-_.,~|@"))),
-        (QUERY_END, alnum | _members(_of("_&=#/-"))),
+        (QUERY, alnum | members(_of("!?*'();:&=+$/%#[]-_.,~|@"))),
+        (QUERY_END, alnum | members(_of("_&=#/-"))),
         (LATIN_ACCENT, latin),
-        (NOT_BEFORE_URL, alnum | invalid | _members(_of("@＠$#＃"))),
-        (NOT_BEFORE_NAME, alnum | _members(_of("_!#$%&*@＠"))),
-        (RECOMPOSES, _runs("recomposes") > 0),
+        (NOT_BEFORE_URL, alnum | invalid | members(_of("@＠$#＃"))),
+        (NOT_BEFORE_NAME, alnum | members(_of("_!#$%&*@＠"))),
+        (RECOMPOSES, of("recomposes") > 0),
     ):
-        flags[members] |= np.uint32(bit)
+        flags[those] |= np.uint32(bit)
     return flags
 
 
 def _of(characters: str) -> list[tuple[int, int]]:
     return [(ord(c), ord(c)) for c in characters]
-
-
-def _members(ranges: list[tuple[int, int]]) -> Bools:
-    found = np.zeros(CODE_POINTS, bool)
-    for first, last in ranges:
-        found[first : last + 1] = True
-    return found
 
 
 # Characters beside letters, marks and digits that a hashtag may hold: joiners, and separators of Hebrew, Japanese,
@@ -142,8 +160,9 @@ _DIRECTIONAL = [(0x61C, 0x61C), (0x200E, 0x200F), (0x202A, 0x202E), (0x2066, 0x2
 
 _file: Any = _read()
 UNICODE_VERSION = str(_file["version"])
-FLAGS = _flags()
-COMBINING = _runs("combining")  # canonical combining classes
+RUN_STARTS, RUN_FLAGS = _flag_runs()
+FLAGS = _spread(RUN_FLAGS, RUN_STARTS)
+COMBINING: U8 = _spread(_file["combining_values"], _file["combining_starts"])  # canonical combining classes
 FOLD = _mapping("fold")
 DECOMPOSE = _mapping("decompose")
 COMPOSED = frozenset(_file["composed"].tolist())  # what two code points compose to; Hangul goes by arithmetic

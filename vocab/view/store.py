@@ -15,7 +15,6 @@ from contracts.settings import Settings
 from transport.ports.redis import VERSION_BYTES, Redis, version_of
 from vocab.keys import key_of
 from vocab.namespaces import Namespace
-from vocab.tokens.patterns import canonical
 from vocab.trends.spans import HORIZONS
 from vocab.view.buckets import BUCKET_SHIFT, bucket_codec, bucket_key
 from vocab.view.lists import Kind, ListedToken, lists_key, merged, newest_version
@@ -64,11 +63,14 @@ async def read_token(redis: Redis, settings: Settings, namespace: Namespace, tok
 
     Raises `VersionNotReached` while the token's owner has written nothing, and `ServerUnavailable`.
     """
-    key = key_of(namespace, canonical(namespace, token))
+    from vocab.tokens.patterns import canonical  # the tables of Unicode, which a list of tokens has no need of
+
+    token = canonical(namespace, token)
+    key = key_of(namespace, token)
     (value,) = await redis.mget([settings.prefix.encode() + bucket_key(settings.vocab.name, key >> BUCKET_SHIFT)])
     if value is None:
         raise no_view(settings)
-    return token_in(value, namespace, canonical(namespace, token))[1]
+    return token_in(value, namespace, token)[1]
 
 
 def token_in(value: bytes, namespace: Namespace, token: str) -> tuple[int, ShownToken | None]:
