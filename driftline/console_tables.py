@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -57,10 +57,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print `table(...)` on standard output, as wide as its unsplittable columns need."""
-    made = table(title, columns, rows)
+    """Print `table(...)` on standard output."""
+    print_part(table(title, columns, rows))
+
+
+def print_part(part: RenderableType) -> None:
+    """Print tables and texts on standard output, as wide as unsplittable columns need, without padding."""
     unbounded = console.options.update(max_width=_UNBOUNDED)
-    least = Measurement.get(console, unbounded, made.renderables[1]).minimum
+    least = Measurement.get(console, unbounded, part).minimum
     drawn = Console(
         file=io.StringIO(),
         width=max(console.width, least),
@@ -68,7 +72,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         highlight=False,
         color_system="auto" if console.is_terminal else None,
     )
-    drawn.print(made)
+    drawn.print(part)
     text = drawn.file.getvalue()  # type: ignore[attr-defined]
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
 

@@ -48,7 +48,7 @@ def demo(
     except (Interrupted, KeyboardInterrupt) as error:
         typer.echo(f"interrupted: {str(error) or 'nothing was fed'}", err=True)
         raise typer.Exit(_INTERRUPTED) from error
-    report.show(console, result)
+    report.show(result)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
         typer.echo(f"summary written to {json}")

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from contracts.records import Provenance
-from driftline.console_tables import number, plain, table, when
+from driftline.console_tables import number, plain, print_part, table, when
 from driftline.demo.quality import Quality
 from driftline.demo.report_data import Report
 from driftline.inspect.bins import BinsSummary
@@ -22,11 +21,10 @@ PROVENANCE = {
 _EDGES_SHOWN = 8
 
 
-def show(console: Console, report: Report) -> None:
-    """Print the report."""
-    console.print()
+def show(report: Report) -> None:
+    """Print the report on standard output."""
     for part in _parts(report):
-        console.print(Padding(part, (0, 0, 1, 0)))
+        print_part(Group("", part))
 
 
 def _parts(report: Report) -> Iterable[RenderableType]:

@@ -50,8 +50,9 @@ def examine(settings: Settings) -> list[Check]:
 
 def show(checks: Sequence[Check]) -> None:
     """Print the checks as a table on standard output, and a summary line."""
-    from rich.console import Console
     from rich.table import Table
+
+    from driftline.console_tables import print_part
 
     table = Table(box=None, pad_edge=False)
     for heading in ("", "what", "found", "how to mend it"):
@@ -59,10 +60,9 @@ def show(checks: Sequence[Check]) -> None:
     for check in checks:
         mark = "[green]ok[/]" if check.ok else "[red]missing[/]" if check.needed else "[yellow]optional[/]"
         table.add_row(mark, check.name, escape(check.found), escape(check.mend))
-    console = Console(highlight=False)
-    console.print(table)
+    print_part(table)
     missing = [check.name for check in checks if check.needed and not check.ok]
-    console.print(f"\nmissing: {', '.join(missing)}" if missing else "\nnothing that is needed is missing")
+    print_part(f"\nmissing: {', '.join(missing)}" if missing else "\nnothing that is needed is missing")
 
 
 def _check(name: str, ok: bool, found: str, mend: str, *, needed: bool = True) -> Check:

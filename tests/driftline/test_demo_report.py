@@ -1,5 +1,6 @@
 """The summary: what is counted, what is shown, and what is never shown."""
 
+import contextlib
 import io
 import re
 from pathlib import Path
@@ -7,7 +8,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from rich.console import Console
 
 from contracts.records import Provenance, RankedTimeline, RankedTweet, Reason
 from driftline.demo.freshness import Freshness
@@ -113,11 +113,11 @@ def report(**changes: Any) -> Report:
 
 
 def rendered(shown: Report) -> str:
-    """What is printed, each run of spaces as one."""
-    console = Console(width=160, file=io.StringIO())
-    show(console, shown)
-    assert isinstance(console.file, io.StringIO)
-    return re.sub(" +", " ", console.file.getvalue())
+    """What is printed, each run of spaces as one; no line is padded."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        show(shown)
+    assert [line for line in printed.getvalue().splitlines() if line != line.rstrip()] == []
+    return re.sub(" +", " ", printed.getvalue())
 
 
 @pytest.mark.parametrize(
