@@ -1,18 +1,19 @@
 """The declared features: dense features, sparse fields and vectors, in wire order.
 
 Dense features are raw numbers, or `MISSING`. Fields are bags of 64-bit keys, some with a weight per key. Vectors go
-to the model unchanged. Raise `REVISION` with every change of a name, an order or a meaning here. It changes
-`FEATURE_SET`, so that records of the former set are refused instead of misread.
+to the model unchanged. `FEATURE_SET` is a digest of the declarations: records of another set are refused, never
+misread. Raise `REVISION` where the code changes what a declaration means.
 """
 
-from dataclasses import astuple, dataclass
-from typing import Literal
+from dataclasses import astuple
 
 from xxhash import xxh3_64_hexdigest
 
 from contracts.columns import Side
+from contracts.records import ENGAGED
+from featurestore.declarations import Age, Count, Feature, HourOfDay, InHistory, Is, Share, Written
 
-REVISION = 1
+REVISION = 2
 
 # Keys kept of a tweet, over all its fields. This bounds the bytes of a served candidate.
 TWEET_KEYS = 32
@@ -23,47 +24,56 @@ SERVED_KEYS = 36
 HISTORY = 16  # engaged tweets in a viewer's history
 HISTORY_FADES_MS = 86_400_000  # an engagement of this age counts half
 
+_SEEN, _SEEN_RECENTLY = Count(("seen",)), Count(("seen",), "pane")
+_ENGAGED_ACTIONS = tuple(action.value for action in ENGAGED)
+_ENGAGED, _ENGAGED_RECENTLY = Count(_ENGAGED_ACTIONS), Count(_ENGAGED_ACTIONS, "pane")
 
-@dataclass(frozen=True, slots=True)
-class Continuous:
-    """One dense feature. `counted_from`: whether its bins count all tweets or only served candidates."""
-
-    name: str
-    counted_from: Literal["tweets", "served"]
-    meaning: str
-
-
-VIEWER_DENSE: tuple[Continuous, ...] = (
-    Continuous("viewer_seen", "served", "tweets that the viewer has seen, ever"),
-    Continuous("viewer_engaged", "served", "likes, retweets, replies and quotes of the viewer, ever"),
-    Continuous("viewer_rate", "served", "engaged / max(seen, engaged) of the viewer, ever; missing when both are 0"),
-    Continuous("hour_of_day", "served", "UTC hour of the request, 0 to 23"),
+VIEWER_DENSE: tuple[Feature, ...] = (
+    Feature("viewer.seen", _SEEN, "tweets that the viewer has seen, ever"),
+    Feature("viewer.engaged", _ENGAGED, "likes, retweets, replies and quotes of the viewer, ever"),
+    Feature("viewer.rate", Share(_ENGAGED, _SEEN), "engaged / max(seen, engaged), ever; missing when both are 0"),
+    Feature("request.hour_of_day", HourOfDay(), "UTC hour of the request, 0 to 23"),
 )
 
-CANDIDATE_DENSE: tuple[Continuous, ...] = (
-    Continuous("age_s", "served", "seconds from the tweet to the request; negative for a tweet ahead of it"),
-    Continuous("text_length", "tweets", "Unicode code points of the text"),
-    Continuous("tag_count", "tweets", "distinct hashtags, cashtags, mentions and domains"),
-    Continuous("media", "tweets", "media attached"),
-    Continuous("is_reply", "tweets", "1 for a reply, else 0"),
-    Continuous("is_quote", "tweets", "1 for a quote, else 0"),
-    Continuous("author_followers", "tweets", "followers of the author when the tweet was made; missing if unknown"),
-    Continuous("tweet_seen", "served", "viewers who saw the tweet, ever"),
-    Continuous("tweet_likes", "served", "likes of the tweet, ever"),
-    Continuous("tweet_retweets", "served", "retweets and quotes of the tweet, ever"),
-    Continuous("tweet_replies", "served", "replies to the tweet, ever"),
-    Continuous("tweet_rate", "served", "engaged / max(seen, engaged) of the tweet, ever; missing when both are 0"),
-    Continuous("tweet_seen_recent", "served", "viewers who saw the tweet in the last pane"),
-    Continuous("tweet_rate_recent", "served", "engaged / max(seen, engaged) of the tweet in the last pane"),
-    Continuous("author_posted", "served", "tweets of the author in the last pane"),
-    Continuous("author_seen", "served", "sights of the author's tweets in the last pane"),
-    Continuous("author_engaged", "served", "engagements with the author's tweets in the last pane"),
-    Continuous("author_rate", "served", "author_engaged / max(author_seen, author_engaged)"),
-    Continuous("pair_seen", "served", "tweets of this author that this viewer has seen, ever"),
-    Continuous("pair_engaged", "served", "engagements of this viewer with this author, ever"),
-    Continuous("history_author_match", "served", "tweets of the viewer's history that are by this author"),
-    Continuous("history_tag_match", "served", "hashtags of the tweet that occur in the viewer's history"),
-)
+CANDIDATE_DENSE: tuple[Feature, ...] = (
+    Feature("tweet.age_s", Age(), "seconds from the tweet to the request; negative for a tweet ahead of it"),
+    Feature("tweet.text_length", Written("text_length"), "Unicode code points of the text"),
+    Feature("tweet.tag_count", Written("tag_count"), "distinct hashtags, cashtags, mentions and domains"),
+    Feature("tweet.media", Written("media"), "media attached"),
+    Feature("tweet.is_reply", Is("reply"), "1 for a reply, else 0"),
+    Feature("tweet.is_quote", Is("quote"), "1 for a quote, else 0"),
+    Feature(
+        "tweet.author_followers", Written("author_followers"),
+        "followers of the author when the tweet was made; missing if unknown",
+    ),
+    Feature("tweet.seen", _SEEN, "viewers who saw the tweet, ever"),
+    Feature("tweet.likes", Count(("like",)), "likes of the tweet, ever"),
+    Feature("tweet.retweets", Count(("retweet", "quote")), "retweets and quotes of the tweet, ever"),
+    Feature("tweet.replies", Count(("reply",)), "replies to the tweet, ever"),
+    Feature("tweet.rate", Share(_ENGAGED, _SEEN), "engaged / max(seen, engaged), ever; missing when both are 0"),
+    Feature("tweet.seen_recent", _SEEN_RECENTLY, "viewers who saw the tweet in the last pane"),
+    Feature(
+        "tweet.rate_recent", Share(_ENGAGED_RECENTLY, _SEEN_RECENTLY),
+        "engaged / max(seen, engaged) in the last pane; missing when both are 0",
+    ),
+    Feature("author.posted_recent", Count(("posted",), "pane"), "tweets of the author in the last pane"),
+    Feature("author.seen_recent", _SEEN_RECENTLY, "sights of the author's tweets in the last pane"),
+    Feature("author.engaged_recent", _ENGAGED_RECENTLY, "engagements with the author's tweets in the last pane"),
+    Feature(
+        "author.rate_recent", Share(_ENGAGED_RECENTLY, _SEEN_RECENTLY),
+        "engaged / max(seen, engaged) in the last pane; missing when both are 0",
+    ),
+    Feature("viewer_author.seen", _SEEN, "tweets of this author that this viewer has seen, ever"),
+    Feature("viewer_author.engaged", _ENGAGED, "engagements of this viewer with this author, ever"),
+    Feature(
+        "viewer_tweet.history_author_match", InHistory("author"),
+        "tweets of the viewer's history that are by this author",
+    ),
+    Feature(
+        "viewer_tweet.history_tag_match", InHistory("hashtags"),
+        "hashtags of the tweet that occur in the viewer's history",
+    ),
+)  # fmt: skip
 
 # A feature's number in bins and counts is its index here.
 CONTINUOUS = VIEWER_DENSE + CANDIDATE_DENSE
@@ -87,7 +97,7 @@ TWEET_COUNTED = tuple(feature.name for feature in CANDIDATE_DENSE if feature.cou
 
 FEATURE_SET: str = xxh3_64_hexdigest(
     repr((
-        REVISION, [f.name for f in VIEWER_DENSE], [f.name for f in CANDIDATE_DENSE],
+        REVISION, [(f.name, f.source) for f in VIEWER_DENSE], [(f.name, f.source) for f in CANDIDATE_DENSE],
         astuple(VIEWER_SIDE), astuple(CANDIDATE_SIDE),
         TWEET_KEYS, TAG_KEYS, HISTORY, HISTORY_FADES_MS, SUBWORDS, SERVED_KEYS,
     )).encode()

@@ -28,7 +28,7 @@ _deserialize_version = Codec(BinsVersion).deserialize
 
 
 def sources_of(settings: Settings) -> dict[str, frozenset[tuple[str, int]]]:
-    """`Continuous.counted_from` -> the partitions that count such features; `examples` are counted only for trees."""
+    """`Feature.counted_from` -> the partitions that count such features; `examples` are counted only for trees."""
     topics = {"tweets": TWEETS, "served": CANDIDATES_SERVED}
     if len(supervised_numbers(settings.bins)):
         topics["examples"] = EXAMPLES

@@ -38,7 +38,11 @@ from trainer.bin_rows import row_mixtures
 
 FIRST_DAYS = 30
 SETTINGS = BinSettings(bins=16, rolling_windows=30, minimum_values=150)
-CARRIERS = ("author_followers", "text_length", "tag_count")  # declared features whose columns hold the inputs
+CARRIERS = (
+    "tweet.author_followers",
+    "tweet.text_length",
+    "tweet.tag_count",
+)  # declared features whose columns hold the inputs
 RATES = (0.1, 0.3, 1.0)  # learning rates of Adagrad; each method is shown at its best rate
 SOURCES = {"tweets": frozenset({("tweets", 0)})}
 

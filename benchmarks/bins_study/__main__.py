@@ -30,7 +30,12 @@ _SOURCES: dict[str, tuple[str, str, Callable[[str, Table], Stream]]] = {
     FOLLOWERS: ("ira_en_public.csv.zst", "followers, many accounts", followers_stream),
 }
 _MONTHS = {FOLLOWERS: ("2015-01", "2016-07")}  # [from, to); the other streams use all tweets
-_SHOWN = {RETWEETS: "tweet_retweets", TWO: "tweet_likes", FOLLOWERS: "author_followers", WORLD: "pair_seen"}
+_SHOWN = {
+    RETWEETS: "tweet.retweets",
+    TWO: "tweet.likes",
+    FOLLOWERS: "tweet.author_followers",
+    WORLD: "viewer_author.seen",
+}
 
 
 def make_stream(name: str, options: argparse.Namespace, progress: Callable[[], None]) -> Stream:

@@ -52,9 +52,9 @@ class Table:
 
     def text_columns(self) -> dict[str, F64]:
         """Features of the tweets themselves, and the hour, by feature name."""
-        shown = ("text_length", "tag_count", "media", "is_reply", "is_quote")
+        shown = ("tweet.text_length", "tweet.tag_count", "tweet.media", "tweet.is_reply", "tweet.is_quote")
         columns = {name: self.dense[:, TWEET_COUNTED.index(name)].astype(np.float64) for name in shown}
-        return columns | {"hour_of_day": (self.created_ms // 3_600_000 % 24).astype(np.float64)}
+        return columns | {"request.hour_of_day": (self.created_ms // 3_600_000 % 24).astype(np.float64)}
 
 
 def read(file: Path, begin_ms: int, end_ms: int, most: int | None) -> Table:
@@ -73,11 +73,11 @@ def retweets_stream(name: str, table: Table) -> Stream:
     of_author = newest_before(table.created_ms, table.authors, DAY_MS)
     former = newest_before(table.created_ms, table.authors, 1)
     columns = table.text_columns() | {
-        "tweet_retweets": at(table.retweets, of_author),
-        "tweet_likes": at(table.likes, of_author),
-        "author_engaged": _mean_of_ten(table, of_author),
-        "author_posted": tweets_within(table.created_ms, table.authors, DAY_MS).astype(np.float64),
-        "age_s": (table.created_ms - at(table.created_ms, former)) / 1_000,
+        "tweet.retweets": at(table.retweets, of_author),
+        "tweet.likes": at(table.likes, of_author),
+        "author.engaged_recent": _mean_of_ten(table, of_author),
+        "author.posted_recent": tweets_within(table.created_ms, table.authors, DAY_MS).astype(np.float64),
+        "tweet.age_s": (table.created_ms - at(table.created_ms, former)) / 1_000,
     }
     windows = table.created_ms // DAY_MS
     labels = above_trailing_quartile(windows, table.retweets, delay=1)
@@ -92,9 +92,9 @@ def followers_stream(name: str, table: Table) -> Stream:
     later = oldest_after(table.created_ms, table.authors, DAY_MS)
     before = newest_before(table.created_ms, table.authors, DAY_MS)
     columns = table.text_columns() | {
-        "author_followers": table.followers,
-        "author_engaged": -_rise(table, before),
-        "author_posted": tweets_within(table.created_ms, table.authors, DAY_MS).astype(np.float64),
+        "tweet.author_followers": table.followers,
+        "author.engaged_recent": -_rise(table, before),
+        "author.posted_recent": tweets_within(table.created_ms, table.authors, DAY_MS).astype(np.float64),
     }
     labels = above_trailing_quartile(table.created_ms // DAY_MS, _rise(table, later), delay=_GAIN_DAYS)
     return stream_of(name, table.created_ms, columns, labels, truth=None, delay=_GAIN_DAYS)

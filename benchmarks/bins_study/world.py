@@ -52,22 +52,22 @@ class Counts:
         viewer, of_tweet = ("viewer", request.viewer_id), ("tweet", tweet.id)
         author, pair = ("author", tweet.author_id, day), ("pair", request.viewer_id, tweet.author_id)
         return {
-            "viewer_seen": self._seen[viewer],
-            "viewer_engaged": self._engaged[viewer],
-            "viewer_rate": self._rate(viewer),
-            "hour_of_day": request.at_ms // 3_600_000 % 24,
-            "age_s": (request.at_ms - tweet.created_ms) / 1_000,
-            "text_length": len(tweet.text),
-            "author_followers": np.nan if tweet.author_followers is None else tweet.author_followers,
-            "tweet_seen": self._seen[of_tweet],
-            "tweet_likes": self._engaged[of_tweet],
-            "tweet_rate": self._rate(of_tweet),
-            "author_posted": self._posted[tweet.author_id, day],
-            "author_seen": self._seen[author],
-            "author_engaged": self._engaged[author],
-            "author_rate": self._rate(author),
-            "pair_seen": self._seen[pair],
-            "pair_engaged": self._engaged[pair],
+            "viewer.seen": self._seen[viewer],
+            "viewer.engaged": self._engaged[viewer],
+            "viewer.rate": self._rate(viewer),
+            "request.hour_of_day": request.at_ms // 3_600_000 % 24,
+            "tweet.age_s": (request.at_ms - tweet.created_ms) / 1_000,
+            "tweet.text_length": len(tweet.text),
+            "tweet.author_followers": np.nan if tweet.author_followers is None else tweet.author_followers,
+            "tweet.seen": self._seen[of_tweet],
+            "tweet.likes": self._engaged[of_tweet],
+            "tweet.rate": self._rate(of_tweet),
+            "author.posted_recent": self._posted[tweet.author_id, day],
+            "author.seen_recent": self._seen[author],
+            "author.engaged_recent": self._engaged[author],
+            "author.rate_recent": self._rate(author),
+            "viewer_author.seen": self._seen[pair],
+            "viewer_author.engaged": self._engaged[pair],
         }
 
     def react(self, request: TimelineRequest, tweet: Tweet, engaged: bool) -> None:

@@ -13,7 +13,7 @@ from driftline.console_tables import console, number, print_table
 
 app = typer.Typer(
     name="bins",
-    help="Look at the rolling bins of continuous features.\n\nExample: driftline bins show tweet_likes",
+    help="Look at the rolling bins of continuous features.\n\nExample: driftline bins show tweet.likes",
     no_args_is_help=True,
 )
 _WIDTH = 60
@@ -76,7 +76,7 @@ def show(feature: Feature, version: AtVersion = None, as_json: AsJson = False) -
 def history(feature: Feature, as_json: AsJson = False) -> None:
     """Show every version of a feature's edges, all drawn on the same scale, and how far each moved from the last.
 
-    Example: driftline bins history age_s
+    Example: driftline bins history tweet.age_s
     """
     from driftline.inspect import bins
 

@@ -1,4 +1,4 @@
-"""`driftline features`: what the feature store holds about one entity."""
+"""`driftline features`: which features there are, and what the feature store holds about one entity."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,14 +14,56 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="features",
-    help="Look up a tweet, an author, a viewer or a viewer-author pair in the feature store.\n\n"
+    help="List the features, and look up a tweet, an author, a viewer or a viewer-author pair in the store.\n\n"
     "Example: driftline features tweet 1700000000000000000",
     no_args_is_help=True,
 )
 
+FeatureName = Annotated[str, typer.Argument(help="A feature's name, such as tweet.rate.")]
 TweetId = Annotated[int, typer.Argument(help="A tweet's id.", min=0, max=MOST)]
 AuthorId = Annotated[int, typer.Argument(help="An author's id.", min=0, max=MOST)]
 ViewerId = Annotated[int, typer.Argument(help="A viewer's id.", min=0, max=MOST)]
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List the dense features that the models learn from, in wire order.
+
+    Example: driftline features list
+    """
+    from driftline.inspect import declared
+
+    features = declared.described()
+    if as_json:
+        print_json(features)
+        return
+    print_table(
+        f"{len(features)} dense features",
+        ["feature", "#number", "bins counted from", "what it is"],
+        [(f.name, f.number, f.bins_counted_from, f.meaning) for f in features],
+    )
+
+
+@app.command()
+def describe(name: FeatureName, as_json: AsJson = False) -> None:
+    """Show what one feature is, and where its value comes from.
+
+    Example: driftline features describe tweet.rate
+    """
+    from driftline.inspect import declared
+
+    found = declared.describe(name)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        ("what it is", found.meaning),
+        ("entity", found.entity),
+        ("source", found.source),
+        ("bins counted from", found.bins_counted_from),
+        ("number", found.number),
+    ]
+    print_table(found.name, ["", "value"], rows)
 
 
 @app.command()

@@ -19,8 +19,9 @@ from featurestore.bins.edge_table import (
     ZERO_BIN,
 )
 from featurestore.bins.replica import FrozenBins
+from featurestore.declarations import Feature
 from featurestore.encoding.encode import REGIONS, ModelInputs
-from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, NUMBER, VIEWER_DENSE, VIEWER_SIDE, Continuous
+from featurestore.features import CANDIDATE_DENSE, CANDIDATE_SIDE, NUMBER, VIEWER_DENSE, VIEWER_SIDE
 from vocab.slot_layout import Region
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def bin_of(value: np.float32, edges: list[float]) -> int:
     return ORDINARY + sum(edge <= float(value) for edge in edges)
 
 
-def _rows(values: F32, features: tuple[Continuous, ...], bins: FrozenBins) -> I32:
+def _rows(values: F32, features: tuple[Feature, ...], bins: FrozenBins) -> I32:
     rows = np.zeros((len(values), len(features)), np.int32)
     for i in range(len(values)):
         for j, feature in enumerate(features):

@@ -24,9 +24,7 @@ _NAME_OF_ACTION = {**{action: action.value for action in ACTIONS}, **dict.fromke
 _COLUMN = np.array([COUNTERS.index(n) if (n := _NAME_OF_ACTION[a]) in COUNTERS else -1 for a in ACTIONS], np.int64)
 _IS_ENGAGED = np.array([action in ENGAGED for action in ACTIONS])
 
-SEEN, LIKE, RETWEET, REPLY, QUOTE = (COUNTERS.index(n) for n in ("seen", "like", "retweet", "reply", "quote"))
-POSTED = COUNTERS.index("posted")
-ENGAGED_COLUMNS = (LIKE, RETWEET, REPLY, QUOTE)
+_POSTED = COUNTERS.index("posted")
 _MOST = np.uint64(2**32 - 1)
 
 
@@ -58,7 +56,7 @@ def aggregate_posts(author_ids: U64, created_ms: I64, pane_ms: int) -> FeatureUp
         np.full(n, AUTHOR, np.uint8),
         author_ids,
         created_ms // pane_ms,
-        np.full(n, POSTED, np.int64),
+        np.full(n, _POSTED, np.int64),
         history=(nothing, np.empty(0, np.int64), nothing),
     )
 

@@ -1,32 +1,27 @@
 """From the store's records to columns of features. Pure, and vectorized over all candidates of all requests."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from contracts.arrays import F32, F64, I64, U64, Bools, Records
 from contracts.bags import Bags, Keys
-from contracts.columns import MISSING, FeatureColumns
+from contracts.columns import FeatureColumns
 from featurestore.features import (
     CANDIDATE_DENSE,
     HISTORY,
     HISTORY_FADES_MS,
     TAG_KEYS,
-    TWEET_COUNTED,
     TWEET_FIELDS,
     TWEET_KEYS,
     VIEWER_DENSE,
-    Continuous,
 )
-from featurestore.store.counters import ENGAGED_COLUMNS, LIKE, POSTED, QUOTE, REPLY, RETWEET, SEEN, recent
-from featurestore.store.tweet_records import tweet_dense
+from featurestore.store.programs import Compiled, Inputs
 from vocab.keys import keys_of_ids
 from vocab.namespaces import Namespace
 
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
+_DAY_MS = 86_400_000
+_VIEWER_PROGRAMS, _CANDIDATE_PROGRAMS = Compiled(VIEWER_DENSE), Compiled(CANDIDATE_DENSE)
 _TAGS, _AUTHOR = TWEET_FIELDS.index("tags"), TWEET_FIELDS.index("author")
 
 
@@ -129,47 +124,22 @@ def _tweet_keys(tweets: Records) -> dict[str, Keys]:
 
 
 def _viewer_dense(rows: StoreRows) -> F32:
-    totals = rows.viewers["totals"].astype(np.float64)
-    seen, engaged = totals[:, SEEN], _engaged(totals)
-    return _stack(
-        VIEWER_DENSE,
-        {
-            "viewer_seen": seen,
-            "viewer_engaged": engaged,
-            "viewer_rate": _rate(engaged, seen),
-            "hour_of_day": (rows.at_ms // _HOUR_MS % 24).astype(np.float64),
-        },
-    )
+    inputs = Inputs(tweets=rows.tweets, at_ms=rows.at_ms, counters={"viewer": rows.viewers})
+    return _VIEWER_PROGRAMS.run(inputs, len(rows.at_ms))
 
 
 def _candidate_dense(rows: StoreRows, past: I64, past_known: Bools, pane_ms: int) -> F32:
-    at_ms = rows.at_ms[rows.viewer_row]
-    totals = rows.tweet_counts["totals"].astype(np.float64)
-    lately = recent(rows.tweet_counts, at_ms, pane_ms)
-    author = recent(rows.author_counts, at_ms, pane_ms)
-    pair = rows.pair_counts["totals"].astype(np.float64)
-    engaged, author_engaged = _engaged(totals), _engaged(author)
-    first = tweet_dense(rows.tweets)
-    values: dict[str, NDArray[np.floating]] = {name: first[:, column] for column, name in enumerate(TWEET_COUNTED)}
-    values |= {
-        "age_s": (at_ms - rows.tweets["created_ms"]) / 1000.0,
-        "tweet_seen": totals[:, SEEN],
-        "tweet_likes": totals[:, LIKE],
-        "tweet_retweets": totals[:, RETWEET] + totals[:, QUOTE],
-        "tweet_replies": totals[:, REPLY],
-        "tweet_rate": _rate(engaged, totals[:, SEEN]),
-        "tweet_seen_recent": lately[:, SEEN],
-        "tweet_rate_recent": _rate(_engaged(lately), lately[:, SEEN]),
-        "author_posted": author[:, POSTED],
-        "author_seen": author[:, SEEN],
-        "author_engaged": author_engaged,
-        "author_rate": _rate(author_engaged, author[:, SEEN]),
-        "pair_seen": pair[:, SEEN],
-        "pair_engaged": _engaged(pair),
-        "history_author_match": _author_matches(rows, past, past_known),
-        "history_tag_match": _tag_matches(rows, past, past_known),
-    }
-    return _stack(CANDIDATE_DENSE, values)
+    inputs = Inputs(
+        tweets=rows.tweets,
+        at_ms=rows.at_ms[rows.viewer_row],
+        counters={"tweet": rows.tweet_counts, "author": rows.author_counts, "viewer_author": rows.pair_counts},
+        pane_ms=pane_ms,
+        in_history={
+            "author": _author_matches(rows, past, past_known),
+            "hashtags": _tag_matches(rows, past, past_known),
+        },
+    )
+    return _CANDIDATE_PROGRAMS.run(inputs, len(rows.tweets))
 
 
 def _author_matches(rows: StoreRows, past: I64, known: Bools) -> F64:
@@ -196,21 +166,3 @@ def _tag_matches(rows: StoreRows, past: I64, known: Bools) -> F64:
     wanted = rows.viewer_row[:, None] * len(liked_tags) + number
     matches = np.isin(wanted, liked_viewer * len(liked_tags) + liked_number) & is_own
     return np.asarray(matches.sum(axis=1), np.float64)
-
-
-def _engaged(counts: F64) -> F64:
-    """Sum of the engaged counters: float64[n, len(COUNTERS)] -> float64[n]."""
-    return np.asarray(counts[:, list(ENGAGED_COLUMNS)].sum(axis=1), np.float64)
-
-
-def _rate(engaged: F64, seen: F64) -> F32:
-    """float32[n]: engaged / seen, at most 1 even for engagements without `seen`; MISSING if both are 0."""
-    shown = np.maximum(engaged, seen)
-    return np.divide(engaged, shown, out=np.full(len(shown), MISSING), where=shown > 0)
-
-
-def _stack(features: tuple[Continuous, ...], values: Mapping[str, NDArray[np.floating]]) -> F32:
-    dense = np.empty((len(next(iter(values.values()))), len(features)), np.float32)
-    for column, feature in enumerate(features):
-        dense[:, column] = values[feature.name]
-    return dense

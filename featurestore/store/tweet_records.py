@@ -13,8 +13,9 @@ import numpy as np
 from contracts.arrays import F32, U32, Records
 from contracts.columns import MISSING
 from contracts.records import Provenance, Tweet
-from featurestore.features import TAG_KEYS, TWEET_COUNTED, TWEET_FIELDS, TWEET_KEYS
+from featurestore.features import CANDIDATE_DENSE, TAG_KEYS, TWEET_FIELDS, TWEET_KEYS
 from featurestore.store.grouping import place_in_group
+from featurestore.store.programs import Compiled, Inputs
 from featurestore.store.redis_layout import (
     QUOTE,
     REPLY,
@@ -42,6 +43,7 @@ _RANK = np.zeros(256, np.int64)
 for _field, _namespaces in _ORDER.items():
     for _rank, _namespace in enumerate(_namespaces):
         _FIELD[_namespace], _RANK[_namespace] = _field, _rank
+_COUNTED_PROGRAMS = Compiled([feature for feature in CANDIDATE_DENSE if feature.counted_from == "tweets"])
 _PROVENANCE = {provenance: number for number, provenance in enumerate(Provenance)}
 
 
@@ -116,16 +118,4 @@ def tweet_values(records: Records, tweets: Sequence[Tweet], subwords: U32) -> li
 
 def tweet_dense(records: Records) -> F32:
     """float32[n, len(TWEET_COUNTED)]: the dense features that a new tweet already has. records: TWEET [n]."""
-    flags = records["flags"]
-    values = {
-        "text_length": records["text_length"],
-        "tag_count": records["tag_count"],
-        "media": records["media"],
-        "is_reply": flags & REPLY != 0,
-        "is_quote": flags & QUOTE != 0,
-        "author_followers": records["author_followers"],
-    }
-    dense = np.empty((len(records), len(TWEET_COUNTED)), np.float32)
-    for column, name in enumerate(TWEET_COUNTED):
-        dense[:, column] = values[name]
-    return dense
+    return _COUNTED_PROGRAMS.run(Inputs(tweets=records), len(records))

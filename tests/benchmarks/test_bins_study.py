@@ -45,7 +45,7 @@ from tests.support.data_files import data_file
 
 pytestmark = pytest.mark.slow
 
-FOLLOWERS = NUMBER["author_followers"]
+FOLLOWERS = NUMBER["tweet.author_followers"]
 EVENTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=40)
 
 
@@ -55,8 +55,8 @@ def drifting(days: int, a_day: int, seed: int = 5) -> Stream:
     windows = np.repeat(np.arange(1_000, 1_000 + days), a_day)
     spread = rng.normal(size=len(windows))
     columns = {
-        "author_followers": np.exp(spread + windows / 14.4 - 60),
-        "tag_count": rng.integers(0, 3, len(windows)),
+        "tweet.author_followers": np.exp(spread + windows / 14.4 - 60),
+        "tweet.tag_count": rng.integers(0, 3, len(windows)),
     }
     labels = (spread + 0.5 * rng.normal(size=len(windows)) > 0.7).astype(np.float64)
     return stream_of("drifting", windows * 86_400_000, columns, labels, truth=None, delay=1)
@@ -106,10 +106,10 @@ def test_what_is_known_of_an_author_is_a_day_old() -> None:
     for i in range(n):
         own = [j for j in range(i % 2, n, 2) if table.created_ms[j] <= table.created_ms[i] - 24 * hour]
         expected = [table.retweets[own[-1]], np.mean([11.0 * j for j in own[-10:]])] if own else [np.nan, np.nan]
-        found = dense[i, [NUMBER["tweet_retweets"], NUMBER["author_engaged"]]]
+        found = dense[i, [NUMBER["tweet.retweets"], NUMBER["author.engaged_recent"]]]
         assert is_missing(found).all() == (not own)
         np.testing.assert_allclose(found, expected, rtol=1e-6)
-        assert dense[i, NUMBER["author_posted"]] == len([j for j in range(i % 2, i, 2) if i - j <= 24 / 5])
+        assert dense[i, NUMBER["author.posted_recent"]] == len([j for j in range(i % 2, i, 2) if i - j <= 24 / 5])
 
 
 def test_learner_is_the_slow_one() -> None:
@@ -218,17 +218,24 @@ def test_counts_of_the_world_are_of_what_was_before() -> None:
     tweet = Tweet(id=1, created_ms=86_400_000, author_id=7, author="seven", text="four", author_followers=3)
     request = TimelineRequest(request_id="r", viewer_id=9, at_ms=86_400_000 + 7_200_000)
     before = counts.features(request, tweet)
-    assert (before["viewer_seen"], before["pair_seen"], before["author_posted"], before["age_s"]) == (0, 0, 0, 7_200)
-    assert np.isnan(before["tweet_rate"])
+    assert (
+        before["viewer.seen"],
+        before["viewer_author.seen"],
+        before["author.posted_recent"],
+        before["tweet.age_s"],
+    ) == (0, 0, 0, 7_200)
+    assert np.isnan(before["tweet.rate"])
     counts.post(tweet)
     counts.react(request, tweet, True)
     counts.react(request, tweet, False)
     after = counts.features(request, tweet)
-    assert {after[name] for name in ("viewer_seen", "pair_seen", "tweet_seen", "author_seen")} == {2}
-    assert {after[name] for name in ("viewer_engaged", "pair_engaged", "tweet_likes", "author_engaged")} == {1}
-    assert (after["viewer_rate"], after["author_posted"]) == (0.5, 1)
+    assert {after[name] for name in ("viewer.seen", "viewer_author.seen", "tweet.seen", "author.seen_recent")} == {2}
+    assert {
+        after[name] for name in ("viewer.engaged", "viewer_author.engaged", "tweet.likes", "author.engaged_recent")
+    } == {1}
+    assert (after["viewer.rate"], after["author.posted_recent"]) == (0.5, 1)
     later = TimelineRequest(request_id="s", viewer_id=9, at_ms=3 * 86_400_000)
-    assert counts.features(later, tweet)["author_seen"] == 0
+    assert counts.features(later, tweet)["author.seen_recent"] == 0
 
 
 def test_labels_of_the_world_come_from_its_truth() -> None:
@@ -253,5 +260,5 @@ def test_real_tweets(tmp_path: Path) -> None:
     assert found.examples == np.count_nonzero(~np.isnan(stream.labels[stream.windows >= stream.windows[0] + MONTH]))
     assert as_markdown([found]).count("| rolling z-scores |") == 1
     for name in ("one.svg", "two.svg"):
-        plot([found], ["tweet_retweets"], tmp_path / name)
+        plot([found], ["tweet.retweets"], tmp_path / name)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()

@@ -96,7 +96,7 @@ def report(**changes: Any) -> Report:
             version=20, namespace="hashtag", rising=[token("sunrise", 3.5)], falling=[token("sunset", -2.25)]
         ),
         movers_ms=AT_MS,
-        bins=[bins("age_s", [1.0, 2.0, 4.0], [10.0, 20.0, 40.0])],
+        bins=[bins("tweet.age_s", [1.0, 2.0, 4.0], [10.0, 20.0, 40.0])],
         early=quality(0.5),
         late=quality(0.25),
         best_possible=BestPossible(all=0.21, early=0.22, late=0.2),
@@ -130,7 +130,7 @@ def rendered(shown: Report) -> str:
         "1,234 tokens of 32,768 slots",
         "#sunrise 12.0 +3.5 +1.8",
         "#sunset 12.0 -2.2 -1.1",
-        "bins of age_s: 4 at window 20",
+        "bins of tweet.age_s: 4 at window 20",
         "first: 1 < 2 < 4",
         "newest: 10 < 20 < 40",
         "log-loss (nats) 0.5000 0.2500",

@@ -28,7 +28,7 @@ def run(folder: Path, words: str, **environ: str) -> subprocess.CompletedProcess
     [
         *(f"features {kind} {value}" for kind in ("tweet", "author", "viewer") for value in (HUGE, "abc")),
         f"features pair 1 {HUGE}",
-        f"bins show age_s --version {HUGE}",
+        f"bins show tweet.age_s --version {HUGE}",
         f"bins compare {HUGE} 1",
         f"vocab diff 1 {HUGE}",
         f"vocab rebuild {HUGE}",

@@ -86,7 +86,7 @@ def test_labelled_values_are_counted_by_window_with_their_positives(seed):
     random = np.random.default_rng(seed)
     features = _features(random, 4, 30)
     positive, windows = random.random(30) < 0.4, random.integers(5, 8, 30)
-    names = ["viewer_rate", "age_s", "pair_seen"]
+    names = ["viewer.rate", "tweet.age_s", "viewer_author.seen"]
     numbers = np.array([NUMBER[name] for name in names])
     frames = BinCounter("examples", 2).count_labelled(features, positive, windows, numbers, 5)
     assert [frame.window for frame in frames] == np.unique(windows).tolist()

@@ -93,7 +93,7 @@ def test_windows_that_were_spilled_are_decided_as_if_they_had_not_been(log, spil
 def test_values_leave_with_the_rolling_window():
     low, high = list(range(1, 9)) * 4, list(range(101, 109)) * 4
     _, records = counted(SETTINGS, {1: low, 20: high})
-    assert records[-1].edges["text_length"] == [103.0, 105.0, 107.0]
+    assert records[-1].edges["tweet.text_length"] == [103.0, 105.0, 107.0]
 
 
 @pytest.mark.parametrize("first", [6, 7])
@@ -103,7 +103,7 @@ def test_panes_begin_at_multiples_of_their_length_and_leave_as_a_whole(first, la
     rolling = msgspec.structs.replace(SETTINGS, rolling_windows=32)
     low, high = list(range(1, 9)) * 4, list(range(101, 109)) * 4
     _, records = counted(rolling, {first: low, last: high})
-    assert records[-1].edges == ({} if held else {"text_length": [103.0, 105.0, 107.0]})
+    assert records[-1].edges == ({} if held else {"tweet.text_length": [103.0, 105.0, 107.0]})
 
 
 def test_time_passes_where_nothing_happens_at_a_falling_rate():
@@ -132,7 +132,7 @@ def test_a_window_closes_only_when_every_source_has_closed_it():
     [
         ({"source_partition": 7}, "unknown_source"),
         ({"feature_set": "former"}, "other_feature_set"),
-        ({"features": np.array([NUMBER["age_s"]] * 2, np.uint16)}, "foreign_feature"),
+        ({"features": np.array([NUMBER["tweet.age_s"]] * 2, np.uint16)}, "foreign_feature"),
         ({"features": np.array([999] * 2, np.uint16)}, "foreign_feature"),
         ({"window": 3, "closed_through": 2}, "closed_window"),
         ({"buckets": np.array([1], np.int32)}, "malformed"),
@@ -144,7 +144,10 @@ def test_a_frame_that_cannot_be_right_is_refused(change, reason):
     owner.observe(COUNTERS["tweets", 0].marker(4))
     frame = frames_of(("tweets", 0), [(5, [1, 2])], 5)[1]
     fields = {name: getattr(frame, name) for name in frame.__struct_fields__}
-    fields |= {"features": np.array([NUMBER["text_length"]] * 2, np.uint16), "buckets": np.array([1, 2], np.int32)}
+    fields |= {
+        "features": np.array([NUMBER["tweet.text_length"]] * 2, np.uint16),
+        "buckets": np.array([1, 2], np.int32),
+    }
     fields |= {"counts": np.array([1, 1], np.uint32)} | change
     with pytest.raises(BadRecord) as caught:
         owner.observe(BinCounts(**fields))

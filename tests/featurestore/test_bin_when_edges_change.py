@@ -17,7 +17,7 @@ SETTINGS = BinSettings(bins=8, rolling_windows=32, minimum_values=500, moved=0.1
 
 
 def rolls(records):
-    return {record.version: record.edges["text_length"] for record in records if record.edges}
+    return {record.version: record.edges["tweet.text_length"] for record in records if record.edges}
 
 
 def draws(seed, low, high, windows, size=200):
@@ -109,9 +109,9 @@ def test_another_number_of_bins_takes_effect_with_the_next_window():
     values = draws(8, 1, 200, range(1, 5))
     owner, _ = counted(SETTINGS, values)
     other = BinOwner.from_bytes(replace_settings(bins=4), SOURCES, owner.to_bytes())
-    assert len(other.edges()["text_length"]) == 7
+    assert len(other.edges()["tweet.text_length"]) == 7
     follow = counted(replace_settings(bins=4), values)[0]
-    assert len(follow.edges()["text_length"]) == 3
+    assert len(follow.edges()["tweet.text_length"]) == 3
     published = Published(NO_EDGES, Values.unlabelled(sketch_of(values[1] * 3)), 4, "equal-mass 8")
     assert is_due(SETTINGS, published, published.values, 5, "equal-mass 4")
     assert not is_due(SETTINGS, replace(published, rule="equal-mass 4"), published.values, 5, "equal-mass 4")
@@ -123,8 +123,8 @@ def test_cells_are_published_where_ties_break_the_ranks_and_nowhere_else():
     owner, records = counted(SETTINGS, spread | tied)
     changed = [record for record in records if record.edges]
     assert not changed[0].cells
-    (edges_before, edges_after) = (np.array(r.edges["text_length"], np.float32) for r in changed[-2:])
-    mixed = changed[-1].cells["text_length"]
+    (edges_before, edges_after) = (np.array(r.edges["tweet.text_length"], np.float32) for r in changed[-2:])
+    mixed = changed[-1].cells["tweet.text_length"]
     values = np.concatenate([v for w, v in (spread | tied).items() if w <= changed[-1].version])
     assert mixed == cells(edges_before, edges_after, sketch_of(values)).tolist()
     assert sum(mixed) == len(values)

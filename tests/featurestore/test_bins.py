@@ -43,7 +43,9 @@ def test_a_bucket_is_at_most_a_fifth_of_a_percent_wide():
 
 
 def record(sequence, base, version, **edges):
-    return BinsVersion(base_version=base, version=version, sequence=sequence, edges=edges, cells={})
+    """A version with edges of features of tweets, by their names without the entity."""
+    of_tweets = {f"tweet.{name}": of for name, of in edges.items()}
+    return BinsVersion(base_version=base, version=version, sequence=sequence, edges=of_tweets, cells={})
 
 
 def test_a_reader_follows_the_chain_and_answers_old_versions():
@@ -54,9 +56,9 @@ def test_a_reader_follows_the_chain_and_answers_old_versions():
     bins.apply(record(3, 101, 105, age_s=[3.0], media=[1.0]))
     assert bins.complete_through == 105
     assert bins.at(104).version == 101
-    assert bins.at(100).edges[NUMBER["age_s"]].tolist() == [1.0, 2.0]
-    assert bins.at(101).edges[NUMBER["age_s"]].tolist() == [1.0, 2.0]
-    assert bins.at(105).edges[NUMBER["age_s"]].tolist() == [3.0]
+    assert bins.at(100).edges[NUMBER["tweet.age_s"]].tolist() == [1.0, 2.0]
+    assert bins.at(101).edges[NUMBER["tweet.age_s"]].tolist() == [1.0, 2.0]
+    assert bins.at(105).edges[NUMBER["tweet.age_s"]].tolist() == [3.0]
     with pytest.raises(VersionNotReached):
         bins.at(106)
 
@@ -67,7 +69,7 @@ def test_a_reader_goes_on_from_a_view():
     bins.apply(record(2, 100, 101))
     later = Bins(FrozenBins.from_arrays(bins.at(101).to_arrays()))
     later.apply(record(3, 101, 102, media=[1.0]))
-    assert later.at(102).edges[NUMBER["age_s"]].tolist() == [1.0, 2.0]
+    assert later.at(102).edges[NUMBER["tweet.age_s"]].tolist() == [1.0, 2.0]
     with pytest.raises(VersionRetired):
         later.at(100)
 

@@ -32,6 +32,7 @@ from featurestore.store.redis_layout import (
     pair_of,
 )
 from featurestore.store.tweet_records import tweet_dense, tweet_records, tweet_values
+from scripts.write_features_docs import written
 from tests.golden.compare import assert_same_bits
 from tests.support.installation import INSTALLED, PARTITIONS
 from tests.support.paths import DOCS
@@ -88,8 +89,8 @@ def test_a_long_tweet_loses_bigrams_first_and_keeps_its_author():
 def test_the_features_of_a_new_tweet_are_what_it_says():
     dense = tweet_dense(records_of(tweet(), tweet(2, text="", author_followers=None, media=0, reply_to=None)))
     expected = {
-        "text_length": [len(tweet().text), 0], "tag_count": [3, 0], "media": [2, 0], "is_reply": [1, 0],
-        "is_quote": [0, 0], "author_followers": [120, MISSING],
+        "tweet.text_length": [len(tweet().text), 0], "tweet.tag_count": [3, 0], "tweet.media": [2, 0],
+        "tweet.is_reply": [1, 0], "tweet.is_quote": [0, 0], "tweet.author_followers": [120, MISSING],
     }  # fmt: skip
     assert tuple(expected) == TWEET_COUNTED
     assert_same_bits(dense.T, np.array(list(expected.values()), np.float32))
@@ -116,7 +117,7 @@ def test_unknown_followers_are_missing_in_redis_and_out_of_it(known):
     tweets = [tweet(i, author_followers=n) for i, n in enumerate([None, *known, None])]
     records = records_of(*tweets)
     values = tweet_values(records, tweets, np.zeros((records["words"].sum(), WORD_SUBWORDS), np.uint32))
-    dense = tweet_dense(layout.unpack_tweets(values))[:, TWEET_COUNTED.index("author_followers")]
+    dense = tweet_dense(layout.unpack_tweets(values))[:, TWEET_COUNTED.index("tweet.author_followers")]
     assert is_missing(dense).tolist() == [True, *[False] * len(known), True]
     assert dense[1:-1].tolist() == known
 
@@ -165,7 +166,7 @@ def test_hashes_and_layouts_never_change():
     assert owner_of(np.arange(100, 108, dtype=np.uint64), PARTITIONS).tolist() == [0, 3, 3, 1, 2, 3, 1, 1]
     assert pair_of(np.array([1], np.uint64), np.array([2], np.uint64)).tolist() == [583880340377267059]
     assert (TWEET.itemsize, COUNTERS_RECORD.itemsize, HISTORY_RECORD.itemsize) == (304, 108, 264)
-    assert features.FEATURE_SET == "340f85e50f6ca11a"
+    assert features.FEATURE_SET == "d756464413fc751f"
 
 
 @pytest.mark.parametrize("dtype", [TWEET, COUNTERS_RECORD, HISTORY_RECORD], ids=["tweet", "counters", "history"])
@@ -178,6 +179,7 @@ def test_the_docs_show_every_field_at_its_place(dtype):
 
 def test_the_docs_explain_every_feature():
     text = (DOCS / "features.md").read_text()
+    assert text == written(text), "run: .venv/bin/python scripts/write_features_docs.py"
     for feature in features.CONTINUOUS:
         assert f"| `{feature.name}` | {feature.counted_from} | {feature.meaning} |" in text
     for field in (*features.VIEWER_FIELDS, *features.CANDIDATE_FIELDS):

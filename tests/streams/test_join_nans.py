@@ -12,9 +12,9 @@ from streams.join_processor import JoinProcessor
 from tests.support.installation import INSTALLED
 from tests.support.pipeline_runs import PLACES, make_served, record_of
 
-AGE = [feature.name for feature in CANDIDATE_DENSE].index("age_s")
-FOLLOWERS = [feature.name for feature in CANDIDATE_DENSE].index("author_followers")
-RATE = [feature.name for feature in VIEWER_DENSE].index("viewer_rate")
+AGE = [feature.name for feature in CANDIDATE_DENSE].index("tweet.age_s")
+FOLLOWERS = [feature.name for feature in CANDIDATE_DENSE].index("tweet.author_followers")
+RATE = [feature.name for feature in VIEWER_DENSE].index("viewer.rate")
 
 
 def counted(feature: str) -> float:
@@ -31,7 +31,7 @@ async def test_nans_are_counted_by_feature_and_what_is_missing_or_re_read_is_not
     viewer[RATE] = -np.nan
     changed = replace(served, candidate_dense=candidates.reshape(-1), viewer_dense=viewer)
     broken = record_of(CANDIDATES_SERVED, 0, serialize(changed))
-    features = ("age_s", "author_followers", "viewer_rate", "viewer_seen")
+    features = ("tweet.age_s", "tweet.author_followers", "viewer.rate", "viewer.seen")
     before = [counted(feature) for feature in features]
     processor = JoinProcessor(INSTALLED, 0)
     await processor.replay([broken])

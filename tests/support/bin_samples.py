@@ -18,7 +18,7 @@ SOURCES = {
     "served": frozenset({("candidates-served", 0)}),
 }
 COUNTERS = {source: BinCounter(*source) for sources in SOURCES.values() for source in sources}
-LENGTH = TWEET_COUNTED.index("text_length")
+LENGTH = TWEET_COUNTED.index("tweet.text_length")
 
 STREAMS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "uniform": lambda rng: rng.uniform(1, 2, 20_000),

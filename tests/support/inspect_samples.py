@@ -183,7 +183,9 @@ def write_all(settings: Settings) -> None:
         for version in range(1, 4):
             send(MODELS, model(version))
         for version, edges in ((WINDOW, [1.0, 2.0, 4.0]), (WINDOW + 1, [10.0, 20.0, 40.0])):
-            send(BINS, BinsVersion(base_version=0, version=version, sequence=1, edges={"age_s": edges}, cells={}))
+            send(
+                BINS, BinsVersion(base_version=0, version=version, sequence=1, edges={"tweet.age_s": edges}, cells={})
+            )
         writer.send(prefixed(EXAMPLES, settings.prefix).name, value=serialize_examples(examples()), partition=1)
         owner, deltas = vocabulary(settings)
         for delta in deltas:

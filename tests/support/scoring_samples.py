@@ -37,7 +37,7 @@ def make_snapshot(settings: Settings, version: int, epoch: int = 1, keys: int = 
         slots=rng.permutation(np.concatenate([empty.layout.slots_of(0, shard) for shard in range(SHARDS)])[:keys]),
         generations=np.ones(keys, np.uint32),
     )
-    bins = FrozenBins(2_000 + version, {NUMBER["age_s"]: np.array([10, 100, 1_000], np.float32)})
+    bins = FrozenBins(2_000 + version, {NUMBER["tweet.age_s"]: np.array([10, 100, 1_000], np.float32)})
     config = ModelConfig(num_slots=vocabulary.num_slots, bin_rows=BIN_ROWS, dim=settings.trainer.embedding_dim)
     weights = {
         name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in snapshots._shapes(config).items()

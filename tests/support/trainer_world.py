@@ -30,7 +30,7 @@ from vocab.slot_layout import SlotLayout
 START_MS = 1_700_000_000_000
 WINDOWS = range(START_MS // 60_000 - 4, START_MS // 60_000 - 1)  # of the logs; windows of a minute
 PLACES = 10
-FOLLOWERS = [feature.name for feature in CANDIDATE_DENSE].index("author_followers")
+FOLLOWERS = [feature.name for feature in CANDIDATE_DENSE].index("tweet.author_followers")
 
 
 def small_settings(data_dir: str, **trainer: object) -> Settings:
@@ -147,13 +147,13 @@ class World:
         return sorted(deltas, key=lambda delta: (delta.version, delta.shard))
 
     def bins_log(self, windows: range) -> list[BinsVersion]:
-        """Edges of the feature `author_followers` in the first window, and finer ones in the third."""
+        """Edges of the feature `tweet.author_followers` in the first window, and finer ones in the third."""
         log = []
         for number, window in enumerate(windows):
             edges = {}
             if number in (0, 2):
                 shares = np.linspace(0, 1, 5 if number == 0 else 9)[1:-1]
-                edges["author_followers"] = np.quantile(self.followers, shares).astype(np.float32).tolist()
+                edges["tweet.author_followers"] = np.quantile(self.followers, shares).astype(np.float32).tolist()
             base = windows[number - 1] if number else 0
             log.append(BinsVersion(base_version=base, version=window, sequence=number + 1, edges=edges, cells={}))
         return log

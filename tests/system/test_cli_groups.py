@@ -130,16 +130,16 @@ def test_a_version_of_the_vocabulary_is_made_again_from_the_log(cli: Cli, tmp_pa
 
 
 def test_bins_are_listed_with_how_far_they_moved(cli: Cli) -> None:
-    assert [(b["feature"], b["versions"]) for b in cli.json("bins", "list")] == [("age_s", 2)]
-    assert cli.json("bins", "show", "age_s")["edges"] == [10.0, 20.0, 40.0]
-    assert [change["version"] for change in cli.json("bins", "history", "age_s")] == [WINDOW, WINDOW + 1]
-    assert "|" in cli.text("bins", "history", "age_s")
-    assert "bins of: age_s" in cli.error("bins", "show", "nosuch")
-    assert "█" in cli.text("bins", "show", "age_s")
+    assert [(b["feature"], b["versions"]) for b in cli.json("bins", "list")] == [("tweet.age_s", 2)]
+    assert cli.json("bins", "show", "tweet.age_s")["edges"] == [10.0, 20.0, 40.0]
+    assert [change["version"] for change in cli.json("bins", "history", "tweet.age_s")] == [WINDOW, WINDOW + 1]
+    assert "|" in cli.text("bins", "history", "tweet.age_s")
+    assert "bins of: tweet.age_s" in cli.error("bins", "show", "nosuch")
+    assert "█" in cli.text("bins", "show", "tweet.age_s")
 
 
 def test_bins_of_two_versions_are_compared(cli: Cli) -> None:
-    assert cli.json("bins", "show", "age_s", "--version", str(WINDOW))["edges"] == [1.0, 2.0, 4.0]
+    assert cli.json("bins", "show", "tweet.age_s", "--version", str(WINDOW))["edges"] == [1.0, 2.0, 4.0]
     (move,) = cli.json("bins", "compare", str(WINDOW), str(WINDOW + 1))
     assert (move["before"], move["after"]) == ([1.0, 2.0, 4.0], [10.0, 20.0, 40.0])
     assert move["moved"] == pytest.approx(0.5)
@@ -147,11 +147,11 @@ def test_bins_of_two_versions_are_compared(cli: Cli) -> None:
     (first,) = cli.json("bins", "compare", str(WINDOW - 1), str(WINDOW))
     assert first["before"] == []
     text = cli.text("bins", "compare", str(WINDOW), str(WINDOW + 1))
-    assert "age_s" in text
+    assert "tweet.age_s" in text
     assert text.count("|") >= 6
     assert "past the log" in cli.error("bins", "compare", str(WINDOW), str(WINDOW + 9))
-    assert "past the log" in cli.error("bins", "show", "age_s", "--version", str(WINDOW + 9))
-    assert f"at version {WINDOW - 1}" in cli.error("bins", "show", "age_s", "--version", str(WINDOW - 1))
+    assert "past the log" in cli.error("bins", "show", "tweet.age_s", "--version", str(WINDOW + 9))
+    assert f"at version {WINDOW - 1}" in cli.error("bins", "show", "tweet.age_s", "--version", str(WINDOW - 1))
 
 
 def test_features_tell_what_is_stored_from_what_is_not(cli: Cli) -> None:

@@ -102,8 +102,8 @@ async def test_a_view_of_more_bins_than_there_are_rows_is_refused(
     settings: Settings, log: tuple[BinOwner, Bins]
 ) -> None:
     owner, _ = log
-    owner.edge_changes.append((owner.version, NUMBER["age_s"], np.arange(MAX_BINS, dtype=np.float32)))
+    owner.edge_changes.append((owner.version, NUMBER["tweet.age_s"], np.arange(MAX_BINS, dtype=np.float32)))
     async with contextlib.aclosing(connect(settings)) as redis:
         await write_bins(redis, settings, owner)
-        with pytest.raises(BadRecord, match="edges of age_s: not at most 58"):
+        with pytest.raises(BadRecord, match="edges of tweet.age_s: not at most 58"):
             await read_bins(redis, settings)

@@ -137,29 +137,29 @@ async def test_features_of_candidates_are_what_was_written(redis, store):
     def candidate(name):
         return read.features.candidate_dense[:, CANDIDATE[name]].tolist()
 
-    assert candidate("age_s") == pytest.approx([59.997, 60.0, 59.999])
-    assert candidate("author_followers") == [3, 0, 1]
-    assert candidate("tweet_seen") == [1, 2, 1]
-    assert candidate("tweet_likes") == [0, 1, 0]
-    assert candidate("tweet_retweets") == [1, 0, 0]
-    assert candidate("tweet_rate") == [1, 0.5, 0]
-    assert candidate("tweet_seen_recent") == [1, 2, 1]
-    assert candidate("author_posted") == [2, 2, 1]
-    assert candidate("author_seen") == [3, 3, 1]
-    assert candidate("author_engaged") == [2, 2, 0]
-    assert candidate("pair_seen") == [2, 2, 0]
-    assert candidate("pair_engaged") == [2, 2, 0]
-    assert candidate("history_author_match") == [2, 2, 0]
-    assert candidate("history_tag_match") == [1, 1, 0]
+    assert candidate("tweet.age_s") == pytest.approx([59.997, 60.0, 59.999])
+    assert candidate("tweet.author_followers") == [3, 0, 1]
+    assert candidate("tweet.seen") == [1, 2, 1]
+    assert candidate("tweet.likes") == [0, 1, 0]
+    assert candidate("tweet.retweets") == [1, 0, 0]
+    assert candidate("tweet.rate") == [1, 0.5, 0]
+    assert candidate("tweet.seen_recent") == [1, 2, 1]
+    assert candidate("author.posted_recent") == [2, 2, 1]
+    assert candidate("author.seen_recent") == [3, 3, 1]
+    assert candidate("author.engaged_recent") == [2, 2, 0]
+    assert candidate("viewer_author.seen") == [2, 2, 0]
+    assert candidate("viewer_author.engaged") == [2, 2, 0]
+    assert candidate("viewer_tweet.history_author_match") == [2, 2, 0]
+    assert candidate("viewer_tweet.history_tag_match") == [1, 1, 0]
 
     def viewer(name):
         return read.features.viewer_dense[:, VIEWER[name]]
 
-    assert viewer("viewer_seen").tolist() == [2, 0]
-    assert viewer("viewer_engaged").tolist() == [2, 0]
-    assert viewer("viewer_rate")[0] == 1
-    assert is_missing(viewer("viewer_rate")).tolist() == [False, True]
-    assert viewer("hour_of_day").tolist() == [NOW // PANE_MS % 24] * 2
+    assert viewer("viewer.seen").tolist() == [2, 0]
+    assert viewer("viewer.engaged").tolist() == [2, 0]
+    assert viewer("viewer.rate")[0] == 1
+    assert is_missing(viewer("viewer.rate")).tolist() == [False, True]
+    assert viewer("request.hour_of_day").tolist() == [NOW // PANE_MS % 24] * 2
 
     author = key_of(Namespace.AUTHOR, "10")
     keys = read.features.viewer_keys

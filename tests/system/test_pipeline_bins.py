@@ -21,7 +21,7 @@ from tests.support.vocab_runs import appended, crew
 
 TWEETS, REQUESTS = 3_000, 600
 WORKERS = 2
-AGE = [feature.name for feature in CANDIDATE_DENSE].index("age_s")
+AGE = [feature.name for feature in CANDIDATE_DENSE].index("tweet.age_s")
 WATCHED = (BIN_COUNTS, BIN_STATE, BINS, EXAMPLES)
 
 
@@ -30,12 +30,12 @@ def small(settings: Settings) -> Settings:
     return replace(
         settings,
         hop=replace(settings.hop, batch_records=40, session_timeout_ms=6_000),  # the least that a broker allows
-        bins=BinSettings(bins=8, rolling_windows=20, minimum_values=100, supervised="age_s"),
+        bins=BinSettings(bins=8, rolling_windows=20, minimum_values=100, supervised="tweet.age_s"),
     )
 
 
 def served(i: int) -> CandidatesServed:
-    """`age_s` is the place, and of two neighbouring places one is liked: something for a tree to find."""
+    """`tweet.age_s` is the place, and of two neighbouring places one is liked: something for a tree to find."""
     record = make_served(i, REQUESTS)
     dense = record.candidate_dense.reshape(PLACES, len(CANDIDATE_DENSE)).copy()
     dense[:, AGE] = 1 + np.arange(PLACES)
@@ -63,7 +63,7 @@ def test_killed_workers_leave_the_bins_of_a_run_without_kills(settings, tmp_path
     for record in read_all(settings, BINS):
         bins.apply(Codec(BinsVersion).deserialize(record.value))
     newest = bins.at(bins.complete_through)
-    cuts = newest.edges[NUMBER["age_s"]].tolist()
+    cuts = newest.edges[NUMBER["tweet.age_s"]].tolist()
     assert len(cuts) == settings.bins.bins - 1
     assert set(cuts) <= set(range(2, PLACES + 1))  # between two places that fared differently
     assert asyncio.run(shown_edges(settings)) == {n: edges.tolist() for n, edges in newest.edges.items()}

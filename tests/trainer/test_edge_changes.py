@@ -24,7 +24,7 @@ from tests.support.bin_samples import sketch_of
 from tests.support.trainer_world import World, small_settings, snapshot_of, trained
 from trainer.learner import Learner, Targets
 
-NAME = "author_followers"
+NAME = "tweet.author_followers"
 SETTINGS = small_settings("", batch_size=320)
 WARM_UP, BATCHES, REQUESTS = 1_500, 80, 32
 WORSE = 0.003  # nats an example: half a hundredth of the loss
