@@ -128,7 +128,7 @@ def test_the_documented_rooms_are_these() -> None:
     assert re.findall(r"^\| `(\w+)/` \|", table, re.MULTILINE) == list(ROOMS)
 
 
-@pytest.mark.parametrize("package", ["contracts", "vocab", "simulation", "driftline.cli"])
+@pytest.mark.parametrize("package", ["contracts", "vocab", "simulation", "driftline.cli", "driftline.feature_store"])
 def test_light_parts_import_neither_torch_nor_faust(package: str) -> None:
     program = (
         "import importlib, pkgutil, sys\n"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from driftline.cli.common import current_settings, print_json
-from driftline.cli.options import MOST, AsJson
+from driftline.cli.options import MOST, AsJson, time_ms
 from driftline.console_tables import console, plain, print_table, when
 
 if TYPE_CHECKING:
@@ -19,6 +19,12 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+FeatureNames = Annotated[list[str], typer.Argument(help="Names of features; `driftline features list` has them.")]
+TweetIds = Annotated[list[int] | None, typer.Option(min=0, max=MOST, help="A tweet's id; repeat it for more rows.")]
+AuthorIds = Annotated[
+    list[int] | None, typer.Option(min=0, max=MOST, help="An author's id; repeat it for more rows.")
+]
+ViewerIds = Annotated[list[int] | None, typer.Option(min=0, max=MOST, help="A viewer's id; repeat it for more rows.")]
 FeatureName = Annotated[str, typer.Argument(help="A feature's name, such as tweet.rate.")]
 TweetId = Annotated[int, typer.Argument(help="A tweet's id.", min=0, max=MOST)]
 AuthorId = Annotated[int, typer.Argument(help="An author's id.", min=0, max=MOST)]
@@ -64,6 +70,50 @@ def describe(name: FeatureName, as_json: AsJson = False) -> None:
         ("number", found.number),
     ]
     print_table(found.name, ["", "value"], rows)
+
+
+@app.command()
+def get(
+    names: FeatureNames,
+    tweet: TweetIds = None,
+    author: AuthorIds = None,
+    viewer: ViewerIds = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="Event time that ages and sliding counts are as of; default: now. ISO 8601, or ms."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read features by name, as a model is served them. A dash, or null in JSON, is a value that is not known.
+
+    Give an id once for all rows, or as many ids of each entity as there are rows. The author is by default the
+    tweet's.
+
+    Example: driftline features get tweet.likes author.rate_recent --tweet 1700000000000000000
+    """
+    from driftline.feature_store import FeatureStore
+
+    with FeatureStore.open(current_settings()) as store:
+        found = store.get(names, tweet=tweet, author=author, viewer=viewer, at_ms=time_ms("--at", at))
+    if not found.whole:
+        typer.echo("the store is being rewritten: values may be missing, and counts too low", err=True)
+    rows = found.to_arrow().to_pylist()
+    if as_json:
+        print_json(
+            [{name: str(value) if name in found.ids else value for name, value in row.items()} for row in rows]
+        )
+        return
+    print_table(
+        f"as of {when(found.at_ms)}",
+        [f"#{name}" for name in (*found.ids, *found.columns)],
+        [
+            [
+                "-" if value is None else f"{value:.6g}" if isinstance(value, float) else value
+                for value in row.values()
+            ]
+            for row in rows
+        ],
+    )
 
 
 @app.command()

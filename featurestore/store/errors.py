@@ -10,3 +10,7 @@ class ViewLost(DriftlineError):
 
 class ViewEvicted(DriftlineError):
     """Redis is set up to evict keys. A counter that it evicts would begin at zero again."""
+
+
+class QueryRefused(DriftlineError):
+    """A query names a feature that is not declared, lacks ids that its features need, or has ids that cannot be."""

@@ -48,7 +48,7 @@ class StoreRows:
 
 def columns_of(rows: StoreRows, pane_ms: int) -> FeatureColumns:
     """The features that `featurestore/features.py` declares, without `subwords`, which depend on a vocabulary."""
-    past, past_known = _history_rows(rows)
+    past, past_known = history_rows(rows)
     viewer_keys = Bags.of_matrix(keys_of_ids(Namespace.VIEWER, rows.viewer_ids)[:, None])
     return FeatureColumns(
         viewer_row=rows.viewer_row.astype(np.int32),
@@ -60,7 +60,7 @@ def columns_of(rows: StoreRows, pane_ms: int) -> FeatureColumns:
     )
 
 
-def _history_rows(rows: StoreRows) -> tuple[I64, Bools]:
+def history_rows(rows: StoreRows) -> tuple[I64, Bools]:
     """(row in past_tweets, whether the tweet is there), [m, HISTORY] each, newest first."""
     ids = rows.past_tweets["id"]
     if len(ids) == 0:
@@ -129,7 +129,12 @@ def _viewer_dense(rows: StoreRows) -> F32:
 
 
 def _candidate_dense(rows: StoreRows, past: I64, past_known: Bools, pane_ms: int) -> F32:
-    inputs = Inputs(
+    return _CANDIDATE_PROGRAMS.run(candidate_inputs(rows, past, past_known, pane_ms), len(rows.tweets))
+
+
+def candidate_inputs(rows: StoreRows, past: I64, past_known: Bools, pane_ms: int) -> Inputs:
+    """What the programs of the candidates' features read. past, past_known: of `history_rows`."""
+    return Inputs(
         tweets=rows.tweets,
         at_ms=rows.at_ms[rows.viewer_row],
         counters={"tweet": rows.tweet_counts, "author": rows.author_counts, "viewer_author": rows.pair_counts},
@@ -139,7 +144,6 @@ def _candidate_dense(rows: StoreRows, past: I64, past_known: Bools, pane_ms: int
             "hashtags": _tag_matches(rows, past, past_known),
         },
     )
-    return _CANDIDATE_PROGRAMS.run(inputs, len(rows.tweets))
 
 
 def _author_matches(rows: StoreRows, past: I64, known: Bools) -> F64:

@@ -105,5 +105,5 @@ async def test_a_view_of_more_bins_than_there_are_rows_is_refused(
     owner.edge_changes.append((owner.version, NUMBER["tweet.age_s"], np.arange(MAX_BINS, dtype=np.float32)))
     async with contextlib.aclosing(connect(settings)) as redis:
         await write_bins(redis, settings, owner)
-        with pytest.raises(BadRecord, match="edges of tweet.age_s: not at most 58"):
+        with pytest.raises(BadRecord, match=r"edges of tweet\.age_s: not at most 58"):
             await read_bins(redis, settings)

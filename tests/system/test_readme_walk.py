@@ -73,6 +73,7 @@ def test_the_readme_is_walked_from_an_empty_folder(shell: Shell) -> None:
     try:
         _feed_until_a_model_ranks(shell, simulate)
         _inspect(shell)
+        _query(shell)
         _read_timelines(shell, kafka[1])
         assert "newest model: timeline" in shell.run(status)
     finally:
@@ -114,8 +115,18 @@ def _inspect(shell: Shell) -> None:
         assert shell.run(named).strip(), named
 
 
+def _query(shell: Shell) -> None:
+    _, code = python_blocks("README.md")
+    [timeline, *_] = shell.json("driftline timelines tail -n 1")  # type: ignore[misc]
+    code = code.replace("ID", timeline["tweets"][0]["id"])
+    asked = subprocess.run(
+        [sys.executable, "-c", code], cwd=shell.folder, env=shell.environ, capture_output=True, text=True, check=False
+    )
+    assert re.fullmatch(r"\[\d+\.\] \[ ?(True|False)\]\n", asked.stdout), asked.stderr
+
+
 def _read_timelines(shell: Shell, kafka: str) -> None:
-    [code] = python_blocks("README.md")
+    code, _ = python_blocks("README.md")
     code = code.replace("localhost:9092", kafka)
     with subprocess.Popen(
         [sys.executable, "-u", "-c", code], cwd=shell.folder, env=shell.environ, stdout=subprocess.PIPE, text=True
