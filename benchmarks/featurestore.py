@@ -7,14 +7,19 @@ plain socket, without looking at them.
 
 import argparse
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -23,14 +28,18 @@ from contracts.arrays import U64
 from contracts.columnar import AUTHOR, PAIR, TWEET, VIEWER
 from contracts.records import TimelineRequest, Tweet
 from contracts.settings import Settings
+from contracts.settings_sources import to_environ
+from driftline.feature_server import ARROW
 from driftline.feature_store import AsyncFeatureStore, FeatureStore
 from driftline.servers.local import running, start_redis
+from driftline.servers.processes import free_port
 from featurestore.features import CONTINUOUS, HISTORY
 from featurestore.store import redis_layout as layout
 from featurestore.store.query import query
 from featurestore.store.reader import FeatureReader
 from featurestore.store.subwords import subwords_of
 from featurestore.store.tweet_records import tweet_records, tweet_values
+from transport.identity import redis_key, redis_value
 from transport.redis.connection import connect, connect_blocking
 from vocab.tokens.tokenizer import Tokenizer
 
@@ -133,17 +142,34 @@ async def measure(settings: Settings, candidates: int, rounds: int) -> None:
     async def at_once(request: Request) -> None:
         await asyncio.gather(*(get_async(request) for _ in range(TOGETHER)))
 
+    port = free_port()
+    serving = serve(settings, port)
+    connection = HTTPConnection("127.0.0.1", port)
+
+    def over_http(accept: str) -> Callable[[Request], Awaitable[None]]:
+        async def ask(request: Request) -> None:
+            asked = {"features": NAMES, "tweet": request.tweets.tolist(), "viewer": request.viewer, "at_ms": NOW}
+            headers = {"content-type": "application/json", "accept": accept}
+            connection.request("POST", "/get", msgspec.json.encode(asked), headers)
+            connection.getresponse().read()
+
+        return ask
+
     ways: dict[str, tuple[Callable[[Request], Awaitable[None]], list[Request], int]] = {
         "plain socket": (floor, requests, 1),
         "FeatureStore.get": (get, requests, 1),
         "AsyncFeatureStore.get": (get_async, requests, 1),
         f"{TOGETHER} of these at once, each": (at_once, requests[: rounds // 8], TOGETHER),
         "FeatureReader.read (with keys)": (served, requests, 1),
+        "HTTP, Arrow": (over_http(ARROW), requests, 1),
+        "HTTP, JSON": (over_http("application/json"), requests, 1),
         "plain socket, absent tweets": (floor, absent, 1),
         "FeatureStore.get, absent tweets": (get, absent, 1),
     }
     times = await in_turns(ways)
     show(times, requests, candidates)
+    serving.terminate()
+    serving.wait()
     plain.close()
     blocking.close()
     await waiting.aclose()
@@ -162,6 +188,26 @@ async def in_turns(
                 await way(requests[turn])
                 times[name].append((time.perf_counter() - began) * 1e3 / share)
     return times
+
+
+def serve(settings: Settings, port: int) -> "subprocess.Popen[bytes]":
+    """A server of its own process, which answers."""
+    # It asks Redis how many partitions there are.
+    with connect_blocking(settings) as redis:
+        redis.set(redis_key(settings), redis_value(settings))
+    command = [sys.executable, "-m", "driftline", "features", "serve", "--port", str(port)]
+    serving = subprocess.Popen(command, env=os.environ | to_environ(settings), stderr=subprocess.DEVNULL)
+    while serving.poll() is None:
+        connection = HTTPConnection("127.0.0.1", port)
+        try:
+            connection.request("GET", "/ready")
+            if connection.getresponse().status == 200:
+                return serving
+        except OSError:
+            time.sleep(0.1)
+        finally:
+            connection.close()
+    raise RuntimeError(f"driftline features serve ended with {serving.returncode}")
 
 
 def draw(random: np.random.Generator, settings: Settings, candidates: int, least: int) -> Request:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from driftline.cli.common import current_settings, print_json
+from driftline.cli.common import current_settings, print_json, serve_metrics
 from driftline.cli.options import MOST, AsJson, time_ms
 from driftline.console_tables import console, plain, print_table, when
 
@@ -114,6 +114,33 @@ def get(
             for row in rows
         ],
     )
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 for all of this machine's.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")] = 8080,
+) -> None:
+    """Serve features over HTTP, until Ctrl-C: POST /get, GET /features, /health and /ready; /schema describes all.
+
+    There is no authentication: it listens on this machine alone unless told otherwise.
+
+    Example: driftline features serve --port 8080
+    """
+    import asyncio
+
+    from driftline import feature_server
+    from driftline.cli.signals import until_signalled
+
+    async def serving(settings: "Settings", stop: asyncio.Event) -> None:
+        await feature_server.serve(settings, stop, host, port)
+
+    settings = current_settings()
+    serve_metrics(settings)
+    typer.echo(f"serving features at http://{host}:{port}, described at http://{host}:{port}/schema", err=True)
+    asyncio.run(until_signalled(serving, settings))
 
 
 @app.command()
