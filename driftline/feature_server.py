@@ -7,11 +7,12 @@ import asyncio
 import io
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import uvicorn
 from litestar import Litestar, MediaType, Request, Response, get, post
@@ -25,6 +26,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import Meta
 from prometheus_client import Histogram
 
+from contracts.arrays import F32, Bools
 from contracts.errors import BadRecord, DriftlineError, ServerUnavailable, SettingsError
 from contracts.settings import Settings
 from driftline.feature_store import AsyncFeatureStore
@@ -206,13 +208,19 @@ def _numbers(ids: Any) -> list[int] | int | None:
 
 
 def _answer(found: FeatureTable) -> Answer:
-    columns: Mapping[str, list[Any]] = found.to_arrow().to_pydict()
     return Answer(
         at_ms=found.at_ms,
         whole=found.whole,
-        ids={name: list(map(str, columns[name])) for name in found.ids},
-        features={name: columns[name] for name in found.columns},
+        ids={name: list(map(str, ids.tolist())) for name, ids in found.ids.items()},
+        features={name: _with_nulls(values, found.missing(name)) for name, values in found.columns.items()},
     )
+
+
+def _with_nulls(values: F32, missing: Bools) -> list[float | None]:
+    listed: list[float | None] = values.tolist()
+    for row in np.flatnonzero(missing).tolist():
+        listed[row] = None
+    return listed
 
 
 def _stream(found: FeatureTable) -> bytes:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from driftline.cli.main import build
 from driftline.servers import settings_table
 from driftline.servers.settings_table import kafka_environment, redis_arguments
 from tests.support.paths import ROOT
@@ -53,13 +55,27 @@ def test_every_service_is_bounded_and_watched(services: dict[str, Any]) -> None:
 
 def test_programs_wait_for_topics_and_redis(services: dict[str, Any]) -> None:
     programs = {name for name in services if name not in {"kafka", "redis", "topics"}}
-    assert programs == {"worker-1", "worker-2", "trainer", "scorer"}
+    assert programs == {"worker-1", "worker-2", "trainer", "scorer", "features"}
     for name in programs:
         assert services[name]["depends_on"] == {
             "topics": {"condition": "service_completed_successfully"},
             "redis": {"condition": "service_healthy"},
         }
     assert services["topics"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
+
+
+def test_every_program_is_a_command_with_these_options(services: dict[str, Any]) -> None:
+    for name in ("topics", "worker-1", "trainer", "scorer", "features"):
+        words = services[name]["command"]
+        group = build([words[0]])
+        assert CliRunner().invoke(group, [*words, "--help"]).exit_code == 0, words
+
+
+def test_the_feature_server_is_watched_where_it_listens(services: dict[str, Any]) -> None:
+    features = services["features"]
+    port = features["command"][-1]
+    assert features["ports"] == [f"127.0.0.1:{port}:{port}"]  # there is no authentication
+    assert f"http://localhost:{port}/health" in features["healthcheck"]["test"][-1]
 
 
 def test_the_image_does_not_run_as_root() -> None:
