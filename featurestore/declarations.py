@@ -5,7 +5,7 @@ into a program over whole columns.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from contracts.columnar import COUNTERS
 
@@ -95,7 +95,7 @@ class Feature:
     @property
     def entity(self) -> Entity:
         """Whose it is."""
-        return next(entity for entity in ENTITIES if self.name.startswith(f"{entity}."))
+        return cast("Entity", self.name.partition(".")[0])
 
     @property
     def counted_from(self) -> Literal["tweets", "served"]:
