@@ -37,7 +37,7 @@ def list_bins(as_json: AsJson = False) -> None:
     """
     from driftline.inspect import bins
 
-    found = bins.summarize(current_settings())
+    found = bins.summarize(current_settings("kafka"))
     if as_json:
         print_json(found)
         return
@@ -62,7 +62,7 @@ def show(feature: Feature, version: AtVersion = None, as_json: AsJson = False) -
     """
     from driftline.inspect import bins
 
-    found = bins.bins_at(current_settings(), feature, version)
+    found = bins.bins_at(current_settings("kafka"), feature, version)
     if as_json:
         print_json(found)
         return
@@ -80,12 +80,12 @@ def history(feature: Feature, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import bins
 
-    found = list(bins.read_history(current_settings(), feature))
+    found = list(bins.read_history(current_settings("kafka"), feature))
     if as_json:
         print_json(found)
         return
     if not found:
-        bins.bins_at(current_settings(), feature)  # raises, and names the features that have bins
+        bins.bins_at(current_settings("kafka"), feature)  # raises, and names the features that have bins
     ends = _ends([change.edges for change in found])
     print_table(
         f"edges of {feature}",
@@ -102,7 +102,7 @@ def compare(before: Version, after: Version, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import bins
 
-    found = bins.compare(current_settings(), before, after)
+    found = bins.compare(current_settings("kafka"), before, after)
     if as_json:
         print_json(found)
         return

@@ -37,7 +37,7 @@ def list_letters(
 
     counts: Counter[tuple[str, str]] = Counter()
     newest: deque[dead_letters.Letter] = deque(maxlen=count)
-    for found in dead_letters.read_letters(current_settings(), reason=reason, topic=topic):
+    for found in dead_letters.read_letters(current_settings("kafka"), reason=reason, topic=topic):
         counts[found.letters, found.letter.reason] += 1
         newest.append(found)
     totals = [{"topic": name, "reason": why, "letters": n} for (name, why), n in sorted(counts.items())]
@@ -65,7 +65,7 @@ def show(
     """
     from driftline.inspect import dead_letter_log as dead_letters
 
-    found = dead_letters.find_letter(current_settings(), topic, partition, offset)
+    found = dead_letters.find_letter(current_settings("kafka"), topic, partition, offset)
     if as_json:
         print_json(found)
         return

@@ -24,7 +24,7 @@ def show(as_json: AsJson = False) -> None:
     from driftline.inspect import event_time
     from driftline.inspect.logs import LogReader
 
-    with LogReader.connected(current_settings()) as logs:
+    with LogReader.connected(current_settings("kafka")) as logs:
         declared, newest = event_time.declaration(logs), event_time.newest_events(logs)
     if as_json:
         print_json({"declared": declared, "newest": newest})

@@ -21,7 +21,7 @@ def tail(count: Count = 20, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import examples
 
-    found = examples.newest_examples(current_settings(), count)
+    found = examples.newest_examples(current_settings("kafka"), count)
     if as_json:
         print_json(found)
         return
@@ -52,7 +52,7 @@ def stats(as_json: AsJson = False) -> None:
     """
     from driftline.inspect import examples
 
-    found = examples.stats(current_settings())
+    found = examples.stats(current_settings("kafka"))
     if as_json:
         print_json(found)
         return

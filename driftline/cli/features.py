@@ -93,7 +93,7 @@ def get(
     """
     from driftline.feature_store import FeatureStore
 
-    with FeatureStore.open(current_settings()) as store:
+    with FeatureStore.open(current_settings("redis")) as store:
         found = store.get(names, tweet=tweet, author=author, viewer=viewer, at_ms=time_ms("--at", at))
     if not found.whole:
         typer.echo("the store is being rewritten: values may be missing, and counts too low", err=True)
@@ -137,7 +137,7 @@ def serve(
     async def serving(settings: "Settings", stop: asyncio.Event) -> None:
         await feature_server.serve(settings, stop, host, port)
 
-    settings = current_settings()
+    settings = current_settings("redis")
     serve_metrics(settings)
     typer.echo(f"serving features at http://{host}:{port}, described at http://{host}:{port}/schema", err=True)
     asyncio.run(until_signalled(serving, settings))
@@ -205,7 +205,7 @@ def pair(viewer_id: ViewerId, author_id: AuthorId, as_json: AsJson = False) -> N
 def _settings() -> "Settings":
     from driftline.inspect.redis_values import with_partitions
 
-    return with_partitions(current_settings())
+    return with_partitions(current_settings("redis"))
 
 
 def _show_counts(counts: "Counts", as_json: bool) -> None:

@@ -29,7 +29,7 @@ def list_models(as_json: AsJson = False) -> None:
     """
     from driftline.inspect import models
 
-    found = list(models.read_models(current_settings()))
+    found = list(models.read_models(current_settings("kafka")))
     if as_json:
         print_json(found)
         return

@@ -23,7 +23,7 @@ def show(as_json: AsJson = False) -> None:
     """
     from driftline.inspect.offsets import offsets
 
-    rows = offsets(installed_settings())
+    rows = offsets(installed_settings("kafka"))
     if as_json:
         print_json(rows)
     else:

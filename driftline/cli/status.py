@@ -25,7 +25,7 @@ def status(
     """
     from driftline.inspect import status as looks
 
-    settings = installed_settings()
+    settings = installed_settings("kafka")
     try:
         while True:
             found = looks.status(settings, int(time.time() * 1000))

@@ -27,7 +27,7 @@ def tail(count: Count = 10, as_json: AsJson = False) -> None:
     """
     from driftline.inspect import timelines
 
-    found = timelines.newest_answers(current_settings(), count)
+    found = timelines.newest_answers(current_settings("kafka"), count)
     if as_json:
         print_json(found)
         return

@@ -51,7 +51,7 @@ def apply(
 
 
 def _settings(partitions: int | None) -> Settings:
-    settings = current_settings()
+    settings = current_settings("kafka")
     return settings if partitions is None else msgspec.structs.replace(settings, partitions=partitions)
 
 

@@ -49,7 +49,7 @@ def _add_list(kind: "Kind", text: str) -> None:
     ) -> None:
         from driftline.inspect import vocab
 
-        tokens = vocab.ranked(current_settings(), kind, namespace, count, language=language, over=over)
+        tokens = vocab.ranked(current_settings("redis"), kind, namespace, count, language=language, over=over)
         if as_json:
             print_json(tokens)
             return
@@ -97,7 +97,7 @@ def show(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson = F
     """
     from driftline.inspect import named_tokens, vocab
 
-    found = vocab.find(current_settings(), *named_tokens.parse_token(token, namespace))
+    found = vocab.find(current_settings("redis"), *named_tokens.parse_token(token, namespace))
     if as_json:
         print_json(found)
         return
@@ -133,7 +133,7 @@ def history(token: TokenText, namespace: TokenNamespace = None, as_json: AsJson 
     from driftline.inspect import named_tokens, vocab_log
 
     kind, spelled = named_tokens.parse_token(token, namespace)
-    found = vocab_log.history(current_settings(), kind, spelled)
+    found = vocab_log.history(current_settings("kafka"), kind, spelled)
     if as_json:
         print_json(found)
         return
@@ -162,7 +162,7 @@ def diff(
     """
     from driftline.inspect import vocab_log
 
-    found = vocab_log.difference(current_settings(), base_version, version)
+    found = vocab_log.difference(current_settings("kafka"), base_version, version)
     if as_json:
         print_json(found)
         return
@@ -235,7 +235,7 @@ def rebuild(
 
     from driftline.inspect import vocab_log
 
-    view = vocab_log.rebuild(current_settings(), version)
+    view = vocab_log.rebuild(current_settings("kafka"), version)
     path = out or Path(f"vocabulary-{version}.safetensors")
     save_file(view.to_arrays(), path)
     typer.echo(f"{len(view.keys):,} admitted keys at version {view.version}, in {path}")

@@ -114,11 +114,17 @@ def test_a_process_id_that_was_given_away_is_not_our_server(tmp_path: Path) -> N
 
 
 def test_an_address_that_nobody_gave_is_named(tmp_path: Path) -> None:
-    done = Terminal(tmp_path).run("topics", "plan", DRIFTLINE_KAFKA="127.0.0.1:1")
+    terminal = Terminal(tmp_path)
+    done = terminal.run("vocab", "stats", DRIFTLINE_KAFKA="127.0.0.1:1")
     assert (
         "driftline: Redis is taken to be at redis://localhost:6379/0, as nothing here says otherwise" in done.stderr
     )
     assert "Kafka is taken" not in done.stderr
+    for words in (("topics", "plan"), ("vocab", "top")):  # each uses one server, and the other is no matter here
+        one = terminal.run(*words, DRIFTLINE_KAFKA="127.0.0.1:1", DRIFTLINE_REDIS="redis://127.0.0.1:1/0")
+        assert "taken to be" not in one.stderr
+    assert "is taken" not in terminal.run("topics", "plan", DRIFTLINE_KAFKA="127.0.0.1:1").stderr
+    assert "is taken" not in terminal.run("vocab", "top", DRIFTLINE_REDIS="redis://127.0.0.1:1/0").stderr
 
 
 def test_a_damaged_state_file_is_named(tmp_path: Path) -> None:
