@@ -5,13 +5,13 @@ into a program over whole columns.
 """
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from contracts.columnar import COUNTERS
 
 # Whom a value belongs to. A name begins with one of these and a dot.
 Entity = Literal["request", "viewer", "tweet", "author", "viewer_author", "viewer_tweet"]
-ENTITIES: tuple[Entity, ...] = ("request", "viewer", "tweet", "author", "viewer_author", "viewer_tweet")
+ENTITIES: tuple[Entity, ...] = get_args(Entity)
 COUNTED: tuple[Entity, ...] = ("viewer", "tweet", "author", "viewer_author")  # those that have counters
 
 Window = Literal["ever", "pane"]  # pane: the last `features.pane_ms`, sliding

@@ -6,6 +6,7 @@ misread. Raise `REVISION` where the code changes what a declaration means.
 """
 
 from dataclasses import astuple
+from difflib import get_close_matches
 
 from xxhash import xxh3_64_hexdigest
 
@@ -78,6 +79,12 @@ CANDIDATE_DENSE: tuple[Feature, ...] = (
 # A feature's number in bins and counts is its index here.
 CONTINUOUS = VIEWER_DENSE + CANDIDATE_DENSE
 NUMBER = {feature.name: number for number, feature in enumerate(CONTINUOUS)}
+
+
+def spelled_like(name: str) -> str:
+    """The names of features that are most like one that no feature has, or all, for a message."""
+    return ", ".join(get_close_matches(name, NUMBER, cutoff=0.5) or NUMBER)
+
 
 # The fields that depend on the tweet alone, not on the vocabulary it is ranked with.
 TWEET_FIELDS = ("text", "tags", "author")

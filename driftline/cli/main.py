@@ -88,8 +88,8 @@ def main() -> None:
     # command multiplies matrices with it: kernels are our own, and the dense layers are torch's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     begin_logging()
-    first = sys.argv[1:2]
-    app = build(first) if {*first} <= {*COMMANDS, *GROUPS} and first else build()
+    named = [word for word in sys.argv[1:2] if word in COMMANDS or word in GROUPS]
+    app = build(named) if named else build()
     try:
         app()
     except DriftlineError as error:

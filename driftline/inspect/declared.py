@@ -4,7 +4,7 @@ import msgspec
 
 from contracts.errors import DriftlineError
 from featurestore.declarations import Age, Count, Entity, Feature, HourOfDay, InHistory, Is, Share, Written
-from featurestore.features import CONTINUOUS, NUMBER
+from featurestore.features import CONTINUOUS, NUMBER, spelled_like
 
 
 class NoSuchFeature(DriftlineError):
@@ -30,10 +30,8 @@ def described() -> list[Described]:
 def describe(name: str) -> Described:
     """One feature. Raises `NoSuchFeature`, which names those that are spelled alike."""
     if name not in NUMBER:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, NUMBER, cutoff=0.5) or list(NUMBER)
-        raise NoSuchFeature(f"no feature {name!r}: there is {', '.join(near)}; `driftline features list` has all")
+        near = spelled_like(name)
+        raise NoSuchFeature(f"no feature {name!r}: there is {near}; `driftline features list` has all")
     return _described(CONTINUOUS[NUMBER[name]])
 
 

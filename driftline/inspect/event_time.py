@@ -19,19 +19,21 @@ from transport.ports.kafka_records import LogRecord
 _LOOKED_AT = 200  # newest records of a topic, over all partitions
 
 _engagement, _request = EventCodec(Engagement).deserialize, EventCodec(TimelineRequest).deserialize
-_TIME_OF: Mapping[Topic, Callable[[bytes], int]] = {
-    TWEETS: lambda value: decode_tweet(value).created_ms,
-    ENGAGEMENTS: lambda value: _engagement(value).at_ms,
-    CANDIDATES_SERVED: lambda value: _served_at_ms(value),
-    TIMELINE_REQUESTS: lambda value: _request(value).at_ms,
-}
-_SHOWN = (TWEETS, ENGAGEMENTS, CANDIDATES_SERVED)
 
 
 def _served_at_ms(value: bytes) -> int:
     from contracts.columnar import CandidatesServed  # by numpy, which `driftline status` need not wait for
 
     return Codec(CandidatesServed).deserialize(value).at_ms
+
+
+_TIME_OF: Mapping[Topic, Callable[[bytes], int]] = {
+    TWEETS: lambda value: decode_tweet(value).created_ms,
+    ENGAGEMENTS: lambda value: _engagement(value).at_ms,
+    CANDIDATES_SERVED: _served_at_ms,
+    TIMELINE_REQUESTS: lambda value: _request(value).at_ms,
+}
+_SHOWN = (TWEETS, ENGAGEMENTS, CANDIDATES_SERVED)
 
 
 class NewestEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,6 @@ tweets, pairs with them, tweets of histories).
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from contracts.columnar import AUTHOR, PAIR, TWEET, VIEWER
 from contracts.columns import MISSING
 from contracts.records import END_OF_TIME_MS, MAX_ID
 from featurestore.declarations import Count, Feature, Share
-from featurestore.features import CONTINUOUS, NUMBER
+from featurestore.features import CONTINUOUS, NUMBER, spelled_like
 from featurestore.store import redis_layout as layout
 from featurestore.store.errors import QueryRefused
 from featurestore.store.feature_columns import StoreRows, candidate_inputs, history_rows
@@ -78,8 +77,7 @@ def query(
 
 def _declared(name: str) -> Feature:
     if name not in NUMBER:
-        near = get_close_matches(name, NUMBER, cutoff=0.5) or list(NUMBER)
-        raise QueryRefused(f"no feature {name!r}: there is {', '.join(near)}")
+        raise QueryRefused(f"no feature {name!r}: there is {spelled_like(name)}")
     return CONTINUOUS[NUMBER[name]]
 
 

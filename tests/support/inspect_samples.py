@@ -1,5 +1,8 @@
 """A few handwritten records of every kind, for tests of the commands that read them."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import redis
 
@@ -159,6 +162,14 @@ def vocabulary(settings: Settings) -> tuple[VocabularyOwner, list[VocabDelta]]:
         )
     owner.observe(counts_frame(WINDOW + 2, WINDOW + 2))
     return owner, owner.close_windows()
+
+
+def filled(kafka: str, redis_url: str, folder: Path) -> Settings:
+    """The settings of an installation of its own, after `write_all`."""
+    prefix = f"samples-{os.urandom(3).hex()}-"
+    settings = Settings(kafka=kafka, redis=redis_url, prefix=prefix, partitions=PARTITIONS, data_dir=str(folder))
+    write_all(settings)
+    return settings
 
 
 def write_all(settings: Settings) -> None:

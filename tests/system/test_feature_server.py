@@ -24,7 +24,8 @@ from driftline.servers.local import running, start_redis
 from driftline.servers.processes import free_port
 from featurestore.features import CONTINUOUS
 from featurestore.store.redis_layout import Keys
-from tests.support.inspect_samples import AT_MS, TWEET, write_all
+from tests.support import inspect_samples
+from tests.support.inspect_samples import AT_MS, TWEET
 from tests.support.paths import DOCS
 from tests.support.processes import wait_for
 from transport.redis.connection import connect_blocking
@@ -34,15 +35,7 @@ LENGTH = float(len(TWEET.text))
 
 @pytest.fixture(scope="module")
 def filled(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = Settings(
-        kafka=kafka,
-        redis=redis_url,
-        prefix=f"http-{os.urandom(3).hex()}-",
-        partitions=4,
-        data_dir=str(tmp_path_factory.mktemp("http")),
-    )
-    write_all(settings)
-    return settings
+    return inspect_samples.filled(kafka, redis_url, tmp_path_factory.mktemp("filled"))
 
 
 @pytest.fixture(scope="module")

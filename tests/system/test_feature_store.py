@@ -19,7 +19,8 @@ from driftline.feature_store import AsyncFeatureStore, FeatureStore
 from featurestore.features import CANDIDATE_DENSE, CONTINUOUS, VIEWER_DENSE
 from featurestore.store.errors import QueryRefused
 from featurestore.store.reader import FeatureReader
-from tests.support.inspect_samples import AT_MS, TWEET, write_all
+from tests.support import inspect_samples
+from tests.support.inspect_samples import AT_MS, TWEET
 from tests.support.paths import python_blocks
 from transport import identity
 from transport.redis.connection import connect, connect_blocking
@@ -29,14 +30,7 @@ NAMES = [feature.name for feature in CONTINUOUS]
 
 @pytest.fixture(scope="module")
 def filled(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = Settings(
-        kafka=kafka,
-        redis=redis_url,
-        prefix=f"asked-{os.urandom(3).hex()}-",
-        partitions=4,
-        data_dir=str(tmp_path_factory.mktemp("asked")),
-    )
-    write_all(settings)
+    settings = inspect_samples.filled(kafka, redis_url, tmp_path_factory.mktemp("filled"))
     return msgspec.structs.replace(settings, partitions=0)  # as a command has them: Redis says how many
 
 

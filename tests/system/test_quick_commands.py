@@ -9,7 +9,7 @@ import pytest
 
 from contracts.settings import Settings
 from contracts.settings_sources import to_environ
-from tests.support.inspect_samples import write_all
+from tests.support import inspect_samples
 from tests.support.looking_commands import ALLOWED, HEAVY
 
 PROGRAM = f"""
@@ -23,11 +23,7 @@ main()
 
 @pytest.fixture(scope="module")
 def filled(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    folder = tmp_path_factory.mktemp("quick")
-    prefix = f"quick-{os.urandom(3).hex()}-"
-    settings = Settings(kafka=kafka, redis=redis_url, prefix=prefix, partitions=4, data_dir=str(folder))
-    write_all(settings)
-    return settings
+    return inspect_samples.filled(kafka, redis_url, tmp_path_factory.mktemp("filled"))
 
 
 @pytest.mark.parametrize("command", ALLOWED)
